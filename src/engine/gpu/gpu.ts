@@ -1,0 +1,238 @@
+import { DeviceError } from '../errors.ts';
+import { KernelCache } from './kernel.ts';
+import { Recorder, UniformPool } from './recorder.ts';
+import { bytesPerElement, elementCount, Tensor } from './tensor.ts';
+import type { Dtype, TensorPart } from './tensor.ts';
+import { KernelTimer } from './timer.ts';
+
+/** Who computes. `software` is true where a CPU plays the GPU (llvmpipe, SwiftShader, WARP). */
+export interface AdapterReport {
+  readonly vendor: string;
+  readonly architecture: string;
+  readonly description: string;
+  readonly software: boolean;
+}
+
+export interface GpuOptions {
+  /**
+   * The most bytes of GPU buffers to hold at once; default no bound. Weights then pass through the GPU layer by layer
+   * where they do not fit.
+   */
+  readonly memoryLimit?: number;
+  /** The largest storage binding to use, in bytes; default the device's own limit. Tests force it down. */
+  readonly bindingLimit?: number;
+  /** Time every dispatch with GPU timestamps where the device has them. */
+  readonly timed?: boolean;
+}
+
+/** What copyBufferToBuffer and writeBuffer need: sizes in whole 32-bit words. */
+const wholeWords = (bytes: number): number => Math.max(4, Math.ceil(bytes / 4) * 4);
+
+/**
+ * The thin runtime over one GPUDevice: compiles and caches kernels, records dispatches, owns buffers and counts their
+ * bytes, reads results back, and turns the device's failures into `DeviceError`s.
+ */
+export class Gpu implements Disposable {
+  readonly kernels: KernelCache;
+  readonly timer: KernelTimer | undefined;
+  /** The most bytes one storage binding may hold. */
+  readonly bindingLimit: number;
+  readonly memoryLimit: number;
+  readonly #uniforms: UniformPool;
+  readonly #sizes = new Map<GPUBuffer, number>();
+  #allocated = 0;
+  #peak = 0;
+  #failure: DeviceError | undefined;
+  #disposed = false;
+
+  constructor(
+    readonly device: GPUDevice,
+    readonly adapter: AdapterReport,
+    options: GpuOptions = {},
+    private readonly ownsDevice = false,
+  ) {
+    this.kernels = new KernelCache(device);
+    this.#uniforms = new UniformPool(device);
+    const { maxStorageBufferBindingSize, maxBufferSize } = device.limits;
+    this.bindingLimit = Math.min(
+      options.bindingLimit ?? Infinity,
+      maxStorageBufferBindingSize,
+      maxBufferSize,
+    );
+    this.memoryLimit = options.memoryLimit ?? Infinity;
+    const canTime = options.timed === true && device.features.has('timestamp-query');
+    this.timer = canTime ? new KernelTimer(device) : undefined;
+    device.addEventListener('uncapturederror', (event) => {
+      const { error } = event as GPUUncapturedErrorEvent;
+      const firstLine = error.message.split('\n')[0] ?? '';
+      this.#failure ??=
+        error instanceof GPUOutOfMemoryError
+          ? new DeviceError(
+              `the GPU refused memory (${firstLine}); close other programs or set a smaller --gpu-memory`,
+            )
+          : new DeviceError(`the GPU rejected a command: ${error.message}`);
+    });
+    void device.lost.then(({ message }) => {
+      if (!this.#disposed)
+        this.#failure ??= new DeviceError(`the GPU device was lost: ${message}; run again`);
+    });
+  }
+
+  /** Bytes in buffers that are alive now. */
+  get allocatedBytes(): number {
+    return this.#allocated;
+  }
+
+  /** The most bytes that were alive at once. */
+  get peakBytes(): number {
+    return this.#peak;
+  }
+
+  /** Allocates a storage buffer. The caller owns it: hand it to `free`. */
+  allocate(label: string, bytes: number, extraUsage: GPUBufferUsageFlags = 0): GPUBuffer {
+    this.check();
+    const size = wholeWords(bytes);
+    if (size > this.device.limits.maxBufferSize) {
+      throw new DeviceError(
+        `${label} needs a buffer of ${size} bytes; this adapter's largest is ${this.device.limits.maxBufferSize}`,
+      );
+    }
+    const buffer = this.device.createBuffer({
+      label,
+      size,
+      usage: GPUBufferUsage.STORAGE | GPUBufferUsage.COPY_SRC | GPUBufferUsage.COPY_DST | extraUsage,
+    });
+    this.#sizes.set(buffer, size);
+    this.#allocated += size;
+    this.#peak = Math.max(this.#peak, this.#allocated);
+    return buffer;
+  }
+
+  /** Frees a buffer that `allocate` made; safe while submitted work still uses it, and when called twice. */
+  free(buffer: GPUBuffer): void {
+    const size = this.#sizes.get(buffer);
+    if (size === undefined) return;
+    this.#sizes.delete(buffer);
+    this.#allocated -= size;
+    buffer.destroy();
+  }
+
+  /** Allocates a tensor, zero-filled, split by rows of its first dimension where one binding cannot hold it. */
+  tensor(label: string, shape: readonly number[], dtype: Dtype = 'F32'): Tensor {
+    const rows = shape[0] ?? 1;
+    const rowBytes = elementCount(shape.slice(1)) * bytesPerElement[dtype];
+    const parts: TensorPart[] = [];
+    for (const [firstRow, count] of rowRanges(rows, rowBytes, this.bindingLimit, label)) {
+      parts.push({ buffer: this.allocate(label, count * rowBytes), firstRow, rows: count });
+    }
+    return new Tensor(this, label, shape, dtype, parts);
+  }
+
+  /** A tensor with these elements; their count must be the shape's. */
+  upload(label: string, shape: readonly number[], values: Float32Array | Int32Array | Uint32Array): Tensor {
+    const tensor = this.tensor(label, shape, values instanceof Float32Array ? 'F32' : 'I32');
+    for (const part of tensor.parts) {
+      const rowLength = values.length / (shape[0] ?? 1);
+      const slice = values.subarray(part.firstRow * rowLength, (part.firstRow + part.rows) * rowLength);
+      this.write(part.buffer, 0, slice);
+    }
+    return tensor;
+  }
+
+  /** Copies bytes into a buffer, padding the last 32-bit word with zeros. `offset` is a multiple of 4. */
+  write(buffer: GPUBuffer, offset: number, data: ArrayBufferView): void {
+    const bytes = new Uint8Array(data.buffer, data.byteOffset, data.byteLength) as Uint8Array<ArrayBuffer>;
+    if (bytes.length === 0) return;
+    if (bytes.length % 4 === 0) {
+      this.device.queue.writeBuffer(buffer, offset, bytes);
+      return;
+    }
+    const padded = new Uint8Array(wholeWords(bytes.length));
+    padded.set(bytes);
+    this.device.queue.writeBuffer(buffer, offset, padded);
+  }
+
+  recorder(): Recorder {
+    this.check();
+    return new Recorder(this, this.#uniforms, this.timer);
+  }
+
+  /** Waits for everything submitted. @throws DeviceError if the GPU rejected any of it. */
+  async finish(): Promise<void> {
+    await this.device.queue.onSubmittedWorkDone();
+    this.check();
+  }
+
+  /** Reads bytes back. @throws DeviceError if the device is lost or rejected a command. */
+  async readBytes(buffer: GPUBuffer, offset = 0, bytes = buffer.size - offset): Promise<ArrayBuffer> {
+    this.check();
+    const staging = this.device.createBuffer({
+      label: 'readback',
+      size: wholeWords(bytes),
+      usage: GPUBufferUsage.MAP_READ | GPUBufferUsage.COPY_DST,
+    });
+    try {
+      const encoder = this.device.createCommandEncoder();
+      encoder.copyBufferToBuffer(buffer, offset, staging, 0, wholeWords(bytes));
+      this.device.queue.submit([encoder.finish()]);
+      await staging.mapAsync(GPUMapMode.READ).catch((cause: unknown) => {
+        this.check();
+        throw new DeviceError(`could not read ${bytes} bytes back from the GPU: ${String(cause)}`, { cause });
+      });
+      this.check();
+      return staging.getMappedRange().slice(0, bytes);
+    } finally {
+      staging.destroy();
+    }
+  }
+
+  /** Reads a whole F32 tensor back, parts joined in row order. */
+  async readFloats(tensor: Tensor): Promise<Float32Array> {
+    const result = new Float32Array(tensor.size);
+    const rowLength = tensor.size / (tensor.shape[0] ?? 1);
+    for (const part of tensor.parts) {
+      const bytes = 4 * part.rows * rowLength;
+      result.set(new Float32Array(await this.readBytes(part.buffer, 0, bytes)), part.firstRow * rowLength);
+    }
+    return result;
+  }
+
+  /** @throws DeviceError with the first failure the device reported, if any. */
+  check(): void {
+    if (this.#disposed) throw new DeviceError('the GPU was used after dispose()');
+    if (this.#failure) throw this.#failure;
+  }
+
+  /** Frees every buffer; destroys the device too if Laminar opened it. */
+  dispose(): void {
+    if (this.#disposed) return;
+    this.#disposed = true;
+    for (const buffer of [...this.#sizes.keys()]) this.free(buffer);
+    this.#uniforms.dispose();
+    this.timer?.dispose();
+    if (this.ownsDevice) this.device.destroy();
+  }
+
+  [Symbol.dispose](): void {
+    this.dispose();
+  }
+}
+
+/**
+ * Splits rows into runs that each fit a binding.
+ * @returns pairs [first row, rows], in order; rows of 16-bit elements are split at whole words.
+ * @throws DeviceError where even one row is larger than the limit.
+ */
+export function rowRanges(rows: number, rowBytes: number, limit: number, label: string): [number, number][] {
+  const granularity = rowBytes % 4 === 0 ? 1 : 2;
+  const most = Math.floor(limit / Math.max(1, rowBytes) / granularity) * granularity;
+  if (rows * rowBytes <= limit) return [[0, rows]];
+  if (most < 1) {
+    throw new DeviceError(
+      `one row of ${label} is ${rowBytes} bytes, over the adapter's binding limit of ${limit}`,
+    );
+  }
+  const ranges: [number, number][] = [];
+  for (let first = 0; first < rows; first += most) ranges.push([first, Math.min(most, rows - first)]);
+  return ranges;
+}

@@ -1,0 +1,137 @@
+/**
+ * What a kernel is: one WGSL file and, in TypeScript, the names and kinds of what it binds. The types make a
+ * dispatch that forgets a buffer, misspells a uniform or passes an unknown constant a compile error.
+ *
+ * Every kernel keeps one convention: `@group(0) @binding(0)` is the uniform struct, whose members are 32-bit scalars
+ * in the order of `uniforms`; the storage buffers follow at bindings 1, 2, … in the order of `bindings`.
+ */
+export type BindingKind = 'read' | 'read_write';
+export type ScalarKind = 'u32' | 'i32' | 'f32';
+
+export interface KernelDefinition<
+  Bindings extends Record<string, BindingKind> = Record<string, BindingKind>,
+  Uniforms extends Record<string, ScalarKind> = Record<string, ScalarKind>,
+  Constants extends string = string,
+> {
+  /** The shader's file name without its ending. */
+  readonly name: string;
+  /** The WGSL text. Its entry point is `main`. */
+  readonly source: string;
+  readonly bindings: Bindings;
+  readonly uniforms: Uniforms;
+  /** The names of the `override` constants that a dispatch sets; those it leaves out keep the file's default. */
+  readonly constants: readonly Constants[];
+}
+
+/** A part of a buffer; offsets are in bytes and multiples of the device's storage offset alignment. */
+export interface BufferRange {
+  readonly buffer: GPUBuffer;
+  readonly offset?: number;
+  readonly size?: number;
+}
+
+/** The workgroup counts, or where in a buffer a kernel wrote three u32 of them. */
+export type Workgroups =
+  readonly [x: number, y?: number, z?: number] | { readonly indirect: GPUBuffer; readonly offset: number };
+
+export interface Dispatch<
+  Bindings extends Record<string, BindingKind>,
+  Uniforms extends Record<string, ScalarKind>,
+  Constants extends string,
+> {
+  readonly bindings: { readonly [name in keyof Bindings]: GPUBuffer | BufferRange };
+  readonly uniforms: { readonly [name in keyof Uniforms]: number };
+  readonly constants?: { readonly [name in Constants]?: number };
+  readonly workgroups: Workgroups;
+}
+
+/** Declares a kernel; only its types do any work. */
+export function defineKernel<
+  const Bindings extends Record<string, BindingKind>,
+  const Uniforms extends Record<string, ScalarKind>,
+  const Constants extends string = never,
+>(
+  definition: Omit<KernelDefinition<Bindings, Uniforms, Constants>, 'constants'> & {
+    readonly constants?: readonly Constants[];
+  },
+): KernelDefinition<Bindings, Uniforms, Constants> {
+  return { constants: [], ...definition };
+}
+
+interface Compiled {
+  readonly module: GPUShaderModule;
+  readonly layout: GPUBindGroupLayout;
+  readonly pipelineLayout: GPUPipelineLayout;
+  readonly pipelines: Map<string, GPUComputePipeline>;
+}
+
+/** Compiles each kernel once, and each of its specialisations (values of its override constants) once. */
+export class KernelCache {
+  readonly #compiled = new Map<string, Compiled>();
+
+  constructor(private readonly device: GPUDevice) {}
+
+  /** The pipeline of a kernel for one set of constants, and the layout of its bind group. */
+  pipeline(
+    kernel: KernelDefinition,
+    constants: Readonly<Record<string, number | undefined>>,
+  ): { pipeline: GPUComputePipeline; layout: GPUBindGroupLayout } {
+    const compiled = this.#module(kernel);
+    const values: Record<string, number> = {};
+    for (const name of kernel.constants) {
+      const value = constants[name];
+      if (value !== undefined) values[name] = value;
+    }
+    const key = JSON.stringify(values);
+    let pipeline = compiled.pipelines.get(key);
+    if (!pipeline) {
+      pipeline = this.device.createComputePipeline({
+        label: `${kernel.name} ${key}`,
+        layout: compiled.pipelineLayout,
+        compute: { module: compiled.module, entryPoint: 'main', constants: values },
+      });
+      compiled.pipelines.set(key, pipeline);
+    }
+    return { pipeline, layout: compiled.layout };
+  }
+
+  #module(kernel: KernelDefinition): Compiled {
+    const known = this.#compiled.get(kernel.name);
+    if (known) return known;
+    const storage = Object.values(kernel.bindings).map((kind, index): GPUBindGroupLayoutEntry => ({
+      binding: index + 1,
+      visibility: GPUShaderStage.COMPUTE,
+      buffer: { type: kind === 'read' ? 'read-only-storage' : 'storage' },
+    }));
+    const uniform: GPUBindGroupLayoutEntry = {
+      binding: 0,
+      visibility: GPUShaderStage.COMPUTE,
+      buffer: { type: 'uniform', hasDynamicOffset: true },
+    };
+    const layout = this.device.createBindGroupLayout({ label: kernel.name, entries: [uniform, ...storage] });
+    const compiled: Compiled = {
+      module: this.device.createShaderModule({ label: kernel.name, code: kernel.source }),
+      layout,
+      pipelineLayout: this.device.createPipelineLayout({ label: kernel.name, bindGroupLayouts: [layout] }),
+      pipelines: new Map(),
+    };
+    this.#compiled.set(kernel.name, compiled);
+    return compiled;
+  }
+}
+
+/** Writes a kernel's uniforms, in declared order, at a byte offset. */
+export function writeUniforms(
+  kernel: KernelDefinition,
+  values: Readonly<Record<string, number>>,
+  target: DataView,
+  offset: number,
+): void {
+  Object.entries(kernel.uniforms).forEach(([name, kind], index) => {
+    const value = values[name] ?? 0;
+    const at = offset + 4 * index;
+    if (kind === 'f32') target.setFloat32(at, value, true);
+    else if (kind === 'i32') target.setInt32(at, value, true);
+    else target.setUint32(at, value, true);
+  });
+}

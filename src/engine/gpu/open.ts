@@ -1,0 +1,63 @@
+import { DeviceError } from '../errors.ts';
+import { Gpu } from './gpu.ts';
+import type { AdapterReport, GpuOptions } from './gpu.ts';
+
+/** Features that a kernel or the benchmark can use; asked for where the adapter has them. */
+const USEFUL_FEATURES: readonly GPUFeatureName[] = ['timestamp-query'];
+
+/** Limits that are worth having beyond WebGPU's portable defaults. */
+const USEFUL_LIMITS = ['maxBufferSize', 'maxStorageBufferBindingSize'] as const;
+
+/** Names under which the CPU plays the GPU. */
+const SOFTWARE = /swiftshader|llvmpipe|lavapipe|softpipe|warp|basic render/i;
+
+/**
+ * Opens a device on an adapter that the caller chose, with the adapter's own buffer limits.
+ * @throws DeviceError if the adapter will not give a device.
+ */
+export async function openAdapter(adapter: GPUAdapter, options: GpuOptions = {}): Promise<Gpu> {
+  const requiredLimits = Object.fromEntries(USEFUL_LIMITS.map((name) => [name, adapter.limits[name]]));
+  const requiredFeatures = USEFUL_FEATURES.filter((feature) => adapter.features.has(feature));
+  const report = describeAdapter(adapter);
+  const device = await adapter.requestDevice({ requiredLimits, requiredFeatures }).catch((cause: unknown) => {
+    throw new DeviceError(`the adapter ${report.description} gave no device: ${String(cause)}`, { cause });
+  });
+  return new Gpu(device, report, options, true);
+}
+
+/**
+ * Opens the browser's GPU.
+ * @throws DeviceError where the browser has no WebGPU or offers no adapter.
+ */
+export async function openBrowserGpu(options: GpuOptions = {}): Promise<Gpu> {
+  const gpu = (globalThis.navigator as Navigator | undefined)?.gpu;
+  if (!gpu) {
+    throw new DeviceError(
+      'this browser has no WebGPU; use a current Chrome, Edge, Firefox or Safari over https',
+    );
+  }
+  const adapter = await gpu.requestAdapter({ powerPreference: 'high-performance' });
+  if (!adapter) {
+    throw new DeviceError(
+      'the browser offers no WebGPU adapter; check that hardware acceleration is switched on',
+    );
+  }
+  return openAdapter(adapter, options);
+}
+
+/** Wraps a device that the caller made and goes on owning. */
+export function useDevice(device: GPUDevice, options: GpuOptions = {}): Gpu {
+  return new Gpu(device, reportOf(device.adapterInfo), options);
+}
+
+/** What report.json says of the adapter. */
+export function describeAdapter(adapter: GPUAdapter): AdapterReport {
+  return reportOf(adapter.info);
+}
+
+function reportOf(info: GPUAdapterInfo): AdapterReport {
+  const { vendor, architecture, description, device } = info;
+  const isSoftware =
+    info.isFallbackAdapter || SOFTWARE.test(`${vendor} ${architecture} ${description} ${device}`);
+  return { vendor, architecture, description: description || device || vendor, software: isSoftware };
+}

@@ -1,0 +1,134 @@
+import type { BindingKind, BufferRange, Dispatch, KernelDefinition, ScalarKind } from './kernel.ts';
+import { writeUniforms } from './kernel.ts';
+import type { Gpu } from './gpu.ts';
+import type { KernelTimer } from './timer.ts';
+
+const SLOT_BYTES = 256;
+const SLOTS_PER_CHUNK = 256;
+
+interface UniformChunk {
+  readonly buffer: GPUBuffer;
+  readonly data: DataView<ArrayBuffer>;
+}
+
+/** Uniform buffers that recorders share: one slot a dispatch, handed back when the commands were submitted. */
+export class UniformPool {
+  readonly #free: UniformChunk[] = [];
+
+  constructor(private readonly device: GPUDevice) {}
+
+  take(): UniformChunk {
+    return (
+      this.#free.pop() ?? {
+        buffer: this.device.createBuffer({
+          label: 'uniforms',
+          size: SLOT_BYTES * SLOTS_PER_CHUNK,
+          usage: GPUBufferUsage.UNIFORM | GPUBufferUsage.COPY_DST,
+        }),
+        data: new DataView(new ArrayBuffer(SLOT_BYTES * SLOTS_PER_CHUNK)),
+      }
+    );
+  }
+
+  giveBack(chunks: readonly UniformChunk[]): void {
+    this.#free.push(...chunks);
+  }
+
+  dispose(): void {
+    for (const chunk of this.#free) chunk.buffer.destroy();
+  }
+}
+
+/**
+ * Records dispatches and copies in order, then submits them as one command buffer. WebGPU orders them: a dispatch
+ * sees what the one before it wrote. A recorder is used once.
+ */
+export class Recorder {
+  readonly #encoder: GPUCommandEncoder;
+  readonly #chunks: UniformChunk[] = [];
+  #pass: GPUComputePassEncoder | undefined;
+  #slot = SLOTS_PER_CHUNK;
+
+  constructor(
+    private readonly gpu: Gpu,
+    private readonly pool: UniformPool,
+    private readonly timer: KernelTimer | undefined,
+  ) {
+    this.#encoder = gpu.device.createCommandEncoder();
+  }
+
+  /** Records one run of a kernel. */
+  dispatch<
+    Bindings extends Record<string, BindingKind>,
+    Uniforms extends Record<string, ScalarKind>,
+    Constants extends string,
+  >(
+    kernel: KernelDefinition<Bindings, Uniforms, Constants>,
+    { bindings, uniforms, constants, workgroups }: Dispatch<Bindings, Uniforms, Constants>,
+  ): void {
+    const isEmpty = !('indirect' in workgroups) && workgroups.some((count) => count === 0);
+    if (isEmpty) return;
+    const { pipeline, layout } = this.gpu.kernels.pipeline(kernel, constants ?? {});
+    const [chunk, offset] = this.#uniformSlot();
+    writeUniforms(kernel, uniforms, chunk.data, offset);
+    const entries = Object.keys(kernel.bindings).map((name, index): GPUBindGroupEntry => {
+      const range: GPUBuffer | BufferRange = bindings[name]!;
+      return { binding: index + 1, resource: 'buffer' in range ? range : { buffer: range } };
+    });
+    const bindGroup = this.gpu.device.createBindGroup({
+      label: kernel.name,
+      layout,
+      entries: [{ binding: 0, resource: { buffer: chunk.buffer, size: SLOT_BYTES } }, ...entries],
+    });
+    const timestampWrites = this.timer?.writesFor(kernel.name);
+    if (timestampWrites) this.#endPass();
+    this.#pass ??= this.#encoder.beginComputePass(timestampWrites ? { timestampWrites } : {});
+    this.#pass.setPipeline(pipeline);
+    this.#pass.setBindGroup(0, bindGroup, [offset]);
+    if ('indirect' in workgroups)
+      this.#pass.dispatchWorkgroupsIndirect(workgroups.indirect, workgroups.offset);
+    else this.#pass.dispatchWorkgroups(...workgroups);
+  }
+
+  /** Copies bytes between buffers; sizes and offsets are multiples of 4. */
+  copy(
+    source: GPUBuffer,
+    sourceOffset: number,
+    target: GPUBuffer,
+    targetOffset: number,
+    bytes: number,
+  ): void {
+    this.#endPass();
+    this.#encoder.copyBufferToBuffer(source, sourceOffset, target, targetOffset, bytes);
+  }
+
+  /** Fills a buffer with zeros. */
+  clear(buffer: GPUBuffer, offset = 0, bytes = buffer.size - offset): void {
+    this.#endPass();
+    this.#encoder.clearBuffer(buffer, offset, bytes);
+  }
+
+  /** Sends everything recorded to the GPU and returns at once. */
+  submit(): void {
+    this.#endPass();
+    this.timer?.resolve(this.#encoder);
+    for (const chunk of this.#chunks) {
+      this.gpu.device.queue.writeBuffer(chunk.buffer, 0, chunk.data);
+    }
+    this.gpu.device.queue.submit([this.#encoder.finish()]);
+    this.pool.giveBack(this.#chunks);
+  }
+
+  #uniformSlot(): [UniformChunk, number] {
+    if (this.#slot === SLOTS_PER_CHUNK) {
+      this.#chunks.push(this.pool.take());
+      this.#slot = 0;
+    }
+    return [this.#chunks.at(-1)!, SLOT_BYTES * this.#slot++];
+  }
+
+  #endPass(): void {
+    this.#pass?.end();
+    this.#pass = undefined;
+  }
+}

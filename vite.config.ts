@@ -1,0 +1,46 @@
+/// <reference types="vitest/config" />
+import { builtinModules } from 'node:module';
+import { fileURLToPath } from 'node:url';
+import { defineConfig } from 'vite';
+import { dependencies, optionalDependencies } from './package.json' with { type: 'json' };
+
+const here = (path: string) => fileURLToPath(new URL(path, import.meta.url));
+const packages = Object.keys({ ...dependencies, ...optionalDependencies });
+
+/** Builds the library (dist/index.js) and the command (dist/node/main.js); packages stay imports. */
+export default defineConfig({
+  build: {
+    target: 'node20',
+    minify: false,
+    sourcemap: true,
+    emptyOutDir: true,
+    lib: {
+      entry: { index: here('src/index.ts'), 'node/main': here('src/node/main.ts') },
+      formats: ['es'],
+    },
+    rollupOptions: {
+      external: [
+        ...builtinModules,
+        ...builtinModules.map((name) => `node:${name}`),
+        ...packages,
+        ...packages.map((name) => new RegExp(`^${name}/`)),
+      ],
+    },
+  },
+  test: {
+    maxWorkers: 2,
+    projects: [
+      {
+        extends: true,
+        resolve: { alias: { '#platform': here('test/support/platform-node.ts') } },
+        test: {
+          name: 'node',
+          include: ['test/**/*.test.ts'],
+          exclude: ['test/web/**'],
+          testTimeout: 120_000,
+          hookTimeout: 120_000,
+        },
+      },
+    ],
+  },
+});
