@@ -1,0 +1,111 @@
+import { copyFile, mkdir, readFile, readdir, rename, rm, writeFile } from 'node:fs/promises';
+import { createRequire } from 'node:module';
+import { homedir, tmpdir } from 'node:os';
+import { dirname, join } from 'node:path';
+import { brotliDecompressSync } from 'node:zlib';
+import { DeviceError } from '../engine/errors.ts';
+
+const require = createRequire(import.meta.url);
+
+/** A copy of Dawn that finds SwiftShader, and what its Vulkan loader must be told. */
+export interface SoftwareGpu {
+  /** `webgpu`'s entry module beside the copied binary. */
+  readonly webgpuModule: string;
+  /** The value for VK_DRIVER_FILES. */
+  readonly driverFile: string;
+}
+
+/**
+ * Unpacks SwiftShader (a Vulkan driver that runs on the CPU, Apache-2.0) from the npm package that carries it, once a
+ * version, into the user's cache folder.
+ *
+ * Dawn looks for libvulkan.so.1 beside its own binary, so the folder holds a copy of that binary too: node_modules
+ * stays untouched, and no environment variable need be set before Node starts.
+ * @throws DeviceError where the package is missing or carries no driver for this platform.
+ */
+export async function unpackSwiftShader(): Promise<SoftwareGpu> {
+  if (process.platform !== 'linux' || process.arch !== 'x64') {
+    throw new DeviceError(`no software GPU is bundled for ${process.platform}-${process.arch}; install a GPU driver`);
+  }
+  const webgpu = packageFolder('webgpu');
+  const chromium = packageFolder('@sparticuz/chromium');
+  const [webgpuVersion, chromiumVersion] = await Promise.all([webgpu, chromium].map(packageVersion));
+  const name = `swiftshader-${chromiumVersion}-webgpu-${webgpuVersion}`;
+  for (const cache of cacheFolders()) {
+    const folder = join(cache, 'laminar', name);
+    try {
+      await unpackInto(folder, webgpu, chromium);
+    } catch (error) {
+      if (error instanceof DeviceError) throw error;
+      continue; // read-only or full: try the next place
+    }
+    return {
+      webgpuModule: join(folder, 'index.js'),
+      driverFile: join(folder, 'dist', 'linux-x64', 'vk_swiftshader_icd.json'),
+    };
+  }
+  throw new DeviceError(`could not unpack the software GPU into ${cacheFolders().join(' or ')}; make one writable`);
+}
+
+/** Where caches go: XDG's folder, else the temporary folder. */
+function cacheFolders(): string[] {
+  return [process.env['XDG_CACHE_HOME'] || join(homedir(), '.cache'), tmpdir()];
+}
+
+async function unpackInto(folder: string, webgpu: string, chromium: string): Promise<void> {
+  const isReady = await readdir(folder).then(
+    (names) => names.includes('index.js'),
+    () => false,
+  );
+  if (isReady) return;
+  const staging = `${folder}.${process.pid}.partial`;
+  const binaries = join(staging, 'dist', 'linux-x64');
+  try {
+    await mkdir(binaries, { recursive: true });
+    const archive = brotliDecompressSync(await readFile(join(chromium, 'bin', 'swiftshader.tar.br')));
+    for (const [path, content] of tarFiles(archive)) {
+      if (/^(\.\/)?(libvk_swiftshader\.so|libvulkan\.so\.1|vk_swiftshader_icd\.json)$/.test(path)) {
+        await writeFile(join(binaries, path.replace('./', '')), content, { mode: 0o755 });
+      }
+    }
+    const dawn = join('dist', 'linux-x64', 'dawn.node');
+    await copyFile(join(webgpu, dawn), join(staging, dawn));
+    await copyFile(join(webgpu, 'package.json'), join(staging, 'package.json'));
+    await copyFile(join(webgpu, 'index.js'), join(staging, 'index.js'));
+    // Whoever renames first wins; another process's copy is as good as ours.
+    await rename(staging, folder).catch(async (error: unknown) => {
+      if (!(await readdir(folder)).includes('index.js')) throw error;
+    });
+  } finally {
+    await rm(staging, { recursive: true, force: true });
+  }
+}
+
+/** The regular files of an uncompressed tar archive (POSIX ustar: 512-byte headers, octal sizes). */
+function* tarFiles(archive: Buffer): Generator<[string, Buffer]> {
+  for (let at = 0; at + 512 <= archive.length; ) {
+    const name = archive.toString('utf8', at, at + 100).replace(/\0.*$/s, '');
+    const size = parseInt(archive.toString('latin1', at + 124, at + 136), 8);
+    const type = archive.toString('latin1', at + 156, at + 157);
+    if (name === '') return;
+    if (type === '0' || type === '\0') yield [name, archive.subarray(at + 512, at + 512 + size)];
+    at += 512 + Math.ceil(size / 512) * 512;
+  }
+}
+
+function packageFolder(name: string): string {
+  // Some packages do not export package.json: look for the folder along the resolution paths instead.
+  for (const modules of require.resolve.paths(name) ?? []) {
+    try {
+      return dirname(require.resolve(join(modules, name, 'package.json')));
+    } catch {
+      // not here
+    }
+  }
+  throw new DeviceError(`the package ${name} is not installed; run npm ci (without --omit=optional)`);
+}
+
+async function packageVersion(folder: string): Promise<string> {
+  const { version } = JSON.parse(await readFile(join(folder, 'package.json'), 'utf8')) as { version: string };
+  return version;
+}
