@@ -1,0 +1,100 @@
+import { FileError, FormatError } from './errors.ts';
+
+/** Bytes that can be read in ranges: a file on disk, a File in a browser, a range of a download. */
+export interface ByteSource {
+  /** For error messages, e.g. 'weights/alice-gpt2/model.safetensors'. */
+  readonly name: string;
+  /** In bytes. */
+  readonly size: number;
+  /** Reads exactly `length` bytes; calls may overlap in time. @throws FileError if they are not there. */
+  read(offset: number, length: number): Promise<Uint8Array<ArrayBuffer>>;
+  close(): Promise<void>;
+}
+
+/** The files of one model, wherever they lie. */
+export interface ModelFiles {
+  /** Folder path or hub id, for messages. */
+  readonly name: string;
+  /** Resolves to undefined when there is no such file. @throws FileError if it is there but cannot be opened. */
+  open(fileName: string): Promise<ByteSource | undefined>;
+}
+
+/** config.json, the index and tokenizer.json of the largest published models stay far below this. */
+const MAXIMUM_TEXT_BYTES = 256 * 2 ** 20;
+
+/** @throws FileError unless [offset, offset + length) lies within the source. */
+export function checkRange(source: Pick<ByteSource, 'name' | 'size'>, offset: number, length: number): void {
+  const valid = Number.isSafeInteger(offset) && Number.isSafeInteger(length) && offset >= 0 && length >= 0;
+  if (!valid || offset + length > source.size) {
+    throw new FileError(
+      `${source.name}: bytes ${offset} to ${offset + length} were asked for, the file has ${source.size}`,
+    );
+  }
+}
+
+/** A source over bytes that are in memory already. It does not copy them until they are read. */
+export function bytesSource(name: string, bytes: Uint8Array): ByteSource {
+  const source = {
+    name,
+    size: bytes.byteLength,
+    read(offset: number, length: number): Promise<Uint8Array<ArrayBuffer>> {
+      return Promise.resolve().then(() => {
+        checkRange(source, offset, length);
+        return new Uint8Array(bytes.subarray(offset, offset + length));
+      });
+    },
+    close: () => Promise.resolve(),
+  };
+  return source;
+}
+
+/**
+ * Reads a file as UTF-8 text and closes it; undefined when there is no such file.
+ * @throws FormatError if it is no UTF-8 or too large to be text.
+ */
+export async function readText(files: ModelFiles, fileName: string): Promise<string | undefined> {
+  const source = await files.open(fileName);
+  if (!source) return undefined;
+  try {
+    if (source.size > MAXIMUM_TEXT_BYTES) {
+      throw new FormatError(
+        `${source.name}: ${source.size} bytes are too many for this file; is it the right one?`,
+      );
+    }
+    const bytes = await source.read(0, source.size);
+    try {
+      return new TextDecoder('utf-8', { fatal: true }).decode(bytes);
+    } catch {
+      throw new FormatError(`${source.name}: is not UTF-8 text; download the file again`);
+    }
+  } finally {
+    await source.close();
+  }
+}
+
+/**
+ * Reads a JSON file; undefined when there is no such file.
+ * @throws FormatError if it is no JSON.
+ */
+export async function readJson(files: ModelFiles, fileName: string): Promise<unknown> {
+  const text = await readText(files, fileName);
+  if (text === undefined) return undefined;
+  try {
+    return JSON.parse(text) as unknown;
+  } catch (error) {
+    throw new FormatError(
+      `${files.name}/${fileName}: is not valid JSON (${oneLine(error)}); download the file again`,
+    );
+  }
+}
+
+/** A JSON object rather than an array, a string, a number or null. */
+export function isJsonObject(value: unknown): value is Record<string, unknown> {
+  return typeof value === 'object' && value !== null && !Array.isArray(value);
+}
+
+/** The message of anything thrown, without the line breaks that JSON.parse quotes from its input. */
+function oneLine(error: unknown): string {
+  const message = error instanceof Error ? error.message : String(error);
+  return message.replace(/\s+/g, ' ').slice(0, 160);
+}

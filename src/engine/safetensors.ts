@@ -1,0 +1,254 @@
+import { FormatError } from './errors.ts';
+import type { ByteSource } from './files.ts';
+import { isJsonObject } from './files.ts';
+
+/**
+ * The safetensors format: 8 bytes with the header's length (little-endian), the header (JSON: name to dtype, shape and
+ * byte range), then the tensors' bytes without a gap. https://github.com/huggingface/safetensors#format
+ */
+
+/** Bits of one element, for every dtype that the format knows. The engine computes with fewer. */
+export const dtypeBits: ReadonlyMap<string, number> = new Map([
+  ['BOOL', 8],
+  ['F4', 4],
+  ['F6_E2M3', 6],
+  ['F6_E3M2', 6],
+  ['U8', 8],
+  ['I8', 8],
+  ['F8_E5M2', 8],
+  ['F8_E4M3', 8],
+  ['F8_E8M0', 8],
+  ['F8_E4M3FNUZ', 8],
+  ['F8_E5M2FNUZ', 8],
+  ['I16', 16],
+  ['U16', 16],
+  ['F16', 16],
+  ['BF16', 16],
+  ['I32', 32],
+  ['U32', 32],
+  ['F32', 32],
+  ['C64', 64],
+  ['F64', 64],
+  ['I64', 64],
+  ['U64', 64],
+]);
+
+/** What a tensor is, before it has a place in a file. */
+export interface TensorDeclaration {
+  readonly name: string;
+  readonly dtype: string;
+  readonly shape: readonly number[];
+}
+
+/** A tensor and where its bytes lie, `offset` counted from the start of the file. */
+export interface TensorPlace extends TensorDeclaration {
+  readonly offset: number;
+  readonly bytes: number;
+}
+
+export interface SafetensorsHeader {
+  /** In the order of their bytes. */
+  readonly tensors: ReadonlyMap<string, TensorPlace>;
+  readonly metadata: ReadonlyMap<string, string>;
+}
+
+export interface EncodedHeader {
+  /** The length field, the JSON and its padding: what the file begins with. */
+  readonly bytes: Uint8Array<ArrayBuffer>;
+  readonly tensors: ReadonlyMap<string, TensorPlace>;
+  /** Of the whole file, in bytes. */
+  readonly fileSize: number;
+}
+
+const LENGTH_BYTES = 8;
+/** The limit of the reference implementation. */
+const MAXIMUM_HEADER_BYTES = 100_000_000;
+
+/**
+ * Reads the header of a file, and nothing else of it.
+ * @throws FormatError if the file is truncated or malformed.
+ */
+export async function readHeader(source: ByteSource): Promise<SafetensorsHeader> {
+  if (source.size < LENGTH_BYTES) {
+    throw new FormatError(
+      `${source.name}: is truncated (${source.size} bytes, too short for a safetensors file); download it again`,
+    );
+  }
+  const length = headerLength(await source.read(0, LENGTH_BYTES), source.size, source.name);
+  return parseHeader(await source.read(LENGTH_BYTES, length), source.size, source.name);
+}
+
+/**
+ * Checks a header and places its tensors: every dtype known, every byte range as long as its shape asks, and the ranges
+ * side by side from the header's end to the file's, without overlap or hole.
+ *
+ * @param json the header's bytes, without the length field
+ * @param fileSize of the whole file, in bytes
+ * @throws FormatError naming the file and, where there is one, the tensor.
+ */
+export function parseHeader(json: Uint8Array, fileSize: number, fileName: string): SafetensorsHeader {
+  const dataStart = LENGTH_BYTES + json.byteLength;
+  const metadata = new Map<string, string>();
+  const places: TensorPlace[] = [];
+  for (const [name, value] of Object.entries(parseJson(json, fileName))) {
+    if (name === '__metadata__') readMetadata(value, metadata, fileName);
+    else places.push(parseTensor(name, value, dataStart, fileName));
+  }
+  places.sort((a, b) => a.offset - b.offset || a.bytes - b.bytes);
+
+  let end = dataStart;
+  let previous = 'the header';
+  for (const place of places) {
+    const where = `${fileName}: tensor ${place.name}`;
+    if (place.offset < end) throw new FormatError(`${where} overlaps ${previous}; the file is damaged`);
+    if (place.offset > end) {
+      throw new FormatError(
+        `${where} begins ${place.offset - end} bytes after ${previous}; the file is damaged`,
+      );
+    }
+    end += place.bytes;
+    previous = `tensor ${place.name}`;
+  }
+  if (end > fileSize) {
+    throw new FormatError(
+      `${fileName}: is truncated (the header describes ${end} bytes, the file has ${fileSize}); download it again`,
+    );
+  }
+  if (end < fileSize) {
+    throw new FormatError(
+      `${fileName}: has ${fileSize - end} bytes that belong to no tensor; the file is damaged, download it again`,
+    );
+  }
+  return { tensors: new Map(places.map((place) => [place.name, place])), metadata };
+}
+
+/**
+ * The beginning of a file that will hold the tensors. Wider dtypes come first, else they keep the order given, so that
+ * with the header padded by spaces to a multiple of 8 every element lies at a multiple of its own size.
+ *
+ * @throws FormatError for an unknown dtype, an impossible shape or a name given twice.
+ */
+export function encodeHeader(
+  declarations: readonly TensorDeclaration[],
+  metadata: Readonly<Record<string, string>> = {},
+): EncodedHeader {
+  const ordered = [...declarations].sort((a, b) => bitsOf(b, 'header') - bitsOf(a, 'header'));
+  const fields: string[] = [];
+  if (Object.keys(metadata).length > 0) fields.push(`"__metadata__":${JSON.stringify(metadata)}`);
+  const names = new Set(['__metadata__']);
+  const sizes: number[] = [];
+  let end = 0;
+  for (const tensor of ordered) {
+    if (names.has(tensor.name))
+      throw new FormatError(`header: tensor ${tensor.name} is given twice or is reserved`);
+    names.add(tensor.name);
+    const bytes = byteCount(tensor, 'header');
+    sizes.push(bytes);
+    const value = { dtype: tensor.dtype, shape: tensor.shape, data_offsets: [end, end + bytes] };
+    fields.push(`${JSON.stringify(tensor.name)}:${JSON.stringify(value)}`);
+    end += bytes;
+  }
+
+  const json = new TextEncoder().encode(`{${fields.join(',')}}`);
+  const padded = Math.ceil(json.byteLength / 8) * 8;
+  const bytes = new Uint8Array(LENGTH_BYTES + padded).fill(0x20, LENGTH_BYTES);
+  new DataView(bytes.buffer).setBigUint64(0, BigInt(padded), true);
+  bytes.set(json, LENGTH_BYTES);
+
+  const tensors = new Map<string, TensorPlace>();
+  let offset = bytes.byteLength;
+  for (const [index, { name, dtype, shape }] of ordered.entries()) {
+    tensors.set(name, { name, dtype, shape, offset, bytes: sizes[index]! });
+    offset += sizes[index]!;
+  }
+  return { bytes, tensors, fileSize: offset };
+}
+
+function headerLength(field: Uint8Array<ArrayBuffer>, fileSize: number, fileName: string): number {
+  if (new TextDecoder('latin1').decode(field) === 'version ') {
+    throw new FormatError(
+      `${fileName}: is a Git LFS pointer, not the file itself; run \`git lfs pull\` in its folder`,
+    );
+  }
+  const length = new DataView(field.buffer, field.byteOffset).getBigUint64(0, true);
+  if (length > BigInt(MAXIMUM_HEADER_BYTES)) {
+    throw new FormatError(
+      `${fileName}: is not a safetensors file (its first 8 bytes, the header's length, say ${length})`,
+    );
+  }
+  if (length > BigInt(fileSize - LENGTH_BYTES)) {
+    throw new FormatError(
+      `${fileName}: is truncated (its header alone takes ${length} bytes, the file has ${fileSize}); download it again`,
+    );
+  }
+  return Number(length);
+}
+
+function parseJson(bytes: Uint8Array, fileName: string): Record<string, unknown> {
+  let value: unknown;
+  try {
+    value = JSON.parse(new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(bytes));
+  } catch {
+    throw new FormatError(`${fileName}: its safetensors header is no valid JSON; the file is damaged`);
+  }
+  if (!isJsonObject(value)) throw new FormatError(`${fileName}: its safetensors header is no JSON object`);
+  return value;
+}
+
+function readMetadata(value: unknown, metadata: Map<string, string>, fileName: string): void {
+  if (!isJsonObject(value)) throw new FormatError(`${fileName}: __metadata__ is no JSON object`);
+  for (const [key, text] of Object.entries(value)) {
+    if (typeof text !== 'string')
+      throw new FormatError(`${fileName}: __metadata__ entry ${key} is no string`);
+    metadata.set(key, text);
+  }
+}
+
+function parseTensor(name: string, value: unknown, dataStart: number, fileName: string): TensorPlace {
+  const where = `${fileName}: tensor ${name}`;
+  if (!isJsonObject(value)) throw new FormatError(`${where} is described by no JSON object`);
+  const { dtype, shape, data_offsets: range } = value;
+  if (typeof dtype !== 'string') throw new FormatError(`${where} has no dtype`);
+  if (!isIntegers(shape)) throw new FormatError(`${where}: its shape is no list of non-negative integers`);
+  if (!isIntegers(range) || range.length !== 2) {
+    throw new FormatError(`${where}: its data_offsets are no two non-negative integers`);
+  }
+  const [begin, end] = range as [number, number];
+  if (end < begin) throw new FormatError(`${where} ends (${end}) before it begins (${begin})`);
+  const bytes = byteCount({ name, dtype, shape }, fileName);
+  if (end - begin !== bytes) {
+    throw new FormatError(
+      `${where} holds ${end - begin} bytes, its shape [${shape.join(', ')}] ${dtype} needs ${bytes}`,
+    );
+  }
+  return { name, dtype, shape, offset: dataStart + begin, bytes };
+}
+
+/** Bytes of a tensor's elements. @throws FormatError for an unknown dtype or a size that no file can have. */
+function byteCount(tensor: TensorDeclaration, fileName: string): number {
+  const where = `${fileName}: tensor ${tensor.name}`;
+  const bits = bitsOf(tensor, fileName);
+  if (!isIntegers(tensor.shape))
+    throw new FormatError(`${where}: its shape is no list of non-negative integers`);
+  // An extent of zero empties the tensor, however large the others are.
+  const elements = tensor.shape.includes(0)
+    ? 0
+    : tensor.shape.reduce((product, extent) => product * extent, 1);
+  const bytes = (elements * bits) / 8;
+  if (!Number.isSafeInteger(elements * bits)) throw new FormatError(`${where} is too large for any file`);
+  if (!Number.isInteger(bytes)) throw new FormatError(`${where} does not end at a whole byte`);
+  return bytes;
+}
+
+function bitsOf(tensor: TensorDeclaration, fileName: string): number {
+  const bits = dtypeBits.get(tensor.dtype);
+  if (bits === undefined)
+    throw new FormatError(`${fileName}: tensor ${tensor.name} has the unknown dtype ${tensor.dtype}`);
+  return bits;
+}
+
+function isIntegers(value: unknown): value is number[] {
+  return (
+    Array.isArray(value) && value.every((extent) => Number.isSafeInteger(extent) && (extent as number) >= 0)
+  );
+}

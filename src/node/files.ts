@@ -1,0 +1,91 @@
+import type { FileHandle } from 'node:fs/promises';
+import { open, stat } from 'node:fs/promises';
+import { join } from 'node:path';
+import { FileError } from '../engine/errors.ts';
+import type { ByteSource, ModelFiles } from '../engine/files.ts';
+import { checkRange } from '../engine/files.ts';
+import { fileErrorFrom, systemErrorCode } from './file-errors.ts';
+
+/** One system call reads at most 2 GiB − 4 KiB on Linux, and less elsewhere. */
+const MAXIMUM_READ_BYTES = 2 ** 30;
+
+/**
+ * Opens a file for reading in ranges. Reads are positional, so any number may be under way at once.
+ * @throws FileError if it is not there, is a folder or may not be read.
+ */
+export async function openFile(path: string): Promise<ByteSource> {
+  let handle: FileHandle | undefined;
+  try {
+    handle = await open(path, 'r');
+    const status = await handle.stat();
+    if (!status.isFile()) throw new FileError(`${path}: is not a file; give the path of one`);
+    return new OpenFile(path, status.size, handle);
+  } catch (error) {
+    await handle?.close();
+    throw fileErrorFrom(error, path, 'open the file');
+  }
+}
+
+/** The files of a folder. It is looked at when the first of them is opened. */
+export function folderFiles(path: string): ModelFiles {
+  return {
+    name: path,
+    async open(fileName) {
+      const filePath = join(path, fileName);
+      const status = await stat(filePath).catch((error: unknown) => {
+        if (systemErrorCode(error) === 'ENOENT' || systemErrorCode(error) === 'ENOTDIR') return undefined;
+        throw fileErrorFrom(error, filePath, 'open the file');
+      });
+      if (status) return openFile(filePath);
+      await checkFolder(path);
+      return undefined;
+    },
+  };
+}
+
+async function checkFolder(path: string): Promise<void> {
+  const status = await stat(path).catch((error: unknown) => {
+    if (systemErrorCode(error) === 'ENOENT') {
+      throw new FileError(`${path}: no such folder; give the folder of a model, or a hub id such as gpt2`);
+    }
+    throw fileErrorFrom(error, path, 'open the folder');
+  });
+  if (!status.isDirectory()) {
+    throw new FileError(
+      `${path}: is a file; give the folder that holds config.json and the safetensors files`,
+    );
+  }
+}
+
+class OpenFile implements ByteSource {
+  #closing: Promise<void> | undefined;
+
+  constructor(
+    readonly name: string,
+    readonly size: number,
+    private readonly handle: FileHandle,
+  ) {}
+
+  async read(offset: number, length: number): Promise<Uint8Array<ArrayBuffer>> {
+    checkRange(this, offset, length);
+    if (this.#closing) throw new FileError(`${this.name}: was read after it was closed`);
+    const bytes = new Uint8Array(length);
+    let done = 0;
+    while (done < length) {
+      const wanted = Math.min(length - done, MAXIMUM_READ_BYTES);
+      const { bytesRead } = await this.handle
+        .read(bytes, done, wanted, offset + done)
+        .catch((error: unknown) => {
+          throw fileErrorFrom(error, this.name, 'read the file');
+        });
+      if (bytesRead === 0) throw new FileError(`${this.name}: became shorter while it was read; start again`);
+      done += bytesRead;
+    }
+    return bytes;
+  }
+
+  close(): Promise<void> {
+    this.#closing ??= this.handle.close();
+    return this.#closing;
+  }
+}
