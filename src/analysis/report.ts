@@ -1,0 +1,226 @@
+import { InputError } from '../engine/errors.ts';
+import type { LayerDimensions } from './dimensions.ts';
+import { freedmanDiaconis } from './histogram.ts';
+import type { Histogram } from './histogram.ts';
+
+/** The version that writes the report; the same as package.json's. */
+export const laminarVersion = '0.1.0';
+
+/** One residual-stream state, measured; `layer` 0 is the embedding. */
+export interface LayerReport extends LayerDimensions {
+  layer: number;
+}
+
+export interface SequenceReport {
+  ids: number[];
+  /** How many different ids there are. */
+  unique_tokens: number;
+  max_log_softmax: {
+    /** max(logits) − logsumexp(logits) for every position, in nats. */
+    values: number[];
+    mean: number;
+    histogram: Histogram;
+  };
+  /** States 0 to L, in order. */
+  layers: LayerReport[];
+}
+
+export interface ModelReport {
+  id: string;
+  architecture: 'gpt2' | 'gpt_neox';
+  layers: number;
+  width: number;
+  heads: number;
+  vocabulary: number;
+  context: number;
+  parameters: number;
+  /** As the checkpoint stores its weights: F32, F16, BF16. */
+  dtype: string;
+  /** The commit on the hub; null for a folder. */
+  revision: string | null;
+}
+
+export interface AdapterSummary {
+  vendor: string;
+  architecture: string;
+  description: string;
+  /** True where a CPU plays the GPU. */
+  software: boolean;
+}
+
+export interface TextReport {
+  /** The file or URL that was read. */
+  source: string;
+  /** Of the text's bytes, in hexadecimal. */
+  sha256: string;
+  /** Tokens of the whole text. */
+  tokens: number;
+  /** The window that was run: its first token, and how many. */
+  start: number;
+  length: number;
+}
+
+export interface Timings {
+  load: number;
+  forward: number;
+  spectrum: number;
+  total: number;
+}
+
+/** report.json, whole. */
+export interface Report {
+  laminar: string;
+  model: ModelReport;
+  adapter: AdapterSummary;
+  /** null where token ids were given. */
+  text: TextReport | null;
+  /** Percent of the variance that the effective dimension must exceed. */
+  threshold: number;
+  /** Of the permutation that made the shuffled sequence. */
+  seed: number;
+  sequences: { real: SequenceReport; shuffled: SequenceReport };
+  timings_ms: Timings;
+}
+
+/** The two sequences of every report, in the order in which tables and figures show them. */
+export const sequenceNames = ['real', 'shuffled'] as const;
+export type SequenceName = (typeof sequenceNames)[number];
+
+/** What one sequence's run gave. */
+export interface SequenceMeasurements {
+  /** [T] */
+  readonly ids: ArrayLike<number>;
+  /** [T] */
+  readonly maxLogSoftmax: ArrayLike<number>;
+  /** States 0 to L, in order. */
+  readonly layers: readonly LayerDimensions[];
+}
+
+/** What a report is built from. */
+export interface ReportParts {
+  readonly model: ModelReport;
+  readonly adapter: AdapterSummary;
+  readonly text: TextReport | null;
+  readonly threshold: number;
+  readonly seed: number;
+  readonly sequences: Readonly<Record<SequenceName, SequenceMeasurements>>;
+  readonly timings: Timings;
+}
+
+/**
+ * Puts report.json together, its fields in the order that the contract names them; copies only those fields, so that
+ * richer objects may be handed in.
+ * @throws InputError if the parts do not fit together: layers missing, sequences of different lengths, empty ones
+ */
+export function buildReport(parts: ReportParts): Report {
+  const { model, adapter, text, timings } = parts;
+  const { real, shuffled } = parts.sequences;
+  if (real.ids.length !== shuffled.ids.length)
+    throw new InputError(
+      `the real sequence has ${real.ids.length} tokens and the shuffled one ${shuffled.ids.length}; give equal lengths`,
+    );
+  return {
+    laminar: laminarVersion,
+    model: {
+      id: model.id,
+      architecture: model.architecture,
+      layers: model.layers,
+      width: model.width,
+      heads: model.heads,
+      vocabulary: model.vocabulary,
+      context: model.context,
+      parameters: model.parameters,
+      dtype: model.dtype,
+      revision: model.revision,
+    },
+    adapter: {
+      vendor: adapter.vendor,
+      architecture: adapter.architecture,
+      description: adapter.description,
+      software: adapter.software,
+    },
+    text: text && {
+      source: text.source,
+      sha256: text.sha256,
+      tokens: text.tokens,
+      start: text.start,
+      length: text.length,
+    },
+    threshold: parts.threshold,
+    seed: parts.seed,
+    sequences: {
+      real: buildSequence('real', real, model.layers),
+      shuffled: buildSequence('shuffled', shuffled, model.layers),
+    },
+    timings_ms: {
+      load: timings.load,
+      forward: timings.forward,
+      spectrum: timings.spectrum,
+      total: timings.total,
+    },
+  };
+}
+
+function buildSequence(
+  name: SequenceName,
+  { ids, maxLogSoftmax, layers }: SequenceMeasurements,
+  blocks: number,
+): SequenceReport {
+  if (ids.length === 0) throw new InputError(`the ${name} sequence is empty; give at least one token`);
+  if (maxLogSoftmax.length !== ids.length)
+    throw new InputError(
+      `the ${name} sequence has ${ids.length} tokens but ${maxLogSoftmax.length} maximum log-softmax values`,
+    );
+  if (layers.length !== blocks + 1)
+    throw new InputError(
+      `the ${name} sequence has ${layers.length} measured states; a model of ${blocks} layers has ${blocks + 1}`,
+    );
+  const values = Array.from(maxLogSoftmax);
+  const idList = Array.from(ids);
+  return {
+    ids: idList,
+    unique_tokens: new Set(idList).size,
+    max_log_softmax: {
+      values,
+      mean: values.reduce((sum, value) => sum + value, 0) / values.length,
+      histogram: freedmanDiaconis(values),
+    },
+    layers: layers.map((dimensions, layer) => ({ layer, ...pickMeasures(dimensions) })),
+  };
+}
+
+/** The measures of a layer, in the order of report.json and of profile.csv. */
+export const measureNames = [
+  'effective_dimension',
+  'effective_index',
+  'rank',
+  'rank_tolerance',
+  'near_rank_tolerance',
+  'percent_of_rank',
+  'components',
+  'top_percent',
+  'participation_ratio',
+  'entropy_rank',
+  'stable_rank',
+] as const satisfies readonly (keyof LayerDimensions)[];
+
+function pickMeasures(dimensions: LayerDimensions): LayerDimensions {
+  const entries = measureNames.map((name) => [name, dimensions[name]] as const);
+  return Object.fromEntries(entries) as unknown as LayerDimensions;
+}
+
+/**
+ * profile.csv: a header and a row per layer and sequence, comma-separated, LF at every line's end. The measures have
+ * the names that they have in report.json; null is an empty field.
+ */
+export function profileCsv(report: Report): string {
+  const header = ['sequence', 'layer', ...measureNames];
+  const rows = sequenceNames.flatMap((name) =>
+    report.sequences[name].layers.map((layer) => [
+      name,
+      layer.layer,
+      ...measureNames.map((measure) => layer[measure] ?? ''),
+    ]),
+  );
+  return [header, ...rows].map((fields) => `${fields.join(',')}\n`).join('');
+}
