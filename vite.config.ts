@@ -1,14 +1,26 @@
 /// <reference types="vitest/config" />
+import { chmod } from 'node:fs/promises';
 import { builtinModules } from 'node:module';
+import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { defineConfig } from 'vite';
-import { dependencies, optionalDependencies } from './package.json' with { type: 'json' };
+import type { Plugin } from 'vite';
+import packageJson from './package.json' with { type: 'json' };
 
 const here = (path: string) => fileURLToPath(new URL(path, import.meta.url));
-const packages = Object.keys({ ...dependencies, ...optionalDependencies });
+const packages = Object.keys({ ...packageJson.dependencies, ...packageJson.optionalDependencies });
+
+/** Makes the command a program: its shebang survives the build, its mode does not. */
+const executableCommand: Plugin = {
+  name: 'executable-command',
+  async writeBundle({ dir }, bundle) {
+    if (dir && bundle['node/main.js']) await chmod(join(dir, 'node/main.js'), 0o755);
+  },
+};
 
 /** Builds the library (dist/index.js) and the command (dist/node/main.js); packages stay imports. */
 export default defineConfig({
+  plugins: [executableCommand],
   build: {
     target: 'node20',
     minify: false,

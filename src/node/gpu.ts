@@ -1,5 +1,7 @@
+import { existsSync } from 'node:fs';
 import { readdir } from 'node:fs/promises';
-import { join } from 'node:path';
+import { createRequire } from 'node:module';
+import { dirname, join } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { DeviceError, LaminarError } from '../engine/errors.ts';
 import type { Gpu, GpuOptions } from '../engine/gpu/gpu.ts';
@@ -18,6 +20,14 @@ export interface FoundAdapter {
   readonly attempts: readonly AdapterAttempt[];
 }
 
+/** No way gave an adapter; `attempts` tells what came of each. */
+export class NoAdapterError extends DeviceError {
+  constructor(readonly attempts: readonly AdapterAttempt[]) {
+    const tried = attempts.map(({ way, outcome }) => `${way}: ${outcome}`).join('; ');
+    super(`no WebGPU adapter (${tried}); install a GPU driver or Mesa 25's Vulkan drivers`);
+  }
+}
+
 export interface NodeGpuOptions extends GpuOptions {
   /** Receives one loud line when the CPU has to play the GPU. */
   readonly onNotice?: (line: string) => void;
@@ -30,6 +40,9 @@ interface WebgpuModule {
 
 /** Dawn's switches: no robustness checks are skipped, nothing experimental is on. */
 const DAWN_FLAGS: string[] = [];
+
+const require = createRequire(import.meta.url);
+const VULKAN_LOADER = 'libvulkan.so.1';
 
 /** Where distributions keep the descriptions of Vulkan drivers. */
 const DRIVER_FOLDERS = ['/usr/share/vulkan/icd.d', '/etc/vulkan/icd.d', '/usr/local/share/vulkan/icd.d'];
@@ -52,11 +65,14 @@ export async function openNodeGpu(options: NodeGpuOptions = {}): Promise<Gpu> {
 
 /**
  * Finds an adapter without opening it; `laminar doctor` prints the attempts.
- * @throws DeviceError where no way gives one; its message names each.
+ * @throws NoAdapterError where no way gives one; its message names each.
  */
 export async function findAdapter(): Promise<FoundAdapter> {
   const attempts: AdapterAttempt[] = [];
-  const tryModule = async (way: AdapterAttempt['way'], specifier: string): Promise<GPUAdapter | undefined> => {
+  const tryModule = async (
+    way: AdapterAttempt['way'],
+    specifier: string,
+  ): Promise<GPUAdapter | undefined> => {
     try {
       const adapter = await requestAdapter((await import(specifier)) as WebgpuModule);
       attempts.push({ way, outcome: adapter ? describeAdapter(adapter).description : 'no adapter' });
@@ -67,11 +83,14 @@ export async function findAdapter(): Promise<FoundAdapter> {
     }
   };
 
-  const installed = await tryModule('installed driver', 'webgpu');
-  if (installed) return { adapter: installed, attempts };
+  const missingLoader = findMissingLoader();
+  if (missingLoader === undefined) {
+    const installed = await tryModule('installed driver', 'webgpu');
+    if (installed) return { adapter: installed, attempts };
+  } else attempts.push({ way: 'installed driver', outcome: missingLoader });
 
   const drivers = process.env['VK_DRIVER_FILES'] ?? process.env['VK_ICD_FILENAMES'];
-  if (!drivers) {
+  if (missingLoader === undefined && !drivers) {
     for (const driver of await installedSoftwareDrivers()) {
       process.env['VK_DRIVER_FILES'] = driver;
       const software = await tryModule('installed software driver', 'webgpu');
@@ -88,8 +107,7 @@ export async function findAdapter(): Promise<FoundAdapter> {
     if (!(error instanceof LaminarError)) throw error;
     attempts.push({ way: 'bundled SwiftShader', outcome: error.message });
   }
-  const tried = attempts.map(({ way, outcome }) => `${way}: ${outcome}`).join('; ');
-  throw new DeviceError(`no WebGPU adapter (${tried}); install a GPU driver or Mesa 25's Vulkan drivers`);
+  throw new NoAdapterError(attempts);
 }
 
 async function requestAdapter({ create, globals }: WebgpuModule): Promise<GPUAdapter | null> {
@@ -101,6 +119,24 @@ async function requestAdapter({ create, globals }: WebgpuModule): Promise<GPUAda
     (await gpu.requestAdapter({ powerPreference: 'high-performance' })) ??
     (await gpu.requestAdapter({ forceFallbackAdapter: true }))
   );
+}
+
+/**
+ * Why Dawn would find no Vulkan loader on Linux, if so. Asked beforehand because Dawn prints two lines of warning of its
+ * own on stderr, where a command's one line of error belongs.
+ */
+function findMissingLoader(): string | undefined {
+  if (process.platform !== 'linux') return undefined;
+  const dawnFolder = join(dirname(require.resolve('webgpu')), 'dist', `linux-${process.arch}`);
+  if (existsSync(join(dawnFolder, VULKAN_LOADER))) return undefined;
+  try {
+    process.dlopen({ exports: {} }, VULKAN_LOADER);
+    return undefined;
+  } catch (error) {
+    // A loader that is there is refused too, for it is no Node addon; only one that is absent is "not opened".
+    const message = error instanceof Error ? error.message : String(error);
+    return message.includes('cannot open shared object file') ? `no Vulkan loader (${message})` : undefined;
+  }
 }
 
 async function installedSoftwareDrivers(): Promise<string[]> {

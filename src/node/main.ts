@@ -1,0 +1,87 @@
+#!/usr/bin/env node
+import { Command, CommanderError } from 'commander';
+import packageJson from '../../package.json' with { type: 'json' };
+import { InputError, LaminarError } from '../engine/errors.ts';
+import { CommandContext } from './commands/context.ts';
+import { addDoctorCommand } from './commands/doctor.ts';
+import { byteCount } from './options.ts';
+
+const EXIT_FAILED = 1;
+const EXIT_USAGE = 2;
+/** What shells report for a process that a signal ended: 128 + its number. */
+const EXIT_INTERRUPTED = { SIGINT: 130, SIGTERM: 143 } as const;
+
+process.exitCode = await main(process.argv);
+
+/** Runs one command line. @returns the exit code; whatever went wrong has become one line on stderr. */
+async function main(argv: readonly string[]): Promise<number> {
+  // Packages that log would write into the data; stdout is for the answer alone.
+  console.log = console.info = console.debug = console.error;
+  // `laminar … | head` closes stdout early: nobody reads on, and that is no failure.
+  process.stdout.on('error', (error: NodeJS.ErrnoException) => {
+    if (error.code !== 'EPIPE') throw error;
+  });
+  const interruption = new AbortController();
+  let interrupted: number | undefined;
+  for (const name of ['SIGINT', 'SIGTERM'] as const) {
+    process.on(name, () => {
+      if (interrupted !== undefined) process.exit(interrupted); // asked twice: do not wait for the cleaning up
+      interrupted = EXIT_INTERRUPTED[name];
+      interruption.abort(new LaminarError('interrupted'));
+    });
+  }
+  const context = new CommandContext(interruption.signal);
+  const program = commandLine(context);
+  try {
+    await program.parseAsync(argv);
+    return 0;
+  } catch (error) {
+    if (error instanceof CommanderError && error.exitCode === 0) return 0; // --help, --version
+    context.terminal.endStages();
+    const isVerbose = program.opts<{ verbose?: boolean }>().verbose === true;
+    process.stderr.write(`laminar: ${interrupted === undefined ? oneLine(error) : 'interrupted'}\n`);
+    if (isVerbose && error instanceof Error) process.stderr.write(`${withCauses(error)}\n`);
+    if (interrupted !== undefined) return interrupted;
+    return error instanceof InputError || error instanceof CommanderError ? EXIT_USAGE : EXIT_FAILED;
+  } finally {
+    context.terminal.endStages();
+  }
+}
+
+function commandLine(context: CommandContext): Command {
+  const program = new Command('laminar')
+    .description('Measures how many dimensions each hidden layer of GPT-2 and Pythia models really uses.')
+    .version(packageJson.version)
+    .option('--verbose', 'add the stack to an error')
+    .option(
+      '--gpu-memory <bytes>',
+      'the most GPU memory to hold, e.g. 1.5GB; weights pass through layer by layer',
+      byteCount('--gpu-memory'),
+    )
+    .exitOverride()
+    .configureOutput({ writeErr: () => undefined })
+    .hook('preAction', () => {
+      context.gpuMemory = program.opts<{ gpuMemory?: number }>().gpuMemory;
+    });
+  addDoctorCommand(program, context);
+  return program;
+}
+
+/** An error as one line. Those that are not ours name their kind too: they are defects, or the system's. */
+function oneLine(error: unknown): string {
+  const isOurs = error instanceof LaminarError;
+  const text = error instanceof CommanderError ? usageMessage(error) : isOurs ? error.message : String(error);
+  return text.replace(/\s*\n\s*/g, ' ').trim();
+}
+
+/** commander's message without its prefix; for no command at all, where it would print its help, a line of our own. */
+function usageMessage({ code, message }: CommanderError): string {
+  return code === 'commander.help'
+    ? 'no command; laminar --help lists them'
+    : message.replace(/^error: /, '');
+}
+
+function withCauses(error: Error): string {
+  const own = error.stack ?? String(error);
+  return error.cause instanceof Error ? `${own}\ncaused by ${withCauses(error.cause)}` : own;
+}

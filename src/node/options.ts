@@ -1,0 +1,52 @@
+import { InputError } from '../engine/errors.ts';
+
+/** What turns a flag's text into its value; commander calls it with the text alone or with the value before. */
+export type FlagParser<Value> = (text: string) => Value;
+
+/** A whole number of at least `least`. @throws InputError naming the flag. */
+export function wholeNumber(flag: string, least: number): FlagParser<number> {
+  return (text) => {
+    const value = Number(text);
+    if (!/^\d+$/.test(text.trim()) || !Number.isSafeInteger(value) || value < least) {
+      throw new InputError(`${flag} ${JSON.stringify(text)} is not a whole number of at least ${least}`);
+    }
+    return value;
+  };
+}
+
+/** A percentage above 0 and at most 100. @throws InputError naming the flag. */
+export function percentage(flag: string): FlagParser<number> {
+  return (text) => {
+    const value = text.trim() === '' ? NaN : Number(text);
+    if (!(value > 0 && value <= 100)) {
+      throw new InputError(`${flag} ${JSON.stringify(text)} is not a percentage above 0 and at most 100`);
+    }
+    return value;
+  };
+}
+
+const BYTE_UNITS: Readonly<Record<string, number>> = {
+  '': 1,
+  K: 1e3,
+  M: 1e6,
+  G: 1e9,
+  T: 1e12,
+  KI: 2 ** 10,
+  MI: 2 ** 20,
+  GI: 2 ** 30,
+  TI: 2 ** 40,
+};
+
+/** A byte count: `1500000000`, `1.5GB` (decimal) or `1.5GiB` (binary). @throws InputError naming the flag. */
+export function byteCount(flag: string): FlagParser<number> {
+  return (text) => {
+    const [, digits, prefix] = /^(\d+(?:\.\d+)?)\s*([KMGT]I?)?B?$/.exec(text.trim().toUpperCase()) ?? [];
+    const bytes = Math.floor(Number(digits) * BYTE_UNITS[prefix ?? '']!);
+    if (digits === undefined || !Number.isSafeInteger(bytes) || bytes < 1) {
+      throw new InputError(
+        `${flag} ${JSON.stringify(text)} is not a number of bytes such as 1500000000 or 1.5GB`,
+      );
+    }
+    return bytes;
+  };
+}

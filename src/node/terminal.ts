@@ -1,0 +1,63 @@
+import { MultiBar, Presets } from 'cli-progress';
+import type { SingleBar } from 'cli-progress';
+
+/** Reports that a stage of work has come to `done` of `total` units. */
+export type StageProgress = (done: number, total: number) => void;
+
+/** What the amounts of a stage are: bytes read or fetched, or plain steps. */
+export type StageUnit = 'bytes' | 'steps';
+
+/**
+ * Where a command speaks to a person: notices and progress bars, all on stderr, so that stdout holds data alone. Where
+ * stderr is no terminal there are no bars, only notices.
+ */
+export class Terminal {
+  #bars: MultiBar | undefined;
+
+  constructor(private readonly stream: NodeJS.WriteStream = process.stderr) {}
+
+  /** Prints a line, above the bars if there are any. */
+  notice(line: string): void {
+    if (this.#bars) this.#bars.log(`${line}\n`);
+    else this.stream.write(`${line}\n`);
+  }
+
+  /** Adds a bar for a stage of the work. It shows nothing before the first amount is reported. */
+  stage(name: string, unit: StageUnit = 'steps'): StageProgress {
+    if (!this.stream.isTTY) return () => undefined;
+    let bar: SingleBar | undefined;
+    return (done, total) => {
+      this.#bars ??= new MultiBar(
+        {
+          stream: this.stream,
+          hideCursor: true,
+          fps: 8,
+          format: '{stage} {bar} {percentage}%  {amount}  {duration_formatted}, {eta_formatted} left',
+        },
+        Presets.shades_classic,
+      );
+      const payload = { stage: name.padEnd(10), amount: amount(done, total, unit) };
+      bar ??= this.#bars.create(total, 0, payload);
+      bar.setTotal(total);
+      bar.update(done, payload);
+    };
+  }
+
+  /** Leaves the bars as they stand; the next stage begins new ones. A running bar would keep Node from exiting. */
+  endStages(): void {
+    this.#bars?.stop();
+    this.#bars = undefined;
+  }
+}
+
+function amount(done: number, total: number, unit: StageUnit): string {
+  return unit === 'bytes' ? `${formatBytes(done)} of ${formatBytes(total)}` : `${done} of ${total}`;
+}
+
+/** A byte count in decimal units with three figures, as disks and the hub count them: `1.52 GB`. */
+export function formatBytes(bytes: number): string {
+  const units = ['B', 'kB', 'MB', 'GB', 'TB'];
+  const power = Math.min(units.length - 1, Math.max(0, Math.floor(Math.log10(Math.max(1, bytes)) / 3)));
+  const value = bytes / 1000 ** power;
+  return `${power === 0 ? value : value.toPrecision(3)} ${units[power]}`;
+}
