@@ -1,0 +1,84 @@
+import { randomBytes } from 'node:crypto';
+import type { FileHandle } from 'node:fs/promises';
+import { mkdir, open, rename, rm } from 'node:fs/promises';
+import { basename, dirname, join } from 'node:path';
+import { FileError } from '../engine/errors.ts';
+import { fileErrorFrom } from './file-errors.ts';
+
+/**
+ * A file that appears whole or not at all: it is written under another name beside its own, and renamed by commit().
+ * What is left when a write fails, or after abort(), is whatever was at the path before.
+ */
+export class AtomicFile {
+  #state: 'open' | 'committed' | 'aborted' = 'open';
+
+  private constructor(
+    readonly path: string,
+    private readonly temporaryPath: string,
+    private readonly handle: FileHandle,
+  ) {}
+
+  /** Makes the folder too, if it is not there. @throws FileError if the file cannot be made. */
+  static async create(path: string): Promise<AtomicFile> {
+    const folder = dirname(path);
+    // The name begins with a dot and ends unlike any output, so that nothing takes a part for the whole.
+    const temporaryPath = join(folder, `.${basename(path)}.${randomBytes(6).toString('hex')}.partial`);
+    try {
+      await mkdir(folder, { recursive: true });
+      return new AtomicFile(path, temporaryPath, await open(temporaryPath, 'wx'));
+    } catch (error) {
+      throw fileErrorFrom(error, path, 'write the file');
+    }
+  }
+
+  /**
+   * Writes all the bytes at a place of its own choosing; a hole that nothing fills reads as zeros.
+   * @throws FileError if they cannot be written; the file is given up then.
+   */
+  async write(offset: number, bytes: Uint8Array): Promise<void> {
+    this.#mustBeOpen();
+    try {
+      let done = 0;
+      while (done < bytes.byteLength) {
+        const { bytesWritten } = await this.handle.write(bytes, done, bytes.byteLength - done, offset + done);
+        done += bytesWritten;
+      }
+    } catch (error) {
+      await this.abort();
+      throw fileErrorFrom(error, this.path, 'write the file');
+    }
+  }
+
+  /** Gives the file its name, in place of what was there. @throws FileError if that fails; nothing is left then. */
+  async commit(): Promise<void> {
+    this.#mustBeOpen();
+    this.#state = 'committed';
+    try {
+      await this.handle.close();
+      await rename(this.temporaryPath, this.path);
+    } catch (error) {
+      await rm(this.temporaryPath, { force: true });
+      throw fileErrorFrom(error, this.path, 'write the file');
+    }
+  }
+
+  /** Removes what was written. Does nothing to a file that was committed or aborted. */
+  async abort(): Promise<void> {
+    if (this.#state !== 'open') return;
+    this.#state = 'aborted';
+    // A disk that is full may fail the close as well; the file goes away all the same.
+    await this.handle.close().catch(() => undefined);
+    await rm(this.temporaryPath, { force: true });
+  }
+
+  #mustBeOpen(): void {
+    if (this.#state !== 'open') throw new FileError(`${this.path}: was ${this.#state} already`);
+  }
+}
+
+/** Writes a whole file, or leaves the path as it was. @throws FileError */
+export async function writeFileAtomically(path: string, content: string | Uint8Array): Promise<void> {
+  const file = await AtomicFile.create(path);
+  await file.write(0, typeof content === 'string' ? new TextEncoder().encode(content) : content);
+  await file.commit();
+}

@@ -1,0 +1,271 @@
+import { describe, expect, it } from 'vitest';
+import { readFixture } from '#platform';
+import { activations, parseConfig } from '../../src/engine/config.ts';
+import { ConfigError } from '../../src/engine/errors.ts';
+
+const gpt2 = {
+  model_type: 'gpt2',
+  vocab_size: 50257,
+  n_positions: 1024,
+  n_embd: 768,
+  n_layer: 12,
+  n_head: 12,
+};
+const neox = {
+  model_type: 'gpt_neox',
+  vocab_size: 50304,
+  max_position_embeddings: 2048,
+  hidden_size: 512,
+  intermediate_size: 2048,
+  num_hidden_layers: 6,
+  num_attention_heads: 8,
+};
+const parse = (json: unknown) => parseConfig(json, 'folder/config.json');
+
+async function fixture(path: string) {
+  return parse(JSON.parse(new TextDecoder().decode(await readFixture(`${path}/config.json`))));
+}
+
+describe('parseConfig', () => {
+  it('fills in what a published GPT-2 leaves out', () => {
+    expect(parse({ ...gpt2, n_ctx: 512 })).toEqual({
+      architecture: 'gpt2',
+      layers: 12,
+      width: 768,
+      heads: 12,
+      headWidth: 64,
+      innerWidth: 3072,
+      vocabulary: 50257,
+      context: 1024,
+      activation: 'gelu_new',
+      normEpsilon: 1e-5,
+      tiedEmbeddings: true,
+      scaleAttention: true,
+      scaleAttentionByInverseLayer: false,
+    });
+  });
+
+  it('fills in what a published Pythia leaves out', () => {
+    expect(parse(neox)).toEqual({
+      architecture: 'gpt_neox',
+      layers: 6,
+      width: 512,
+      heads: 8,
+      headWidth: 64,
+      innerWidth: 2048,
+      vocabulary: 50304,
+      context: 2048,
+      activation: 'gelu',
+      normEpsilon: 1e-5,
+      tiedEmbeddings: false,
+      rotaryDimensions: 16,
+      rotaryBase: 10000,
+      parallelResidual: true,
+      attentionBias: true,
+    });
+  });
+
+  it('honours every setting of GPT-2', () => {
+    const config = parse({
+      ...gpt2,
+      n_inner: 100,
+      activation_function: 'relu',
+      layer_norm_epsilon: 1e-6,
+      scale_attn_weights: false,
+      scale_attn_by_inverse_layer_idx: true,
+      tie_word_embeddings: false,
+    });
+    expect(config).toMatchObject({
+      innerWidth: 100,
+      activation: 'relu',
+      normEpsilon: 1e-6,
+      tiedEmbeddings: false,
+    });
+    expect(config).toMatchObject({ scaleAttention: false, scaleAttentionByInverseLayer: true });
+  });
+
+  it('honours every setting of GPT-NeoX', () => {
+    const config = parse({
+      ...neox,
+      hidden_act: 'gelu_fast',
+      layer_norm_eps: 1e-6,
+      rotary_pct: 1,
+      rotary_emb_base: 500,
+      use_parallel_residual: false,
+      attention_bias: false,
+      tie_word_embeddings: true,
+    });
+    expect(config).toMatchObject({
+      activation: 'gelu_fast',
+      normEpsilon: 1e-6,
+      rotaryDimensions: 64,
+      rotaryBase: 500,
+    });
+    expect(config).toMatchObject({ parallelResidual: false, attentionBias: false, tiedEmbeddings: true });
+  });
+
+  it('reads the newer names of the rotary settings, and prefers them', () => {
+    const rope_parameters = { rope_type: 'default', partial_rotary_factor: 0.5, rope_theta: 1000 };
+    const expected = { rotaryDimensions: 32, rotaryBase: 1000 };
+    expect(parse({ ...neox, rope_parameters })).toMatchObject(expected);
+    expect(parse({ ...neox, rope_parameters, rotary_pct: 0.25, rotary_emb_base: 10 })).toMatchObject(
+      expected,
+    );
+    expect(parse({ ...neox, rope_parameters: { rope_theta: 99 }, rotary_pct: 1 })).toMatchObject({
+      rotaryDimensions: 64,
+      rotaryBase: 99,
+    });
+    expect(parse({ ...neox, rope_theta: 77, rope_scaling: null })).toMatchObject({ rotaryBase: 77 });
+  });
+
+  it('cuts the rotary dimensions off, as int() does', () => {
+    expect(parse({ ...neox, hidden_size: 8 * 80, rotary_pct: 0.13 })).toMatchObject({ rotaryDimensions: 10 });
+  });
+
+  it('takes the older and the general names of the sizes', () => {
+    const { n_positions: context, ...rest } = gpt2;
+    expect(parse({ ...rest, n_ctx: context })).toEqual(parse(gpt2));
+    expect(
+      parse({
+        model_type: 'gpt2',
+        vocab_size: 50257,
+        max_position_embeddings: 1024,
+        hidden_size: 768,
+        num_hidden_layers: 12,
+        num_attention_heads: 12,
+      }),
+    ).toEqual(parse(gpt2));
+  });
+
+  it('takes every activation that the engine computes', () => {
+    for (const activation of activations) {
+      expect(parse({ ...gpt2, activation_function: activation }).activation).toBe(activation);
+      expect(parse({ ...neox, hidden_act: activation }).activation).toBe(activation);
+    }
+  });
+
+  it.each([
+    ['no object', null, /is no JSON object/],
+    ['no model_type', {}, /has no model_type/],
+    ['another model', { model_type: 'llama' }, /model_type llama is not known/],
+    ['a model_type that is no text', { model_type: 1 }, /model_type is 1/],
+    ['no width', { ...gpt2, n_embd: undefined }, /n_embd is missing/],
+    ['a width of null', { ...gpt2, n_embd: null }, /n_embd is missing/],
+    ['a width of zero', { ...gpt2, n_embd: 0 }, /n_embd is 0; it must be a positive integer/],
+    ['a fractional width', { ...gpt2, n_embd: 76.8 }, /n_embd is 76\.8/],
+    ['a width of text', { ...gpt2, n_embd: '768' }, /n_embd is "768"/],
+    ['a width beyond 32 bits', { ...gpt2, n_embd: 2 ** 40 }, /n_embd is 1099511627776/],
+    ['no layers', { ...neox, num_hidden_layers: -1 }, /num_hidden_layers is -1/],
+    ['an inner width of zero', { ...gpt2, n_inner: 0 }, /n_inner is 0/],
+    ['no inner width', { ...neox, intermediate_size: null }, /intermediate_size is missing/],
+    ['no vocabulary', { ...neox, vocab_size: [] }, /vocab_size is \[\]/],
+    [
+      'heads that do not divide the width',
+      { ...gpt2, n_head: 7 },
+      /n_head is 7, which does not divide the width 768/,
+    ],
+    [
+      'an unknown activation',
+      { ...gpt2, activation_function: 'swish' },
+      /activation_function swish is not supported/,
+    ],
+    [
+      'an unknown activation',
+      { ...neox, hidden_act: 'quick_gelu' },
+      /hidden_act quick_gelu is not supported/,
+    ],
+    ['no epsilon', { ...gpt2, layer_norm_epsilon: 0 }, /layer_norm_epsilon is 0/],
+    ['an epsilon of text', { ...neox, layer_norm_eps: '1e-5' }, /layer_norm_eps is "1e-5"/],
+    ['a flag of text', { ...neox, use_parallel_residual: 'no' }, /use_parallel_residual is "no"/],
+    ['cross-attention', { ...gpt2, add_cross_attention: true }, /add_cross_attention is true/],
+    ['an odd number of rotary dimensions', { ...neox, rotary_pct: 5 / 64 }, /rotates 5 dimensions/],
+    ['no rotary dimensions', { ...neox, rotary_pct: 0.001 }, /rotates 0 dimensions/],
+    ['more than all rotary dimensions', { ...neox, rotary_pct: 1.5 }, /rotary_pct 1\.5/],
+    ['a rotary base of zero', { ...neox, rotary_emb_base: 0 }, /rotary_emb_base is 0/],
+    [
+      'scaled rotary embeddings',
+      { ...neox, rope_scaling: { type: 'linear', factor: 2 } },
+      /type linear is not supported/,
+    ],
+    ['yarn', { ...neox, rope_parameters: { rope_type: 'yarn' } }, /type yarn is not supported/],
+    ['rope_parameters of text', { ...neox, rope_parameters: 'default' }, /rope_parameters is "default"/],
+  ])('refuses %s', (_, json, message) => {
+    expect(() => parse(json)).toThrow(ConfigError);
+    expect(() => parse(json)).toThrow(message);
+    expect(() => parse(json)).toThrow(/^folder\/config\.json: [^\n]*$/);
+  });
+});
+
+describe('the configurations of the golden answers', () => {
+  it('are read as they were made', async () => {
+    const common = { layers: 3, vocabulary: 307, context: 64, normEpsilon: 1e-5 };
+    const gpt2Small = {
+      ...common,
+      architecture: 'gpt2',
+      width: 48,
+      heads: 3,
+      headWidth: 16,
+      tiedEmbeddings: true,
+    };
+    const neoxSmall = {
+      ...common,
+      architecture: 'gpt_neox',
+      width: 64,
+      heads: 4,
+      headWidth: 16,
+      innerWidth: 256,
+    };
+    const alice = {
+      layers: 6,
+      width: 128,
+      heads: 4,
+      headWidth: 32,
+      innerWidth: 512,
+      vocabulary: 2048,
+      context: 256,
+    };
+    const expected: Record<string, object> = {
+      'weights/alice-gpt2': { ...alice, architecture: 'gpt2', activation: 'gelu_new', tiedEmbeddings: true },
+      'weights/alice-pythia': {
+        ...alice,
+        architecture: 'gpt_neox',
+        rotaryDimensions: 8,
+        tiedEmbeddings: false,
+      },
+      'test/golden/gpt2-f16': { ...gpt2Small, width: 64, heads: 1, headWidth: 64, innerWidth: 256 },
+      'test/golden/gpt2-inner-gelu': { ...gpt2Small, innerWidth: 100, activation: 'gelu' },
+      'test/golden/gpt2-inverse-layer-scale': {
+        ...gpt2Small,
+        scaleAttentionByInverseLayer: true,
+        scaleAttention: true,
+      },
+      'test/golden/gpt2-massive': { ...gpt2Small, layers: 5, width: 96, heads: 4, headWidth: 24 },
+      'test/golden/gpt2-noprefix-tied': { ...gpt2Small, width: 80, heads: 5, vocabulary: 513 },
+      'test/golden/gpt2-one-token': gpt2Small,
+      'test/golden/gpt2-prefix-f32': { ...gpt2Small, innerWidth: 192, activation: 'gelu_new' },
+      'test/golden/neox-bf16-sharded': {
+        ...neoxSmall,
+        rotaryDimensions: 8,
+        rotaryBase: 1000,
+        activation: 'gelu',
+      },
+      'test/golden/neox-f16': {
+        ...neoxSmall,
+        rotaryDimensions: 4,
+        rotaryBase: 10000,
+        parallelResidual: true,
+      },
+      'test/golden/neox-f32-sequential': { ...neoxSmall, rotaryDimensions: 4, parallelResidual: false },
+      'test/golden/neox-full-rotary': {
+        ...neoxSmall,
+        width: 96,
+        heads: 3,
+        headWidth: 32,
+        rotaryDimensions: 32,
+        innerWidth: 200,
+      },
+    };
+    for (const [path, config] of Object.entries(expected))
+      expect(await fixture(path), path).toMatchObject(config);
+  });
+});
