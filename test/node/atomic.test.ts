@@ -1,0 +1,73 @@
+import { mkdir, readdir, readFile, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { describe, expect, it } from 'vitest';
+import { FileError } from '../../src/engine/errors.ts';
+import { AtomicFile, writeFileAtomically } from '../../src/node/atomic.ts';
+import { temporaryFolder } from './temporary-folder.ts';
+
+const bytes = (text: string) => new TextEncoder().encode(text);
+
+describe('AtomicFile', () => {
+  it('appears at commit, with its chunks in their places', async () => {
+    const folder = await temporaryFolder();
+    const path = join(folder, 'deep', 'er', 'file');
+    const file = await AtomicFile.create(path);
+    await Promise.all([file.write(6, bytes('world')), file.write(0, bytes('hello '))]);
+    await expect(readFile(path)).rejects.toThrow(/ENOENT/);
+    await file.commit();
+    expect(await readFile(path, 'utf8')).toBe('hello world');
+    expect(await readdir(join(folder, 'deep', 'er'))).toEqual(['file']);
+  });
+
+  it('leaves what was there when it is aborted', async () => {
+    const folder = await temporaryFolder();
+    const path = join(folder, 'file');
+    await writeFile(path, 'before');
+    const file = await AtomicFile.create(path);
+    await file.write(0, bytes('after'));
+    expect(await readdir(folder)).toHaveLength(2);
+    await file.abort();
+    await file.abort();
+    expect(await readdir(folder)).toEqual(['file']);
+    expect(await readFile(path, 'utf8')).toBe('before');
+    await expect(file.write(0, bytes('x'))).rejects.toThrow(FileError);
+    await expect(file.commit()).rejects.toThrow(FileError);
+  });
+
+  it('is gone when it cannot take its name', async () => {
+    const folder = await temporaryFolder();
+    await mkdir(join(folder, 'taken', 'inside'), { recursive: true });
+    const file = await AtomicFile.create(join(folder, 'taken'));
+    await expect(file.commit()).rejects.toThrow(/taken: cannot write the file/);
+    expect(await readdir(folder)).toEqual(['taken']);
+  });
+
+  it('names the file when its folder cannot be made', async () => {
+    const folder = await temporaryFolder();
+    await writeFile(join(folder, 'file'), '');
+    await expect(AtomicFile.create(join(folder, 'file', 'inside'))).rejects.toThrow(FileError);
+    await expect(AtomicFile.create(join(folder, 'file', 'inside'))).rejects.toThrow(
+      /inside: cannot write the file/,
+    );
+  });
+
+  it('is gone when the disk is full', async () => {
+    // Writing at an offset that no file system allows fails as a full disk does: in the middle of the work.
+    const folder = await temporaryFolder();
+    const file = await AtomicFile.create(join(folder, 'file'));
+    await expect(file.write(Number.MAX_SAFE_INTEGER - 1, bytes('x'))).rejects.toThrow(
+      /file: cannot write the file/,
+    );
+    expect(await readdir(folder)).toEqual([]);
+  });
+});
+
+describe('writeFileAtomically', () => {
+  it('replaces a file with text or bytes', async () => {
+    const path = join(await temporaryFolder(), 'file');
+    await writeFileAtomically(path, 'Δ');
+    expect(await readFile(path, 'utf8')).toBe('Δ');
+    await writeFileAtomically(path, Uint8Array.of(1, 2));
+    expect([...(await readFile(path))]).toEqual([1, 2]);
+  });
+});
