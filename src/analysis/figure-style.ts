@@ -1,0 +1,182 @@
+import type { Config, TopLevelSpec } from 'vega-lite';
+import { sequenceNames } from './report.ts';
+import type { Report, SequenceName } from './report.ts';
+
+/** One figure: its file name without an ending, its title, and a Vega-Lite 6 specification with the data inside. */
+export interface Figure {
+  readonly name: string;
+  readonly title: string;
+  readonly specification: TopLevelSpec;
+}
+
+/** Blue and vermilion, sky blue and orange of Okabe and Ito, "Color Universal Design" (2002). */
+export const colours = {
+  real: '#0072b2',
+  shuffled: '#d55e00',
+  realShare: '#56b4e9',
+  shuffledShare: '#e69f00',
+};
+export const grey = '#6b6b6b';
+
+/** One layer of a specification, and its encodings, in Vega-Lite's own types. */
+type Layered = Extract<TopLevelSpec, { layer: unknown }>;
+export type Layer = Layered['layer'][number];
+export type Encoding = NonNullable<Extract<Layer, { mark: unknown }>['encoding']>;
+export type PositionX = NonNullable<Encoding['x']>;
+export type PositionY = NonNullable<Encoding['y']>;
+
+/** A line in a legend: its name, colour and dashes, and the shape of its points. */
+export interface Series {
+  readonly label: string;
+  readonly colour: string;
+  /** Lengths of dashes and gaps; [1, 0] is solid. */
+  readonly dash: readonly number[];
+  readonly shape: string;
+}
+
+export const sequenceSeries: readonly Series[] = [
+  { label: 'real', colour: colours.real, dash: [1, 0], shape: 'circle' },
+  { label: 'shuffled', colour: colours.shuffled, dash: [7, 4], shape: 'diamond' },
+];
+
+/** The encodings that tell series apart by colour and dash, on a line; together they are one legend below. */
+export function lineEncoding(series: readonly Series[]): Encoding {
+  const domain = series.map(({ label }) => label);
+  const legend = {
+    title: null,
+    orient: 'bottom',
+    direction: 'horizontal',
+    symbolType: 'stroke',
+    symbolSize: 700,
+    symbolStrokeWidth: 2.5,
+    columns: series.length > 2 ? 2 : series.length,
+  } as const;
+  return {
+    color: { ...seriesField, scale: { domain, range: series.map(({ colour }) => colour) }, legend },
+    strokeDash: { ...seriesField, scale: { domain, range: series.map(({ dash }) => [...dash]) }, legend },
+  };
+}
+
+/** The encodings that tell series apart by colour and shape, on points; the lines' legend stands for them. */
+export function pointEncoding(series: readonly Series[]): Encoding {
+  const domain = series.map(({ label }) => label);
+  return {
+    color: { ...seriesField, scale: { domain, range: series.map(({ colour }) => colour) } },
+    shape: {
+      condition: series.map(({ label, shape }) => ({
+        test: { field: 'series', equal: label },
+        value: shape,
+      })),
+      value: 'circle',
+    },
+  };
+}
+
+const seriesField = { field: 'series', type: 'nominal', sort: null } as const;
+
+const font = 'DejaVu Sans, sans-serif';
+
+const config: Config = {
+  font,
+  axis: {
+    labelFontSize: 12,
+    titleFontSize: 13,
+    titleFontWeight: 'normal',
+    titlePadding: 10,
+    labelFlush: false,
+    gridColor: '#e4e4e4',
+    domainColor: grey,
+    tickColor: grey,
+  },
+  legend: { labelFontSize: 13, labelLimit: 0, rowPadding: 4, columnPadding: 24 },
+  title: {
+    fontSize: 17,
+    subtitleFontSize: 12,
+    subtitleColor: grey,
+    subtitlePadding: 6,
+    anchor: 'start',
+    frame: 'group',
+    offset: 14,
+    limit: 0,
+  },
+  view: { stroke: null },
+  line: { strokeWidth: 2 },
+  text: { fontSize: 12 },
+};
+
+/** What every specification has beside its layers: size, colours, fonts, title and subtitle. */
+export function frame(title: string, subtitle: readonly string[]): Omit<Layered, 'layer'> {
+  return {
+    $schema: 'https://vega.github.io/schema/vega-lite/v6.json',
+    title: { text: title, subtitle: [...subtitle] },
+    description: [title, ...subtitle].join('. '),
+    width: 640,
+    height: 400,
+    padding: 16,
+    background: 'white',
+    config,
+  };
+}
+
+/** The model and the window, for a subtitle. */
+export function runLine(report: Report): string {
+  const tokens = report.sequences.real.ids.length;
+  const window = report.text === null ? '' : ` from token ${grouped(report.text.start)}`;
+  return `${shortened(report.model.id)} · ${grouped(tokens)} ${tokens === 1 ? 'token' : 'tokens'}${window}`;
+}
+
+/** "41 (real), 42 (shuffled)": one number of each sequence, for a subtitle. */
+export function ofBoth(number: (name: SequenceName) => string): string {
+  return sequenceNames.map((name) => `${number(name)} (${name})`).join(', ');
+}
+
+/** A whole number in groups of three digits. */
+export function grouped(value: number): string {
+  return String(value).replace(/\B(?=(\d{3})+$)/g, ',');
+}
+
+/** A number with a few significant digits, as a tooltip shows it; a dash for null. */
+export function few(value: number | null, digits = 4): string {
+  return value === null ? '–' : String(Number(value.toPrecision(digits))).replace('-', '−');
+}
+
+/** The end of a long folder path is what tells models apart. */
+function shortened(id: string): string {
+  return id.length <= 60 ? id : `…${id.slice(-59)}`;
+}
+
+/** A line of text in the middle of an empty plot. */
+export function notice(text: string): Layer {
+  return {
+    data: { values: [{}] },
+    mark: { type: 'text', text, color: grey, fontSize: 14 },
+    encoding: { x: { value: { expr: 'width / 2' } }, y: { value: { expr: 'height / 2' } } },
+  };
+}
+
+/**
+ * An invisible rule over every place of the x axis; the one nearest to the pointer appears and shows its row's text.
+ * @param field of the x axis
+ * @param lines title of each line of the tooltip, and the field with its text
+ */
+export function hoverRule(
+  values: readonly Record<string, unknown>[],
+  field: string,
+  lines: readonly (readonly [title: string, field: string])[],
+): Layer {
+  return {
+    data: { values: [...values] },
+    params: [
+      {
+        name: 'hovered',
+        select: { type: 'point', fields: [field], nearest: true, on: 'pointerover', clear: 'pointerout' },
+      },
+    ],
+    mark: { type: 'rule', color: grey, strokeWidth: 1 },
+    encoding: {
+      x: { field, type: 'quantitative' },
+      opacity: { condition: { param: 'hovered', value: 0.6, empty: false }, value: 0 },
+      tooltip: lines.map(([title, text]) => ({ field: text, type: 'nominal', title })),
+    },
+  };
+}

@@ -1,0 +1,38 @@
+import { InputError } from '../engine/errors.ts';
+import type { SingularValues } from './dimensions.ts';
+import { effectiveDimensionFigure, rankFigure } from './figure-layers.ts';
+import { cumulativeFigure, singularValuesFigure } from './figure-spectrum.ts';
+import type { Figure } from './figure-style.ts';
+import { maxLogSoftmaxFigure } from './figure-tokens.ts';
+import type { Report, SequenceName } from './report.ts';
+
+export type { Figure } from './figure-style.ts';
+
+/** The singular values of every state 0 to L, real and shuffled, each [components]. */
+export type ProfileSpectra = Readonly<Record<SequenceName, readonly SingularValues[]>>;
+
+export interface FigureOptions {
+  /** Whose spectrum to draw; the middle one, floor(L / 2), unless asked. */
+  readonly layer?: number | undefined;
+}
+
+/**
+ * The five figures of a profile, as Vega-Lite 6 specifications with their data inside: plain objects for a compiler in
+ * Node or in a browser. Rows of the per-layer figures have the field `layer`, for whoever listens to clicks.
+ * @throws InputError if there is no such layer, or the spectra are not the report's
+ */
+export function figures(report: Report, spectra: ProfileSpectra, options: FigureOptions = {}): Figure[] {
+  const layer = options.layer ?? Math.floor(report.model.layers / 2);
+  const real = spectra.real[layer];
+  const shuffled = spectra.shuffled[layer];
+  if (real === undefined || shuffled === undefined || report.sequences.real.layers[layer] === undefined)
+    throw new InputError(`there is no layer ${layer} to draw; give one from 0 to ${report.model.layers}`);
+  const ofLayer = { real, shuffled };
+  return [
+    maxLogSoftmaxFigure(report),
+    singularValuesFigure(report, ofLayer, layer),
+    cumulativeFigure(report, ofLayer, layer),
+    rankFigure(report),
+    effectiveDimensionFigure(report),
+  ];
+}
