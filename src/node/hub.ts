@@ -1,0 +1,245 @@
+import { stat, statfs } from 'node:fs/promises';
+import { resolve } from 'node:path';
+import { FileError, InputError } from '../engine/errors.ts';
+import { ModelCache } from './hub/cache.ts';
+import { HubClient } from './hub/client.ts';
+import { downloadFile } from './hub/download.ts';
+import { readHubSettings } from './hub/environment.ts';
+import type { Environment } from './hub/environment.ts';
+import { HubError, HubUnreachableError, cacheFault, hostOf, isFileSystemError } from './hub/errors.ts';
+import type { Subject } from './hub/errors.ts';
+import { isCommit, listRemoteFiles, resolveCommit, selectFiles } from './hub/repository.ts';
+import type { RemoteFile } from './hub/repository.ts';
+import { INDEX, inspectSnapshot, readShardNames } from './hub/selection.ts';
+import type { Holding } from './hub/selection.ts';
+
+export { HubError, HubUnreachableError } from './hub/errors.ts';
+
+/** How far fetching a model is. All counts are over the files that were not in the cache when it began. */
+export interface FetchProgress {
+  /** The file that bytes are arriving for, by its name in the repository. */
+  readonly file: string;
+  /** Bytes there, those that an earlier attempt left included: the first call tells how many, for the rate. */
+  readonly bytesDone: number;
+  readonly bytesTotal: number;
+  readonly filesDone: number;
+  readonly filesTotal: number;
+}
+
+export interface ResolveModelOptions {
+  /** Branch, tag or commit; main if absent. */
+  readonly revision?: string | undefined;
+  /** Stops fetching; what has arrived stays in the cache for the next attempt. */
+  readonly signal?: AbortSignal | undefined;
+  /** Called at most every 50 ms, and when a file is complete; never if all is in the cache. */
+  readonly onProgress?: ((progress: FetchProgress) => void) | undefined;
+  /** Takes one line on what the user should know and no error tells: a retry, a wait, a stand-in. */
+  readonly onNotice?: ((line: string) => void) | undefined;
+  /** The environment variables to honour; process.env if absent. */
+  readonly environment?: Environment | undefined;
+  /** Milliseconds before the first repetition of a failed request; doubles with each; 1000 if absent. */
+  readonly retryDelay?: number | undefined;
+}
+
+/** A model's folder, and the commit it was fetched at: null for a folder that the user named. */
+export interface ModelFolder {
+  readonly folder: string;
+  readonly revision: string | null;
+}
+
+const PROGRESS_INTERVAL = 50;
+const REPOSITORY_PART = /^[A-Za-z0-9_](?:[\w.-]*[A-Za-z0-9_])?$/;
+/** What git forbids in a name, and what would lead out of refs/. */
+const NO_REVISION = /(^|\/)\.{0,2}(\/|$)|\.\.|[\p{Cc} \\~^:?*[]/u;
+
+/**
+ * Whether a text can be a model's name on the hub: NAME or ORGANISATION/NAME.
+ * (What git and Python's cache would stumble over, "--" and "..", the hub does not allow.)
+ */
+export function isHubId(reference: string): boolean {
+  const parts = reference.split('/');
+  return (
+    parts.length <= 2 &&
+    reference.length <= 96 &&
+    !/--|\.\./.test(reference) &&
+    parts.every((part) => REPOSITORY_PART.test(part))
+  );
+}
+
+/**
+ * Finds a model's folder: one that lies here is used as it is; a hub id's files are fetched, where the cache
+ * that Python's huggingface_hub uses does not hold them: config.json, tokenizer.json, tokenizer_config.json,
+ * and model.safetensors or the index and the shards that it names. The revision is resolved to a commit
+ * first. Without a network, or with HF_HUB_OFFLINE, a cached copy is used.
+ * @throws FileError if there is no such folder; HubError (a FileError) if the model cannot be fetched;
+ *   FormatError if its index is broken; InputError for an impossible revision or environment; the signal's
+ *   reason if it is aborted.
+ */
+export async function resolveModelFolder(
+  reference: string,
+  options: ResolveModelOptions = {},
+): Promise<ModelFolder> {
+  const found = await stat(reference).catch(() => undefined);
+  if (found?.isDirectory()) {
+    if (options.revision !== undefined) {
+      options.onNotice?.(
+        `${reference} is a folder here: --revision ${options.revision} does not apply to it`,
+      );
+    }
+    return { folder: resolve(reference), revision: null };
+  }
+  if (found) {
+    throw new FileError(`${reference} is a file; give the folder that holds config.json and the weights`);
+  }
+  if (!isHubId(reference)) {
+    throw new FileError(`no such model folder ${reference}; give a folder or a hub id such as gpt2-xl`);
+  }
+  const revision = options.revision ?? 'main';
+  if (NO_REVISION.test(revision)) {
+    throw new InputError(
+      `--revision ${JSON.stringify(revision)} can be no branch, tag or commit; give one such as main`,
+    );
+  }
+  options.signal?.throwIfAborted();
+  const settings = await readHubSettings(options.environment ?? process.env);
+  const client = new HubClient(settings, {
+    signal: options.signal,
+    onNotice: options.onNotice ?? (() => undefined),
+    retryDelay: options.retryDelay ?? 1000,
+  });
+  const cache = new ModelCache(settings.cacheFolder, reference);
+  try {
+    const commit = await resolveSnapshot(
+      client,
+      cache,
+      { repository: reference, revision },
+      options.onProgress,
+    );
+    return { folder: cache.snapshot(commit), revision: commit };
+  } catch (error) {
+    options.signal?.throwIfAborted();
+    if (isFileSystemError(error)) throw cacheFault(error, settings.cacheFolder);
+    throw error;
+  }
+}
+
+/** Makes sure that the cache holds a revision of a model; returns its commit. */
+async function resolveSnapshot(
+  client: HubClient,
+  cache: ModelCache,
+  subject: Subject,
+  onProgress: ResolveModelOptions['onProgress'],
+): Promise<string> {
+  const { repository, revision } = subject;
+  const known = await cache.readReference(revision);
+  const held = known === undefined ? undefined : await inspect(cache, known);
+  // A commit never changes, so there is nothing to ask.
+  if (known !== undefined && isCommit(revision) && held?.whole) return known;
+  if (client.settings.offline) {
+    if (known !== undefined && held?.missing === undefined) return known;
+    const lack = held
+      ? `the cached copy lacks ${held.missing ?? 'nothing'}`
+      : 'there is no cached copy of it';
+    throw new HubError(
+      `cannot fetch ${repository} at ${revision}: HF_HUB_OFFLINE is set and ${lack} in ${client.settings.cacheFolder}; fetch it once without`,
+    );
+  }
+  const usable = known !== undefined && held !== undefined && held.missing === undefined;
+  try {
+    const commit = await resolveCommit(client, subject, ...(usable ? [1] : []));
+    const holding = commit === known ? held : await inspect(cache, commit);
+    if (!holding?.whole) await fetchMissing(client, cache, subject, commit, onProgress);
+    await cache.writeReference(revision, commit).catch((error: unknown) => {
+      // All is there to run; only the next run without a network will miss the note.
+      client.options.onNotice(`cannot note ${revision} in the cache: ${(error as Error).message}`);
+    });
+    return commit;
+  } catch (error) {
+    if (!usable || !(error instanceof HubUnreachableError)) throw error;
+    client.options.onNotice(
+      `${hostOf(client.settings.endpoint)} gives no answer: using the cached ${repository} at ${known.slice(0, 12)}`,
+    );
+    return known;
+  }
+}
+
+function inspect(cache: ModelCache, commit: string): Promise<Holding> {
+  return inspectSnapshot(
+    (name) => cache.has(commit, name),
+    (name) => cache.read(commit, name),
+  );
+}
+
+/** Fetches what a snapshot lacks: the index first, for it names the rest. */
+async function fetchMissing(
+  client: HubClient,
+  cache: ModelCache,
+  subject: Subject,
+  commit: string,
+  onProgress: ResolveModelOptions['onProgress'],
+): Promise<void> {
+  const listed = await listRemoteFiles(client, subject, commit);
+  const { weights, beside } = await selectFiles(client, subject, listed);
+  const fetchOne = (file: RemoteFile, onBytes: (bytes: number) => void) =>
+    downloadFile({ client, cache, subject: { ...subject, file: file.path }, commit, file, onBytes });
+  const needed = [...beside];
+  if (weights.path === INDEX) {
+    await fetchOne(weights, () => undefined);
+    needed.push(...(await listShards(cache, subject, commit, listed)));
+  } else {
+    needed.push(weights);
+  }
+  const missing: RemoteFile[] = [];
+  for (const file of needed) {
+    if (!(await cache.has(commit, file.path, file.size))) missing.push(file);
+  }
+  const bytesTotal = missing.reduce((sum, file) => sum + file.size, 0);
+  await warnIfTight(client, bytesTotal);
+  let bytesBefore = 0;
+  let lastCall = -Infinity;
+  for (const [filesBefore, file] of missing.entries()) {
+    const report = (bytes: number, filesDone: number): void => {
+      lastCall = performance.now();
+      const bytesDone = bytesBefore + bytes;
+      onProgress?.({ file: file.path, bytesDone, bytesTotal, filesDone, filesTotal: missing.length });
+    };
+    await fetchOne(file, (bytes) => {
+      if (performance.now() - lastCall >= PROGRESS_INTERVAL) report(bytes, filesBefore);
+    });
+    report(file.size, filesBefore + 1);
+    bytesBefore += file.size;
+  }
+}
+
+/** Says so before an hour's download that the disk may not hold; what is there of it already is not counted. */
+async function warnIfTight(client: HubClient, bytes: number): Promise<void> {
+  const { cacheFolder } = client.settings;
+  const disk = await statfs(cacheFolder).catch(() => undefined);
+  const free = (disk?.bavail ?? 0) * (disk?.bsize ?? 0);
+  if (disk && bytes > free) {
+    const gigabytes = (count: number) => `${(count / 1e9).toFixed(2)} GB`;
+    client.options.onNotice(
+      `${gigabytes(bytes)} may not fit into ${cacheFolder}, which has ${gigabytes(free)} free; HF_HUB_CACHE names another folder`,
+    );
+  }
+}
+
+/** The shards that the snapshot's index names, as the hub lists them. */
+async function listShards(
+  cache: ModelCache,
+  subject: Subject,
+  commit: string,
+  listed: ReadonlyMap<string, RemoteFile>,
+): Promise<RemoteFile[]> {
+  const where = `${INDEX} of ${subject.repository} at ${subject.revision}`;
+  const names = readShardNames((await cache.read(commit, INDEX)) ?? '', where);
+  return names.map((name) => {
+    const file = listed.get(name);
+    if (!file) {
+      throw new HubError(
+        `${where} names ${name}, which the repository does not have; choose another --revision`,
+      );
+    }
+    return file;
+  });
+}

@@ -1,0 +1,150 @@
+import { createHash } from 'node:crypto';
+import type { Hash } from 'node:crypto';
+import { join } from 'node:path';
+import type { ModelCache } from './cache.ts';
+import { Backoff } from './client.ts';
+import type { HubClient } from './client.ts';
+import { HubError, TransientError, describeSubject, hostOf } from './errors.ts';
+import type { Subject } from './errors.ts';
+import { acquireLock } from './lock.ts';
+import { Partial } from './partial.ts';
+import type { RemoteFile } from './repository.ts';
+
+/** Failures in a row, with not a byte between them, after which a download is given up. */
+const PATIENCE = 5;
+
+/** A file to fetch, from where, into which cache. */
+export interface Download {
+  readonly client: HubClient;
+  readonly cache: ModelCache;
+  readonly subject: Subject;
+  readonly commit: string;
+  readonly file: RemoteFile;
+  /** How many of the file's bytes are there now; may shrink when a download begins anew. */
+  readonly onBytes: (bytes: number) => void;
+}
+
+/**
+ * Brings a file into the cache, resuming what is there, under a lock of its own. It takes its name only when
+ * its size and hash are what the hub's listing says.
+ * @throws HubError for a refusal, a wrong length or hash, or when the connection stays broken.
+ */
+export async function downloadFile(download: Download): Promise<void> {
+  const { client, cache, commit, file } = download;
+  const { signal, onNotice } = client.options;
+  if (await cache.has(commit, file.path, file.size)) return;
+  // Not Python's ETAG.lock: it leaves that file behind, and locks it by means that Node does not have.
+  const lockPath = join(cache.lockFolder, `${file.etag}.laminar.lock`);
+  const lock = await acquireLock(lockPath, signal, () => {
+    onNotice(`waiting for another process that fetches ${describeSubject(download.subject)}`);
+  });
+  try {
+    if (await cache.has(commit, file.path, file.size)) return;
+    const isNew = !(await cache.hasBlob(file));
+    if (isNew) await downloadBlob(download, lock.token);
+    await cache.place(commit, file, isNew);
+  } finally {
+    await lock.release();
+  }
+}
+
+async function downloadBlob(download: Download, token: string): Promise<void> {
+  const partial = await Partial.claim(download.cache, download.file, token);
+  try {
+    await receiveVerified(download, partial);
+    await partial.finish();
+  } catch (error) {
+    await partial.leave().catch(() => undefined); // the first error tells more
+    throw error;
+  }
+}
+
+async function receiveVerified(download: Download, partial: Partial): Promise<void> {
+  const { client, file, subject } = download;
+  const { signal, onNotice } = client.options;
+  const backoff = new Backoff(client, subject, PATIENCE);
+  let hash = newHash(file);
+  await partial.hashInto(hash, signal);
+  let furthest = partial.length;
+  for (let isSecond = false; ; isSecond = true) {
+    while (partial.length < file.size) {
+      try {
+        hash = await receive(download, partial, hash);
+      } catch (error) {
+        if (partial.length > furthest) backoff.reset();
+        furthest = Math.max(furthest, partial.length);
+        await backoff.wait(error);
+      }
+    }
+    const digest = hash.digest('hex');
+    if (digest === file.etag) return;
+    // Not a byte of it can be trusted, nor told which part is wrong.
+    await partial.clear();
+    const kind = file.algorithm === 'sha256' ? 'SHA-256' : 'git SHA-1';
+    const fault = `${describeSubject(subject)} arrived with ${kind} ${digest} where the hub lists ${file.etag}`;
+    if (isSecond) throw new HubError(`${fault}, twice; nothing of it is kept: try again later`);
+    onNotice(`${fault}; fetching it anew`);
+    hash = newHash(file);
+  }
+}
+
+/** One request: takes what comes from where the partial file ends. Returns the hash of all that is there. */
+async function receive(download: Download, partial: Partial, hash: Hash): Promise<Hash> {
+  const { client, file, subject, commit } = download;
+  const path = file.path.split('/').map(encodeURIComponent).join('/');
+  const address = `${client.settings.endpoint}/${subject.repository}/resolve/${commit}/${path}`;
+  const headers = new Headers(partial.length > 0 ? { range: `bytes=${partial.length}-` } : {});
+  const response = await client.open(address, subject, headers);
+  let current = hash;
+  try {
+    if (response.status === 416) {
+      await partial.clear();
+      throw new TransientError(`${hostOf(client.settings.endpoint)} cannot resume`);
+    }
+    if (response.status === 200 && partial.length > 0) {
+      await partial.clear(); // it does not do ranges: the whole file comes again
+      current = newHash(file);
+    }
+    checkLength(response, partial.length, file, subject);
+  } catch (error) {
+    await response.body?.cancel();
+    throw error;
+  }
+  for await (const chunk of client.chunks(response)) {
+    if (partial.length + chunk.length > file.size) {
+      await partial.clear();
+      throw wrongLength(subject, `more than ${file.size}`, file.size);
+    }
+    await partial.write(chunk);
+    current.update(chunk);
+    download.onBytes(partial.length);
+  }
+  if (partial.length < file.size) {
+    throw new TransientError(`the connection ended after ${partial.length} of ${file.size} bytes`);
+  }
+  return current;
+}
+
+/** Checks what the answer's headers promise against the hub's listing. */
+function checkLength(response: Response, from: number, file: RemoteFile, subject: Subject): void {
+  const range = /^bytes (\d+)-\d+\/(\d+|\*)$/.exec(response.headers.get('content-range') ?? '');
+  if (response.status === 206 && Number(range?.[1]) !== from) {
+    throw new HubError(
+      `cannot fetch ${describeSubject(subject)}: asked for bytes from ${from}, got ${response.headers.get('content-range') ?? 'no range'}; check the proxy or HF_ENDPOINT`,
+    );
+  }
+  const total = range?.[2] === '*' ? null : (range?.[2] ?? response.headers.get('content-length'));
+  if (total !== null && Number(total) !== file.size) throw wrongLength(subject, total, file.size);
+}
+
+function wrongLength(subject: Subject, found: string, expected: number): HubError {
+  return new HubError(
+    `${describeSubject(subject)} comes with ${found} bytes where the hub lists ${expected}; nothing of it is taken: try again later, or check HF_ENDPOINT`,
+  );
+}
+
+/** SHA-256 of the content, or git's name for a blob: SHA-1 of "blob LENGTH\0" and the content. */
+function newHash(file: RemoteFile): Hash {
+  if (file.algorithm === 'sha256') return createHash('sha256');
+  return createHash('sha1').update(`blob ${file.size}\0`);
+}
