@@ -37,23 +37,29 @@ export function rankFigure(report: Report): Figure {
 }
 
 const shareSeries: readonly Series[] = [
-  { label: 'real, % of rank', colour: colours.realShare, dash: [1, 0], shape: 'square' },
-  { label: 'shuffled, % of rank', colour: colours.shuffledShare, dash: [2, 3], shape: 'triangle-up' },
+  { label: 'real, % of rank', colour: colours.realShare, dash: [1, 0], shape: 'square', size: 45 },
+  {
+    label: 'shuffled, % of rank',
+    colour: colours.shuffledShare,
+    dash: [2, 3],
+    shape: 'triangle-up',
+    size: 22,
+  },
 ];
 
 /**
  * The index of the component that crosses the threshold, per layer (left), and the same as a percent of the layer's
- * rank (right). The right axis always reaches 100, so the two sets of curves lie apart unless a layer uses all it can.
+ * rank (right).
  */
 export function effectiveDimensionFigure(report: Report): Figure {
   const title = 'Effective dimensionality';
   const series = [...sequenceSeries, ...shareSeries];
   const rows = sequenceNames.flatMap((name, place) =>
     report.sequences[name].layers.flatMap((measured) => {
-      const { layer, effective_index: index, percent_of_rank: percent } = measured;
+      const { layer, effective_index: index, percent_of_rank: percent, rank } = measured;
       return index === null || percent === null
         ? []
-        : [{ series: name, layer, index, share: shareSeries[place]!.label, percent }];
+        : [{ series: name, layer, index, rank, share: shareSeries[place]!.label, percent }];
     }),
   );
   const x = layerAxis(report);
@@ -61,7 +67,7 @@ export function effectiveDimensionFigure(report: Report): Figure {
     field: 'index',
     type: 'quantitative',
     title: `Effective dimensionality (index at ${few(report.threshold)}%)`,
-    scale: { domain: [0, Math.max(1, ...rows.map(({ index }) => index)) * 1.05], nice: true },
+    scale: { domain: [0, topOfIndexAxis(rows)], nice: true },
     axis: { format: 'd', tickMinStep: 1, tickCount: 8 },
   };
   const right: PositionY = {
@@ -75,7 +81,7 @@ export function effectiveDimensionFigure(report: Report): Figure {
   const specification: TopLevelSpec = {
     ...frame(title, [
       runLine(report),
-      `index of the component that exceeds ${few(report.threshold)}% of the variance, and its percent of the rank`,
+      `component that passes ${few(report.threshold)}% of the variance, and its % of the rank`,
     ]),
     layer: [
       {
@@ -91,6 +97,16 @@ export function effectiveDimensionFigure(report: Report): Figure {
   return { name: 'effective-dimension', title, specification };
 }
 
+/**
+ * Where the rank is the same in all layers, a percent of it is the index in another unit: two axes of like proportion
+ * would draw the same curve twice. The percents reach from 0 to 100, so the indices keep clear of 0 to the rank.
+ */
+function topOfIndexAxis(rows: readonly { readonly index: number; readonly rank: number }[]): number {
+  const highest = Math.max(1, ...rows.map(({ index }) => index)) * 1.05;
+  const rank = Math.max(1, ...rows.map((row) => row.rank));
+  return highest > 0.7 * rank ? 1.5 * rank : highest;
+}
+
 function linesWithPoints(
   values: readonly Record<string, unknown>[],
   x: PositionX,
@@ -99,13 +115,13 @@ function linesWithPoints(
   strokeWidth = 2,
 ): Layer[] {
   const data = { values: [...values] };
-  const many = new Set(values.map(({ layer }) => layer)).size > 60;
+  const many = new Set(values.map(({ layer }) => layer)).size > 30;
   return [
     { data, mark: { type: 'line', strokeWidth }, encoding: { x, y, ...lineEncoding(series) } },
     {
       data,
-      mark: { type: 'point', filled: true, size: many ? 15 : 45, opacity: 1 },
-      encoding: { x, y, ...pointEncoding(series) },
+      mark: { type: 'point', filled: true, opacity: 1 },
+      encoding: { x, y, ...pointEncoding(series, many ? 0.4 : 1) },
     },
   ];
 }

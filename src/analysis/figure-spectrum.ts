@@ -28,19 +28,20 @@ export function singularValuesFigure(report: Report, spectra: LayerSpectra, laye
   const tolerance = report.sequences.real.layers[layer]!.rank_tolerance;
   const floor = Math.min(...positive.map(({ value }) => value));
   const below = tolerance > 0 && floor < tolerance;
-  const domain = positive.length === 0 ? [0.1, 1] : logarithmicDomain(positive, below ? tolerance : floor);
+  const domain: [number, number] =
+    positive.length === 0 ? [0.1, 1] : logarithmicDomain(positive, below ? tolerance : floor);
   const x = componentAxis(rows.length / 2);
   const y: PositionY = {
     field: 'value',
     type: 'quantitative',
     title: 'Singular value',
     scale: { type: 'log', domain, nice: false },
-    axis: { format: '~g', tickCount: 6, labelOverlap: true },
+    axis: { format: '~g', values: logarithmicTicks(domain) },
   };
   const specification: TopLevelSpec = {
     ...frame(title, subtitle(report, layer)),
     layer: [
-      ...(below ? [toleranceRule(tolerance)] : []),
+      ...(below ? labelledRule('value', tolerance, 'rank\ntolerance') : []),
       {
         data: { values: positive },
         mark: { type: 'line', clip: true },
@@ -48,8 +49,8 @@ export function singularValuesFigure(report: Report, spectra: LayerSpectra, laye
       },
       {
         data: { values: markedRows(report, layer, positive) },
-        mark: { type: 'point', filled: true, size: 90, opacity: 1, clip: true },
-        encoding: { x, y, ...pointEncoding(sequenceSeries) },
+        mark: { type: 'point', filled: true, opacity: 1, clip: true },
+        encoding: { x, y, ...pointEncoding(sequenceSeries, 1.5) },
       },
       positive.length === 0 ? notice('no variance in this layer') : componentHover(spectra),
     ],
@@ -72,16 +73,7 @@ export function cumulativeFigure(report: Report, spectra: LayerSpectra, layer: n
   const specification: TopLevelSpec = {
     ...frame(title, subtitle(report, layer)),
     layer: [
-      {
-        data: { values: [{ cumulative: report.threshold }] },
-        mark: { type: 'rule', color: grey, strokeDash: [2, 3] },
-        encoding: { y },
-      },
-      {
-        data: { values: [{ cumulative: report.threshold, label: `threshold ${few(report.threshold)}%` }] },
-        mark: { type: 'text', align: 'right', baseline: 'top', dy: 6, color: grey },
-        encoding: { x: { value: { expr: 'width' } }, y, text: { field: 'label', type: 'nominal' } },
-      },
+      ...labelledRule('cumulative', report.threshold, `${few(report.threshold)}%`),
       {
         data: { values: varied },
         mark: { type: 'line' },
@@ -89,8 +81,8 @@ export function cumulativeFigure(report: Report, spectra: LayerSpectra, layer: n
       },
       {
         data: { values: markedRows(report, layer, varied) },
-        mark: { type: 'point', filled: true, size: 90, opacity: 1 },
-        encoding: { x, y, ...pointEncoding(sequenceSeries) },
+        mark: { type: 'point', filled: true, opacity: 1 },
+        encoding: { x, y, ...pointEncoding(sequenceSeries, 1.5) },
       },
       varied.length === 0 ? notice('no variance in this layer') : componentHover(spectra),
     ],
@@ -130,7 +122,7 @@ function componentAxis(components: number): PositionX {
     field: 'component',
     type: 'quantitative',
     title: 'Component',
-    scale: { domain: [1, Math.max(2, components)], nice: false, padding: 8 },
+    scale: { domain: [0, Math.max(2, components)], nice: false },
     axis: { format: 'd', tickMinStep: 1, tickCount: 8 },
   };
 }
@@ -141,12 +133,29 @@ function logarithmicDomain(rows: readonly ComponentRow[], lowest: number): [numb
   return [lowest / 2, highest * 1.5];
 }
 
-function toleranceRule(tolerance: number): Layer {
-  return {
-    data: { values: [{ value: tolerance }] },
-    mark: { type: 'rule', color: grey, strokeDash: [2, 3] },
-    encoding: { y: { field: 'value', type: 'quantitative' } },
-  };
+/** Powers of ten, and 2 and 5 times them where they are few; every second or third power where they are many. */
+function logarithmicTicks([low, high]: readonly [number, number]): number[] {
+  const decades = Math.log10(high / low);
+  const steps = decades < 3 ? [1, 2, 5] : [1];
+  const stride = Math.ceil(decades / 10);
+  const ticks = [];
+  for (let power = Math.floor(Math.log10(low)); power <= Math.log10(high); power += 1)
+    if (power % stride === 0) ticks.push(...steps.map((step) => Number(`${step}e${power}`)));
+  return ticks.filter((tick) => tick >= low && tick <= high);
+}
+
+/** A dotted rule across the plot, with a word about it to the right, where no curve runs. */
+function labelledRule(field: string, value: number, label: string): Layer[] {
+  const data = { values: [{ [field]: value, label }] };
+  const y: PositionY = { field, type: 'quantitative' };
+  return [
+    { data, mark: { type: 'rule', color: grey, strokeDash: [2, 3] }, encoding: { y } },
+    {
+      data,
+      mark: { type: 'text', align: 'left', baseline: 'middle', dx: 6, color: grey, lineBreak: '\n' },
+      encoding: { x: { value: { expr: 'width' } }, y, text: { field: 'label', type: 'nominal' } },
+    },
+  ];
 }
 
 function componentHover(spectra: LayerSpectra): Layer {
@@ -166,9 +175,10 @@ function componentHover(spectra: LayerSpectra): Layer {
 }
 
 function subtitle(report: Report, layer: number): string[] {
-  const dimension = (name: SequenceName) => String(report.sequences[name].layers[layer]!.effective_dimension);
+  const dimension = (name: SequenceName) =>
+    String(report.sequences[name].layers[layer]!.effective_dimension || 'none');
   return [
-    `${runLine(report)} · layer ${layer} of ${report.model.layers}`,
-    `components to exceed ${few(report.threshold)}% of the variance, marked: ${ofBoth(dimension)}`,
+    runLine(report),
+    `layer ${layer} of ${report.model.layers} · past ${few(report.threshold)}% of the variance at ${ofBoth(dimension)}`,
   ];
 }

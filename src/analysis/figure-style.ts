@@ -32,11 +32,13 @@ export interface Series {
   /** Lengths of dashes and gaps; [1, 0] is solid. */
   readonly dash: readonly number[];
   readonly shape: string;
+  /** Area of its points; the shuffled ones are smaller, so that a real one shows beneath. */
+  readonly size: number;
 }
 
 export const sequenceSeries: readonly Series[] = [
-  { label: 'real', colour: colours.real, dash: [1, 0], shape: 'circle' },
-  { label: 'shuffled', colour: colours.shuffled, dash: [7, 4], shape: 'diamond' },
+  { label: 'real', colour: colours.real, dash: [1, 0], shape: 'circle', size: 70 },
+  { label: 'shuffled', colour: colours.shuffled, dash: [7, 4], shape: 'diamond', size: 35 },
 ];
 
 /** The encodings that tell series apart by colour and dash, on a line; together they are one legend below. */
@@ -57,20 +59,23 @@ export function lineEncoding(series: readonly Series[]): Encoding {
   };
 }
 
-/** The encodings that tell series apart by colour and shape, on points; the lines' legend stands for them. */
-export function pointEncoding(series: readonly Series[]): Encoding {
+/** The encodings that tell series apart by colour, shape and size, on points; the lines' legend stands for them. */
+export function pointEncoding(series: readonly Series[], scale = 1): Encoding {
   const domain = series.map(({ label }) => label);
   return {
     color: { ...seriesField, scale: { domain, range: series.map(({ colour }) => colour) } },
     shape: {
-      condition: series.map(({ label, shape }) => ({
-        test: { field: 'series', equal: label },
-        value: shape,
-      })),
+      condition: series.map(({ label, shape }) => ({ test: is(label), value: shape })),
       value: 'circle',
+    },
+    size: {
+      condition: series.map(({ label, size }) => ({ test: is(label), value: size * scale })),
+      value: 0,
     },
   };
 }
+
+const is = (label: string) => ({ field: 'series', equal: label });
 
 const seriesField = { field: 'series', type: 'nominal', sort: null } as const;
 
@@ -142,7 +147,7 @@ export function few(value: number | null, digits = 4): string {
 
 /** The end of a long folder path is what tells models apart. */
 function shortened(id: string): string {
-  return id.length <= 60 ? id : `…${id.slice(-59)}`;
+  return id.length <= 40 ? id : `…${id.slice(-39)}`;
 }
 
 /** A line of text in the middle of an empty plot. */

@@ -7,7 +7,7 @@ import type { Report } from './report.ts';
 /** The densities of the maximum log-softmax, real and shuffled, each drawn at its bins' left edges. */
 export function maxLogSoftmaxFigure(report: Report): Figure {
   const title = 'Maximum token probabilities';
-  const mean = ofBoth((name) => few(report.sequences[name].max_log_softmax.mean));
+  const mean = ofBoth((name) => few(report.sequences[name].max_log_softmax.mean, 3));
   const values = sequenceNames.flatMap((series) => {
     const { edges, density } = report.sequences[series].max_log_softmax.histogram;
     return density.map((height, bin) => ({
@@ -18,11 +18,13 @@ export function maxLogSoftmaxFigure(report: Report): Figure {
       height: few(height),
     }));
   });
+  const ends = sequenceNames.flatMap((name) => report.sequences[name].max_log_softmax.histogram.edges);
   const x: PositionX = {
     field: 'edge',
     type: 'quantitative',
     title: 'Maximum log-softmax (nats)',
-    scale: { zero: false, nice: true, padding: 8 },
+    scale: { domain: [Math.min(...ends), Math.max(...ends)], nice: true },
+    axis: { tickCount: 8 },
   };
   const y: PositionY = { field: 'density', type: 'quantitative', title: 'Density', scale: { zero: true } };
   const specification: TopLevelSpec = {
@@ -31,11 +33,11 @@ export function maxLogSoftmaxFigure(report: Report): Figure {
     layer: [
       { mark: { type: 'line' }, encoding: { x, y, ...lineEncoding(sequenceSeries) } },
       {
-        mark: { type: 'point', filled: true, size: 40, opacity: 1 },
+        mark: { type: 'point', filled: true, opacity: 1 },
         encoding: {
           x,
           y,
-          ...pointEncoding(sequenceSeries),
+          ...pointEncoding(sequenceSeries, values.length > 50 ? 0.4 : 1),
           tooltip: [
             { field: 'series', type: 'nominal', title: 'Sequence' },
             { field: 'bin', type: 'nominal', title: 'Log-softmax' },

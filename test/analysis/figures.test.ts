@@ -1,0 +1,147 @@
+import { compile } from 'vega-lite';
+import { beforeAll, describe, expect, it } from 'vitest';
+import { figures } from '../../src/analysis/figures.ts';
+import type { Figure, ProfileSpectra } from '../../src/analysis/figures.ts';
+import type { Report } from '../../src/analysis/report.ts';
+import { InputError } from '../../src/engine/errors.ts';
+import { readExpected } from '../support/golden-expectations.ts';
+import { makeReport } from '../support/report-fixture.ts';
+import type { FixtureSequence } from '../support/report-fixture.ts';
+
+interface Profile {
+  readonly report: Report;
+  readonly spectra: ProfileSpectra;
+}
+
+const profileOf = (
+  real: FixtureSequence,
+  shuffled: FixtureSequence,
+  width: number,
+  threshold = 95,
+): Profile => ({
+  report: makeReport(real, shuffled, width, { threshold }),
+  spectra: { real: real.spectra, shuffled: shuffled.spectra },
+});
+
+async function goldenProfile(name: string, threshold?: number): Promise<Profile> {
+  const { sequences } = await readExpected(name);
+  const [real, shuffled = real] = sequences;
+  return profileOf(real!, shuffled!, real!.columns, threshold);
+}
+
+/** 49 states of 1024 components that decay as a power law; the last one is rounding, as after centring 1024 tokens. */
+function largeProfile(): Profile {
+  const spectrum = (layer: number, slope: number) =>
+    Float32Array.from({ length: 1024 }, (_, index) =>
+      index === 1023 ? 1e-6 : 100 * (index + 1) ** -(slope + layer / 50),
+    );
+  const sequence = (slope: number): FixtureSequence => ({
+    ids: Array.from({ length: 1024 }, (_, index) => index),
+    maxLogSoftmax: Array.from({ length: 1024 }, (_, index) => -(((index + 1) / 400) ** 2)),
+    spectra: Array.from({ length: 49 }, (_, layer) => spectrum(layer, slope)),
+  });
+  return profileOf(sequence(0.4), sequence(0.3), 1600);
+}
+
+function oneLayerProfile(): Profile {
+  const sequence: FixtureSequence = {
+    ids: [5, 6, 7, 8],
+    maxLogSoftmax: [-0.8, -1, -0.2, -3],
+    spectra: [Float32Array.of(5, 3, 1, 1e-7), Float32Array.of(5, 4, 1, 0)],
+  };
+  return profileOf(sequence, sequence, 48);
+}
+
+/** Compiles as Vega would see it; every warning is kept. */
+function compileStrictly(figure: Figure): { warnings: string[]; marks: unknown } {
+  const warnings: string[] = [];
+  const logger = {
+    level: () => logger,
+    error: (...said: readonly unknown[]) => (warnings.push(said.join(' ')), logger),
+    warn: (...said: readonly unknown[]) => (warnings.push(said.join(' ')), logger),
+    info: () => logger,
+    debug: () => logger,
+  };
+  const { spec } = compile(figure.specification, { logger: logger as never });
+  return { warnings, marks: spec.marks };
+}
+
+describe.each([
+  ['alice-gpt2', () => goldenProfile('alice-gpt2')],
+  ['alice-pythia, every variance counted', () => goldenProfile('alice-pythia', 100)],
+  ['one token', () => goldenProfile('gpt2-one-token')],
+  ['one layer', () => Promise.resolve(oneLayerProfile())],
+  ['49 states of 1024 components', () => Promise.resolve(largeProfile())],
+])('figures of %s', (_, make) => {
+  let drawn: Figure[];
+  beforeAll(async () => {
+    const { report, spectra } = await make();
+    drawn = figures(report, spectra);
+  });
+
+  it('are the five, by name and title', () => {
+    expect(drawn.map(({ name, title }) => [name, title])).toEqual([
+      ['max-log-softmax', 'Maximum token probabilities'],
+      ['singular-values', 'Singular values spectrum'],
+      ['cumulative', 'Cumulative singular values'],
+      ['rank', 'Maximum possible dimensionality'],
+      ['effective-dimension', 'Effective dimensionality'],
+    ]);
+  });
+
+  it('compile without a warning', () => {
+    for (const figure of drawn) {
+      const { warnings, marks } = compileStrictly(figure);
+      expect(warnings, figure.name).toEqual([]);
+      expect(marks).not.toHaveLength(0);
+    }
+  });
+
+  it('are plain data', () => {
+    for (const { specification } of drawn)
+      expect(JSON.parse(JSON.stringify(specification))).toEqual(specification);
+  });
+});
+
+/** All rows of data in a specification that have the given field. */
+function rowsWith(value: unknown, field: string): Record<string, unknown>[] {
+  if (Array.isArray(value)) return value.flatMap((item) => rowsWith(item, field));
+  if (typeof value !== 'object' || value === null) return [];
+  const row = value as Record<string, unknown>;
+  return field in row && 'series' in row
+    ? [row]
+    : Object.values(row).flatMap((item) => rowsWith(item, field));
+}
+
+describe('figures', () => {
+  it('plot the effective index and the percent of the rank of every layer', async () => {
+    const { report, spectra } = await goldenProfile('alice-gpt2');
+    const figure = figures(report, spectra).find(({ name }) => name === 'effective-dimension')!;
+    const rows = rowsWith(figure.specification, 'index');
+    for (const layer of report.sequences.shuffled.layers) {
+      const { effective_index: index, percent_of_rank: percent } = layer;
+      expect(rows).toContainEqual(
+        expect.objectContaining({ series: 'shuffled', layer: layer.layer, index, percent }),
+      );
+    }
+  });
+
+  it('plot densities at the left edges of their bins', async () => {
+    const { report, spectra } = await goldenProfile('alice-gpt2');
+    const rows = rowsWith(figures(report, spectra)[0]!.specification, 'density');
+    const { edges, density } = report.sequences.real.max_log_softmax.histogram;
+    const real = rows.filter(({ series }) => series === 'real');
+    expect(real.map(({ edge }) => edge)).toEqual(edges.slice(0, -1));
+    expect(real.map((row) => row['density'])).toEqual(density);
+  });
+
+  it('draw the spectrum of the middle layer, or of the one asked for', async () => {
+    const { report, spectra } = await goldenProfile('alice-gpt2');
+    const first = (layer?: number) =>
+      rowsWith(figures(report, spectra, { layer })[1]!.specification, 'value')[0]!['value'];
+    expect(first()).toBe(spectra.real[3]![0]);
+    expect(first(5)).toBe(spectra.real[5]![0]);
+    expect(() => figures(report, spectra, { layer: 7 })).toThrow(InputError);
+    expect(() => figures(report, spectra, { layer: 0.5 })).toThrow(/no layer 0.5/);
+  });
+});
