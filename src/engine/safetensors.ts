@@ -151,6 +151,11 @@ export function encodeHeader(
 
   const json = new TextEncoder().encode(`{${fields.join(',')}}`);
   const padded = Math.ceil(json.byteLength / 8) * 8;
+  if (padded > MAXIMUM_HEADER_BYTES) {
+    throw new FormatError(
+      `header: ${padded} bytes are more than a safetensors file may have; use more files`,
+    );
+  }
   const bytes = new Uint8Array(LENGTH_BYTES + padded).fill(0x20, LENGTH_BYTES);
   new DataView(bytes.buffer).setBigUint64(0, BigInt(padded), true);
   bytes.set(json, LENGTH_BYTES);

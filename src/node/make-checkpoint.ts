@@ -1,0 +1,215 @@
+import { mkdir, readdir, rm, statfs } from 'node:fs/promises';
+import { join } from 'node:path';
+import { parseConfig } from '../engine/config.ts';
+import { FileError, InputError } from '../engine/errors.ts';
+import type { TensorPlace } from '../engine/safetensors.ts';
+import { encodeHeader } from '../engine/safetensors.ts';
+import { writeFileAtomically } from './atomic.ts';
+import { fileErrorFrom, systemErrorCode } from './file-errors.ts';
+import type { PublishedTensor, WeightDtype } from './published-shapes.ts';
+import { publishedModel, publishedTensors } from './published-shapes.ts';
+import { SafetensorsWriter } from './safetensors-writer.ts';
+import { TensorFiller } from './tensor-filler.ts';
+
+export interface MakeCheckpointOptions {
+  /** A published model: gpt2-xl, EleutherAI/pythia-2.8b. */
+  readonly like: string;
+  /** The folder to write; it must be empty or not be there. */
+  readonly out: string;
+  /** Blocks, if not as many as published. */
+  readonly layers?: number | undefined;
+  /** Of the weights; that of the published model by default (F32 for GPT-2, F16 for Pythia). */
+  readonly dtype?: WeightDtype | undefined;
+  /** The same seed gives the same weights, whatever the number of layers and shards. 28 by default. */
+  readonly seed?: number | undefined;
+  /** Files to spread the tensors over; 1 by default. */
+  readonly shards?: number | undefined;
+  /** Called with the bytes of weights written so far, and of all. */
+  readonly onProgress?: ((done: number, total: number) => void) | undefined;
+  readonly signal?: AbortSignal | undefined;
+}
+
+export interface MadeCheckpoint {
+  readonly folder: string;
+  /** File names, config.json last. */
+  readonly files: readonly string[];
+  /** Of the weights alone, without masks and other buffers. */
+  readonly parameters: number;
+  /** Of all safetensors files. */
+  readonly bytes: number;
+}
+
+const CHUNK_BYTES = 4 * 2 ** 20;
+/** Far beyond any model, and few enough for one header. */
+const MAXIMUM_LAYERS = 1000;
+/** Both formats of the published shapes name their number of layers differently. */
+const LAYER_KEYS = { gpt2: 'n_layer', gpt_neox: 'num_hidden_layers' } as const;
+
+/**
+ * Writes a checkpoint of a published model's exact shape (names, layout, buffers, configuration) with random weights:
+ * normal with a deviation of 0.02, norm scales about 1. It streams, in a few chunks of memory whatever the size. There
+ * is no tokenizer in it: give token ids.
+ *
+ * @throws InputError if the options name what cannot be, FileError if the files cannot be written, the signal's reason
+ * if it is aborted. What was written is removed then.
+ */
+export async function makeCheckpoint(options: MakeCheckpointOptions): Promise<MadeCheckpoint> {
+  const { like, out, seed = 28, shards = 1, signal } = options;
+  const published = publishedModel(like);
+  checkWhole('seed', seed, 0, 2 ** 32 - 1);
+  if (options.layers !== undefined) checkWhole('layers', options.layers, 1, MAXIMUM_LAYERS);
+  const config = configOf(published.config, options.layers, options.dtype ?? published.dtype);
+  const model = parseConfig(config, `${out}/config.json`);
+  const tensors = publishedTensors(model, options.dtype ?? published.dtype, published.prefix);
+  const plan = planShards(tensors, shards);
+  const bytes = plan.reduce((sum, shard) => sum + shard.fileSize, 0);
+
+  signal?.throwIfAborted();
+  const isNew = await prepareFolder(out, bytes);
+  const files: string[] = [];
+  try {
+    const total = tensorBytes(plan.flatMap((shard) => shard.places));
+    let done = 0;
+    const report = (written: number) => options.onProgress?.((done += written), total);
+    const filler = new TensorFiller(model, options.dtype ?? published.dtype, seed, CHUNK_BYTES);
+    for (const shard of plan) {
+      await writeShard(join(out, shard.fileName), shard.tensors, filler, report, signal);
+      files.push(shard.fileName);
+    }
+    if (shards > 1) {
+      const weight_map = Object.fromEntries(
+        plan.flatMap((shard) => shard.tensors.map(({ name }) => [name, shard.fileName])),
+      );
+      const index = { metadata: { total_size: total }, weight_map };
+      await writeFileAtomically(
+        join(out, 'model.safetensors.index.json'),
+        `${JSON.stringify(index, null, 2)}\n`,
+      );
+      files.push('model.safetensors.index.json');
+    }
+    // Last, for without it the folder is no model to anyone.
+    await writeFileAtomically(join(out, 'config.json'), `${JSON.stringify(config, null, 2)}\n`);
+    files.push('config.json');
+  } catch (error) {
+    if (isNew) await rm(out, { recursive: true, force: true });
+    else await Promise.all(files.map((file) => rm(join(out, file), { force: true })));
+    throw error;
+  }
+  const weights = tensors.filter(({ content }) => content === 'weight' || content === 'norm-scale');
+  return {
+    folder: out,
+    files,
+    parameters: weights.reduce((sum, { shape }) => sum + elements(shape), 0),
+    bytes,
+  };
+}
+
+function checkWhole(what: string, value: number, least: number, most: number): void {
+  if (Number.isInteger(value) && value >= least && value <= most) return;
+  throw new InputError(`${what}: ${value} is not a whole number from ${least} to ${most}`);
+}
+
+function configOf(
+  published: Readonly<Record<string, unknown>>,
+  layers: number | undefined,
+  dtype: WeightDtype,
+): Record<string, unknown> {
+  const torchDtypes = { F32: 'float32', F16: 'float16', BF16: 'bfloat16' } as const;
+  const config: Record<string, unknown> = { ...published, torch_dtype: torchDtypes[dtype] };
+  if (layers !== undefined) config[LAYER_KEYS[published['model_type'] as keyof typeof LAYER_KEYS]] = layers;
+  return config;
+}
+
+interface Shard {
+  readonly fileName: string;
+  readonly tensors: readonly PublishedTensor[];
+  readonly places: readonly TensorPlace[];
+  readonly fileSize: number;
+}
+
+/** Cuts the tensors, in their order, into so many files of about the same size, none of them empty. */
+function planShards(tensors: readonly PublishedTensor[], shards: number): Shard[] {
+  checkWhole('shards', shards, 1, tensors.length);
+  const places = encodeHeader(tensors).tensors;
+  const total = tensorBytes([...places.values()]);
+  const groups: PublishedTensor[][] = Array.from({ length: shards }, () => []);
+  let group = 0;
+  let before = 0;
+  for (const [index, tensor] of tensors.entries()) {
+    const isFull = before >= (total * (group + 1)) / shards;
+    const mustAdvance = tensors.length - index <= shards - 1 - group;
+    if (group < shards - 1 && groups[group]!.length > 0 && (isFull || mustAdvance)) group++;
+    groups[group]!.push(tensor);
+    before += places.get(tensor.name)!.bytes;
+  }
+  const number = (value: number) => String(value).padStart(5, '0');
+  return groups.map((group, index) => {
+    const header = encodeHeader(group, { format: 'pt' });
+    return {
+      fileName:
+        shards === 1 ? 'model.safetensors' : `model-${number(index + 1)}-of-${number(shards)}.safetensors`,
+      tensors: group,
+      places: [...header.tensors.values()],
+      fileSize: header.fileSize,
+    };
+  });
+}
+
+/** Makes the folder. Resolves to whether it was not there before. @throws FileError if it is in use or too small. */
+async function prepareFolder(folder: string, bytes: number): Promise<boolean> {
+  try {
+    const isNew = (await mkdir(folder, { recursive: true })) !== undefined;
+    if (!isNew && (await readdir(folder)).length > 0) {
+      throw new InputError(`${folder}: is not empty; give a new folder for the checkpoint`);
+    }
+    const { bavail, bsize } = await statfs(folder);
+    if (bavail * bsize < bytes) {
+      if (isNew) await rm(folder, { recursive: true });
+      throw new FileError(
+        `${folder}: the checkpoint takes ${bytes} bytes and the disk has ${bavail * bsize}; free some, or make fewer layers`,
+      );
+    }
+    return isNew;
+  } catch (error) {
+    if (systemErrorCode(error) === 'EEXIST') throw new InputError(`${folder}: is a file; give a new folder`);
+    throw fileErrorFrom(error, folder, 'make the folder');
+  }
+}
+
+/** Writes one file, computing each chunk while the one before it goes to the disk. */
+async function writeShard(
+  path: string,
+  tensors: readonly PublishedTensor[],
+  filler: TensorFiller,
+  report: (written: number) => void,
+  signal: AbortSignal | undefined,
+): Promise<void> {
+  const writer = await SafetensorsWriter.create(path, tensors, { format: 'pt' });
+  let underWay: Promise<void> = Promise.resolve();
+  try {
+    for (const tensor of tensors) {
+      for (const chunk of filler.chunks(tensor)) {
+        await underWay;
+        signal?.throwIfAborted();
+        underWay = writer.append(tensor.name, chunk).then(() => report(chunk.byteLength));
+        // The failure is met at the await above; until then it must not count as unhandled.
+        underWay.catch(() => undefined);
+      }
+    }
+    await underWay;
+    signal?.throwIfAborted();
+    await writer.commit();
+  } catch (error) {
+    await underWay.catch(() => undefined);
+    await writer.abort();
+    throw error;
+  }
+}
+
+function tensorBytes(places: readonly TensorPlace[]): number {
+  return places.reduce((sum, place) => sum + place.bytes, 0);
+}
+
+function elements(shape: readonly number[]): number {
+  return shape.reduce((product, extent) => product * extent, 1);
+}
