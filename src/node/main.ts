@@ -2,14 +2,30 @@
 import { Command, CommanderError } from 'commander';
 import packageJson from '../../package.json' with { type: 'json' };
 import { InputError, LaminarError } from '../engine/errors.ts';
+import { addCaptureCommand } from './commands/capture.ts';
 import { CommandContext } from './commands/context.ts';
+import { addDemoCommand } from './commands/demo.ts';
 import { addDoctorCommand } from './commands/doctor.ts';
+import { addFetchCommand } from './commands/fetch.ts';
+import { addMakeCheckpointCommand } from './commands/make-checkpoint.ts';
+import { addProfileCommand } from './commands/profile.ts';
+import { addSpectrumCommand } from './commands/spectrum.ts';
 import { byteCount } from './options.ts';
 
 const EXIT_FAILED = 1;
 const EXIT_USAGE = 2;
 /** What shells report for a process that a signal ended: 128 + its number. */
 const EXIT_INTERRUPTED = { SIGINT: 130, SIGTERM: 143 } as const;
+
+const commands = [
+  addProfileCommand,
+  addCaptureCommand,
+  addSpectrumCommand,
+  addFetchCommand,
+  addDoctorCommand,
+  addMakeCheckpointCommand,
+  addDemoCommand,
+];
 
 process.exitCode = await main(process.argv);
 
@@ -63,7 +79,7 @@ function commandLine(context: CommandContext): Command {
     .hook('preAction', () => {
       context.gpuMemory = program.opts<{ gpuMemory?: number }>().gpuMemory;
     });
-  addDoctorCommand(program, context);
+  for (const addCommand of commands) addCommand(program, context);
   return program;
 }
 

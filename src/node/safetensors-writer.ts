@@ -36,21 +36,30 @@ export class SafetensorsWriter {
    * Appends to a tensor: its bytes, little-endian and row-major, in as many chunks as its writer likes.
    * @throws InputError if there is no such tensor or it would get more bytes than its shape has; the file is given up.
    */
-  async append(name: string, chunk: ArrayBufferView): Promise<void> {
+  append(name: string, chunk: ArrayBufferView): Promise<void> {
+    return this.writeAt(name, this.#written.get(name) ?? 0, chunk);
+  }
+
+  /**
+   * Writes a part of a tensor at a place of its own, in bytes from the tensor's start: for tiles that come column by
+   * column. Each byte is to be written once; the tensor is complete when as many bytes were written as it has.
+   * @throws InputError if there is no such tensor or the part reaches beyond it; the file is given up.
+   */
+  async writeAt(name: string, offset: number, chunk: ArrayBufferView): Promise<void> {
     const place = this.tensors.get(name);
-    const written = this.#written.get(name) ?? 0;
-    if (!place || written + chunk.byteLength > place.bytes) {
+    const end = offset + chunk.byteLength;
+    if (!place || end > place.bytes) {
       await this.abort();
       throw new InputError(
         place
-          ? `${this.file.path}: tensor ${name} takes ${place.bytes} bytes, ${written + chunk.byteLength} were written`
+          ? `${this.file.path}: tensor ${name} takes ${place.bytes} bytes, ${end} were written`
           : `${this.file.path}: tensor ${name} was not declared`,
       );
     }
     // Counted before the write is awaited, so that the chunks of one tensor may be handed over without waiting.
-    this.#written.set(name, written + chunk.byteLength);
+    this.#written.set(name, (this.#written.get(name) ?? 0) + chunk.byteLength);
     await this.file.write(
-      place.offset + written,
+      place.offset + offset,
       new Uint8Array(chunk.buffer, chunk.byteOffset, chunk.byteLength),
     );
   }

@@ -26,6 +26,7 @@ export class Terminal {
   stage(name: string, unit: StageUnit = 'steps'): StageProgress {
     if (!this.stream.isTTY) return () => undefined;
     let bar: SingleBar | undefined;
+    let rate: (done: number) => string;
     return (done, total) => {
       this.#bars ??= new MultiBar(
         {
@@ -36,7 +37,12 @@ export class Terminal {
         },
         Presets.shades_classic,
       );
-      const payload = { stage: name.padEnd(10), amount: amount(done, total, unit) };
+      rate ??= rateSince(done);
+      const amount =
+        unit === 'bytes'
+          ? `${formatBytes(done)} of ${formatBytes(total)}${rate(done)}`
+          : `${done} of ${total}`;
+      const payload = { stage: name.padEnd(10), amount };
       bar ??= this.#bars.create(total, 0, payload);
       bar.setTotal(total);
       bar.update(done, payload);
@@ -50,8 +56,13 @@ export class Terminal {
   }
 }
 
-function amount(done: number, total: number, unit: StageUnit): string {
-  return unit === 'bytes' ? `${formatBytes(done)} of ${formatBytes(total)}` : `${done} of ${total}`;
+/** Bytes a second since the first report; what was there already (a download resumed) does not count. */
+function rateSince(first: number): (done: number) => string {
+  const started = performance.now();
+  return (done) => {
+    const seconds = (performance.now() - started) / 1000;
+    return seconds > 0.5 ? `, ${formatBytes(Math.round((done - first) / seconds))}/s` : '';
+  };
 }
 
 /** A byte count in decimal units with three figures, as disks and the hub count them: `1.52 GB`. */

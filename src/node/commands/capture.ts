@@ -1,0 +1,106 @@
+import type { Command } from 'commander';
+import { Checkpoint } from '../../engine/checkpoint.ts';
+import type { ModelConfig } from '../../engine/config.ts';
+import type { Gpu } from '../../engine/gpu/gpu.ts';
+import { Model } from '../../engine/model.ts';
+import type { TensorDeclaration } from '../../engine/safetensors.ts';
+import { defaultModel } from '../bundled.ts';
+import { folderFiles } from '../files.ts';
+import { findModel } from '../model-source.ts';
+import { SafetensorsWriter } from '../safetensors-writer.ts';
+import { readTokens } from '../token-source.ts';
+import type { TokenFlags } from '../token-source.ts';
+import type { CommandContext } from './context.ts';
+import { addTokenOptions } from './profile.ts';
+
+interface CaptureFlags extends TokenFlags {
+  readonly out: string;
+  readonly logits?: boolean;
+  readonly revision?: string;
+}
+
+/**
+ * `laminar capture`: every state of one sequence, in a safetensors file. Of an ids file with a real and a shuffled
+ * sequence it takes the real one; to capture the other, give it as an array.
+ */
+export function addCaptureCommand(program: Command, context: CommandContext): void {
+  const command = program
+    .command('capture')
+    .description('write every hidden state of a text (and its logits) to a safetensors file')
+    .argument('[model]', 'a folder, a hub id such as gpt2-xl, or a bundled model', defaultModel);
+  addTokenOptions(command)
+    .option('--revision <name>', 'branch, tag or commit on the hub')
+    .option('--logits', 'write the logits [T, V] too')
+    .requiredOption('--out <file>', 'the safetensors file to write')
+    .action(async (model: string, flags: CaptureFlags) => {
+      await capture(model, flags, context);
+    });
+}
+
+async function capture(reference: string, flags: CaptureFlags, context: CommandContext): Promise<void> {
+  const { terminal, signal } = context;
+  const source = await findModel(reference, { revision: flags.revision, signal, terminal });
+  const files = folderFiles(source.folder);
+  const checkpoint = await Checkpoint.open(files);
+  try {
+    const { real: ids } = await readTokens(flags, files, checkpoint.config, signal);
+    using gpu = await context.openGpu();
+    const model = await Model.load(gpu, checkpoint, { signal, onProgress: terminal.stage('load') });
+    const tensors = captureTensors(model.config, ids.length, flags.logits === true);
+    const writer = await SafetensorsWriter.create(flags.out, tensors);
+    try {
+      await writer.append('ids', ids);
+      await runInto(writer, { gpu, model, ids, logits: flags.logits === true }, context);
+      signal.throwIfAborted();
+      await writer.commit();
+    } finally {
+      await writer.abort();
+    }
+    terminal.endStages();
+    process.stdout.write(
+      `${flags.out}: ${tensors.map(({ name, shape }) => `${name} [${shape.join(', ')}]`).join(', ')}\n`,
+    );
+  } finally {
+    await checkpoint.close();
+  }
+}
+
+/** What the file holds, in its order. */
+function captureTensors(config: ModelConfig, tokens: number, logits: boolean): TensorDeclaration[] {
+  const { layers, width, vocabulary } = config;
+  return [
+    { name: 'ids', dtype: 'I32', shape: [tokens] },
+    { name: 'hidden_states', dtype: 'F32', shape: [layers + 1, tokens, width] },
+    { name: 'residual_final', dtype: 'F32', shape: [tokens, width] },
+    { name: 'max_log_softmax', dtype: 'F32', shape: [tokens] },
+    { name: 'argmax', dtype: 'I32', shape: [tokens] },
+    ...(logits ? [{ name: 'logits', dtype: 'F32', shape: [tokens, vocabulary] }] : []),
+  ];
+}
+
+/** Runs the model and writes each state, and each tile of logits, as it comes: one of them is in memory at a time. */
+async function runInto(
+  writer: SafetensorsWriter,
+  run: { gpu: Gpu; model: Model; ids: Int32Array; logits: boolean },
+  { terminal, signal }: CommandContext,
+): Promise<void> {
+  const { gpu, model, ids } = run;
+  const { vocabulary } = model.config;
+  const { maxLogSoftmax, argmax } = await model.run([ids], {
+    signal,
+    onProgress: terminal.stage('forward'),
+    onState: async ({ name, tensor }) => {
+      await writer.append(name, await gpu.readFloats(tensor));
+    },
+    ...(run.logits && {
+      onLogits: async ({ firstToken, tokens, values }) => {
+        for (let row = 0; row < ids.length; row += 1) {
+          const offset = 4 * (row * vocabulary + firstToken);
+          await writer.writeAt('logits', offset, values.subarray(row * tokens, (row + 1) * tokens));
+        }
+      },
+    }),
+  });
+  await writer.append('max_log_softmax', maxLogSoftmax[0]!);
+  await writer.append('argmax', argmax[0]!);
+}

@@ -1,0 +1,17 @@
+import type { Command } from 'commander';
+import { bundledModels } from '../bundled.ts';
+import type { CommandContext } from './context.ts';
+import { describeProfile, profileDefaults, profileToFiles } from './profile.ts';
+
+/** `laminar demo`, what `npm start` runs: the profiles of the bundled models, into out/NAME. */
+export function addDemoCommand(program: Command, context: CommandContext): void {
+  program
+    .command('demo')
+    .description('profile the two bundled models into out/')
+    .action(async () => {
+      for (const [index, name] of bundledModels.entries()) {
+        const { report, folder } = await profileToFiles(name, profileDefaults, context);
+        process.stdout.write(`${index > 0 ? '\n' : ''}${describeProfile(report, folder)}`);
+      }
+    });
+}

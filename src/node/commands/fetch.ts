@@ -1,0 +1,17 @@
+import type { Command } from 'commander';
+import { findModel } from '../model-source.ts';
+import type { CommandContext } from './context.ts';
+
+/** `laminar fetch`: brings a model of the hub into the cache and prints its folder. */
+export function addFetchCommand(program: Command, { terminal, signal }: CommandContext): void {
+  program
+    .command('fetch')
+    .description('fetch a model into the cache that Python shares, and print its folder')
+    .argument('<repo>', 'a hub id such as EleutherAI/pythia-2.8b')
+    .option('--revision <name>', 'branch, tag or commit (default: main)')
+    .action(async (reference: string, { revision }: { revision?: string }) => {
+      const { folder } = await findModel(reference, { revision, signal, terminal });
+      terminal.endStages();
+      process.stdout.write(`${folder}\n`);
+    });
+}

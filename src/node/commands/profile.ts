@@ -1,0 +1,157 @@
+import { join } from 'node:path';
+import type { Command } from 'commander';
+import type { ProfileSpectra } from '../../analysis/figures.ts';
+import { profileSequences } from '../../analysis/profile.ts';
+import { buildReport, sequenceNames } from '../../analysis/report.ts';
+import type { Report } from '../../analysis/report.ts';
+import { shuffleTokens } from '../../analysis/shuffle.ts';
+import { Checkpoint } from '../../engine/checkpoint.ts';
+import { Model } from '../../engine/model.ts';
+import { defaultModel } from '../bundled.ts';
+import { folderFiles } from '../files.ts';
+import { findModel } from '../model-source.ts';
+import { percentage, wholeNumber } from '../options.ts';
+import { reportJson, writeProfileFiles } from '../profile-files.ts';
+import { formatTable } from '../table.ts';
+import { readTokens } from '../token-source.ts';
+import type { TokenFlags } from '../token-source.ts';
+import type { CommandContext } from './context.ts';
+
+export interface ProfileFlags extends TokenFlags {
+  readonly seed: number;
+  readonly threshold: number;
+  readonly revision?: string;
+  readonly out?: string;
+  readonly json?: boolean;
+}
+
+export const profileDefaults = { seed: 28, threshold: 95 } as const;
+
+/** `laminar profile`: the effective dimension of each layer, for a text and for the same tokens shuffled. */
+export function addProfileCommand(program: Command, context: CommandContext): void {
+  const command = program
+    .command('profile')
+    .description('measure each layer of a model, for a text and for the same tokens shuffled')
+    .argument('[model]', 'a folder, a hub id such as gpt2-xl, or a bundled model', defaultModel);
+  addTokenOptions(command)
+    .option('--seed <n>', 'of the permutation that shuffles', wholeNumber('--seed', 0), profileDefaults.seed)
+    .option(
+      '--threshold <percent>',
+      'variance that the effective dimension exceeds',
+      percentage('--threshold'),
+      profileDefaults.threshold,
+    )
+    .option('--revision <name>', 'branch, tag or commit on the hub')
+    .option('--out <folder>', 'where the files go (default: out/MODEL)')
+    .option('--json', 'print report.json on stdout')
+    .action(async (model: string, flags: ProfileFlags) => {
+      const { report, folder } = await profileToFiles(model, flags, context);
+      process.stdout.write(flags.json ? reportJson(report) : describeProfile(report, folder));
+    });
+}
+
+/** The flags that choose what is run; `capture` has them too. */
+export function addTokenOptions(command: Command): Command {
+  return command
+    .option('--text <file>', "a file or URL (default: the bundled Alice's Adventures in Wonderland)")
+    .option(
+      '--ids <file>',
+      'token ids instead of a text: a JSON array, or {"real": [...], "shuffled": [...]}',
+    )
+    .option('--tokens <n>', "how many (default: the model's context)", wholeNumber('--tokens', 1))
+    .option(
+      '--start <n>',
+      'the first token of the window (default: the middle of the text)',
+      wholeNumber('--start', 0),
+    );
+}
+
+/** Profiles a model and writes its files. @returns the report, and the folder that holds the files */
+export async function profileToFiles(
+  reference: string,
+  flags: ProfileFlags,
+  context: CommandContext,
+): Promise<{ report: Report; folder: string }> {
+  const { terminal, signal } = context;
+  const source = await findModel(reference, { revision: flags.revision, signal, terminal });
+  const folder = flags.out ?? join('out', source.id);
+  const { report, spectra } = await profileModel(source, flags, context);
+  await writeProfileFiles(folder, report, spectra, { signal, onProgress: terminal.stage('figures') });
+  terminal.endStages();
+  return { report, folder };
+}
+
+async function profileModel(
+  source: Awaited<ReturnType<typeof findModel>>,
+  flags: ProfileFlags,
+  context: CommandContext,
+): Promise<{ report: Report; spectra: ProfileSpectra }> {
+  const { terminal, signal } = context;
+  const { seed, threshold } = flags;
+  const started = performance.now();
+  const files = folderFiles(source.folder);
+  const checkpoint = await Checkpoint.open(files);
+  try {
+    const { config } = checkpoint;
+    const given = await readTokens(flags, files, config, signal);
+    const ids = { real: given.real, shuffled: given.shuffled ?? shuffleTokens(given.real, seed) };
+    using gpu = await context.openGpu();
+    const loadStarted = performance.now();
+    const model = await Model.load(gpu, checkpoint, { signal, onProgress: terminal.stage('load') });
+    const load = performance.now() - loadStarted;
+    const profile = await profileSequences(gpu, model, ids, {
+      threshold,
+      signal,
+      onForward: terminal.stage('forward'),
+      onSpectrum: terminal.stage('spectrum'),
+    });
+    const { parameters, dtype } = model;
+    model.dispose();
+    const report = buildReport({
+      model: { ...config, id: source.id, revision: source.revision, parameters, dtype },
+      adapter: gpu.adapter,
+      text: given.text,
+      threshold,
+      seed,
+      sequences: profile.sequences,
+      timings: { load, ...profile.timings, total: performance.now() - started },
+    });
+    return { report, spectra: profile.singularValues };
+  } finally {
+    await checkpoint.close();
+  }
+}
+
+/** A table with a row per layer, real beside shuffled, and where the files are. */
+export function describeProfile(report: Report, folder: string): string {
+  const { model, text, threshold, timings_ms: timings, adapter } = report;
+  const length = report.sequences.real.ids.length;
+  const from = text
+    ? `tokens ${text.start} to ${text.start + length - 1} of ${text.source}`
+    : `${length} token ids`;
+  const header = ['layer', ...sequenceNames.flatMap(() => ['effective', 'rank', '% of rank'])];
+  const rows = report.sequences.real.layers.map(({ layer }) => [
+    String(layer),
+    ...sequenceNames.flatMap((name) => {
+      const measured = report.sequences[name].layers[layer]!;
+      const percent = measured.percent_of_rank;
+      return [
+        String(measured.effective_dimension),
+        String(measured.rank),
+        percent === null ? '–' : percent.toFixed(1),
+      ];
+    }),
+  ]);
+  const seconds = (milliseconds: number) => `${(milliseconds / 1000).toFixed(2)} s`;
+  return [
+    `${model.id} (${model.architecture}, ${model.layers} layers of width ${model.width}), ${from}\n`,
+    `Effective dimension: components that hold over ${threshold} % of the variance.\n\n`,
+    formatTable(header, rows, [
+      ['', 1],
+      ['real', 3],
+      ['shuffled', 3],
+    ]),
+    `\nload ${seconds(timings.load)}, forward ${seconds(timings.forward)}, spectrum ${seconds(timings.spectrum)}`,
+    ` on ${adapter.description}\nreport, spectra and figures: ${folder}\n`,
+  ].join('');
+}

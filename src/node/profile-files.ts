@@ -1,0 +1,61 @@
+import { join } from 'node:path';
+import { figures } from '../analysis/figures.ts';
+import type { ProfileSpectra } from '../analysis/figures.ts';
+import { profileCsv, sequenceNames } from '../analysis/report.ts';
+import type { Report } from '../analysis/report.ts';
+import { writeFileAtomically } from './atomic.ts';
+import { SafetensorsWriter } from './safetensors-writer.ts';
+import type { StageProgress } from './terminal.ts';
+
+/** report.json's text. */
+export function reportJson(report: Report): string {
+  return `${JSON.stringify(report, null, 2)}\n`;
+}
+
+/**
+ * Writes a profile's files into a folder, each whole or not at all, report.json last: where it stands, the others do.
+ * @throws FileError if one cannot be written
+ */
+export async function writeProfileFiles(
+  folder: string,
+  report: Report,
+  spectra: ProfileSpectra,
+  options: { signal: AbortSignal; onProgress: StageProgress },
+): Promise<void> {
+  const { signal, onProgress } = options;
+  // Drawing takes Vega, which the other commands need not load.
+  const { renderPng, renderSvg } = await import('./render.ts');
+  const specifications = figures(report, spectra);
+  const total = specifications.length + 1;
+  for (const [index, { name, specification }] of specifications.entries()) {
+    signal.throwIfAborted();
+    onProgress(index, total);
+    const svg = await renderSvg(specification);
+    await writeFileAtomically(join(folder, 'figures', `${name}.svg`), svg);
+    await writeFileAtomically(join(folder, 'figures', `${name}.png`), renderPng(svg));
+  }
+  signal.throwIfAborted();
+  await writeSpectra(join(folder, 'spectra.safetensors'), spectra);
+  await writeFileAtomically(join(folder, 'profile.csv'), profileCsv(report));
+  await writeFileAtomically(join(folder, 'report.json'), reportJson(report));
+  onProgress(total, total);
+}
+
+/** `real.singular_values` and `shuffled.singular_values`, F32 [L + 1, min(T, d)]. */
+async function writeSpectra(path: string, spectra: ProfileSpectra): Promise<void> {
+  const declarations = sequenceNames.map((name) => ({
+    name: `${name}.singular_values`,
+    dtype: 'F32',
+    shape: [spectra[name].length, spectra[name][0]?.length ?? 0],
+  }));
+  const writer = await SafetensorsWriter.create(path, declarations);
+  try {
+    for (const name of sequenceNames) {
+      for (const values of spectra[name])
+        await writer.append(`${name}.singular_values`, Float32Array.from(values));
+    }
+    await writer.commit();
+  } finally {
+    await writer.abort();
+  }
+}

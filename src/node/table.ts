@@ -1,0 +1,22 @@
+/**
+ * Columns of text, right-aligned under their headers, with two spaces between them and LF at every line's end.
+ * @param groups words that stand above runs of columns, such as [['', 1], ['real', 3]]
+ */
+export function formatTable(
+  header: readonly string[],
+  rows: readonly (readonly string[])[],
+  groups: readonly (readonly [title: string, columns: number])[] = [],
+): string {
+  const widths = header.map((title, column) =>
+    Math.max(title.length, ...rows.map((row) => row[column]?.length ?? 0)),
+  );
+  const line = (cells: readonly string[]) =>
+    `${cells.map((cell, column) => cell.padStart(widths[column]!)).join('  ')}\n`;
+  let column = 0;
+  const above = groups.map(([title, columns]) => {
+    const span = widths.slice(column, column + columns).reduce((sum, width) => sum + width + 2, -2);
+    column += columns;
+    return title.padStart(span);
+  });
+  return [...(groups.length > 0 ? [`${above.join('  ')}\n`] : []), line(header), ...rows.map(line)].join('');
+}
