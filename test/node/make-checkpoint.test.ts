@@ -68,7 +68,7 @@ describe('publishedTensors', () => {
 
   it.each([
     ['gpt2', 'weights/alice-gpt2', []],
-    // The trained one was saved by a later version of transformers, which had dropped this buffer.
+    // A buffer of the published files that alice-pythia was saved without.
     ['pythia-70m', 'weights/alice-pythia', ['attention.masked_bias']],
   ])('%s has the tensors of %s, layer for layer', async (name, folder, extra) => {
     const checkpoint = await Checkpoint.open(folderFiles(folder));
