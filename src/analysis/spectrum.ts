@@ -1,0 +1,190 @@
+import { InputError, NumericalError } from '../engine/errors.ts';
+import type { Gpu } from '../engine/gpu/gpu.ts';
+import { factorise, recordCentring, recordNorms } from './spectrum/factorise.ts';
+import { cumulativePercent } from './spectrum/kernels.ts';
+import { Pace } from './spectrum/pace.ts';
+import { MAX_SWEEPS, orthogonalise, project } from './spectrum/sweeps.ts';
+import { matricesAtOnce, spectrumShape, SpectrumWorkspace } from './spectrum/workspace.ts';
+import type { SpectrumShape } from './spectrum/workspace.ts';
+
+/** A row-major F32 matrix [rows, columns] that lies in a GPU buffer: tokens by features. */
+export interface MatrixView {
+  /** What error messages call it, e.g. 'layer 3, real'. */
+  readonly name: string;
+  readonly buffer: GPUBuffer;
+  /** Where it begins, in elements; any number. */
+  readonly offset: number;
+  readonly rows: number;
+  readonly columns: number;
+}
+
+export interface Spectrum {
+  /** σ of the column-centred matrix, descending; min(rows, columns) of them. */
+  readonly singularValues: Float32Array;
+  /** 100 · (σ₁² + … + σ_k²) / Σσ²; zeros where there is no variance. */
+  readonly cumulativePercent: Float32Array;
+  /** Jacobi sweeps until the matrix had converged. */
+  readonly sweeps: number;
+}
+
+export interface SpectrumOptions {
+  readonly signal?: AbortSignal;
+  /** Called with work done and work in all, in sweeps or their like; ends with done = total. */
+  readonly onProgress?: (done: number, total: number) => void;
+  /** The most bytes of scratch to hold on the GPU; a single matrix may need more. Default 512 MiB. */
+  readonly scratchBytes?: number;
+  /** The most sweeps of one orthogonalisation before the matrix is given up. Default 30. */
+  readonly maxSweeps?: number;
+}
+
+/** The integer column sums stay exact up to this many rows. */
+const MOST_ROWS = 2 ** 18;
+/** Progress steps a group of matrices takes: usual sweeps of the two orthogonalisations, and four other stages. */
+const EXPECTED_SWEEPS = [12, 4] as const;
+const STEPS = EXPECTED_SWEEPS[0] + EXPECTED_SWEEPS[1] + 4;
+
+/**
+ * Singular values and cumulative variance of column-centred matrices of one shape, on the GPU.
+ *
+ * Householder QR of the norm-sorted centred matrix, then one-sided Jacobi on Rᵀ (Drmač and Veselić, SIAM J. Matrix
+ * Anal. 29, 2008), then a projection of the matrix on the directions found, exact beyond float32, and a few sweeps
+ * more on that. All that is allocated is freed, also on failure.
+ *
+ * @param matrices of equal [rows, columns]; they are read, never written.
+ * @returns one spectrum a matrix, in order.
+ * @throws NumericalError naming a matrix that holds NaN or infinity, does not converge, or whose values overflow.
+ * @throws InputError where shapes differ or are empty, or rows exceed 2^18.
+ * @throws DeviceError where one matrix does not fit a binding.
+ */
+export async function computeSpectra(
+  gpu: Gpu,
+  matrices: readonly MatrixView[],
+  options: SpectrumOptions = {},
+): Promise<Spectrum[]> {
+  const [model] = matrices;
+  if (!model) return [];
+  checkShapes(matrices, model);
+  const shape = spectrumShape(model.rows, model.columns);
+  const groupSize = matricesAtOnce(gpu, shape, options.scratchBytes ?? 2 ** 29);
+  const groups = Math.ceil(matrices.length / groupSize);
+  const spectra: Spectrum[] = [];
+  for (let group = 0; group < groups; group++) {
+    const views = matrices.slice(group * groupSize, (group + 1) * groupSize);
+    const onStep = (step: number) => options.onProgress?.(group * STEPS + step, groups * STEPS);
+    spectra.push(...(await spectraOfGroup(gpu, shape, views, options, onStep)));
+    onStep(STEPS);
+  }
+  return spectra;
+}
+
+function checkShapes(matrices: readonly MatrixView[], { rows, columns }: MatrixView): void {
+  for (const { name, ...view } of matrices) {
+    if (view.rows !== rows || view.columns !== columns) {
+      throw new InputError(
+        `${name} is ${view.rows} x ${view.columns}, not ${rows} x ${columns} like the others; give matrices of one shape`,
+      );
+    }
+    if (rows < 1 || columns < 1) throw new InputError(`${name} is empty (${rows} x ${columns})`);
+    if (rows > MOST_ROWS) {
+      throw new InputError(
+        `${name} has ${rows} rows; at most ${MOST_ROWS} can be centred: take fewer tokens`,
+      );
+    }
+  }
+}
+
+async function spectraOfGroup(
+  gpu: Gpu,
+  shape: SpectrumShape,
+  views: readonly MatrixView[],
+  options: SpectrumOptions,
+  onStep: (step: number) => void,
+): Promise<Spectrum[]> {
+  const { vectors, padded, length4 } = shape;
+  const matrices = views.length;
+  const names = views.map(({ name }) => name);
+  const pace = new Pace(gpu, options.signal);
+  const maxSweeps = options.maxSweeps ?? MAX_SWEEPS;
+  using workspace = new SpectrumWorkspace(gpu, shape, matrices);
+  const { buffers } = workspace;
+
+  await pace.add(0, (recorder) => recorder.clear(buffers.summary));
+  for (const [slot, view] of views.entries()) {
+    await pace.add(32 * shape.rows * shape.columns, (recorder) =>
+      recordCentring(gpu, recorder, workspace, view, slot),
+    );
+  }
+  await pace.finish();
+  const summary = new Uint32Array(await gpu.readBytes(buffers.summary, 0, 16 * matrices));
+  for (const [slot, name] of names.entries()) {
+    if (summary[4 * slot] !== 0) {
+      throw new NumericalError(`${name} holds NaN or infinity; check the weights and the input it came from`);
+    }
+  }
+  onStep(1);
+
+  await factorise(pace, workspace);
+  onStep(2);
+  const [firstSweeps, lastSweeps] = EXPECTED_SWEEPS;
+  const first = await orthogonalise(
+    gpu,
+    pace,
+    workspace,
+    { vectors: buffers.lower, length4: padded / 4 },
+    names,
+    {
+      onSweep: (sweep) => onStep(2 + Math.min(sweep, firstSweeps)),
+      maxSweeps,
+    },
+  );
+  await project(pace, workspace);
+  await pace.add(0, (recorder) => recordWorkingNorms(recorder, workspace));
+  onStep(3 + firstSweeps);
+  const last = await orthogonalise(gpu, pace, workspace, { vectors: buffers.working, length4 }, names, {
+    onSweep: (sweep) => onStep(3 + firstSweeps + Math.min(sweep, lastSweeps)),
+    maxSweeps,
+  });
+
+  await pace.add(0, (recorder) => {
+    recordWorkingNorms(recorder, workspace);
+    recorder.dispatch(cumulativePercent, {
+      bindings: { singular_values: buffers.directionNorms, percent: buffers.cumulative },
+      uniforms: { values: vectors, stride: padded },
+      workgroups: [matrices],
+    });
+  });
+  await pace.finish();
+  const scaledValues = new Float32Array(await gpu.readBytes(buffers.directionNorms));
+  const percents = new Float32Array(await gpu.readBytes(buffers.cumulative));
+  return views.map(({ name }, slot) => {
+    const range = [slot * padded, slot * padded + vectors] as const;
+    const scale = powerOfTwoTakenOut(summary[4 * slot + 1]!, summary[4 * slot + 2]!);
+    const singularValues = scaledValues.slice(...range).map((value) => value * scale);
+    if (!Number.isFinite(singularValues[0])) {
+      throw new NumericalError(`the singular values of ${name} exceed the range of float32; scale it down`);
+    }
+    return {
+      singularValues,
+      cumulativePercent: percents.slice(...range),
+      sweeps: first[slot]! + last[slot]!,
+    };
+  });
+}
+
+/** Norms of the working vectors, sorted, into `directionNorms`. */
+function recordWorkingNorms(recorder: ReturnType<Gpu['recorder']>, workspace: SpectrumWorkspace): void {
+  const { buffers, shape } = workspace;
+  recordNorms(
+    recorder,
+    workspace,
+    { vectors: buffers.working, held: shape.padded, length4: shape.length4, scaled: false },
+    { order: buffers.directionOrder, sorted: buffers.directionNorms },
+  );
+}
+
+/** What the kernels divided the matrix by: 2^e of column-means, then that of gather-vectors. */
+function powerOfTwoTakenOut(inputMagnitudeBits: number, centredMagnitudeBits: number): number {
+  const input = Math.max((inputMagnitudeBits >>> 23) - 126, -110);
+  const centred = (centredMagnitudeBits >>> 23) - 126;
+  return 2 ** (input + centred);
+}

@@ -1,0 +1,146 @@
+import { defineKernel } from '../../engine/gpu/kernel.ts';
+import centreColumnsSource from '../../shaders/centre-columns.wgsl?raw';
+import columnMeansSource from '../../shaders/column-means.wgsl?raw';
+import cumulativePercentSource from '../../shaders/cumulative-percent.wgsl?raw';
+import directionExtentsSource from '../../shaders/direction-extents.wgsl?raw';
+import gatherVectorsSource from '../../shaders/gather-vectors.wgsl?raw';
+import jacobiRoundSource from '../../shaders/jacobi-round.wgsl?raw';
+import jacobiSweepEndSource from '../../shaders/jacobi-sweep-end.wgsl?raw';
+import orderDescendingSource from '../../shaders/order-descending.wgsl?raw';
+import projectVectorsSource from '../../shaders/project-vectors.wgsl?raw';
+import qrPanelSource from '../../shaders/qr-panel.wgsl?raw';
+import qrUpdateSource from '../../shaders/qr-update.wgsl?raw';
+import rowExtentsSource from '../../shaders/row-extents.wgsl?raw';
+import transposeTriangleSource from '../../shaders/transpose-triangle.wgsl?raw';
+import vectorNormsSource from '../../shaders/vector-norms.wgsl?raw';
+
+/** The kernels of the spectrum; each shader's header says what it computes. */
+
+export const columnMeans = defineKernel({
+  name: 'column-means',
+  source: columnMeansSource,
+  bindings: { matrix: 'read', means: 'read_write', summary: 'read_write' },
+  uniforms: { rows: 'u32', columns: 'u32', offset: 'u32', slot: 'u32' },
+});
+
+export const centreColumns = defineKernel({
+  name: 'centre-columns',
+  source: centreColumnsSource,
+  bindings: { matrix: 'read', means: 'read', summary: 'read_write', centred: 'read_write' },
+  uniforms: {
+    rows: 'u32',
+    columns: 'u32',
+    offset: 'u32',
+    slot: 'u32',
+    transposed: 'u32',
+    stride: 'u32',
+    target_offset: 'u32',
+  },
+});
+
+export const vectorNorms = defineKernel({
+  name: 'vector-norms',
+  source: vectorNormsSource,
+  bindings: { vectors: 'read', summary: 'read', norms: 'read_write' },
+  uniforms: { vectors: 'u32', live: 'u32', length4: 'u32', padded: 'u32', scaled: 'u32' },
+});
+
+export const orderDescending = defineKernel({
+  name: 'order-descending',
+  source: orderDescendingSource,
+  bindings: { norms: 'read', order: 'read_write', sorted: 'read_write', floors: 'read_write' },
+  uniforms: { padded: 'u32' },
+});
+
+export const gatherVectors = defineKernel({
+  name: 'gather-vectors',
+  source: gatherVectorsSource,
+  bindings: {
+    source: 'read',
+    summary: 'read',
+    order: 'read',
+    sorted: 'read',
+    floors: 'read',
+    gathered: 'read_write',
+  },
+  uniforms: { vectors: 'u32', padded: 'u32', length4: 'u32' },
+});
+
+export const qrPanel = defineKernel({
+  name: 'qr-panel',
+  source: qrPanelSource,
+  bindings: { columns: 'read_write', reflectors: 'read_write', triangle: 'read_write' },
+  uniforms: { columns: 'u32', padded: 'u32', length4: 'u32', first: 'u32' },
+});
+
+export const qrUpdate = defineKernel({
+  name: 'qr-update',
+  source: qrUpdateSource,
+  bindings: { columns: 'read_write', reflectors: 'read', triangle: 'read' },
+  uniforms: { padded: 'u32', length4: 'u32', first: 'u32' },
+});
+
+export const transposeTriangle = defineKernel({
+  name: 'transpose-triangle',
+  source: transposeTriangleSource,
+  bindings: { factored: 'read', lower: 'read_write' },
+  uniforms: { columns: 'u32', padded: 'u32', stride: 'u32' },
+});
+
+export const jacobiRound = defineKernel({
+  name: 'jacobi-round',
+  source: jacobiRoundSource,
+  bindings: { vectors: 'read_write', floors: 'read', progress: 'read', worst: 'read_write' },
+  uniforms: { blocks: 'u32', length4: 'u32', round: 'u32', crosswise: 'u32' },
+});
+
+export const jacobiSweepEnd = defineKernel({
+  name: 'jacobi-sweep-end',
+  source: jacobiSweepEndSource,
+  bindings: { worst: 'read_write', progress: 'read_write', workgroups: 'read_write' },
+  uniforms: { matrices: 'u32', pairs: 'u32' },
+});
+
+export const rowExtents = defineKernel({
+  name: 'row-extents',
+  source: rowExtentsSource,
+  bindings: { vectors: 'read', summary: 'read', norms: 'read', extents: 'read_write' },
+  uniforms: { vectors: 'u32', padded: 'u32', length4: 'u32' },
+});
+
+export const directionExtents = defineKernel({
+  name: 'direction-extents',
+  source: directionExtentsSource,
+  bindings: {
+    lower: 'read',
+    sorted: 'read',
+    order: 'read',
+    norms: 'read',
+    floors: 'read',
+    directions: 'read_write',
+  },
+  uniforms: { padded: 'u32' },
+});
+
+export const projectVectors = defineKernel({
+  name: 'project-vectors',
+  source: projectVectorsSource,
+  bindings: {
+    centred: 'read',
+    summary: 'read',
+    order: 'read',
+    sorted: 'read',
+    lower: 'read',
+    directions: 'read',
+    extents: 'read',
+    projected: 'read_write',
+  },
+  uniforms: { vectors: 'u32', padded: 'u32', length4: 'u32' },
+});
+
+export const cumulativePercent = defineKernel({
+  name: 'cumulative-percent',
+  source: cumulativePercentSource,
+  bindings: { singular_values: 'read', percent: 'read_write' },
+  uniforms: { values: 'u32', stride: 'u32' },
+});

@@ -1,0 +1,110 @@
+import { DeviceError } from '../../engine/errors.ts';
+import type { Gpu } from '../../engine/gpu/gpu.ts';
+
+/** Vectors in one block of the Jacobi sweeps; pairs of blocks must come out even. */
+export const BLOCK = 16;
+
+/** The sizes that matrices of one shape [rows, columns] share. */
+export interface SpectrumShape {
+  readonly rows: number;
+  readonly columns: number;
+  /** True where the vectors are the matrix's columns: rows > columns. */
+  readonly transposed: boolean;
+  /** min(rows, columns): the vectors, and the singular values. */
+  readonly vectors: number;
+  /** `vectors` rounded up to a whole, even number of blocks. */
+  readonly padded: number;
+  /** Groups of four floats a vector: max(rows, columns) / 4, rounded up. */
+  readonly length4: number;
+}
+
+export function spectrumShape(rows: number, columns: number): SpectrumShape {
+  const vectors = Math.min(rows, columns);
+  return {
+    rows,
+    columns,
+    transposed: rows > columns,
+    vectors,
+    padded: Math.ceil(vectors / (2 * BLOCK)) * 2 * BLOCK,
+    length4: Math.ceil(Math.max(rows, columns) / 4),
+  };
+}
+
+type ScratchName = keyof ReturnType<typeof scratchBytes>;
+
+/** Bytes of every scratch buffer for `matrices` matrices. */
+function scratchBytes({ columns, vectors, padded, length4 }: SpectrumShape, matrices: number) {
+  const length = 4 * length4;
+  return {
+    means: 4 * 5 * columns,
+    summary: 16 * matrices,
+    centred: 4 * matrices * vectors * length,
+    /** The sorted vectors, factored in place; later their projections, which Jacobi turns again. */
+    working: 4 * matrices * padded * length,
+    reflectors: 4 * matrices * 16 * length,
+    triangle: 4 * matrices * 256,
+    lower: 4 * matrices * padded * padded,
+    norms: 4 * matrices * padded,
+    vectorOrder: 4 * matrices * padded,
+    vectorNorms: 4 * matrices * padded,
+    directionOrder: 4 * matrices * padded,
+    directionNorms: 4 * matrices * padded,
+    floors: 4 * matrices,
+    directions: 16 * matrices * padded,
+    extents: 4 * matrices * length,
+    worst: 4 * matrices,
+    progress: 8 * matrices,
+    workgroups: 12,
+    cumulative: 4 * matrices * padded,
+  };
+}
+
+/** The GPU buffers of one group of matrices. Nothing in them is taken to be zero unless a step clears it. */
+export class SpectrumWorkspace implements Disposable {
+  readonly buffers: Readonly<Record<ScratchName, GPUBuffer>>;
+
+  constructor(
+    private readonly gpu: Gpu,
+    readonly shape: SpectrumShape,
+    readonly matrices: number,
+  ) {
+    const allocated: Partial<Record<ScratchName, GPUBuffer>> = {};
+    for (const [name, bytes] of Object.entries(scratchBytes(shape, matrices))) {
+      const usage = name === 'workgroups' ? GPUBufferUsage.INDIRECT : 0;
+      allocated[name as ScratchName] = gpu.allocate(`spectrum ${name}`, bytes, usage);
+    }
+    this.buffers = allocated as Record<ScratchName, GPUBuffer>;
+  }
+
+  /** Workgroups of one Jacobi round a matrix. */
+  get pairs(): number {
+    return this.shape.padded / (2 * BLOCK);
+  }
+
+  dispose(): void {
+    for (const buffer of Object.values(this.buffers)) this.gpu.free(buffer);
+  }
+
+  [Symbol.dispose](): void {
+    this.dispose();
+  }
+}
+
+/**
+ * How many matrices of a shape to work on at once, within the binding limit and a bound on scratch.
+ * @throws DeviceError where the binding limit cannot hold even one.
+ */
+export function matricesAtOnce(gpu: Gpu, shape: SpectrumShape, scratchLimit: number): number {
+  const sizes = scratchBytes(shape, 1);
+  const largest = Math.max(...Object.values(sizes));
+  if (largest > gpu.bindingLimit) {
+    throw new DeviceError(
+      `the spectrum of a ${shape.rows} x ${shape.columns} matrix needs a buffer of ${largest} bytes; this adapter binds ` +
+        `at most ${gpu.bindingLimit}: take fewer tokens`,
+    );
+  }
+  const total = Object.values(sizes).reduce((sum, bytes) => sum + bytes, 0);
+  const most = Math.min(Math.floor(gpu.bindingLimit / largest), Math.floor(scratchLimit / total));
+  // 65535 is WebGPU's least limit on workgroups a dimension.
+  return Math.max(1, Math.min(most, 65535));
+}

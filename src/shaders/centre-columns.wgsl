@@ -1,0 +1,79 @@
+// Subtracts each column's mean from one row-major matrix [rows, columns] and writes the result as contiguous vectors:
+// the rows, or the columns when `transposed` is 1. The matrix's power of two, found by column-means, is divided out.
+//
+// One thread an element of the padded output [vectors, stride]; the padding is written as zero. The difference is
+// taken digit by digit in integers (see column-means), so it is the float32 nearest to the exact one however large
+// the mean. summary[4 slot + 2] becomes the bits of the largest magnitude written.
+
+struct Uniforms {
+  rows: u32,
+  columns: u32,
+  offset: u32,
+  slot: u32,
+  transposed: u32,
+  stride: u32, // floats from one output vector to the next
+  target_offset: u32, // floats before this matrix in `centred`
+}
+
+@group(0) @binding(0) var<uniform> uniforms: Uniforms;
+@group(0) @binding(1) var<storage, read> matrix: array<f32>;
+@group(0) @binding(2) var<storage, read> means: array<i32>;
+@group(0) @binding(3) var<storage, read_write> summary: array<atomic<u32>>;
+@group(0) @binding(4) var<storage, read_write> centred: array<f32>;
+
+fn powerOfTwo(exponent: i32) -> f32 {
+  return bitcast<f32>(u32(clamp(exponent, -126, 127) + 127) << 23u);
+}
+
+fn exponentAbove(magnitudeBits: u32) -> i32 {
+  return max(i32(magnitudeBits >> 23u) - 126, -110);
+}
+
+fn digits(value: f32, factor: f32) -> vec4<i32> {
+  let first = value * factor;
+  let second = (first - trunc(first)) * 4096.0;
+  let third = (second - trunc(second)) * 4096.0;
+  let fourth = (third - trunc(third)) * 4096.0;
+  return vec4<i32>(i32(first), i32(second), i32(third), i32(fourth));
+}
+
+@compute @workgroup_size(16, 16)
+fn main(@builtin(global_invocation_id) id: vec3<u32>) {
+  let isTransposed = uniforms.transposed == 1u;
+  let vectors = select(uniforms.rows, uniforms.columns, isTransposed);
+  let length = select(uniforms.columns, uniforms.rows, isTransposed);
+  if (id.y >= vectors || id.x >= uniforms.stride) {
+    return;
+  }
+  let place = uniforms.target_offset + id.y * uniforms.stride + id.x;
+  if (id.x >= length) {
+    centred[place] = 0.0;
+    return;
+  }
+  let row = select(id.y, id.x, isTransposed);
+  let column = select(id.x, id.y, isTransposed);
+  let base = 5u * column;
+  let exponent = means[base];
+  let value = matrix[uniforms.offset + row * uniforms.columns + column];
+  let own = digits(value, powerOfTwo(12 - exponent));
+  let difference =
+    own - vec4<i32>(means[base + 1u], means[base + 2u], means[base + 3u], means[base + 4u]);
+  // As two whole numbers, upper + lower / 2^24, with |lower| <= 2^23; where upper has more than 24 bits, the last two
+  // go with lower. Then both are exact and the one addition rounds.
+  var upper = difference.x * 4096 + difference.y;
+  var lower = difference.z * 4096 + difference.w;
+  let carry = (lower + 0x800000) >> 24u;
+  upper += carry;
+  lower -= carry * 0x1000000;
+  if (abs(upper) >= 0x1000000) {
+    let last = upper & 3;
+    upper -= last;
+    lower += last * 0x1000000;
+  }
+  let sum = f32(upper) * 0x1p-24f + f32(lower) * 0x1p-48f;
+  let matrixExponent = exponentAbove(atomicLoad(&summary[4u * uniforms.slot + 1u]));
+  let shift = exponent - matrixExponent;
+  let result = sum * select(0.0, powerOfTwo(shift), shift > -100);
+  centred[place] = result;
+  atomicMax(&summary[4u * uniforms.slot + 2u], bitcast<u32>(result) & 0x7fffffffu);
+}
