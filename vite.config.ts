@@ -10,6 +10,9 @@ import packageJson from './package.json' with { type: 'json' };
 const here = (path: string) => fileURLToPath(new URL(path, import.meta.url));
 const packages = Object.keys({ ...packageJson.dependencies, ...packageJson.optionalDependencies });
 
+/** The tests that run the built command as a process. */
+const commandTests = 'test/node/command*.test.ts';
+
 /** Makes the command a program: its shebang survives the build, its mode does not. */
 const executableCommand: Plugin = {
   name: 'executable-command',
@@ -48,7 +51,18 @@ export default defineConfig({
         test: {
           name: 'node',
           include: ['test/**/*.test.ts'],
-          exclude: ['test/web/**'],
+          exclude: ['test/web/**', commandTests],
+          testTimeout: 120_000,
+          hookTimeout: 120_000,
+        },
+      },
+      {
+        extends: true,
+        resolve: { alias: { '#platform': here('test/support/platform-node.ts') } },
+        test: {
+          name: 'command',
+          include: [commandTests],
+          globalSetup: 'test/node/build-command.ts',
           testTimeout: 120_000,
           hookTimeout: 120_000,
         },

@@ -129,6 +129,7 @@ class StateReducer {
     const matrices = this.#waiting.length;
     const spectra = await computeSpectra(this.gpu, this.#waiting, {
       ...(signal ? { signal } : {}),
+      scratchBytes: spectrumScratch(this.gpu),
       onProgress: (done, total) => {
         onProgress(this.#done + Math.floor((matrices * done) / total));
       },
@@ -146,6 +147,11 @@ class StateReducer {
   dispose(): void {
     for (const { buffer } of this.#waiting.splice(0)) this.gpu.free(buffer);
   }
+}
+
+/** How much scratch the spectra may take: 512 MiB, or half of what --gpu-memory leaves, for weights may be arriving. */
+export function spectrumScratch(gpu: Gpu): number {
+  return Math.min(2 ** 29, (gpu.memoryLimit - gpu.allocatedBytes) / 2);
 }
 
 /** Where rows [first, first + count) of a tensor lie: byte ranges of its parts and their place in a whole copy. */

@@ -1,5 +1,6 @@
 import type { Command } from 'commander';
 import { layerDimensions } from '../../analysis/dimensions.ts';
+import { spectrumScratch } from '../../analysis/profile.ts';
 import type { LayerReport } from '../../analysis/report.ts';
 import { computeSpectra } from '../../analysis/spectrum.ts';
 import type { MatrixView } from '../../analysis/spectrum.ts';
@@ -72,6 +73,7 @@ async function measureSlices(
       }
       const spectra = await computeSpectra(gpu, matrices, {
         signal,
+        scratchBytes: spectrumScratch(gpu),
         onProgress: (done, total) => {
           onProgress(first + Math.floor((matrices.length * done) / total), slices);
         },

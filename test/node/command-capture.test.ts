@@ -1,0 +1,102 @@
+import { readdir, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { describe, expect, it } from 'vitest';
+import { decodeFloats } from '../../src/engine/decode.ts';
+import { readHeader } from '../../src/engine/safetensors.ts';
+import { openFile } from '../../src/node/files.ts';
+import { complaints, laminar } from './run-command.ts';
+import { temporaryFolder } from './temporary-folder.ts';
+
+const golden = (path: string) => fileURLToPath(new URL(`../golden/${path}`, import.meta.url));
+
+interface StoredTensor {
+  readonly dtype: string;
+  readonly shape: readonly number[];
+  readonly bytes: Uint8Array<ArrayBuffer>;
+}
+
+async function readTensors(path: string): Promise<Map<string, StoredTensor>> {
+  const source = await openFile(path);
+  try {
+    const tensors = new Map<string, StoredTensor>();
+    for (const [name, { dtype, shape, offset, bytes }] of (await readHeader(source)).tensors) {
+      tensors.set(name, { dtype, shape, bytes: await source.read(offset, bytes) });
+    }
+    return tensors;
+  } finally {
+    await source.close();
+  }
+}
+
+const floats = (tensors: Map<string, StoredTensor>, name: string): Float32Array => {
+  const { dtype, bytes } = tensors.get(name)!;
+  return decodeFloats(dtype, bytes, name);
+};
+
+describe('laminar capture', () => {
+  it.each(['gpt2-f16', 'neox-bf16-sharded'])('writes the golden states and logits of %s', async (model) => {
+    const folder = await temporaryFolder();
+    const expected = await readTensors(golden(`${model}/expected.safetensors`));
+    const ids = Array.from(new Int32Array(expected.get('a.ids')!.bytes.buffer));
+    // Of a pair the real one is captured.
+    const pair = { real: ids, shuffled: [...ids].reverse() };
+    await writeFile(join(folder, 'ids.json'), JSON.stringify(pair));
+    const result = await laminar(
+      ['capture', golden(model), '--ids', 'ids.json', '--logits', '--out', 'made/states.safetensors'],
+      { cwd: folder },
+    );
+    expect(complaints(result)).toBe('');
+    expect(result.code).toBe(0);
+    expect(await readdir(join(folder, 'made'))).toEqual(['states.safetensors']);
+
+    const found = await readTensors(join(folder, 'made', 'states.safetensors'));
+    const [states, tokens, width] = expected.get('a.hidden_states')!.shape as [number, number, number];
+    const vocabulary = expected.get('a.logits')!.shape[1]!;
+    expect([...found].map(([name, { dtype, shape }]) => [name, dtype, shape])).toEqual([
+      ['ids', 'I32', [tokens]],
+      ['hidden_states', 'F32', [states, tokens, width]],
+      ['residual_final', 'F32', [tokens, width]],
+      ['max_log_softmax', 'F32', [tokens]],
+      ['argmax', 'I32', [tokens]],
+      ['logits', 'F32', [tokens, vocabulary]],
+    ]);
+    expect(found.get('ids')!.bytes).toEqual(expected.get('a.ids')!.bytes);
+    const hidden = floats(found, 'hidden_states');
+    const reference = floats(expected, 'a.hidden_states');
+    for (let layer = 0; layer < states; layer += 1) {
+      const [start, end] = [layer * tokens * width, (layer + 1) * tokens * width];
+      const error = distance(hidden.subarray(start, end), reference.subarray(start, end));
+      expect(error).toBeLessThanOrEqual(1e-6 * (layer + 4));
+    }
+    const logits = floats(found, 'logits');
+    expect(distance(logits, floats(expected, 'a.logits'))).toBeLessThanOrEqual(1e-6 * (states + 4));
+    expectCloseTo(floats(found, 'max_log_softmax'), floats(expected, 'a.max_log_softmax'), 1e-4);
+    const argmax = new Int32Array(found.get('argmax')!.bytes.buffer);
+    argmax.forEach((token, row) => {
+      const ofRow = logits.subarray(row * vocabulary, (row + 1) * vocabulary);
+      expect(ofRow[token]).toBe(Math.max(...ofRow));
+    });
+    // The raw output of the last block is no state after the final norm.
+    const last = hidden.subarray((states - 1) * tokens * width);
+    expect(distance(floats(found, 'residual_final'), last)).toBeGreaterThan(0.01);
+  });
+});
+
+/** ‖x − reference‖ / ‖reference‖ */
+function distance(values: Float32Array, reference: Float32Array): number {
+  let difference = 0;
+  let norm = 0;
+  reference.forEach((value, index) => {
+    difference += (values[index]! - value) ** 2;
+    norm += value ** 2;
+  });
+  return Math.sqrt(difference / norm);
+}
+
+function expectCloseTo(values: Float32Array, reference: Float32Array, tolerance: number): void {
+  expect(values).toHaveLength(reference.length);
+  reference.forEach((value, index) => {
+    expect(Math.abs(values[index]! - value)).toBeLessThanOrEqual(tolerance);
+  });
+}

@@ -1,0 +1,185 @@
+import { mkdir, readdir, readFile, stat, writeFile } from 'node:fs/promises';
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { describe, expect, it, onTestFinished } from 'vitest';
+import { commandPath, complaints, laminar } from './run-command.ts';
+import { temporaryFolder } from './temporary-folder.ts';
+
+const golden = fileURLToPath(new URL('../golden/gpt2-prefix-f32', import.meta.url));
+
+/** A case's command line, its exit code, what the one line says, and the files to make before. */
+type Case = [args: string, code: 1 | 2, line: RegExp, files?: Readonly<Record<string, string | Uint8Array>>];
+
+const ids = '--ids ids.json';
+const short = { 'ids.json': '[1, 2, 3]' };
+
+const cases: readonly Case[] = [
+  ['', 2, /no command.*--help/],
+  ['nonsense', 2, /unknown command 'nonsense'/],
+  ['profile a b', 2, /too many arguments/],
+  ['profile --nonsense', 2, /unknown option '--nonsense'/],
+  ['profile --text', 2, /'--text <file>' argument missing/],
+  ['capture', 2, /required option '--out <file>'/],
+  ['spectrum', 2, /missing required argument 'file'/],
+  ['fetch', 2, /missing required argument 'repo'/],
+  ['make-checkpoint --out there', 2, /required option '--like <model>'/],
+  ['make-checkpoint --like gpt5 --out there', 2, /gpt5/],
+  ['make-checkpoint --like gpt2 --dtype F8 --out there', 2, /--dtype F8/],
+  ['--gpu-memory much profile', 2, /--gpu-memory "much".*1\.5GB/],
+  ['profile --tokens 0', 2, /--tokens "0".*at least 1/],
+  ['profile --tokens 2.5', 2, /--tokens "2\.5"/],
+  ['profile --start -1', 2, /--start "?-1/],
+  ['profile --seed x', 2, /--seed "x"/],
+  ['profile --threshold 0', 2, /--threshold "0".*above 0/],
+  ['profile --threshold 101', 2, /--threshold "101".*at most 100/],
+  ['profile --tokens 257', 2, /--tokens 257.*context of 256/],
+  ['profile --start 999999999', 2, /too short/],
+  ['profile --text short.txt', 2, /too short.*--tokens/, { 'short.txt': 'Alice was beginning' }],
+  ['profile --text empty.txt', 2, /empty\.txt.*empty/, { 'empty.txt': '' }],
+  ['profile --text missing.txt', 1, /missing\.txt.*no such file/],
+  ['profile --text .', 1, /\.: .*folder/],
+  ['profile --text bytes.txt', 1, /bytes\.txt.*not UTF-8/, { 'bytes.txt': Uint8Array.of(0xff, 0xfe, 0x41) }],
+  ['profile --text http://127.0.0.1:9/a.txt', 1, /http:\/\/127\.0\.0\.1:9\/a\.txt/],
+  ['profile --revision main', 2, /--revision main.*folder/],
+  ['profile --ids missing.json', 1, /missing\.json.*no such file/],
+  [`profile ${ids}`, 1, /ids\.json.*not valid JSON/, { 'ids.json': '[1, 2' }],
+  [`profile ${ids}`, 2, /ids\.json.*array of token ids/, { 'ids.json': '{"real": [1]}' }],
+  [`profile ${ids}`, 2, /ids\.json.*equal lengths/, { 'ids.json': '{"real": [1], "shuffled": [1, 2]}' }],
+  [`profile ${ids}`, 2, /ids\.json.*2048.*vocabulary/, { 'ids.json': '[0, 2048]' }],
+  [`profile ${ids}`, 2, /ids\.json.*at least one/, { 'ids.json': '[]' }],
+  [`profile ${ids}`, 2, /ids\.json.*whole numbers/, { 'ids.json': '[0, "one"]' }],
+  [`profile ${ids}`, 2, /ids\.json.*257.*context of 256/, { 'ids.json': JSON.stringify(Array(257).fill(1)) }],
+  [`profile ${ids} --tokens 2`, 2, /--tokens.*--ids/, short],
+  ['profile ./nowhere', 1, /\.\/nowhere/],
+  ['profile file', 1, /file is a file/, { file: '' }],
+  ['profile empty', 1, /empty.*config\.json/, { 'empty/readme': '' }],
+  [
+    'profile bert',
+    1,
+    /bert\/config\.json.*model_type bert/,
+    { 'bert/config.json': '{"model_type": "bert"}' },
+  ],
+  ['profile broken', 1, /broken\/config\.json.*not valid JSON/, { 'broken/config.json': '{' }],
+  ['spectrum missing.npy', 1, /missing\.npy.*no such file/],
+  ['spectrum text.npy', 1, /text\.npy.*not a \.npy file/, { 'text.npy': 'not an array, though long enough' }],
+  [
+    'spectrum text.safetensors',
+    1,
+    /text\.safetensors/,
+    { 'text.safetensors': 'not a safetensors file at all' },
+  ],
+];
+
+/** Runs a command in an empty folder, in which it must leave nothing but the case's own files. */
+async function runCase(args: string, files: Case[3] = {}) {
+  const cwd = await temporaryFolder();
+  for (const [name, content] of Object.entries(files)) {
+    await mkdir(join(cwd, name, '..'), { recursive: true });
+    await writeFile(join(cwd, name), content);
+  }
+  const before = await readdir(cwd, { recursive: true });
+  const result = await laminar(args.split(' ').filter(Boolean), { cwd, env: { HF_HUB_OFFLINE: '1' } });
+  expect((await readdir(cwd, { recursive: true })).sort()).toEqual(before.sort());
+  return result;
+}
+
+describe('bad input', () => {
+  it.concurrent.each(cases)('laminar %s: exit %i', async (args, code, line, files) => {
+    const result = await runCase(args, files);
+    const complaint = complaints(result);
+    expect(complaint).toMatch(line);
+    expect(complaint).toMatch(/^laminar: .+$/);
+    expect(result.stdout).toBe('');
+    expect(result.code).toBe(code);
+  });
+
+  it('a damaged checkpoint is refused by file and tensor', async () => {
+    const config = await readFile(join(golden, 'config.json'));
+    const weights = await readFile(join(golden, 'model.safetensors'));
+    const headerBytes = Number(weights.readBigUInt64LE(0));
+    const renamed = Buffer.from(weights);
+    renamed.write('c_atxx', weights.indexOf('c_attn.weight'), 'utf8');
+    const poisoned = Buffer.from(weights).fill(0xff, 8 + headerBytes); // every weight a NaN
+    const damages: readonly [Uint8Array, RegExp][] = [
+      [weights.subarray(0, weights.length - 4), /model\.safetensors.*truncated/],
+      [weights.subarray(0, 100), /model\.safetensors.*truncated/],
+      [renamed, /c_attn\.weight/],
+      [poisoned, /NaN/],
+    ];
+    for (const [content, line] of damages) {
+      const files = { 'model/config.json': config, 'model/model.safetensors': content, ...short };
+      const result = await runCase(`profile model ${ids}`, files);
+      expect(complaints(result)).toMatch(line);
+      expect(complaints(result)).toMatch(/^laminar: .+$/);
+      expect(result.code).toBe(1);
+    }
+  });
+
+  it('the stack comes with --verbose alone', async () => {
+    const { stderr } = await runCase('--verbose profile --tokens 257');
+    expect(stderr).toMatch(/^laminar: --tokens 257/);
+    expect(stderr).toMatch(/\n {4}at /);
+  });
+
+  it('a server that refuses the text is named with its answer', async () => {
+    const server = createServer((_request, response) => {
+      response.writeHead(404).end();
+    });
+    await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+    onTestFinished(() => void server.close());
+    const url = `http://127.0.0.1:${(server.address() as AddressInfo).port}/alice.txt`;
+    const result = await runCase(`profile --text ${url}`);
+    expect(complaints(result)).toMatch(new RegExp(`^laminar: --text ${url}: .*404`));
+    expect(result.code).toBe(1);
+  });
+});
+
+describe('the program', () => {
+  it('is executable and says its version', async () => {
+    const { version } = JSON.parse(
+      await readFile(new URL('../../package.json', import.meta.url), 'utf8'),
+    ) as { version: string };
+    expect((await stat(commandPath)).mode & 0o111).toBe(0o111);
+    expect(await readFile(commandPath, 'utf8')).toMatch(/^#!\/usr\/bin\/env node\n/);
+    expect(await laminar(['--version'])).toEqual({ code: 0, stdout: `${version}\n`, stderr: '' });
+  });
+
+  it('doctor names the adapter, the ways tried and the limits', async () => {
+    const { code, stdout, stderr } = await laminar(['doctor', '--json']);
+    const diagnosis = JSON.parse(stdout) as Record<string, unknown>;
+    expect(diagnosis['adapter']).toMatchObject({ description: expect.stringMatching(/./) as string });
+    expect(diagnosis['attempts']).toContainEqual(expect.objectContaining({ way: 'installed driver' }));
+    expect(diagnosis['limits']).toMatchObject({ maxStorageBufferBindingSize: expect.any(Number) as number });
+    expect(diagnosis['features']).toBeInstanceOf(Array);
+    expect([code, stderr]).toEqual([0, '']);
+    expect((await laminar(['doctor'])).stdout).toMatch(/^adapter /m);
+  });
+
+  it('fails in one line where no adapter can be had', async () => {
+    const env = { VK_DRIVER_FILES: '/nonexistent', XDG_CACHE_HOME: '/dev/null', TMPDIR: '/dev/null' };
+    const doctor = await laminar(['doctor', '--json'], { env });
+    expect(JSON.parse(doctor.stdout)).toMatchObject({ adapter: null });
+    expect(doctor.stderr).toMatch(/^laminar: no WebGPU adapter.*\n$/);
+    const cwd = await temporaryFolder();
+    const profile = await laminar(['profile'], { cwd, env });
+    expect(profile.stderr).toMatch(/^laminar: no WebGPU adapter.*\n$/);
+    expect([doctor.code, profile.code]).toEqual([1, 1]);
+  });
+
+  it('stops at Ctrl-C with nothing left behind', async () => {
+    const cwd = await temporaryFolder();
+    // Half a gigabyte of random numbers takes seconds on any machine.
+    const { code, stdout, stderr } = await laminar(
+      ['make-checkpoint', '--like', 'gpt2', '--out', 'made', '--verbose'],
+      {
+        cwd,
+        killAfter: ['SIGINT', 700],
+      },
+    );
+    expect(stderr).toMatch(/^laminar: interrupted\n/);
+    expect([code, stdout]).toEqual([130, '']);
+    expect(await readdir(cwd)).toEqual([]);
+  });
+});

@@ -1,0 +1,176 @@
+import { readdir, readFile, stat, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { describe, expect, it } from 'vitest';
+import type { Report } from '../../src/analysis/report.ts';
+import { decodeFloats } from '../../src/engine/decode.ts';
+import { readHeader } from '../../src/engine/safetensors.ts';
+import { openFile } from '../../src/node/files.ts';
+import { readExpected } from '../support/golden-expectations.ts';
+import { complaints, laminar } from './run-command.ts';
+import { temporaryFolder } from './temporary-folder.ts';
+
+/** Runs a bundled model on the golden ids, as given, with `extra` flags; reads back what it wrote. */
+async function profileGolden(model: string, extra: readonly string[]) {
+  const folder = await temporaryFolder();
+  const { sequences } = await readExpected(model);
+  const ids = Object.fromEntries(sequences.map(({ name, ids }) => [name, Array.from(ids)]));
+  await writeFile(join(folder, 'ids.json'), JSON.stringify(ids));
+  const result = await laminar(['profile', model, '--ids', 'ids.json', ...extra], { cwd: folder });
+  expect(complaints(result)).toBe('');
+  expect(result.code).toBe(0);
+  return { folder, result };
+}
+
+async function readSpectra(
+  path: string,
+): Promise<Map<string, { shape: readonly number[]; values: Float32Array }>> {
+  const source = await openFile(path);
+  try {
+    const spectra = new Map<string, { shape: readonly number[]; values: Float32Array }>();
+    for (const [name, { dtype, shape, offset, bytes }] of (await readHeader(source)).tensors) {
+      spectra.set(name, { shape, values: decodeFloats(dtype, await source.read(offset, bytes), name) });
+    }
+    return spectra;
+  } finally {
+    await source.close();
+  }
+}
+
+/** Holds report.json and spectra.safetensors in `folder` against the golden answers. */
+async function expectGolden(folder: string, model: string): Promise<Report> {
+  const report = JSON.parse(await readFile(join(folder, 'report.json'), 'utf8')) as Report;
+  const spectra = await readSpectra(join(folder, 'spectra.safetensors'));
+  const { thresholds, sequences } = await readExpected(model);
+  const at = thresholds.indexOf(report.threshold);
+  expect(at).toBeGreaterThanOrEqual(0);
+  for (const expected of sequences) {
+    const found = report.sequences[expected.name as 'real' | 'shuffled'];
+    expect(found.ids).toEqual(Array.from(expected.ids));
+    expect(found.unique_tokens).toBe(expected.uniqueTokens);
+    expect(found.max_log_softmax.mean).toBeCloseTo(expected.meanMaxLogSoftmax, 4);
+    found.max_log_softmax.values.forEach((value, position) => {
+      expect(Math.abs(value - expected.maxLogSoftmax[position]!)).toBeLessThanOrEqual(1e-4);
+    });
+    expect(found.layers.map(({ effective_dimension }) => effective_dimension)).toEqual(
+      expected.effective.map((ofLayer) => ofLayer[at]),
+    );
+    expect(found.layers.map(({ rank }) => rank)).toEqual(expected.rank);
+    const { shape, values } = spectra.get(`${expected.name}.singular_values`)!;
+    const components = Math.min(expected.rows, expected.columns);
+    expect(shape).toEqual([expected.spectra.length, components]);
+    // The golden values are of PyTorch's own states, from which ours may differ: states set the tolerance here.
+    for (const [layer, reference] of expected.spectra.entries()) {
+      const most = reference[0]! * 1e-6 * (layer + 4);
+      reference.forEach((value, index) => {
+        expect(Math.abs(values[layer * components + index]! - value)).toBeLessThanOrEqual(most);
+      });
+    }
+  }
+  return report;
+}
+
+describe('laminar profile', () => {
+  it('writes what DESIGN names for alice-gpt2, equal to the golden answers, with a table on stdout', async () => {
+    const { folder, result } = await profileGolden('alice-gpt2', []);
+    const out = join(folder, 'out', 'alice-gpt2');
+    const report = await expectGolden(out, 'alice-gpt2');
+    expect(report.text).toBeNull();
+    expect(report.seed).toBe(28);
+    expect(report.model).toMatchObject({
+      id: 'alice-gpt2',
+      architecture: 'gpt2',
+      layers: 6,
+      width: 128,
+      heads: 4,
+      vocabulary: 2048,
+      context: 256,
+      dtype: 'F32',
+      revision: null,
+    });
+    const { load, forward, spectrum, total } = report.timings_ms;
+    for (const part of [load, forward, spectrum]) expect(part).toBeGreaterThan(0);
+    expect(total).toBeGreaterThanOrEqual(load + forward + spectrum);
+
+    const rows = (await readFile(join(out, 'profile.csv'), 'utf8')).trimEnd().split('\n');
+    expect(rows).toHaveLength(1 + 2 * 7);
+    expect(rows[0]).toMatch(/^sequence,layer,effective_dimension,effective_index,rank,/);
+    const real = report.sequences.real.layers;
+    expect(rows[1]).toMatch(
+      new RegExp(`^real,0,${real[0]!.effective_dimension},${real[0]!.effective_index},`),
+    );
+    for (const { layer, effective_dimension, rank } of real) {
+      expect(result.stdout).toMatch(new RegExp(`^ +${layer} +${effective_dimension} +${rank} `, 'm'));
+    }
+
+    const names = (await readdir(join(out, 'figures'))).sort();
+    const figures = ['cumulative', 'effective-dimension', 'max-log-softmax', 'rank', 'singular-values'];
+    expect(names).toEqual(figures.flatMap((name) => [`${name}.png`, `${name}.svg`]));
+    for (const name of names) {
+      const start = (await readFile(join(out, 'figures', name))).subarray(0, 4).toString('latin1');
+      expect(start).toBe(name.endsWith('.png') ? '\x89PNG' : '<svg');
+    }
+    expect((await readdir(out)).sort()).toEqual([
+      'figures',
+      'profile.csv',
+      'report.json',
+      'spectra.safetensors',
+    ]);
+  });
+
+  it('prints report.json and nothing else with --json, for alice-pythia at another threshold', async () => {
+    const extra = ['--json', '--threshold', '90', '--out', 'there'];
+    const { folder, result } = await profileGolden('alice-pythia', extra);
+    const report = await expectGolden(join(folder, 'there'), 'alice-pythia');
+    expect(JSON.parse(result.stdout)).toEqual(report);
+    expect(report.threshold).toBe(90);
+    expect(report.model).toMatchObject({ architecture: 'gpt_neox', dtype: 'F16' });
+    const parameters = await countParameters('alice-pythia');
+    expect(report.model.parameters).toBe(parameters);
+  });
+
+  it('takes the window from the middle of the bundled text and shuffles it by the seed', async () => {
+    const folder = await temporaryFolder();
+    const run = async (...extra: string[]): Promise<Report> => {
+      const result = await laminar(['profile', '--tokens', '9', '--json', ...extra], { cwd: folder });
+      expect(complaints(result)).toBe('');
+      return JSON.parse(result.stdout) as Report;
+    };
+    const report = await run();
+    const text = await readFile(new URL('../../weights/text/alice.txt', import.meta.url));
+    const digest = await crypto.subtle.digest('SHA-256', text);
+    expect(report.model.id).toBe('alice-gpt2');
+    expect(report.text).toEqual({
+      source: 'weights/text/alice.txt',
+      sha256: Buffer.from(digest).toString('hex'),
+      tokens: report.text!.tokens,
+      start: Math.floor(report.text!.tokens / 2),
+      length: 9,
+    });
+    const { real, shuffled } = report.sequences;
+    const [golden] = (await readExpected('alice-gpt2')).sequences;
+    expect(real.ids).toEqual(Array.from(golden!.ids.subarray(0, 9)));
+    expect(shuffled.ids).not.toEqual(real.ids);
+    expect([...shuffled.ids].sort()).toEqual([...real.ids].sort());
+    expect((await stat(join(folder, 'out', 'alice-gpt2', 'report.json'))).isFile()).toBe(true);
+
+    const other = await run('--seed', '29', '--start', String(report.text!.start));
+    expect(other.sequences.real.ids).toEqual(real.ids);
+    expect(other.sequences.shuffled.ids).not.toEqual(shuffled.ids);
+  });
+});
+
+/** Elements of the stored parameters, straight from the file's header: Pythia's buffers left out by name. */
+async function countParameters(model: string): Promise<number> {
+  const path = new URL(`../../weights/${model}/model.safetensors`, import.meta.url);
+  const file = await readFile(path);
+  const header = JSON.parse(file.toString('utf8', 8, 8 + Number(file.readBigUInt64LE(0)))) as Record<
+    string,
+    { shape: number[] }
+  >;
+  return Object.entries(header)
+    .filter(
+      ([name]) =>
+        name !== '__metadata__' && !/\.attention\.(bias|masked_bias|rotary_emb\.inv_freq)$/.test(name),
+    )
+    .reduce((sum, [, { shape }]) => sum + shape.reduce((product, extent) => product * extent, 1), 0);
+}
