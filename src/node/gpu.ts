@@ -17,6 +17,8 @@ export interface AdapterAttempt {
 /** An adapter that Dawn accepts, and the ways tried before it. */
 export interface FoundAdapter {
   readonly adapter: GPUAdapter;
+  /** Dawn's instance: it must be held while the adapter or its device is used, and Node cannot exit while it is. */
+  readonly instance: GPU;
   readonly attempts: readonly AdapterAttempt[];
 }
 
@@ -32,6 +34,8 @@ export interface NodeGpuOptions extends GpuOptions {
   /** Receives one loud line when the CPU has to play the GPU. */
   readonly onNotice?: (line: string) => void;
 }
+
+type Found = Pick<FoundAdapter, 'adapter' | 'instance'>;
 
 interface WebgpuModule {
   create(flags: string[]): GPU;
@@ -53,14 +57,14 @@ const DRIVER_FOLDERS = ['/usr/share/vulkan/icd.d', '/etc/vulkan/icd.d', '/usr/lo
  * @throws DeviceError where none of the three gives a device.
  */
 export async function openNodeGpu(options: NodeGpuOptions = {}): Promise<Gpu> {
-  const { adapter } = await findAdapter();
+  const { adapter, instance } = await findAdapter();
   const report = describeAdapter(adapter);
   if (report.software) {
     options.onNotice?.(
       `NO HARDWARE GPU: computing on the CPU through ${report.description} (slow). Run "laminar doctor" to see why.`,
     );
   }
-  return openAdapter(adapter, options);
+  return openAdapter(adapter, options, instance);
 }
 
 /**
@@ -69,14 +73,11 @@ export async function openNodeGpu(options: NodeGpuOptions = {}): Promise<Gpu> {
  */
 export async function findAdapter(): Promise<FoundAdapter> {
   const attempts: AdapterAttempt[] = [];
-  const tryModule = async (
-    way: AdapterAttempt['way'],
-    specifier: string,
-  ): Promise<GPUAdapter | undefined> => {
+  const tryModule = async (way: AdapterAttempt['way'], specifier: string): Promise<Found | undefined> => {
     try {
-      const adapter = await requestAdapter((await import(specifier)) as WebgpuModule);
-      attempts.push({ way, outcome: adapter ? describeAdapter(adapter).description : 'no adapter' });
-      return adapter ?? undefined;
+      const found = await requestAdapter((await import(specifier)) as WebgpuModule);
+      attempts.push({ way, outcome: found ? describeAdapter(found.adapter).description : 'no adapter' });
+      return found;
     } catch (error) {
       attempts.push({ way, outcome: error instanceof Error ? error.message : String(error) });
       return undefined;
@@ -86,7 +87,7 @@ export async function findAdapter(): Promise<FoundAdapter> {
   const missingLoader = findMissingLoader();
   if (missingLoader === undefined) {
     const installed = await tryModule('installed driver', 'webgpu');
-    if (installed) return { adapter: installed, attempts };
+    if (installed) return { ...installed, attempts };
   } else attempts.push({ way: 'installed driver', outcome: missingLoader });
 
   const drivers = process.env['VK_DRIVER_FILES'] ?? process.env['VK_ICD_FILENAMES'];
@@ -94,7 +95,7 @@ export async function findAdapter(): Promise<FoundAdapter> {
     for (const driver of await installedSoftwareDrivers()) {
       process.env['VK_DRIVER_FILES'] = driver;
       const software = await tryModule('installed software driver', 'webgpu');
-      if (software) return { adapter: software, attempts };
+      if (software) return { ...software, attempts };
     }
   }
 
@@ -102,7 +103,7 @@ export async function findAdapter(): Promise<FoundAdapter> {
     const { webgpuModule, driverFile } = await unpackSwiftShader();
     process.env['VK_DRIVER_FILES'] = driverFile;
     const bundled = await tryModule('bundled SwiftShader', pathToFileURL(webgpuModule).href);
-    if (bundled) return { adapter: bundled, attempts };
+    if (bundled) return { ...bundled, attempts };
   } catch (error) {
     if (!(error instanceof LaminarError)) throw error;
     attempts.push({ way: 'bundled SwiftShader', outcome: error.message });
@@ -110,33 +111,41 @@ export async function findAdapter(): Promise<FoundAdapter> {
   throw new NoAdapterError(attempts);
 }
 
-async function requestAdapter({ create, globals }: WebgpuModule): Promise<GPUAdapter | null> {
+async function requestAdapter({ create, globals }: WebgpuModule): Promise<Found | undefined> {
   // The engine names GPUBufferUsage and its like as a browser has them.
   Object.assign(globalThis, globals);
-  // Node cannot exit while what create() returned is reachable, so it is not kept.
-  const gpu = create(DAWN_FLAGS);
-  return (
-    (await gpu.requestAdapter({ powerPreference: 'high-performance' })) ??
-    (await gpu.requestAdapter({ forceFallbackAdapter: true }))
-  );
+  const instance = create(DAWN_FLAGS);
+  const adapter =
+    (await instance.requestAdapter({ powerPreference: 'high-performance' })) ??
+    (await instance.requestAdapter({ forceFallbackAdapter: true }));
+  return adapter ? { adapter, instance } : undefined;
 }
 
+/** Where the dynamic linker of the common distributions looks for libraries. */
+const LIBRARY_FOLDERS = [
+  '/lib',
+  '/lib64',
+  '/lib/x86_64-linux-gnu',
+  '/lib/aarch64-linux-gnu',
+  '/usr/lib',
+  '/usr/lib64',
+  '/usr/lib/x86_64-linux-gnu',
+  '/usr/lib/aarch64-linux-gnu',
+  '/usr/local/lib',
+];
+
 /**
- * Why Dawn would find no Vulkan loader on Linux, if so. Asked beforehand because Dawn prints two lines of warning of its
- * own on stderr, where a command's one line of error belongs.
+ * Why Dawn could not load Vulkan, or undefined where it could. Asked before Dawn is: it prints a warning to standard
+ * output where it finds no loader, and standard output is for data.
  */
 function findMissingLoader(): string | undefined {
   if (process.platform !== 'linux') return undefined;
-  const dawnFolder = join(dirname(require.resolve('webgpu')), 'dist', `linux-${process.arch}`);
-  if (existsSync(join(dawnFolder, VULKAN_LOADER))) return undefined;
-  try {
-    process.dlopen({ exports: {} }, VULKAN_LOADER);
-    return undefined;
-  } catch (error) {
-    // A loader that is there is refused too, for it is no Node addon; only one that is absent is "not opened".
-    const message = error instanceof Error ? error.message : String(error);
-    return message.includes('cannot open shared object file') ? `no Vulkan loader (${message})` : undefined;
-  }
+  const besideDawn = join(dirname(require.resolve('webgpu')), 'dist', `linux-${process.arch}`);
+  const searchPath = (process.env['LD_LIBRARY_PATH'] ?? '').split(':').filter((folder) => folder !== '');
+  const isThere = [besideDawn, ...searchPath, ...LIBRARY_FOLDERS].some((folder) =>
+    existsSync(join(folder, VULKAN_LOADER)),
+  );
+  return isThere ? undefined : `${VULKAN_LOADER} is not installed`;
 }
 
 async function installedSoftwareDrivers(): Promise<string[]> {

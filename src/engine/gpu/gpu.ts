@@ -25,6 +25,12 @@ export interface GpuOptions {
   readonly timed?: boolean;
 }
 
+/**
+ * What must outlive each GPU: Dawn frees its instance when that is collected, under the device's feet. Given up when the
+ * device is gone, since Node cannot exit while one is held.
+ */
+const heldInstances = new Map<Gpu, object>();
+
 /** What copyBufferToBuffer and writeBuffer need: sizes in whole 32-bit words. */
 const wholeWords = (bytes: number): number => Math.max(4, Math.ceil(bytes / 4) * 4);
 
@@ -50,7 +56,9 @@ export class Gpu implements Disposable {
     readonly adapter: AdapterReport,
     options: GpuOptions = {},
     private readonly ownsDevice = false,
+    instance?: object,
   ) {
+    if (instance) heldInstances.set(this, instance);
     this.kernels = new KernelCache(device);
     this.#uniforms = new UniformPool(device);
     const { maxStorageBufferBindingSize, maxBufferSize } = device.limits;
@@ -92,6 +100,12 @@ export class Gpu implements Disposable {
   allocate(label: string, bytes: number, extraUsage: GPUBufferUsageFlags = 0): GPUBuffer {
     this.check();
     const size = wholeWords(bytes);
+    if (this.#allocated + size > this.memoryLimit) {
+      throw new DeviceError(
+        `${label} needs ${size} bytes of GPU memory, and ${this.#allocated} of the ${this.memoryLimit} allowed are ` +
+          'in use; raise --gpu-memory or take fewer tokens',
+      );
+    }
     if (size > this.device.limits.maxBufferSize) {
       throw new DeviceError(
         `${label} needs a buffer of ${size} bytes; this adapter's largest is ${this.device.limits.maxBufferSize}`,
@@ -211,6 +225,7 @@ export class Gpu implements Disposable {
     this.#uniforms.dispose();
     this.timer?.dispose();
     if (this.ownsDevice) this.device.destroy();
+    void this.device.lost.then(() => heldInstances.delete(this));
   }
 
   [Symbol.dispose](): void {
@@ -220,19 +235,32 @@ export class Gpu implements Disposable {
 
 /**
  * Splits rows into runs that each fit a binding.
- * @returns pairs [first row, rows], in order; rows of 16-bit elements are split at whole words.
- * @throws DeviceError where even one row is larger than the limit.
+ * @param rowBytes bytes of one row
+ * @param alignment bytes that each run's start must be a multiple of: 4 where each run has a buffer of its own, 256
+ * where the runs are ranges of one buffer
+ * @returns pairs [first row, rows], in order.
+ * @throws DeviceError where even the fewest rows that keep the alignment are larger than the limit.
  */
-export function rowRanges(rows: number, rowBytes: number, limit: number, label: string): [number, number][] {
-  const granularity = rowBytes % 4 === 0 ? 1 : 2;
-  const most = Math.floor(limit / Math.max(1, rowBytes) / granularity) * granularity;
+export function rowRanges(
+  rows: number,
+  rowBytes: number,
+  limit: number,
+  label: string,
+  alignment = 4,
+): [number, number][] {
   if (rows * rowBytes <= limit) return [[0, rows]];
+  const granularity = alignment / greatestCommonDivisor(rowBytes, alignment);
+  const most = Math.floor(limit / rowBytes / granularity) * granularity;
   if (most < 1) {
     throw new DeviceError(
-      `one row of ${label} is ${rowBytes} bytes, over the adapter's binding limit of ${limit}`,
+      `${granularity} rows of ${label} are ${granularity * rowBytes} bytes, over the binding limit of ${limit}`,
     );
   }
   const ranges: [number, number][] = [];
   for (let first = 0; first < rows; first += most) ranges.push([first, Math.min(most, rows - first)]);
   return ranges;
+}
+
+function greatestCommonDivisor(a: number, b: number): number {
+  return b === 0 ? a : greatestCommonDivisor(b, a % b);
 }

@@ -113,7 +113,7 @@ export class Recorder {
     this.#endPass();
     this.timer?.resolve(this.#encoder);
     for (const chunk of this.#chunks) {
-      this.gpu.device.queue.writeBuffer(chunk.buffer, 0, chunk.data);
+      this.gpu.device.queue.writeBuffer(chunk.buffer, 0, chunk.data.buffer);
     }
     this.gpu.device.queue.submit([this.#encoder.finish()]);
     this.pool.giveBack(this.#chunks);

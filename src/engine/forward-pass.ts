@@ -1,0 +1,194 @@
+import { ConfigError, DeviceError } from './errors.ts';
+import type { Gpu } from './gpu/gpu.ts';
+import type { Recorder } from './gpu/recorder.ts';
+import { elementCount, Tensor } from './gpu/tensor.ts';
+import { attention, layerNorm, MOST_HEAD_WIDTH, rotary } from './kernels.ts';
+import type { LinearWeights } from './matrix-product.ts';
+import { alignedRowsOf, bindableRows, recordLinear, rowsOf } from './matrix-product.ts';
+import { rotaryTables } from './rotary.ts';
+
+/** The tensors that the steps of a block write, kept from block to block. */
+export type Scratch = 'normed' | 'mlpNormed' | 'queryKeyValue' | 'attended' | 'inner';
+
+export interface NormWeights {
+  readonly weight: Tensor;
+  readonly bias: Tensor;
+  readonly epsilon: number;
+}
+
+/** Where heads lie in a row of queries, keys and values, in elements. */
+export interface HeadLayout {
+  readonly heads: number;
+  readonly headWidth: number;
+  /** From one head's query to the next's. */
+  readonly headStride: number;
+  /** From a head's query to its key. */
+  readonly keyOffset: number;
+}
+
+/** Queries that one workgroup of the attention kernel takes. */
+const QUERIES_PER_WORKGROUP = 16;
+const ROTARY_THREADS = 64;
+
+/**
+ * One batch on its way through the blocks: the residual stream, scratch for the steps, and the steps themselves in the
+ * words of the papers. Steps are recorded in order and run when `submit` sends them.
+ */
+export class ForwardPass implements Disposable {
+  /** F32 [B·T, width]. */
+  readonly residual: Tensor;
+  readonly #owned = new Map<string, Tensor>();
+  #recorder: Recorder | undefined;
+
+  /**
+   * @param sequences B
+   * @param tokens T, the length of each sequence
+   * @param width of the residual stream
+   */
+  constructor(
+    readonly gpu: Gpu,
+    readonly sequences: number,
+    readonly tokens: number,
+    readonly width: number,
+  ) {
+    this.residual = this.#take('residual', width);
+  }
+
+  get recorder(): Recorder {
+    return (this.#recorder ??= this.gpu.recorder());
+  }
+
+  /** Sends the steps recorded so far to the GPU. */
+  submit(): void {
+    this.#recorder?.submit();
+    this.#recorder = undefined;
+  }
+
+  /** Normalises each row of input F32 [B·T, width]. */
+  layerNorm(input: Tensor, into: Scratch, { weight, bias, epsilon }: NormWeights): Tensor {
+    const output = this.#take(into, this.width);
+    for (const [first, rows] of bindableRows(this.gpu, input, output)) {
+      this.recorder.dispatch(layerNorm, {
+        bindings: {
+          input: rowsOf(input, first, rows),
+          weight: weight.buffer,
+          bias: bias.buffer,
+          output: rowsOf(output, first, rows),
+        },
+        uniforms: { rows, width: this.width, epsilon },
+        workgroups: [rows],
+      });
+    }
+    return output;
+  }
+
+  /** activation(input · weight + bias): F32 [B·T, out]. */
+  linear(input: Tensor, into: Scratch, weights: LinearWeights): Tensor {
+    const output = this.#take(into, weights.weight.shape[weights.layout === '[in, out]' ? 1 : 0]!);
+    recordLinear(this.gpu, this.recorder, input, output, weights, false);
+    return output;
+  }
+
+  /** target ← target + input · weight + bias. */
+  addLinear(input: Tensor, target: Tensor, weights: LinearWeights): void {
+    recordLinear(this.gpu, this.recorder, input, target, weights, true);
+  }
+
+  /** Rotates the first `dimensions` of each query and key in place, by its position. */
+  rotate(queryKeyValue: Tensor, layout: HeadLayout & { dimensions: number; base: number }): void {
+    const { heads, headStride, keyOffset, dimensions, base } = layout;
+    const half = dimensions / 2;
+    const { cosines, sines } = this.#rotaryTables(dimensions, base);
+    for (let sequence = 0; sequence < this.sequences; sequence++) {
+      const { binding, firstElement } = this.#sequence(queryKeyValue, sequence);
+      this.recorder.dispatch(rotary, {
+        bindings: { cosines: cosines.buffer, sines: sines.buffer, queryKeyValue: binding },
+        uniforms: { stride: queryKeyValue.shape[1]!, heads, headStride, keyOffset, half, firstElement },
+        workgroups: [Math.ceil((2 * heads * half) / ROTARY_THREADS), this.tokens],
+      });
+    }
+  }
+
+  /** Causal attention within each sequence: F32 [B·T, heads · headWidth]. */
+  attention(
+    queryKeyValue: Tensor,
+    into: Scratch,
+    layout: HeadLayout & { valueOffset: number; scale: number },
+  ): Tensor {
+    const { heads, headWidth, headStride, keyOffset, valueOffset, scale } = layout;
+    if (headWidth > MOST_HEAD_WIDTH) {
+      throw new ConfigError(
+        `heads of width ${headWidth} are not supported; the widest is ${MOST_HEAD_WIDTH}`,
+      );
+    }
+    const output = this.#take(into, heads * headWidth);
+    for (let sequence = 0; sequence < this.sequences; sequence++) {
+      const source = this.#sequence(queryKeyValue, sequence);
+      const target = this.#sequence(output, sequence);
+      this.recorder.dispatch(attention, {
+        bindings: { queryKeyValue: source.binding, output: target.binding },
+        uniforms: {
+          tokens: this.tokens,
+          heads,
+          stride: queryKeyValue.shape[1]!,
+          headStride,
+          keyOffset,
+          valueOffset,
+          scale,
+          firstInput: source.firstElement,
+          firstOutput: target.firstElement,
+        },
+        constants: { headWidth },
+        workgroups: [Math.ceil(this.tokens / QUERIES_PER_WORKGROUP), heads],
+      });
+    }
+    return output;
+  }
+
+  dispose(): void {
+    for (const tensor of this.#owned.values()) tensor.dispose();
+  }
+
+  [Symbol.dispose](): void {
+    this.dispose();
+  }
+
+  /** Scratch F32 [B·T, columns], allocated once. It is never split: attention needs a sequence in one binding. */
+  #take(name: string, columns: number): Tensor {
+    let tensor = this.#owned.get(name);
+    if (!tensor) {
+      const rows = this.sequences * this.tokens;
+      const shape = [rows, columns];
+      const buffer = this.gpu.allocate(name, 4 * elementCount(shape));
+      tensor = new Tensor(this.gpu, name, shape, 'F32', [{ buffer, firstRow: 0, rows }]);
+      this.#owned.set(name, tensor);
+    }
+    return tensor;
+  }
+
+  /** One sequence's rows as a binding. */
+  #sequence(tensor: Tensor, sequence: number): ReturnType<typeof alignedRowsOf> {
+    const rows = alignedRowsOf(tensor, sequence * this.tokens, this.tokens);
+    const { size = 0 } = rows.binding;
+    if (size > this.gpu.bindingLimit) {
+      throw new DeviceError(
+        `${tensor.label} of one sequence is ${size} bytes, over the adapter's binding limit of ` +
+          `${this.gpu.bindingLimit}; take fewer tokens`,
+      );
+    }
+    return rows;
+  }
+
+  #rotaryTables(dimensions: number, base: number): { cosines: Tensor; sines: Tensor } {
+    let cosines = this.#owned.get('cosines');
+    let sines = this.#owned.get('sines');
+    if (!cosines || !sines) {
+      const tables = rotaryTables(this.tokens, dimensions, base);
+      const shape = [this.tokens * (dimensions / 2)];
+      cosines = this.gpu.upload('cosines', shape, tables.cosines);
+      sines = this.gpu.upload('sines', shape, tables.sines);
+      this.#owned.set('cosines', cosines).set('sines', sines);
+    }
+    return { cosines, sines };
+  }
+}

@@ -1,0 +1,107 @@
+import attentionSource from '../shaders/attention.wgsl?raw';
+import embedSource from '../shaders/embed.wgsl?raw';
+import findNonfiniteSource from '../shaders/find-nonfinite.wgsl?raw';
+import foldLogSoftmaxSource from '../shaders/fold-log-softmax.wgsl?raw';
+import layerNormSource from '../shaders/layer-norm.wgsl?raw';
+import matrixProductSource from '../shaders/matrix-product.wgsl?raw';
+import rotarySource from '../shaders/rotary.wgsl?raw';
+import { defineKernel } from './gpu/kernel.ts';
+import type { Dtype } from './gpu/tensor.ts';
+
+/** The kernels of the forward pass: what each binds. What each computes stands at the head of its .wgsl file. */
+
+export const matrixProduct = defineKernel({
+  name: 'matrix-product',
+  source: matrixProductSource,
+  bindings: { input: 'read', weight: 'read', bias: 'read', output: 'read_write' },
+  uniforms: {
+    rows: 'u32',
+    columns: 'u32',
+    inner: 'u32',
+    inputStride: 'u32',
+    firstInput: 'u32',
+    outputStride: 'u32',
+    firstColumn: 'u32',
+    firstWeight: 'u32',
+  },
+  constants: [
+    'threadsX',
+    'threadsY',
+    'weightFormat',
+    'transposed',
+    'hasBias',
+    'accumulate',
+    'activation',
+    'staged',
+  ],
+});
+
+export const layerNorm = defineKernel({
+  name: 'layer-norm',
+  source: layerNormSource,
+  bindings: { input: 'read', weight: 'read', bias: 'read', output: 'read_write' },
+  uniforms: { rows: 'u32', width: 'u32', epsilon: 'f32' },
+});
+
+export const embed = defineKernel({
+  name: 'embed',
+  source: embedSource,
+  bindings: { indices: 'read', table: 'read', output: 'read_write' },
+  uniforms: { rows: 'u32', width: 'u32', firstIndex: 'u32', firstRow: 'u32', tableRows: 'u32' },
+  constants: ['weightFormat', 'accumulate'],
+});
+
+export const rotary = defineKernel({
+  name: 'rotary',
+  source: rotarySource,
+  bindings: { cosines: 'read', sines: 'read', queryKeyValue: 'read_write' },
+  uniforms: {
+    stride: 'u32',
+    heads: 'u32',
+    headStride: 'u32',
+    keyOffset: 'u32',
+    half: 'u32',
+    firstElement: 'u32',
+  },
+});
+
+export const attention = defineKernel({
+  name: 'attention',
+  source: attentionSource,
+  bindings: { queryKeyValue: 'read', output: 'read_write' },
+  uniforms: {
+    tokens: 'u32',
+    heads: 'u32',
+    stride: 'u32',
+    headStride: 'u32',
+    keyOffset: 'u32',
+    valueOffset: 'u32',
+    scale: 'f32',
+    firstInput: 'u32',
+    firstOutput: 'u32',
+  },
+  constants: ['headWidth'],
+});
+
+/** Heads wider than this do not fit the attention kernel's registers. */
+export const MOST_HEAD_WIDTH = 512;
+
+export const foldLogSoftmax = defineKernel({
+  name: 'fold-log-softmax',
+  source: foldLogSoftmaxSource,
+  bindings: { logits: 'read', maximum: 'read_write', sum: 'read_write', argmax: 'read_write' },
+  uniforms: { rows: 'u32', columns: 'u32', firstToken: 'u32' },
+});
+
+export const findNonfinite = defineKernel({
+  name: 'find-nonfinite',
+  source: findNonfiniteSource,
+  bindings: { values: 'read', found: 'read_write' },
+  uniforms: { elements: 'u32', slot: 'u32', workgroups: 'u32' },
+  constants: ['weightFormat'],
+});
+
+/** The value of a kernel's `weightFormat` for a dtype. */
+export function weightFormat(dtype: Dtype): number {
+  return { F32: 0, I32: 0, F16: 1, BF16: 2 }[dtype];
+}

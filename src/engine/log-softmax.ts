@@ -1,0 +1,94 @@
+import type { Gpu } from './gpu/gpu.ts';
+import type { Tensor } from './gpu/tensor.ts';
+import { foldLogSoftmax, weightFormat } from './kernels.ts';
+import { recordLogits } from './matrix-product.ts';
+
+/** The most bytes of logits that exist at once. */
+const TILE_BYTES = 16 * 2 ** 20;
+
+/** Some tokens' logits, read back. */
+export interface LogitsTile {
+  readonly firstToken: number;
+  readonly tokens: number;
+  /** F32 [B·T, tokens]. */
+  readonly values: Float32Array;
+}
+
+/**
+ * For each position the largest log-softmax over the vocabulary and the token that reaches it. The vocabulary passes by
+ * in tiles: all logits never exist at once.
+ */
+export class MaxLogSoftmax implements Disposable {
+  readonly #maximum: Tensor;
+  readonly #sum: Tensor;
+  readonly #argmax: Tensor;
+
+  /** @param input the final layer norm's output, F32 [B·T, width] */
+  constructor(
+    private readonly gpu: Gpu,
+    private readonly input: Tensor,
+  ) {
+    const rows = input.shape[0]!;
+    this.#maximum = gpu.tensor('running maximum', [rows]);
+    this.#sum = gpu.tensor('running sum', [rows]);
+    this.#argmax = gpu.tensor('argmax', [rows], 'I32');
+  }
+
+  /**
+   * Folds rows `firstToken` … of lm_head in; call it in the order of the tokens.
+   * @param head [tokens, width], packed
+   * @param onLogits receives each tile's logits when given
+   */
+  async fold(
+    head: Tensor,
+    firstToken: number,
+    onLogits?: (tile: LogitsTile) => void | Promise<void>,
+  ): Promise<void> {
+    const rows = this.input.shape[0]!;
+    const most = Math.max(1, Math.floor(Math.min(TILE_BYTES, this.gpu.bindingLimit) / (4 * rows)));
+    for (const part of head.parts) {
+      for (let start = 0; start < part.rows; start += most) {
+        const tokens = Math.min(most, part.rows - start);
+        const first = firstToken + part.firstRow + start;
+        using logits = this.gpu.tensor('logits', [rows, tokens]);
+        const recorder = this.gpu.recorder();
+        recordLogits(
+          this.gpu,
+          recorder,
+          this.input,
+          { buffer: part.buffer, format: weightFormat(head.dtype) },
+          start,
+          logits,
+        );
+        recorder.dispatch(foldLogSoftmax, {
+          bindings: {
+            logits: logits.buffer,
+            maximum: this.#maximum.buffer,
+            sum: this.#sum.buffer,
+            argmax: this.#argmax.buffer,
+          },
+          uniforms: { rows, columns: tokens, firstToken: first },
+          workgroups: [rows],
+        });
+        recorder.submit();
+        if (onLogits) {
+          await onLogits({ firstToken: first, tokens, values: await this.gpu.readFloats(logits) });
+        }
+      }
+    }
+  }
+
+  /** max − logsumexp = −ln Σ exp(logit − max), and the token of the maximum; both [B·T]. */
+  async read(): Promise<{ maxLogSoftmax: Float32Array; argmax: Int32Array }> {
+    const sums = await this.gpu.readFloats(this.#sum);
+    const argmax = new Int32Array(await this.gpu.readBytes(this.#argmax.buffer));
+    // −ln 1 is −0; a probability of 1 has logarithm 0.
+    return { maxLogSoftmax: sums.map((sum) => 0 - Math.log(sum)), argmax };
+  }
+
+  [Symbol.dispose](): void {
+    this.#maximum.dispose();
+    this.#sum.dispose();
+    this.#argmax.dispose();
+  }
+}

@@ -1,0 +1,212 @@
+import type { Activation } from './config.ts';
+import type { Gpu } from './gpu/gpu.ts';
+import { rowRanges } from './gpu/gpu.ts';
+import type { BufferRange } from './gpu/kernel.ts';
+import type { Recorder } from './gpu/recorder.ts';
+import type { Tensor } from './gpu/tensor.ts';
+import { matrixProduct, weightFormat } from './kernels.ts';
+
+/** Ranges of one buffer must start at multiples of this many bytes (WebGPU's portable default). */
+const OFFSET_ALIGNMENT = 256;
+
+/** The kernel's code for each activation. The three names of gelu's tanh form are one function. */
+const ACTIVATION_CODES: Readonly<Record<Activation, number>> = {
+  gelu_new: 1,
+  gelu_fast: 1,
+  gelu_pytorch_tanh: 1,
+  gelu: 2,
+  relu: 3,
+};
+
+export interface LinearWeights {
+  readonly weight: Tensor;
+  readonly bias?: Tensor | undefined;
+  /** How the matrix lies: Conv1D's [in, out] or Linear's [out, in]. */
+  readonly layout: '[in, out]' | '[out, in]';
+  readonly activation?: Activation;
+}
+
+/**
+ * Records output ← activation(input · weight + bias), or with `accumulate` activation(output + …).
+ *
+ * A weight split by rows takes part after part: the rows of [out, in] are columns of the output; those of [in, out] are
+ * terms of every sum, which build up in the output until the last part adds bias and activation.
+ *
+ * @param input F32 [rows, in]
+ * @param output F32 [rows, out]
+ */
+export function recordLinear(
+  gpu: Gpu,
+  recorder: Recorder,
+  input: Tensor,
+  output: Tensor,
+  { weight, bias, layout, activation }: LinearWeights,
+  accumulate: boolean,
+): void {
+  const isTransposed = layout === '[out, in]';
+  weight.parts.forEach((part, index) => {
+    const isLast = index === weight.parts.length - 1;
+    const isWhole = isTransposed || isLast;
+    recordProduct(gpu, recorder, {
+      input,
+      output,
+      weight: { buffer: part.buffer },
+      format: weightFormat(weight.dtype),
+      isTransposed,
+      inner: isTransposed ? weight.shape[1]! : part.rows,
+      columns: isTransposed ? part.rows : weight.shape[1]!,
+      firstInput: isTransposed ? 0 : part.firstRow,
+      firstColumn: isTransposed ? part.firstRow : 0,
+      firstWeight: 0,
+      accumulate: accumulate || (!isTransposed && index > 0),
+      bias: isWhole ? bias : undefined,
+      activation: isWhole ? activation : undefined,
+    });
+  });
+}
+
+/**
+ * Records the logits of some rows of lm_head: output F32 [rows, tokens] ← input F32 [rows, width] · part[firstRow …]ᵀ.
+ * @param part [any number of rows, width], in one buffer
+ */
+export function recordLogits(
+  gpu: Gpu,
+  recorder: Recorder,
+  input: Tensor,
+  part: { readonly buffer: GPUBuffer; readonly format: number },
+  firstRow: number,
+  output: Tensor,
+): void {
+  const width = input.shape[1]!;
+  recordProduct(gpu, recorder, {
+    input,
+    output,
+    weight: { buffer: part.buffer },
+    format: part.format,
+    isTransposed: true,
+    inner: width,
+    columns: output.shape[1]!,
+    firstInput: 0,
+    firstColumn: 0,
+    firstWeight: firstRow * width,
+    accumulate: false,
+    bias: undefined,
+    activation: undefined,
+  });
+}
+
+interface Product {
+  readonly input: Tensor;
+  readonly output: Tensor;
+  readonly weight: BufferRange;
+  readonly format: number;
+  readonly isTransposed: boolean;
+  readonly inner: number;
+  readonly columns: number;
+  readonly firstInput: number;
+  readonly firstColumn: number;
+  readonly firstWeight: number;
+  readonly accumulate: boolean;
+  readonly bias: Tensor | undefined;
+  readonly activation: Activation | undefined;
+}
+
+function recordProduct(gpu: Gpu, recorder: Recorder, product: Product): void {
+  const { input, output } = product;
+  const inputStride = input.shape[1]!;
+  const outputStride = output.shape[1]!;
+  for (const [first, rows] of bindableRows(gpu, input, output)) {
+    const { threadsX, threadsY } = workgroupFor(rows);
+    recorder.dispatch(matrixProduct, {
+      bindings: {
+        input: rowsOf(input, first, rows),
+        weight: product.weight,
+        // A kernel binds what it does not read, too: any buffer will do.
+        bias: product.bias?.buffer ?? product.weight.buffer,
+        output: rowsOf(output, first, rows),
+      },
+      uniforms: {
+        rows,
+        columns: product.columns,
+        inner: product.inner,
+        inputStride,
+        firstInput: product.firstInput,
+        outputStride,
+        firstColumn: product.firstColumn,
+        firstWeight: product.firstWeight,
+      },
+      constants: {
+        threadsX,
+        threadsY,
+        weightFormat: product.format,
+        transposed: Number(product.isTransposed),
+        hasBias: Number(product.bias !== undefined),
+        accumulate: Number(product.accumulate),
+        staged: Number(!gpu.adapter.software),
+        activation: product.activation ? ACTIVATION_CODES[product.activation] : 0,
+      },
+      workgroups: [
+        Math.ceil(product.columns / (THREAD_COLUMNS * threadsX)),
+        Math.ceil(rows / (THREAD_ROWS * threadsY)),
+      ],
+    });
+  }
+}
+
+/** What each thread makes: the kernel's register tile. */
+const THREAD_ROWS = 8;
+const THREAD_COLUMNS = 4;
+
+/** A workgroup's shape: as few rows as the batch has, so that short texts do not compute rows of nothing. */
+function workgroupFor(rows: number): { threadsX: number; threadsY: number } {
+  if (rows <= 16) return { threadsX: 32, threadsY: 2 };
+  if (rows <= 32) return { threadsX: 32, threadsY: 4 };
+  return { threadsX: 16, threadsY: 8 };
+}
+
+/** Runs of rows for which a range of each tensor fits a binding. Activations have one buffer each. */
+export function bindableRows(gpu: Gpu, ...tensors: readonly Tensor[]): [number, number][] {
+  const runs = tensors.map((tensor) =>
+    rowRanges(tensor.shape[0]!, rowBytes(tensor), gpu.bindingLimit, tensor.label, OFFSET_ALIGNMENT),
+  );
+  // Starts that suit every tensor: the common multiple of powers of two is the largest of them.
+  const step = Math.max(...tensors.map((tensor) => OFFSET_ALIGNMENT / powerOfTwoIn(rowBytes(tensor))), 1);
+  const most = Math.min(...runs.map(([run]) => run![1]));
+  const rows = tensors[0]!.shape[0]!;
+  if (most >= rows) return [[0, rows]];
+  const aligned = Math.max(step, Math.floor(most / step) * step);
+  const ranges: [number, number][] = [];
+  for (let first = 0; first < rows; first += aligned) ranges.push([first, Math.min(aligned, rows - first)]);
+  return ranges;
+}
+
+/** The largest power of two, up to the offset alignment, that divides a number of bytes. */
+function powerOfTwoIn(bytes: number): number {
+  return Math.min(OFFSET_ALIGNMENT, bytes & -bytes);
+}
+
+function rowBytes(tensor: Tensor): number {
+  return 4 * (tensor.shape[1] ?? 1);
+}
+
+/** Rows of an F32 tensor in one buffer, as a binding. */
+export function rowsOf(tensor: Tensor, first: number, rows: number): BufferRange {
+  return { buffer: tensor.buffer, offset: first * rowBytes(tensor), size: rows * rowBytes(tensor) };
+}
+
+/**
+ * Rows as a binding whose offset is aligned, whatever the rows' length.
+ * @returns the binding, and the element in it at which the rows start.
+ */
+export function alignedRowsOf(
+  tensor: Tensor,
+  first: number,
+  rows: number,
+): { binding: BufferRange; firstElement: number } {
+  const { offset = 0, size = 0 } = rowsOf(tensor, first, rows);
+  const slack = offset % OFFSET_ALIGNMENT;
+  return {
+    binding: { buffer: tensor.buffer, offset: offset - slack, size: size + slack },
+    firstElement: slack / 4,
+  };
+}

@@ -1,0 +1,64 @@
+// Layer norm: output[r] = (input[r] − mean) / √(variance + epsilon) · weight + bias, biased variance over the row
+// (Ba, Kiros, Hinton 2016).
+//
+//   input, output  F32 [rows, width]      weight, bias  F32 [width]
+//
+// One workgroup a row. Mean first, then the deviations' sum and sum of squares in a second pass: their corrected form
+// (Chan, Golub, LeVeque 1983, equation 1.7) keeps the small elements of a row beside a massive one.
+
+struct Shape {
+  rows: u32,
+  width: u32,
+  epsilon: f32,
+}
+
+@group(0) @binding(0) var<uniform> shape: Shape;
+@group(0) @binding(1) var<storage, read> input: array<f32>;
+@group(0) @binding(2) var<storage, read> weight: array<f32>;
+@group(0) @binding(3) var<storage, read> bias: array<f32>;
+@group(0) @binding(4) var<storage, read_write> output: array<f32>;
+
+const THREADS = 64u;
+
+var<workgroup> partial: array<vec2<f32>, THREADS>;
+
+// The sums of both components over the workgroup's threads. Every thread adds all the partial sums up itself: that
+// costs fewer barriers than a tree.
+fn sumOverThreads(thread: u32, value: vec2<f32>) -> vec2<f32> {
+  partial[thread] = value;
+  workgroupBarrier();
+  var total = vec2<f32>();
+  for (var i = 0u; i < THREADS; i++) {
+    total += partial[i];
+  }
+  workgroupBarrier();
+  return total;
+}
+
+@compute @workgroup_size(THREADS)
+fn main(@builtin(workgroup_id) workgroup: vec3<u32>, @builtin(local_invocation_index) thread: u32) {
+  let row = workgroup.x * shape.width;
+  let width = f32(shape.width);
+
+  var sum = 0.0;
+  for (var i = thread; i < shape.width; i += THREADS) {
+    sum += input[row + i];
+  }
+  let roughMean = sumOverThreads(thread, vec2(sum, 0.0)).x / width;
+
+  var deviations = vec2<f32>();
+  for (var i = thread; i < shape.width; i += THREADS) {
+    let deviation = input[row + i] - roughMean;
+    deviations += vec2(deviation, deviation * deviation);
+  }
+  let sums = sumOverThreads(thread, deviations);
+  let correction = sums.x / width;
+  let variance = max(0.0, sums.y / width - correction * correction) + shape.epsilon;
+
+  // One Newton step: inverseSqrt alone may be off by 2 units in the last place.
+  let rough = inverseSqrt(variance);
+  let scale = rough * (1.5 - 0.5 * variance * rough * rough);
+  for (var i = thread; i < shape.width; i += THREADS) {
+    output[row + i] = (input[row + i] - roughMean - correction) * scale * weight[i] + bias[i];
+  }
+}

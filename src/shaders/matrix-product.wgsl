@@ -1,0 +1,251 @@
+// Matrix product with everything that follows it fused in:
+//
+//   output[m, firstColumn + n] = activation(previous[m, n] + Σ_k input[m, firstInput + k] · weight[k, n] + bias[n])
+//
+//   input   F32 [rows, inputStride]        of which columns firstInput … firstInput + inner - 1 take part
+//   weight  packed, [inner, columns] (Conv1D) or, where `transposed`, [columns, inner] (Linear)
+//   bias    F32 [≥ firstColumn + columns]  where `hasBias`
+//   output  F32 [rows, outputStride]       `previous` is what it held before, where `accumulate` (the residual, or the
+//                                          sum over earlier parts of a weight that is split by rows); else 0
+//
+// A workgroup of threadsX × threadsY makes a tile of 8·threadsY rows × 4·threadsX columns, each thread 8×4 of it in
+// registers. Tiles of input and weight, 16 deep, are `staged` in workgroup memory; on a CPU that plays the GPU, where
+// barriers cost more than the cache saves, each thread reads memory directly. Sums run within a 16-deep tile first
+// and then over tiles, so that the rounding error grows with inner/16 + 16 and not with inner (blocked summation:
+// Higham, Accuracy and Stability of Numerical Algorithms, section 4.2).
+//
+// gelu is the exact form x·Φ(x); erf is a polynomial for |z| < 1 and erfc·exp(z²) as one in 1/(1 + z/2) beyond
+// (least squares on Chebyshev nodes; |error| < 1e-7). The tanh form is x·sigmoid(2u), finite for every x.
+
+struct Shape {
+  rows: u32,
+  columns: u32,
+  inner: u32,
+  inputStride: u32,
+  firstInput: u32,
+  outputStride: u32,
+  firstColumn: u32,
+  // The weight's first element, counted in elements from the start of the binding.
+  firstWeight: u32,
+}
+
+@group(0) @binding(0) var<uniform> shape: Shape;
+@group(0) @binding(1) var<storage, read> input: array<f32>;
+@group(0) @binding(2) var<storage, read> weight: array<u32>;
+@group(0) @binding(3) var<storage, read> bias: array<f32>;
+@group(0) @binding(4) var<storage, read_write> output: array<f32>;
+
+override threadsX: u32 = 16u;
+override threadsY: u32 = 8u;
+// 0: F32, 1: F16, 2: BF16.
+override weightFormat: u32 = 0u;
+override transposed: bool = false;
+override hasBias: bool = false;
+override accumulate: bool = false;
+// 0: none, 1: gelu in the tanh form, 2: gelu in the erf form, 3: relu.
+override activation: u32 = 0u;
+override staged: bool = true;
+
+const DEPTH = 16u;
+// The register tile of a thread.
+const ROWS = 8u;
+const COLUMNS = 4u;
+override tileRows: u32 = ROWS * threadsY;
+override tileColumns: u32 = COLUMNS * threadsX;
+override threads: u32 = threadsX * threadsY;
+
+// Both tiles lie with depth outermost.
+var<workgroup> inputTile: array<f32, DEPTH * tileRows>;
+var<workgroup> weightTile: array<f32, DEPTH * tileColumns>;
+
+// Every bit pattern exactly, subnormals too (unpack2x16float may flush them).
+fn widenF16(half: u32) -> f32 {
+  let sign = (half & 0x8000u) << 16u;
+  let magnitude = half & 0x7fffu;
+  let isSpecial = magnitude >= 0x7c00u;
+  let normal = (magnitude << 13u) + select(0x38000000u, 0x70000000u, isSpecial);
+  let subnormal = bitcast<u32>(f32(magnitude) * 5.9604644775390625e-8);
+  return bitcast<f32>(sign | select(normal, subnormal, magnitude < 0x0400u));
+}
+
+fn weightAt(element: u32) -> f32 {
+  if (weightFormat == 0u) {
+    return bitcast<f32>(weight[element]);
+  }
+  let half = (weight[element >> 1u] >> ((element & 1u) * 16u)) & 0xffffu;
+  if (weightFormat == 1u) {
+    return widenF16(half);
+  }
+  return bitcast<f32>(half << 16u);
+}
+
+// Beyond the edges both repeat the last row or column: what they give there is never stored.
+fn inputOf(m: u32, k: u32) -> f32 {
+  return input[min(m, shape.rows - 1u) * shape.inputStride + shape.firstInput + k];
+}
+
+fn weightOf(k: u32, column: u32) -> f32 {
+  let n = min(column, shape.columns - 1u);
+  return weightAt(shape.firstWeight + select(k * shape.columns + n, n * shape.inner + k, transposed));
+}
+
+// Neighbouring threads read neighbouring elements in either layout.
+fn stageTiles(tileRow: u32, tileColumn: u32, start: u32, thread: u32) {
+  let last = shape.inner - 1u;
+  for (var at = thread; at < DEPTH * tileRows; at += threads) {
+    let depth = at % DEPTH;
+    let row = at / DEPTH;
+    inputTile[depth * tileRows + row] = inputOf(tileRow + row, min(start + depth, last));
+  }
+  for (var at = thread; at < DEPTH * tileColumns; at += threads) {
+    let depth = select(at / tileColumns, at % DEPTH, transposed);
+    let column = select(at % tileColumns, at / DEPTH, transposed);
+    weightTile[depth * tileColumns + column] = weightOf(min(start + depth, last), tileColumn + column);
+  }
+}
+
+fn geluTanh(x: f32) -> f32 {
+  // Beyond 30 the sigmoid is 0 or 1; the clamp keeps the cube finite.
+  let clamped = clamp(x, -30.0, 30.0);
+  let doubled = 1.5957691216057308 * (clamped + 0.044715 * clamped * clamped * clamped);
+  return x / (1.0 + exp(min(-doubled, 80.0)));
+}
+
+// 1 − |erf(z)| for z ≥ 1, without cancellation.
+fn erfcBeyondOne(z: f32) -> f32 {
+  let clamped = min(z, 9.0);
+  let t = 1.0 / (1.0 + 0.5 * clamped);
+  let series =
+    ((((((-0.05439896468752424 * t - 0.05296490510955293) * t + 0.3961629730687259) * t + 0.10777255130705274) * t
+      + 0.32793426577575513) * t + 0.27427850149634725) * t + 0.0005462421404243134);
+  return series * exp(-clamped * clamped);
+}
+
+fn erfWithinOne(z: f32) -> f32 {
+  let s = z * z;
+  return z *
+    (((((((-9.673590477544312e-06 * s + 0.0001126825378443274) * s - 0.0008484396536542941) * s
+      + 0.005221053411646282) * s - 0.026865438310221763) * s + 0.11283782622057242) * s - 0.3761263847599088) * s
+      + 1.1283791670623615);
+}
+
+fn geluErf(x: f32) -> f32 {
+  let z = x * 0.7071067811865476;
+  if (abs(z) < 1.0) {
+    return 0.5 * x * (1.0 + erfWithinOne(z));
+  }
+  let tail = erfcBeyondOne(abs(z));
+  return 0.5 * x * select(tail, 2.0 - tail, x > 0.0);
+}
+
+fn activate(x: f32) -> f32 {
+  if (activation == 1u) {
+    return geluTanh(x);
+  }
+  if (activation == 2u) {
+    return geluErf(x);
+  }
+  if (activation == 3u) {
+    return max(x, 0.0);
+  }
+  return x;
+}
+
+// One thread's four columns of one row.
+fn store(m: u32, firstColumn: u32, total: vec4<f32>) {
+  for (var j = 0u; j < COLUMNS; j++) {
+    let n = firstColumn + j;
+    if (m < shape.rows && n < shape.columns) {
+      let at = m * shape.outputStride + shape.firstColumn + n;
+      var sum = total[j];
+      if (hasBias) {
+        sum += bias[shape.firstColumn + n];
+      }
+      if (accumulate) {
+        sum += output[at];
+      }
+      output[at] = activate(sum);
+    }
+  }
+}
+
+// Accumulators have names of their own: an array of them would not stay in registers everywhere.
+@compute @workgroup_size(threadsX, threadsY)
+fn main(
+  @builtin(workgroup_id) workgroup: vec3<u32>,
+  @builtin(local_invocation_index) thread: u32,
+  @builtin(local_invocation_id) local: vec3<u32>,
+) {
+  let tileRow = workgroup.y * tileRows;
+  let tileColumn = workgroup.x * tileColumns;
+  let row = ROWS * local.y;
+  let m = tileRow + row;
+  let n = tileColumn + COLUMNS * local.x;
+  var total0 = vec4<f32>();
+  var total1 = vec4<f32>();
+  var total2 = vec4<f32>();
+  var total3 = vec4<f32>();
+  var total4 = vec4<f32>();
+  var total5 = vec4<f32>();
+  var total6 = vec4<f32>();
+  var total7 = vec4<f32>();
+
+  for (var start = 0u; start < shape.inner; start += DEPTH) {
+    let depths = min(DEPTH, shape.inner - start);
+    var sum0 = vec4<f32>();
+    var sum1 = vec4<f32>();
+    var sum2 = vec4<f32>();
+    var sum3 = vec4<f32>();
+    var sum4 = vec4<f32>();
+    var sum5 = vec4<f32>();
+    var sum6 = vec4<f32>();
+    var sum7 = vec4<f32>();
+    if (staged) {
+      stageTiles(tileRow, tileColumn, start, thread);
+      workgroupBarrier();
+      for (var depth = 0u; depth < depths; depth++) {
+        let a = depth * tileRows + row;
+        let b = depth * tileColumns + COLUMNS * local.x;
+        let weights = vec4(weightTile[b], weightTile[b + 1u], weightTile[b + 2u], weightTile[b + 3u]);
+        sum0 = fma(vec4(inputTile[a]), weights, sum0);
+        sum1 = fma(vec4(inputTile[a + 1u]), weights, sum1);
+        sum2 = fma(vec4(inputTile[a + 2u]), weights, sum2);
+        sum3 = fma(vec4(inputTile[a + 3u]), weights, sum3);
+        sum4 = fma(vec4(inputTile[a + 4u]), weights, sum4);
+        sum5 = fma(vec4(inputTile[a + 5u]), weights, sum5);
+        sum6 = fma(vec4(inputTile[a + 6u]), weights, sum6);
+        sum7 = fma(vec4(inputTile[a + 7u]), weights, sum7);
+      }
+      workgroupBarrier();
+    } else {
+      for (var k = start; k < start + depths; k++) {
+        let weights = vec4(weightOf(k, n), weightOf(k, n + 1u), weightOf(k, n + 2u), weightOf(k, n + 3u));
+        sum0 = fma(vec4(inputOf(m, k)), weights, sum0);
+        sum1 = fma(vec4(inputOf(m + 1u, k)), weights, sum1);
+        sum2 = fma(vec4(inputOf(m + 2u, k)), weights, sum2);
+        sum3 = fma(vec4(inputOf(m + 3u, k)), weights, sum3);
+        sum4 = fma(vec4(inputOf(m + 4u, k)), weights, sum4);
+        sum5 = fma(vec4(inputOf(m + 5u, k)), weights, sum5);
+        sum6 = fma(vec4(inputOf(m + 6u, k)), weights, sum6);
+        sum7 = fma(vec4(inputOf(m + 7u, k)), weights, sum7);
+      }
+    }
+    total0 += sum0;
+    total1 += sum1;
+    total2 += sum2;
+    total3 += sum3;
+    total4 += sum4;
+    total5 += sum5;
+    total6 += sum6;
+    total7 += sum7;
+  }
+
+  store(m, n, total0);
+  store(m + 1u, n, total1);
+  store(m + 2u, n, total2);
+  store(m + 3u, n, total3);
+  store(m + 4u, n, total4);
+  store(m + 5u, n, total5);
+  store(m + 6u, n, total6);
+  store(m + 7u, n, total7);
+}

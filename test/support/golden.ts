@@ -1,0 +1,101 @@
+import { readFixture } from '#platform';
+import type { ModelFiles } from '../../src/engine/files.ts';
+import { readHeader } from '../../src/engine/safetensors.ts';
+import { fixtureFiles, memorySource, readFixtureTensors } from './fixture-files.ts';
+
+/** Every golden case: Hugging Face's answers, in test/golden/NAME. */
+export const goldenCases = [
+  'alice-gpt2',
+  'alice-pythia',
+  'gpt2-f16',
+  'gpt2-inner-gelu',
+  'gpt2-inverse-layer-scale',
+  'gpt2-massive',
+  'gpt2-noprefix-tied',
+  'gpt2-one-token',
+  'gpt2-prefix-f32',
+  'neox-bf16-sharded',
+  'neox-f16',
+  'neox-f32-sequential',
+  'neox-full-rotary',
+] as const;
+export type GoldenCase = (typeof goldenCases)[number];
+
+/**
+ * The model whose answers a golden case holds; the trained ones lie in weights/.
+ *
+ * The answers of alice-gpt2 were made from a copy of its weights that lacked every `h.N.attn.c_attn.bias` (dropped with
+ * the mask buffers `h.N.attn.bias`, whose name is a suffix of theirs) and so had zeros there: float64 NumPy without
+ * those biases is 2e-7 from the answers in every state, and with them 9e-2. So the case is run with zeros, too.
+ */
+export function goldenFiles(name: GoldenCase): ModelFiles {
+  const isTrained = name.startsWith('alice-');
+  const files = fixtureFiles(isTrained ? `weights/${name}` : `test/golden/${name}`);
+  return name === 'alice-gpt2' ? withZeros(files, /^h\.\d+\.attn\.c_attn\.bias$/) : files;
+}
+
+/** The same files, but with zeros in the tensors whose names match. */
+function withZeros(files: ModelFiles, names: RegExp): ModelFiles {
+  return {
+    name: files.name,
+    async open(fileName) {
+      const source = await files.open(fileName);
+      if (!source?.name.endsWith('.safetensors')) return source;
+      const bytes = await source.read(0, source.size);
+      for (const [tensor, { offset, bytes: length }] of (await readHeader(source)).tensors) {
+        if (names.test(tensor)) bytes.fill(0, offset, offset + length);
+      }
+      return memorySource(source.name, bytes);
+    },
+  };
+}
+
+/** What Hugging Face answered for one sequence. T tokens, L layers, width d, vocabulary V. */
+export interface GoldenSequence {
+  readonly name: string;
+  readonly ids: Int32Array;
+  /** [L+1, T, d] */
+  readonly hiddenStates: Float32Array;
+  /** [T, V], absent for the alice models. */
+  readonly logits: Float32Array | undefined;
+  readonly maxLogSoftmax: Float32Array;
+  /** [L+1, min(T, d)] */
+  readonly singularValues: Float64Array;
+  /** Per layer, per threshold. */
+  readonly effective: readonly (readonly number[])[];
+  readonly rank: readonly number[];
+  readonly uniqueTokens: number;
+}
+
+export interface GoldenAnswers {
+  readonly thresholds: readonly number[];
+  readonly sequences: readonly GoldenSequence[];
+}
+
+interface ExpectedJson {
+  thresholds: number[];
+  sequences: Record<string, { effective: number[][]; rank: number[]; unique_tokens: number }>;
+}
+
+export async function readGolden(name: GoldenCase): Promise<GoldenAnswers> {
+  const folder = `test/golden/${name}`;
+  const tensors = await readFixtureTensors(`${folder}/expected.safetensors`);
+  const json = JSON.parse(
+    new TextDecoder().decode(await readFixture(`${folder}/expected.json`)),
+  ) as ExpectedJson;
+  const values = (key: string) => tensors.get(key)?.values;
+  const sequences = Object.entries(json.sequences).map(
+    ([sequence, { effective, rank, unique_tokens: uniqueTokens }]): GoldenSequence => ({
+      name: sequence,
+      ids: values(`${sequence}.ids`) as Int32Array,
+      hiddenStates: values(`${sequence}.hidden_states`) as Float32Array,
+      logits: values(`${sequence}.logits`) as Float32Array | undefined,
+      maxLogSoftmax: values(`${sequence}.max_log_softmax`) as Float32Array,
+      singularValues: values(`${sequence}.singular_values_f64`) as Float64Array,
+      effective,
+      rank,
+      uniqueTokens,
+    }),
+  );
+  return { thresholds: json.thresholds, sequences };
+}
