@@ -30,7 +30,11 @@ export default defineConfig({
     sourcemap: true,
     emptyOutDir: true,
     lib: {
-      entry: { index: here('src/index.ts'), 'node/main': here('src/node/main.ts') },
+      entry: {
+        index: here('src/index.ts'),
+        'node/index': here('src/node/index.ts'),
+        'node/main': here('src/node/main.ts'),
+      },
       formats: ['es'],
     },
     rollupOptions: {

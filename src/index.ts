@@ -1,0 +1,35 @@
+/**
+ * Laminar's library: the same in Node and in a browser. A checkpoint and token ids go in; hidden states, spectra and
+ * the laminar profile come out, computed on a GPUDevice. `laminar/node` adds what only Node has: files, the hub's
+ * cache, the software GPU.
+ */
+export * from './engine/errors.ts';
+export { Gpu } from './engine/gpu/gpu.ts';
+export type { AdapterReport, GpuOptions } from './engine/gpu/gpu.ts';
+export { describeAdapter, openAdapter, openBrowserGpu, useDevice } from './engine/gpu/open.ts';
+export type { Dtype, Tensor, TensorPart } from './engine/gpu/tensor.ts';
+export { bytesSource } from './engine/files.ts';
+export type { ByteSource, ModelFiles } from './engine/files.ts';
+export { Checkpoint } from './engine/checkpoint.ts';
+export type { TensorEntry } from './engine/checkpoint.ts';
+export type { Activation, Gpt2Config, GptNeoxConfig, ModelConfig } from './engine/config.ts';
+export { loadTokenizer } from './engine/tokenizer.ts';
+export type { Tokenizer } from './engine/tokenizer.ts';
+export { Model } from './engine/model.ts';
+export type { HiddenState, LoadOptions, RunOptions, RunResult } from './engine/model.ts';
+export type { LogitsTile } from './engine/log-softmax.ts';
+export { computeSpectra } from './analysis/spectrum.ts';
+export type { MatrixView, Spectrum, SpectrumOptions } from './analysis/spectrum.ts';
+export { layerDimensions } from './analysis/dimensions.ts';
+export type { LayerDimensions } from './analysis/dimensions.ts';
+export { freedmanDiaconis } from './analysis/histogram.ts';
+export type { Histogram } from './analysis/histogram.ts';
+export { profileSequences } from './analysis/profile.ts';
+export type { Profile, ProfileOptions } from './analysis/profile.ts';
+export { shuffleTokens } from './analysis/shuffle.ts';
+export { chooseWindow } from './analysis/window.ts';
+export type { TokenWindow, WindowOptions } from './analysis/window.ts';
+export { buildReport, laminarVersion, profileCsv } from './analysis/report.ts';
+export type { Report, SequenceReport } from './analysis/report.ts';
+export { figures } from './analysis/figures.ts';
+export type { Figure, FigureOptions, ProfileSpectra } from './analysis/figures.ts';

@@ -1,0 +1,8 @@
+/** `laminar/node`: what the library needs from Node alone. */
+export { findAdapter, NoAdapterError, openNodeGpu } from './gpu.ts';
+export type { AdapterAttempt, FoundAdapter, NodeGpuOptions } from './gpu.ts';
+export { folderFiles, openFile } from './files.ts';
+export { resolveModelFolder } from './hub.ts';
+export type { ModelFolder, ResolveModelOptions } from './hub.ts';
+export { renderPng, renderSvg } from './render.ts';
+export { SafetensorsWriter } from './safetensors-writer.ts';
