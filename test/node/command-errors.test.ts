@@ -86,7 +86,7 @@ async function runCase(args: string, files: Case[3] = {}) {
 }
 
 describe('bad input', () => {
-  it.concurrent.each(cases)('laminar %s: exit %i', async (args, code, line, files) => {
+  it.each(cases)('laminar %s: exit %i', async (args, code, line, files) => {
     const result = await runCase(args, files);
     const complaint = complaints(result);
     expect(complaint).toMatch(line);
