@@ -3,7 +3,7 @@
 //
 // One thread an element of the padded output [vectors, stride]; the padding is written as zero. The difference is
 // taken digit by digit in integers (see column-means), so it is the float32 nearest to the exact one however large
-// the mean. summary[4 slot + 2] becomes the bits of the largest magnitude written.
+// the mean, save for 2^-47 of the column's largest magnitude. summary[4 slot + 2] becomes the bits of the largest magnitude written.
 
 struct Uniforms {
   rows: u32,

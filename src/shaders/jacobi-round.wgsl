@@ -1,9 +1,8 @@
 // One round of blocked one-sided Jacobi: makes the vectors of each pair of 16-vector blocks more nearly orthogonal.
 // Golub and Van Loan, Matrix Computations, 8.6 (one-sided and block Jacobi); rotations in Rutishauser's form.
 //
-// One workgroup of 128 threads a (pair, matrix). The 32 x 32 Gram matrix of the pair's vectors is summed in 4 x 4
-// register tiles (upper triangle of tiles only, three interleaved parts of the length), a sweep of rotations
-// diagonalises it in workgroup memory while Q collects them, and the vectors become W Q. `crosswise` 1 rotates only
+// One workgroup of `threads` threads (a multiple of 8) a (pair, matrix). The 32 x 32 Gram matrix of the pair's vectors is summed in 4 x 4
+// register tiles (upper triangle of tiles only), a sweep of rotations diagonalises it in workgroup memory while Q collects them, and the vectors become W Q. `crosswise` 1 rotates only
 // vectors of different blocks: the rest had their turn in the sweep's first round.
 // worst[matrix] becomes the bits of the largest |cosine| found before rotating. Vectors at or under the matrix's floor
 // count as zero. A matrix whose progress says converged is left alone.
@@ -21,31 +20,32 @@ struct Uniforms {
 @group(0) @binding(3) var<storage, read> progress: array<u32>; // converged, sweeps; two words a matrix
 @group(0) @binding(4) var<storage, read_write> worst: array<atomic<u32>>;
 
+override threads: u32 = 64u;
+
 const TILES = 36u; // of 8 x 8 tiles, those on and above the diagonal
-const PARTS = 3u;
 /// Cosines under this are rounding: a rotation would not improve them.
 const ROTATE_ABOVE = 1e-7;
 /// A pair whose every cosine is under this is left alone.
 const WORK_ABOVE = 2.5e-7;
 
-var<workgroup> partials: array<f32, 1728>; // [part, tile, 16]
 var<workgroup> gram: array<f32, 1024>;
 var<workgroup> rotations: array<vec4<f32>, 256>; // Q': row j holds the coefficients of new vector j
 var<workgroup> turns: array<vec2<f32>, 16>; // sine, and sine / (1 + cosine), of each pair of a step
+var<workgroup> pairs: array<vec2<u32>, 16>; // the vectors of each pair of a step
 var<workgroup> largest: atomic<u32>;
 var<workgroup> isWork: u32;
 
 /// The two vectors, lower first, of pair t in one step of the inner sweep.
 fn innerPair(step: u32, t: u32) -> vec2<u32> {
   if (uniforms.crosswise == 1u) {
-    return vec2<u32>(t, 16u + (t + step) % 16u);
+    return vec2<u32>(t, 16u + ((t + step) & 15u));
   }
   let a = select((step + t) % 31u, 31u, t == 0u);
   let b = (step + 31u - t) % 31u;
   return vec2<u32>(min(a, b), max(a, b));
 }
 
-@compute @workgroup_size(128)
+@compute @workgroup_size(threads)
 fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index) thread: u32) {
   let matrix = group.y;
   if (progress[2u * matrix] == 1u) {
@@ -60,9 +60,7 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
   // Vector i of the pair begins at firstBase + i * length, plus gap where i >= 16.
   let gap = (max(oneBlock, otherBlock) - min(oneBlock, otherBlock) - 1u) * 16u * length;
 
-  if (thread < TILES * PARTS) {
-    let part = thread / TILES;
-    let tile = thread % TILES;
+  for (var tile = thread; tile < TILES; tile += threads) {
     var tileRow = 0u;
     var rest = tile;
     while (rest >= 8u - tileRow) {
@@ -76,7 +74,7 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
     var sum1 = vec4<f32>(0.0);
     var sum2 = vec4<f32>(0.0);
     var sum3 = vec4<f32>(0.0);
-    for (var k = part; k < length; k += PARTS) {
+    for (var k = 0u; k < length; k++) {
       let a0 = vectors[a + k];
       let a1 = vectors[a + length + k];
       let a2 = vectors[a + 2u * length + k];
@@ -90,40 +88,24 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
       sum2 += vec4<f32>(dot(a2, b0), dot(a2, b1), dot(a2, b2), dot(a2, b3));
       sum3 += vec4<f32>(dot(a3, b0), dot(a3, b1), dot(a3, b2), dot(a3, b3));
     }
-    let slot = (part * TILES + tile) * 16u;
     for (var c = 0u; c < 4u; c++) {
-      partials[slot + c] = sum0[c];
-      partials[slot + 4u + c] = sum1[c];
-      partials[slot + 8u + c] = sum2[c];
-      partials[slot + 12u + c] = sum3[c];
+      let row = 4u * tileRow;
+      let column = 4u * tileColumn + c;
+      gram[row * 32u + column] = sum0[c];
+      gram[(row + 1u) * 32u + column] = sum1[c];
+      gram[(row + 2u) * 32u + column] = sum2[c];
+      gram[(row + 3u) * 32u + column] = sum3[c];
+      gram[column * 32u + row] = sum0[c];
+      gram[column * 32u + row + 1u] = sum1[c];
+      gram[column * 32u + row + 2u] = sum2[c];
+      gram[column * 32u + row + 3u] = sum3[c];
     }
   }
   if (thread == 0u) {
     atomicStore(&largest, 0u);
   }
-  workgroupBarrier();
-
-  // Thread t < 72 adds up the parts of half a tile and writes both triangles.
-  if (thread < 2u * TILES) {
-    var tileRow = 0u;
-    var rest = thread / 2u;
-    let tile = rest;
-    while (rest >= 8u - tileRow) {
-      rest -= 8u - tileRow;
-      tileRow++;
-    }
-    let tileColumn = tileRow + rest;
-    for (var e = 8u * (thread % 2u); e < 8u * (thread % 2u) + 8u; e++) {
-      let slot = tile * 16u + e;
-      let sum = partials[slot] + partials[slot + TILES * 16u] + partials[slot + 2u * TILES * 16u];
-      let i = 4u * tileRow + e / 4u;
-      let j = 4u * tileColumn + e % 4u;
-      gram[i * 32u + j] = sum;
-      gram[j * 32u + i] = sum;
-    }
-  }
   // Q starts as the identity.
-  for (var index = thread; index < 256u; index += 128u) {
+  for (var index = thread; index < 256u; index += threads) {
     let column = 4u * (index % 8u);
     rotations[index] =
       select(vec4<f32>(0.0), vec4<f32>(1.0), vec4<u32>(0u, 1u, 2u, 3u) + column == vec4<u32>(index / 8u));
@@ -131,20 +113,19 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
   workgroupBarrier();
 
   let floorSquare = max(floors[matrix] * floors[matrix], 1e-34);
-  {
-    let i = thread / 4u;
+  var cosine = 0.0;
+  for (var i = thread; i < 32u; i += threads) {
     let square = gram[i * 33u];
-    var cosine = 0.0;
     if (square > floorSquare) {
-      for (var j = thread % 4u; j < i; j += 4u) {
+      for (var j = 0u; j < i; j++) {
         let otherSquare = gram[j * 33u];
         if (otherSquare > floorSquare) {
           cosine = max(cosine, abs(gram[i * 32u + j]) * inverseSqrt(square) * inverseSqrt(otherSquare));
         }
       }
     }
-    atomicMax(&largest, bitcast<u32>(cosine));
   }
+  atomicMax(&largest, bitcast<u32>(cosine));
   workgroupBarrier();
   if (thread == 0u) {
     let bits = atomicLoad(&largest);
@@ -157,8 +138,8 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
 
   let steps = select(31u, 16u, uniforms.crosswise == 1u);
   for (var step = 0u; step < steps; step++) {
-    if (thread < 16u) {
-      let pair = innerPair(step, thread);
+    for (var turning = thread; turning < 16u; turning += threads) {
+      let pair = innerPair(step, turning);
       let p = gram[pair.x * 33u];
       let q = gram[pair.y * 33u];
       let overlap = gram[pair.x * 32u + pair.y];
@@ -170,16 +151,17 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
         let sine = tangent * cosine;
         turn = vec2<f32>(sine, sine / (1.0 + cosine));
       }
-      turns[thread] = turn;
+      turns[turning] = turn;
+      pairs[turning] = pair;
     }
     workgroupBarrier();
-    // Each thread turns two 2 x 2 blocks of the Gram matrix and four columns of Q.
-    let mine = thread / 8u;
-    let rows = innerPair(step, mine);
-    let rowTurn = turns[mine];
-    for (var half = 0u; half < 2u; half++) {
-      let other = thread % 8u + 8u * half;
-      let columns = innerPair(step, other);
+    // The 2 x 2 blocks of the Gram matrix, then Q' in groups of four columns.
+    for (var block = thread; block < 256u; block += threads) {
+      let mine = block / 16u;
+      let other = block % 16u;
+      let rows = pairs[mine];
+      let rowTurn = turns[mine];
+      let columns = pairs[other];
       let turn = turns[other];
       let at = rows.x * 32u;
       let below = rows.y * 32u;
@@ -196,19 +178,25 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
       gram[at + columns.y] = rightP - rowTurn.x * (rightQ + rowTurn.y * rightP);
       gram[below + columns.y] = rightQ + rowTurn.x * (rightP - rowTurn.y * rightQ);
     }
-    let upper = rotations[rows.x * 8u + thread % 8u];
-    let lower = rotations[rows.y * 8u + thread % 8u];
-    rotations[rows.x * 8u + thread % 8u] = upper - rowTurn.x * (lower + rowTurn.y * upper);
-    rotations[rows.y * 8u + thread % 8u] = lower + rowTurn.x * (upper - rowTurn.y * lower);
+    for (var index = thread; index < 128u; index += threads) {
+      let rows = pairs[index / 8u];
+      let rowTurn = turns[index / 8u];
+      let four = index % 8u;
+      let upper = rotations[rows.x * 8u + four];
+      let lower = rotations[rows.y * 8u + four];
+      rotations[rows.x * 8u + four] = upper - rowTurn.x * (lower + rowTurn.y * upper);
+      rotations[rows.y * 8u + four] = lower + rowTurn.x * (upper - rowTurn.y * lower);
+    }
     workgroupBarrier();
   }
 
   // W Q: a thread makes four new vectors at two groups of four rows; all read before any writes.
-  let output = 4u * (thread / 16u);
+  let lanes = threads / 8u;
+  let output = 4u * (thread / lanes);
   let target0 = firstBase + output * length + select(0u, gap, output >= 16u);
-  for (var chunk = 0u; chunk < length; chunk += 32u) {
-    let near = chunk + thread % 16u;
-    let far = near + 16u;
+  for (var chunk = 0u; chunk < length; chunk += 2u * lanes) {
+    let near = chunk + thread % lanes;
+    let far = near + lanes;
     // Beyond the end a thread reads the last group again and does not write.
     let nearRead = firstBase + min(near, length - 1u);
     let farRead = firstBase + min(far, length - 1u);

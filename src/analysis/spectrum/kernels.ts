@@ -92,6 +92,7 @@ export const jacobiRound = defineKernel({
   source: jacobiRoundSource,
   bindings: { vectors: 'read_write', floors: 'read', progress: 'read', worst: 'read_write' },
   uniforms: { blocks: 'u32', length4: 'u32', round: 'u32', crosswise: 'u32' },
+  constants: ['threads'],
 });
 
 export const jacobiSweepEnd = defineKernel({

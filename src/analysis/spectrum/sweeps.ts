@@ -6,6 +6,10 @@ import type { Pace } from './pace.ts';
 import { BLOCK } from './workspace.ts';
 import type { SpectrumWorkspace } from './workspace.ts';
 
+/** Threads a workgroup of a Jacobi round: a CPU pays for every thread at every barrier, a GPU does not. */
+const SOFTWARE_THREADS = 16;
+const HARDWARE_THREADS = 64;
+
 /** The most sweeps that one orthogonalisation may take. */
 export const MAX_SWEEPS = 30;
 /** Sweeps between looks at which matrices have converged; the GPU stops by itself, this stops the empty rounds. */
@@ -28,8 +32,9 @@ export async function orthogonalise(
   const { buffers, matrices, pairs, shape } = workspace;
   const { worst, progress, workgroups, floors } = buffers;
   const { vectors, length4 } = target;
-  const maxSweeps = options.maxSweeps ?? MAX_SWEEPS;
+  const maxSweeps = Math.max(1, options.maxSweeps ?? MAX_SWEEPS);
   const blocks = shape.padded / BLOCK;
+  const threads = gpu.adapter.software ? SOFTWARE_THREADS : HARDWARE_THREADS;
   gpu.write(workgroups, 0, new Uint32Array([pairs, matrices, 1]));
   await pace.add(0, (recorder) => {
     recorder.clear(worst);
@@ -43,6 +48,7 @@ export async function orthogonalise(
         recorder.dispatch(jacobiRound, {
           bindings: { vectors, floors, progress, worst },
           uniforms: { blocks, length4, round, crosswise: round === 0 ? 0 : 1 },
+          constants: { threads },
           workgroups: { indirect: workgroups, offset: 0 },
         });
       });
