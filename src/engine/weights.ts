@@ -3,7 +3,7 @@ import { decodeFloats } from './decode.ts';
 import { CheckpointError, NumericalError } from './errors.ts';
 import type { Gpu } from './gpu/gpu.ts';
 import { bytesPerElement, elementCount } from './gpu/tensor.ts';
-import type { Dtype, TensorPart , Tensor } from './gpu/tensor.ts';
+import type { Dtype, TensorPart, Tensor } from './gpu/tensor.ts';
 import { findNonfinite, weightFormat } from './kernels.ts';
 
 /** A weight that an architecture needs: its name in the checkpoint and its shape there. */

@@ -25,7 +25,9 @@ export interface SoftwareGpu {
  */
 export async function unpackSwiftShader(): Promise<SoftwareGpu> {
   if (process.platform !== 'linux' || process.arch !== 'x64') {
-    throw new DeviceError(`no software GPU is bundled for ${process.platform}-${process.arch}; install a GPU driver`);
+    throw new DeviceError(
+      `no software GPU is bundled for ${process.platform}-${process.arch}; install a GPU driver`,
+    );
   }
   const webgpu = packageFolder('webgpu');
   const chromium = packageFolder('@sparticuz/chromium');
@@ -44,7 +46,9 @@ export async function unpackSwiftShader(): Promise<SoftwareGpu> {
       driverFile: join(folder, 'dist', 'linux-x64', 'vk_swiftshader_icd.json'),
     };
   }
-  throw new DeviceError(`could not unpack the software GPU into ${cacheFolders().join(' or ')}; make one writable`);
+  throw new DeviceError(
+    `could not unpack the software GPU into ${cacheFolders().join(' or ')}; make one writable`,
+  );
 }
 
 /** Where caches go: XDG's folder, else the temporary folder. */
@@ -83,7 +87,7 @@ async function unpackInto(folder: string, webgpu: string, chromium: string): Pro
 
 /** The regular files of an uncompressed tar archive (POSIX ustar: 512-byte headers, octal sizes). */
 function* tarFiles(archive: Buffer): Generator<[string, Buffer]> {
-  for (let at = 0; at + 512 <= archive.length; ) {
+  for (let at = 0; at + 512 <= archive.length;) {
     const name = archive.toString('utf8', at, at + 100).replace(/\0.*$/s, '');
     const size = parseInt(archive.toString('latin1', at + 124, at + 136), 8);
     const type = archive.toString('latin1', at + 156, at + 157);

@@ -168,7 +168,7 @@ export class Gpu implements Disposable {
 
   recorder(): Recorder {
     this.check();
-    return new Recorder(this, this.#uniforms, this.timer);
+    return new Recorder(this.device, this.kernels, this.#uniforms, this.timer);
   }
 
   /** Waits for everything submitted. @throws DeviceError if the GPU rejected any of it. */

@@ -1,6 +1,12 @@
-import type { BindingKind, BufferRange, Dispatch, KernelDefinition, ScalarKind } from './kernel.ts';
+import type {
+  BindingKind,
+  BufferRange,
+  Dispatch,
+  KernelCache,
+  KernelDefinition,
+  ScalarKind,
+} from './kernel.ts';
 import { writeUniforms } from './kernel.ts';
-import type { Gpu } from './gpu.ts';
 import type { KernelTimer } from './timer.ts';
 
 const SLOT_BYTES = 256;
@@ -50,11 +56,12 @@ export class Recorder {
   #slot = SLOTS_PER_CHUNK;
 
   constructor(
-    private readonly gpu: Gpu,
+    private readonly device: GPUDevice,
+    private readonly kernels: KernelCache,
     private readonly pool: UniformPool,
     private readonly timer: KernelTimer | undefined,
   ) {
-    this.#encoder = gpu.device.createCommandEncoder();
+    this.#encoder = device.createCommandEncoder();
   }
 
   /** Records one run of a kernel. */
@@ -68,14 +75,14 @@ export class Recorder {
   ): void {
     const isEmpty = !('indirect' in workgroups) && workgroups.some((count) => count === 0);
     if (isEmpty) return;
-    const { pipeline, layout } = this.gpu.kernels.pipeline(kernel, constants ?? {});
+    const { pipeline, layout } = this.kernels.pipeline(kernel, constants ?? {});
     const [chunk, offset] = this.#uniformSlot();
     writeUniforms(kernel, uniforms, chunk.data, offset);
     const entries = Object.keys(kernel.bindings).map((name, index): GPUBindGroupEntry => {
       const range: GPUBuffer | BufferRange = bindings[name]!;
       return { binding: index + 1, resource: 'buffer' in range ? range : { buffer: range } };
     });
-    const bindGroup = this.gpu.device.createBindGroup({
+    const bindGroup = this.device.createBindGroup({
       label: kernel.name,
       layout,
       entries: [{ binding: 0, resource: { buffer: chunk.buffer, size: SLOT_BYTES } }, ...entries],
@@ -113,9 +120,9 @@ export class Recorder {
     this.#endPass();
     this.timer?.resolve(this.#encoder);
     for (const chunk of this.#chunks) {
-      this.gpu.device.queue.writeBuffer(chunk.buffer, 0, chunk.data.buffer);
+      this.device.queue.writeBuffer(chunk.buffer, 0, chunk.data.buffer);
     }
-    this.gpu.device.queue.submit([this.#encoder.finish()]);
+    this.device.queue.submit([this.#encoder.finish()]);
     this.pool.giveBack(this.#chunks);
   }
 

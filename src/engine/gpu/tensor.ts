@@ -1,10 +1,14 @@
 import { LaminarError } from '../errors.ts';
-import type { Gpu } from './gpu.ts';
 
 /** How one element is stored. F16 and BF16 stay packed, two to a 32-bit word, and are widened in the kernel. */
 export type Dtype = 'F32' | 'F16' | 'BF16' | 'I32';
 
 export const bytesPerElement: Readonly<Record<Dtype, number>> = { F32: 4, F16: 2, BF16: 2, I32: 4 };
+
+/** Who frees buffers: the Gpu, which counts them. */
+export interface BufferOwner {
+  free(buffer: GPUBuffer): void;
+}
 
 /** A run of whole rows of a tensor, in a buffer of its own. */
 export interface TensorPart {
@@ -23,7 +27,7 @@ export class Tensor implements Disposable {
   #disposed = false;
 
   constructor(
-    private readonly gpu: Gpu,
+    private readonly owner: BufferOwner,
     readonly label: string,
     readonly shape: readonly number[],
     readonly dtype: Dtype,
@@ -54,7 +58,7 @@ export class Tensor implements Disposable {
   dispose(): void {
     if (this.#disposed) return;
     this.#disposed = true;
-    for (const part of this.parts) this.gpu.free(part.buffer);
+    for (const part of this.parts) this.owner.free(part.buffer);
   }
 
   [Symbol.dispose](): void {
