@@ -105,10 +105,11 @@ fn stageTiles(tileRow: u32, tileColumn: u32, start: u32, thread: u32) {
 }
 
 fn geluTanh(x: f32) -> f32 {
-  // Beyond 30 the sigmoid is 0 or 1; the clamp keeps the cube finite.
+  // Beyond 30 the sigmoid is 0 or 1; the clamp keeps the cube finite, and what is left of the sigmoid at −30 must not
+  // be multiplied by a huge x.
   let clamped = clamp(x, -30.0, 30.0);
   let doubled = 1.5957691216057308 * (clamped + 0.044715 * clamped * clamped * clamped);
-  return x / (1.0 + exp(min(-doubled, 80.0)));
+  return select(x / (1.0 + exp(min(-doubled, 80.0))), 0.0, x < -30.0);
 }
 
 // 1 − |erf(z)| for z ≥ 1, without cancellation.
@@ -118,7 +119,8 @@ fn erfcBeyondOne(z: f32) -> f32 {
   let series =
     ((((((-0.05439896468752424 * t - 0.05296490510955293) * t + 0.3961629730687259) * t + 0.10777255130705274) * t
       + 0.32793426577575513) * t + 0.27427850149634725) * t + 0.0005462421404243134);
-  return series * exp(-clamped * clamped);
+  // Beyond 9 it is less than 1e-36: nothing, even times a huge x.
+  return select(series * exp(-clamped * clamped), 0.0, z > 9.0);
 }
 
 fn erfWithinOne(z: f32) -> f32 {

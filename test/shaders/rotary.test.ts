@@ -1,0 +1,63 @@
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { openTestGpu } from '#platform';
+import { ForwardPass } from '../../src/engine/forward-pass.ts';
+import type { Gpu } from '../../src/engine/gpu/gpu.ts';
+import { rotaryTables } from '../../src/engine/rotary.ts';
+import { largestDifference } from '../support/distance.ts';
+import { MatrixSource } from '../support/matrices.ts';
+import * as reference from '../support/reference.ts';
+
+let gpu: Gpu;
+beforeAll(async () => {
+  gpu = await openTestGpu();
+});
+afterAll(() => {
+  gpu.dispose();
+});
+
+describe.each([
+  ['GPT-NeoX', reference.neoxHeads],
+  ['GPT-2', reference.gpt2Heads],
+] as const)('heads as %s lays them', (_, layoutOf) => {
+  test.each([
+    { tokens: 1, heads: 1, headWidth: 2, dimensions: 2 },
+    { tokens: 5, heads: 3, headWidth: 7, dimensions: 4 },
+    { tokens: 33, heads: 2, headWidth: 16, dimensions: 16 },
+    { tokens: 17, heads: 5, headWidth: 80, dimensions: 20 },
+    { tokens: 3, heads: 2, headWidth: 256, dimensions: 256 },
+  ])('$tokens tokens, $heads heads of $headWidth, $dimensions rotated', async (shape) => {
+    const { tokens, heads, headWidth, dimensions } = shape;
+    const layout = layoutOf(heads, headWidth);
+    const stride = 3 * heads * headWidth;
+    const source = new MatrixSource(tokens);
+    const sequences = [source.random(tokens, stride), source.random(tokens, stride)];
+    using pass = new ForwardPass(gpu, 2, tokens, heads * headWidth);
+    const rows = Float32Array.from(sequences.flatMap((sequence) => [...sequence]));
+    using tensor = gpu.upload('queries, keys and values', [2 * tokens, stride], rows);
+    pass.rotate(tensor, { ...layout, dimensions, base: 10_000 });
+    pass.submit();
+    const actual = await gpu.readFloats(tensor);
+    for (const [index, sequence] of sequences.entries()) {
+      const rotated = actual.subarray(index * sequence.length, (index + 1) * sequence.length);
+      const expected = reference.rotary(sequence, tokens, layout, dimensions, 10_000);
+      // Angles are float32, as the reference's are: at position 32 they are good to 2e-6.
+      expect(largestDifference(rotated, expected)).toBeLessThan(1e-5);
+      // What is not rotated keeps every bit.
+      expected.forEach((value, at) => {
+        if (value === sequence[at]) expect(rotated[at]).toBe(value);
+      });
+    }
+  });
+});
+
+test('the tables hold cos and sin of position · base^(−2i/d), angles rounded to float32', () => {
+  const { cosines, sines } = rotaryTables(2048, 32, 10_000);
+  for (let position = 0; position < 2048; position += 89) {
+    for (let pair = 0; pair < 16; pair++) {
+      const angle = position * 10_000 ** (-pair / 16);
+      const tolerance = 2 ** -24 * (3 * angle + 1);
+      expect(Math.abs(cosines[position * 16 + pair]! - Math.cos(angle))).toBeLessThanOrEqual(tolerance);
+      expect(Math.abs(sines[position * 16 + pair]! - Math.sin(angle))).toBeLessThanOrEqual(tolerance);
+    }
+  }
+});

@@ -1,0 +1,167 @@
+/**
+ * What the forward pass's kernels compute, in plain float64: the oracles of their tests. Matrices are row-major.
+ */
+
+type Numbers = ArrayLike<number>;
+
+/** erf(x) by its series of positive terms, 1 − erfc by its continued fraction beyond 3 (Abramowitz and Stegun 7.1.6, 7.1.14). */
+export function erf(x: number): number {
+  const z = Math.abs(x);
+  if (z >= 3) return Math.sign(x) * (1 - erfcBeyondThree(z));
+  let term = z;
+  let sum = z;
+  for (let n = 1; n < 120; n++) {
+    term *= (2 * z * z) / (2 * n + 1);
+    sum += term;
+  }
+  return Math.sign(x) * (2 / Math.sqrt(Math.PI)) * Math.exp(-z * z) * sum;
+}
+
+function erfcBeyondThree(z: number): number {
+  let fraction = z;
+  for (let n = 120; n > 0; n--) fraction = z + n / 2 / fraction;
+  return Math.exp(-z * z) / Math.sqrt(Math.PI) / fraction;
+}
+
+export type ActivationName = 'none' | 'gelu tanh' | 'gelu erf' | 'relu';
+
+/** The activations, in the order of the kernel's codes. */
+export const activations: Readonly<Record<ActivationName, (x: number) => number>> = {
+  none: (x) => x,
+  'gelu tanh': (x) => 0.5 * x * (1 + Math.tanh(Math.sqrt(2 / Math.PI) * (x + 0.044715 * x ** 3))),
+  'gelu erf': (x) => {
+    const z = x / Math.SQRT2;
+    return 0.5 * x * (z < -3 ? erfcBeyondThree(-z) : 1 + erf(z));
+  },
+  relu: (x) => Math.max(x, 0),
+};
+
+/**
+ * input [rows, inner] · weight, and the sum of the terms' magnitudes, by which rounding errors are measured.
+ * @param weight [inner, columns], or [columns, inner] where `transposed`
+ */
+export function matrixProduct(
+  input: Numbers,
+  weight: Numbers,
+  { rows, inner, columns, transposed }: { rows: number; inner: number; columns: number; transposed: boolean },
+): { product: Float64Array; magnitude: Float64Array } {
+  const product = new Float64Array(rows * columns);
+  const magnitude = new Float64Array(rows * columns);
+  for (let row = 0; row < rows; row++) {
+    for (let column = 0; column < columns; column++) {
+      for (let k = 0; k < inner; k++) {
+        const term =
+          input[row * inner + k]! * weight[transposed ? column * inner + k : k * columns + column]!;
+        product[row * columns + column]! += term;
+        magnitude[row * columns + column]! += Math.abs(term);
+      }
+    }
+  }
+  return { product, magnitude };
+}
+
+/** (x − mean) / √(variance + epsilon) · weight + bias for each row, biased variance. */
+export function layerNorm(input: Numbers, weight: Numbers, bias: Numbers, epsilon: number): Float64Array {
+  const width = weight.length;
+  const output = new Float64Array(input.length);
+  for (let start = 0; start < input.length; start += width) {
+    const row = Float64Array.from({ length: width }, (_, i) => input[start + i]!);
+    const mean = row.reduce((sum, x) => sum + x, 0) / width;
+    const variance = row.reduce((sum, x) => sum + (x - mean) ** 2, 0) / width;
+    const deviation = Math.sqrt(variance + epsilon);
+    row.forEach((x, i) => (output[start + i] = ((x - mean) / deviation) * weight[i]! + bias[i]!));
+  }
+  return output;
+}
+
+/** Where heads lie in a row of queries, keys and values. */
+export interface Heads {
+  readonly heads: number;
+  readonly headWidth: number;
+  readonly headStride: number;
+  readonly keyOffset: number;
+  readonly valueOffset: number;
+}
+
+/** GPT-2's rows: all queries, all keys, all values. */
+export function gpt2Heads(heads: number, headWidth: number): Heads {
+  const width = heads * headWidth;
+  return { heads, headWidth, headStride: headWidth, keyOffset: width, valueOffset: 2 * width };
+}
+
+/** GPT-NeoX's rows: query, key and value of one head after another. */
+export function neoxHeads(heads: number, headWidth: number): Heads {
+  return { heads, headWidth, headStride: 3 * headWidth, keyOffset: headWidth, valueOffset: 2 * headWidth };
+}
+
+/** Causal attention of one sequence: queryKeyValue [tokens, 3 · heads · headWidth] gives [tokens, heads · headWidth]. */
+export function attention(
+  queryKeyValue: Numbers,
+  tokens: number,
+  { heads, headWidth, headStride, keyOffset, valueOffset }: Heads,
+  scale: number,
+): Float64Array {
+  const stride = 3 * heads * headWidth;
+  const output = new Float64Array(tokens * heads * headWidth);
+  for (let head = 0; head < heads; head++) {
+    const at = (token: number, d: number) => queryKeyValue[token * stride + head * headStride + d]!;
+    for (let query = 0; query < tokens; query++) {
+      const scores: number[] = [];
+      for (let key = 0; key <= query; key++) {
+        let sum = 0;
+        for (let d = 0; d < headWidth; d++) sum += at(query, d) * at(key, keyOffset + d);
+        scores.push(scale * sum);
+      }
+      const most = Math.max(...scores);
+      const weights = scores.map((score) => Math.exp(score - most));
+      const total = weights.reduce((sum, weight) => sum + weight, 0);
+      for (let d = 0; d < headWidth; d++) {
+        const sum = weights.reduce((partial, weight, key) => partial + weight * at(key, valueOffset + d), 0);
+        output[(query * heads + head) * headWidth + d] = sum / total;
+      }
+    }
+  }
+  return output;
+}
+
+/** Rotates the first `dimensions` of each query and key by its position, rotate-half, angles in float64. */
+export function rotary(
+  queryKeyValue: Numbers,
+  tokens: number,
+  { heads, headWidth, headStride, keyOffset }: Heads,
+  dimensions: number,
+  base: number,
+): Float64Array {
+  const rotated = Float64Array.from(queryKeyValue);
+  const stride = 3 * heads * headWidth;
+  const half = dimensions / 2;
+  for (let token = 0; token < tokens; token++) {
+    for (let head = 0; head < heads; head++) {
+      for (const start of [0, keyOffset]) {
+        const first = token * stride + head * headStride + start;
+        for (let i = 0; i < half; i++) {
+          const angle = token * base ** (-i / half);
+          const a = queryKeyValue[first + i]!;
+          const b = queryKeyValue[first + half + i]!;
+          rotated[first + i] = a * Math.cos(angle) - b * Math.sin(angle);
+          rotated[first + half + i] = b * Math.cos(angle) + a * Math.sin(angle);
+        }
+      }
+    }
+  }
+  return rotated;
+}
+
+/** The largest log-softmax of each row of logits and the lowest column that reaches it. */
+export function maxLogSoftmax(
+  logits: Numbers,
+  rows: number,
+  columns: number,
+): { value: number; argmax: number }[] {
+  return Array.from({ length: rows }, (_, row) => {
+    const scores = Array.from({ length: columns }, (_, column) => logits[row * columns + column]!);
+    const most = scores.reduce((largest, score) => Math.max(largest, score), -Infinity);
+    const sum = scores.reduce((total, score) => total + Math.exp(score - most), 0);
+    return { value: -Math.log(sum), argmax: scores.indexOf(most) };
+  });
+}

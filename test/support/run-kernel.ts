@@ -1,0 +1,48 @@
+import type { Gpu } from '../../src/engine/gpu/gpu.ts';
+import type { BindingKind, KernelDefinition, ScalarKind, Workgroups } from '../../src/engine/gpu/kernel.ts';
+
+/** What one run of a kernel is given: the initial content of every buffer, uniforms, constants, the grid. */
+export interface KernelRun<
+  Bindings extends Record<string, BindingKind>,
+  Uniforms extends Record<string, ScalarKind>,
+  Constants extends string,
+> {
+  readonly buffers: { readonly [name in keyof Bindings]: ArrayBufferView };
+  readonly uniforms: { readonly [name in keyof Uniforms]: number };
+  readonly constants?: { readonly [name in Constants]?: number };
+  readonly workgroups: Workgroups;
+}
+
+/** Runs a kernel once, by itself, and reads back every buffer, with whatever it held where the kernel did not write. */
+export async function runKernel<
+  Bindings extends Record<string, BindingKind>,
+  Uniforms extends Record<string, ScalarKind>,
+  Constants extends string,
+>(
+  gpu: Gpu,
+  kernel: KernelDefinition<Bindings, Uniforms, Constants>,
+  { buffers, uniforms, constants, workgroups }: KernelRun<Bindings, Uniforms, Constants>,
+): Promise<Record<keyof Bindings, ArrayBuffer>> {
+  const names = Object.keys(kernel.bindings) as (keyof Bindings & string)[];
+  const bindings = Object.fromEntries(
+    names.map((name) => [name, gpu.allocate(`${kernel.name}: ${name}`, buffers[name].byteLength)]),
+  ) as Record<keyof Bindings, GPUBuffer>;
+  try {
+    for (const name of names) gpu.write(bindings[name], 0, buffers[name]);
+    const recorder = gpu.recorder();
+    recorder.dispatch(kernel, { bindings, uniforms, ...(constants && { constants }), workgroups });
+    recorder.submit();
+    const contents: [string, ArrayBuffer][] = [];
+    for (const name of names) {
+      contents.push([name, await gpu.readBytes(bindings[name], 0, buffers[name].byteLength)]);
+    }
+    return Object.fromEntries(contents) as Record<keyof Bindings, ArrayBuffer>;
+  } finally {
+    for (const name of names) gpu.free(bindings[name]);
+  }
+}
+
+/** An output's content before a kernel runs: NaN, so that what it does not write shows. */
+export function poison(length: number): Float32Array<ArrayBuffer> {
+  return new Float32Array(length).fill(NaN);
+}
