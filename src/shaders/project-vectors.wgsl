@@ -4,9 +4,10 @@
 // mathematics can break it.
 //
 // centred[matrix, vector, row] -> projected[matrix, rank of j, row]. C, divided by row extents and vector norms (powers
-// of two), is cut into three digits of 11 bits, V into two: rounding V only makes it a little less orthonormal,
-// and B's own error is that of C, about 2^-34 of the largest. One workgroup of 64 threads makes 32 rows by 32
-// directions, 4 x 4 a thread, over staged slabs of 16 vectors.
+// of two), and V are each cut into three digits of 11 bits; products under 2^-44 are left out, so that the error is
+// about 2^-34 of the largest product. (Two digits of V are too few: beside one massive vector the small parts of the
+// first direction round alike, and their errors add up.) One workgroup of 64 threads makes 32 rows by 32 directions,
+// 4 x 4 a thread, over staged slabs of 16 vectors.
 
 struct Uniforms {
   vectors: u32, // centred vectors a matrix
@@ -27,7 +28,7 @@ struct Uniforms {
 const SLAB = 16u;
 
 var<workgroup> rowDigits: array<vec4<i32>, 384>; // [vector of the slab, digit, four rows]
-var<workgroup> directionDigits: array<i32, 1024>; // [vector of the slab, digit, direction]
+var<workgroup> directionDigits: array<i32, 1536>; // [vector of the slab, digit, direction]
 
 struct Sums {
   top: vec4<i32>, // in units of 2^-11
@@ -68,19 +69,23 @@ fn value(sums: Sums) -> vec4<f32> {
   return (small + vec4<f32>(sums.high) * 0x1p-22f) + vec4<f32>(sums.top) * 0x1p-11f;
 }
 
+/// The three digits of a direction's coefficient.
+fn digitsAt(index: u32) -> vec3<i32> {
+  return vec3<i32>(directionDigits[index], directionDigits[index + 32u], directionDigits[index + 64u]);
+}
+
 fn accumulate(
   sums: Sums,
   first: vec4<i32>,
   second: vec4<i32>,
   third: vec4<i32>,
-  leading: i32,
-  trailing: i32,
+  weights: vec3<i32>,
 ) -> Sums {
   return Sums(
     sums.top,
-    sums.high + first * leading,
-    sums.middle + first * trailing + second * leading,
-    sums.low + second * trailing + third * leading,
+    sums.high + first * weights.x,
+    sums.middle + first * weights.y + second * weights.x,
+    sums.low + first * weights.z + second * weights.y + third * weights.x,
   );
 }
 
@@ -133,11 +138,14 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
       let four =
         lower[((base + direction.x) * uniforms.padded + k) / 4u] * norms * bitcast<f32>(direction.y);
       let first = round(four * 2048.0);
-      let second = round((four * 2048.0 - first) * 2048.0);
+      let afterFirst = (four * 2048.0 - first) * 2048.0;
+      let second = round(afterFirst);
+      let third = round((afterFirst - second) * 2048.0);
       for (var c = 0u; c < 4u; c++) {
-        let slot = (4u * (index % 4u) + c) * 64u + column;
+        let slot = (4u * (index % 4u) + c) * 96u + column;
         directionDigits[slot] = i32(first[c]);
         directionDigits[slot + 32u] = i32(second[c]);
+        directionDigits[slot + 64u] = i32(third[c]);
       }
     }
     workgroupBarrier();
@@ -145,11 +153,11 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
       let first = rowDigits[k * 24u + rows];
       let second = rowDigits[k * 24u + 8u + rows];
       let third = rowDigits[k * 24u + 16u + rows];
-      let at = k * 64u + fourDirections;
-      sums0 = accumulate(sums0, first, second, third, directionDigits[at], directionDigits[at + 32u]);
-      sums1 = accumulate(sums1, first, second, third, directionDigits[at + 1u], directionDigits[at + 33u]);
-      sums2 = accumulate(sums2, first, second, third, directionDigits[at + 2u], directionDigits[at + 34u]);
-      sums3 = accumulate(sums3, first, second, third, directionDigits[at + 3u], directionDigits[at + 35u]);
+      let at = k * 96u + fourDirections;
+      sums0 = accumulate(sums0, first, second, third, digitsAt(at));
+      sums1 = accumulate(sums1, first, second, third, digitsAt(at + 1u));
+      sums2 = accumulate(sums2, first, second, third, digitsAt(at + 2u));
+      sums3 = accumulate(sums3, first, second, third, digitsAt(at + 3u));
     }
     if (slab % 16u == 15u) {
       sums0 = carry(sums0);

@@ -68,6 +68,7 @@ const kinds: [string, number, number, (rows: number, columns: number) => Float32
   ['graded from 1 to 1e-8', 129, 64, (rows, columns) => source.graded(rows, columns, 1e-8)],
   ['graded from 1 to 1e-5', 64, 129, (rows, columns) => source.graded(rows, columns, 1e-5)],
   ['massive row', 100, 80, (rows, columns) => source.massive(rows, columns, 30000, 'row')],
+  ['massive row', 160, 170, (rows, columns) => source.massive(rows, columns, 30000, 'row')],
   ['massive row', 50, 90, (rows, columns) => source.massive(rows, columns, 1000, 'row')],
   ['massive column', 100, 80, (rows, columns) => source.massive(rows, columns, 30000, 'column')],
   ['massive column', 80, 100, (rows, columns) => source.massive(rows, columns, 1000, 'column')],
