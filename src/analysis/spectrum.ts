@@ -137,7 +137,7 @@ async function spectraOfGroup(
       maxSweeps,
     },
   );
-  await project(pace, workspace);
+  await project(gpu, pace, workspace);
   await pace.add(0, (recorder) => recordWorkingNorms(recorder, workspace));
   onStep(3 + firstSweeps);
   const last = await orthogonalise(gpu, pace, workspace, { vectors: buffers.working, length4 }, names, {

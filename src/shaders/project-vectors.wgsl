@@ -13,6 +13,7 @@ struct Uniforms {
   vectors: u32, // centred vectors a matrix
   padded: u32, // directions a matrix, a multiple of 32
   length4: u32,
+  first_group: u32, // the 32 rows at which this dispatch begins
 }
 
 @group(0) @binding(0) var<uniform> uniforms: Uniforms;
@@ -93,7 +94,7 @@ fn accumulate(
 fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index) thread: u32) {
   let matrix = group.z;
   let base = matrix * uniforms.padded;
-  let firstRow4 = group.x * 8u;
+  let firstRow4 = (uniforms.first_group + group.x) * 8u;
   let firstDirection = base + group.y * 32u;
   let scale = centredScale(summary[4u * matrix + 2u]);
   let slabs = (uniforms.vectors + SLAB - 1u) / SLAB;

@@ -136,7 +136,7 @@ export const projectVectors = defineKernel({
     extents: 'read',
     projected: 'read_write',
   },
-  uniforms: { vectors: 'u32', padded: 'u32', length4: 'u32' },
+  uniforms: { vectors: 'u32', padded: 'u32', length4: 'u32', first_group: 'u32' },
 });
 
 export const cumulativePercent = defineKernel({

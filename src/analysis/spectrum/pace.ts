@@ -2,8 +2,10 @@ import type { Gpu } from '../../engine/gpu/gpu.ts';
 import type { Recorder } from '../../engine/gpu/recorder.ts';
 
 /** Floating-point operations a submission may hold: well under a second on either kind of adapter. */
-const SOFTWARE_BUDGET = 4e8;
-const HARDWARE_BUDGET = 2e11;
+export function workBudget(gpu: Gpu): number {
+  return gpu.adapter.software ? 2e8 : 2e11;
+}
+
 /** Dispatches a submission may hold, empty ones too. */
 const DISPATCH_BUDGET = 512;
 
@@ -22,7 +24,7 @@ export class Pace {
     private readonly gpu: Gpu,
     private readonly signal: AbortSignal | undefined,
   ) {
-    this.#budget = gpu.adapter.software ? SOFTWARE_BUDGET : HARDWARE_BUDGET;
+    this.#budget = workBudget(gpu);
   }
 
   /** Records dispatches that cost about `work` operations. @throws the signal's reason when it is aborted. */

@@ -2,8 +2,9 @@ import { NumericalError } from '../../engine/errors.ts';
 import type { Gpu } from '../../engine/gpu/gpu.ts';
 import { recordNorms } from './factorise.ts';
 import { directionExtents, jacobiRound, jacobiSweepEnd, projectVectors, rowExtents } from './kernels.ts';
+import { workBudget } from './pace.ts';
 import type { Pace } from './pace.ts';
-import { BLOCK } from './workspace.ts';
+import { BLOCK, roundWork } from './workspace.ts';
 import type { SpectrumWorkspace } from './workspace.ts';
 
 /** Threads a workgroup of a Jacobi round: a CPU pays for every thread at every barrier, a GPU does not. */
@@ -40,8 +41,7 @@ export async function orthogonalise(
     recorder.clear(worst);
     recorder.clear(progress);
   });
-  // Gram and update: 32 x 32 products along the vectors each; the inner sweep: about 2^18 operations.
-  const work = matrices * pairs * (4 * 1024 * 4 * length4 + 2 ** 18);
+  const work = matrices * roundWork(shape.padded, length4);
   for (let sweep = 1; sweep <= maxSweeps; sweep++) {
     for (let round = 0; round < blocks - 1; round++) {
       await pace.add(work, (recorder) => {
@@ -80,7 +80,7 @@ export async function orthogonalise(
  * float32 holds: `working` receives nearly orthogonal vectors whose lengths are the singular values, small ones too.
  * Jacobi on them afterwards is accurate to the last few bits of each (Demmel and Veselić, SIAM J. Matrix Anal. 13, 1992).
  */
-export async function project(pace: Pace, workspace: SpectrumWorkspace): Promise<void> {
+export async function project(gpu: Gpu, pace: Pace, workspace: SpectrumWorkspace): Promise<void> {
   const { shape, buffers, matrices } = workspace;
   const { vectors, padded, length4 } = shape;
   const { summary, centred, working, lower, norms, vectorOrder, floors, directions, extents } = buffers;
@@ -117,20 +117,25 @@ export async function project(pace: Pace, workspace: SpectrumWorkspace): Promise
     });
   });
   const rowGroups = Math.ceil(length4 / 8);
-  await pace.add(10 * matrices * padded * vectors * 4 * length4, (recorder) => {
-    recorder.dispatch(projectVectors, {
-      bindings: {
-        centred,
-        summary,
-        order: vectorOrder,
-        sorted: vectorNorms,
-        lower,
-        directions,
-        extents,
-        projected: working,
-      },
-      uniforms: { vectors, padded, length4 },
-      workgroups: [rowGroups, padded / 32, matrices],
+  const groupWork = 12 * matrices * padded * vectors * 32;
+  const groupsAtOnce = Math.max(1, Math.floor(workBudget(gpu) / groupWork));
+  for (let first = 0; first < rowGroups; first += groupsAtOnce) {
+    const groups = Math.min(groupsAtOnce, rowGroups - first);
+    await pace.add(groups * groupWork, (recorder) => {
+      recorder.dispatch(projectVectors, {
+        bindings: {
+          centred,
+          summary,
+          order: vectorOrder,
+          sorted: vectorNorms,
+          lower,
+          directions,
+          extents,
+          projected: working,
+        },
+        uniforms: { vectors, padded, length4, first_group: first },
+        workgroups: [groups, padded / 32, matrices],
+      });
     });
-  });
+  }
 }

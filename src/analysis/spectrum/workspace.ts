@@ -1,5 +1,6 @@
 import { DeviceError } from '../../engine/errors.ts';
 import type { Gpu } from '../../engine/gpu/gpu.ts';
+import { workBudget } from './pace.ts';
 
 /** Vectors in one block of the Jacobi sweeps; pairs of blocks must come out even. */
 export const BLOCK = 16;
@@ -28,6 +29,11 @@ export function spectrumShape(rows: number, columns: number): SpectrumShape {
     padded: Math.ceil(vectors / (2 * BLOCK)) * 2 * BLOCK,
     length4: Math.ceil(Math.max(rows, columns) / 4),
   };
+}
+
+/** Operations of one Jacobi round a matrix: 32 x 32 products along a pair's vectors, twice, and the inner sweep. */
+export function roundWork(padded: number, length4: number): number {
+  return (padded / (2 * BLOCK)) * (4 * 1024 * 4 * length4 + 2 ** 18);
 }
 
 type ScratchName = keyof ReturnType<typeof scratchBytes>;
@@ -105,6 +111,8 @@ export function matricesAtOnce(gpu: Gpu, shape: SpectrumShape, scratchLimit: num
   }
   const total = Object.values(sizes).reduce((sum, bytes) => sum + bytes, 0);
   const most = Math.min(Math.floor(gpu.bindingLimit / largest), Math.floor(scratchLimit / total));
+  // Where a CPU computes, one round of a group must be short; a GPU gains from more matrices at once.
+  const short = Math.floor(workBudget(gpu) / roundWork(shape.padded, shape.length4));
   // 65535 is WebGPU's least limit on workgroups a dimension.
-  return Math.max(1, Math.min(most, 65535));
+  return Math.max(1, Math.min(most, short, 65535));
 }

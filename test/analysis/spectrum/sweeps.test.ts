@@ -173,11 +173,13 @@ test.each([
       uniforms: { padded },
       workgroups: [Math.ceil(padded / 32)],
     });
-    recorder.dispatch(projectVectors, {
-      bindings: { centred, summary, order: identity, sorted, lower, directions, extents, projected },
-      uniforms: { vectors, padded, length4 },
-      workgroups: [Math.ceil(length4 / 8), padded / 32],
-    });
+    for (const first_group of Array.from({ length: Math.ceil(length4 / 8) }, (_, index) => index)) {
+      recorder.dispatch(projectVectors, {
+        bindings: { centred, summary, order: identity, sorted, lower, directions, extents, projected },
+        uniforms: { vectors, padded, length4, first_group },
+        workgroups: [1, padded / 32],
+      });
+    }
   });
   const result = await bench.floats(projected);
   const ranks = await bench.words(directionOrder);
