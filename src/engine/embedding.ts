@@ -1,5 +1,5 @@
 import type { Checkpoint } from './checkpoint.ts';
-import { weightEntry } from './weights.ts';
+import { weightEntry, WeightReader } from './weights.ts';
 import type { WeightSpec } from './weights.ts';
 import type { Gpu } from './gpu/gpu.ts';
 import type { Recorder } from './gpu/recorder.ts';
@@ -22,6 +22,7 @@ export interface GatheredRows extends Disposable {
 /**
  * Reads only those rows of an embedding table that the batch uses: a window of text needs a thousand rows of a table
  * of fifty thousand, so the table itself never has to reach the GPU for this.
+ * @throws FileError if the file fails, NumericalError naming the table if one of the rows holds a NaN or an infinity.
  */
 export async function gatherRows(
   gpu: Gpu,
@@ -43,24 +44,30 @@ export async function gatherRows(
     }
   }
   const table = gpu.tensor(spec.name, [distinct.length, ...spec.shape.slice(1)], entry.dtype);
-  for (const part of table.parts) {
-    const start = part.firstRow * rowBytes;
-    gpu.write(part.buffer, 0, bytes.subarray(start, start + part.rows * rowBytes));
+  try {
+    for (const part of table.parts) {
+      const start = part.firstRow * rowBytes;
+      gpu.write(part.buffer, 0, bytes.subarray(start, start + part.rows * rowBytes));
+    }
+    await new WeightReader(gpu, checkpoint).checkFinite([table]);
+    const place = new Map(distinct.map((row, index) => [row, index]));
+    const indices = gpu.upload(
+      `${spec.name} indices`,
+      [rows.length],
+      rows.map((row) => place.get(row)!),
+    );
+    return {
+      table,
+      indices,
+      [Symbol.dispose]() {
+        table.dispose();
+        indices.dispose();
+      },
+    };
+  } catch (error) {
+    table.dispose();
+    throw error;
   }
-  const place = new Map(distinct.map((row, index) => [row, index]));
-  const indices = gpu.upload(
-    `${spec.name} indices`,
-    [rows.length],
-    rows.map((row) => place.get(row)!),
-  );
-  return {
-    table,
-    indices,
-    [Symbol.dispose]() {
-      table.dispose();
-      indices.dispose();
-    },
-  };
 }
 
 function joinNeighbours(rows: readonly number[], rowBytes: number): number[][] {

@@ -186,8 +186,9 @@ export class ForwardPass implements Disposable {
       const tables = rotaryTables(this.tokens, dimensions, base);
       const shape = [this.tokens * (dimensions / 2)];
       cosines = this.gpu.upload('cosines', shape, tables.cosines);
+      this.#owned.set('cosines', cosines);
       sines = this.gpu.upload('sines', shape, tables.sines);
-      this.#owned.set('cosines', cosines).set('sines', sines);
+      this.#owned.set('sines', sines);
     }
     return { cosines, sines };
   }

@@ -29,9 +29,19 @@ export class MaxLogSoftmax implements Disposable {
     private readonly input: Tensor,
   ) {
     const rows = input.shape[0]!;
-    this.#maximum = gpu.tensor('running maximum', [rows]);
-    this.#sum = gpu.tensor('running sum', [rows]);
-    this.#argmax = gpu.tensor('argmax', [rows], 'I32');
+    const owned: Tensor[] = [];
+    const take = (label: string, dtype: 'F32' | 'I32'): Tensor => {
+      owned.push(gpu.tensor(label, [rows], dtype));
+      return owned.at(-1)!;
+    };
+    try {
+      this.#maximum = take('running maximum', 'F32');
+      this.#sum = take('running sum', 'F32');
+      this.#argmax = take('argmax', 'I32');
+    } catch (error) {
+      for (const tensor of owned) tensor.dispose();
+      throw error;
+    }
   }
 
   /**
@@ -45,7 +55,9 @@ export class MaxLogSoftmax implements Disposable {
     onLogits?: (tile: LogitsTile) => void | Promise<void>,
   ): Promise<void> {
     const rows = this.input.shape[0]!;
-    const most = Math.max(1, Math.floor(Math.min(TILE_BYTES, this.gpu.bindingLimit) / (4 * rows)));
+    const free = this.gpu.memoryLimit - this.gpu.allocatedBytes;
+    const tileBytes = Math.min(TILE_BYTES, this.gpu.bindingLimit, free);
+    const most = Math.max(1, Math.floor(tileBytes / (4 * rows)));
     for (const part of head.parts) {
       for (let start = 0; start < part.rows; start += most) {
         const tokens = Math.min(most, part.rows - start);

@@ -1,4 +1,5 @@
 import type { Activation } from './config.ts';
+import { DeviceError } from './errors.ts';
 import type { Gpu } from './gpu/gpu.ts';
 import { rowRanges } from './gpu/gpu.ts';
 import type { BufferRange } from './gpu/kernel.ts';
@@ -164,7 +165,10 @@ function workgroupFor(rows: number): { threadsX: number; threadsY: number } {
   return { threadsX: 16, threadsY: 8 };
 }
 
-/** Runs of rows for which a range of each tensor fits a binding. Activations have one buffer each. */
+/**
+ * Runs of rows for which a range of each tensor fits a binding. Activations have one buffer each.
+ * @throws DeviceError where the binding limit does not hold the fewest rows whose ranges begin where ranges may.
+ */
 export function bindableRows(gpu: Gpu, ...tensors: readonly Tensor[]): [number, number][] {
   const runs = tensors.map((tensor) =>
     rowRanges(tensor.shape[0]!, rowBytes(tensor), gpu.bindingLimit, tensor.label, OFFSET_ALIGNMENT),
@@ -174,7 +178,13 @@ export function bindableRows(gpu: Gpu, ...tensors: readonly Tensor[]): [number, 
   const most = Math.min(...runs.map(([run]) => run![1]));
   const rows = tensors[0]!.shape[0]!;
   if (most >= rows) return [[0, rows]];
-  const aligned = Math.max(step, Math.floor(most / step) * step);
+  const aligned = Math.floor(most / step) * step;
+  if (aligned < 1) {
+    const labels = tensors.map(({ label }) => label).join(' and ');
+    throw new DeviceError(
+      `${step} rows of ${labels} do not fit the binding limit of ${gpu.bindingLimit} bytes; take fewer tokens`,
+    );
+  }
   const ranges: [number, number][] = [];
   for (let first = 0; first < rows; first += aligned) ranges.push([first, Math.min(aligned, rows - first)]);
   return ranges;

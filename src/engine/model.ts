@@ -148,6 +148,7 @@ export class Model implements Disposable {
       for (let layer = 0; layer < config.layers; layer++) {
         const weights = await store.block(layer, { signal });
         architecture.block(pass, weights, layer);
+        store.loadAhead(layer + 1, { signal });
         if (layer < config.layers - 1) await emit('hidden_states', layer + 1, pass.residual);
         else pass.submit();
         await step();

@@ -7,6 +7,8 @@ import type { ReadOptions, WeightSpec } from './weights.ts';
 
 /** The most bytes of lm_head that are on the GPU at once while weights stream. */
 const HEAD_SLICE_BYTES = 64 * 2 ** 20;
+/** What the search for NaN takes besides a block's weights. */
+const FLAGS_BYTES = 256;
 
 type BlockWeights = Record<string, Tensor>;
 
@@ -21,6 +23,8 @@ export class WeightStore implements Disposable {
   readonly #blocks = new Map<number, Promise<BlockWeights>>();
   /** Those of the blocks that have arrived, so that `dispose` can free them at once. */
   readonly #arrived = new Map<number, BlockWeights>();
+  /** Settles, and never fails, when the block that was asked for ahead has arrived or could not. */
+  #ahead: Promise<void> | undefined;
   #head: Tensor | undefined;
   #finalNorm: Record<'weight' | 'bias', Tensor> | undefined;
   #disposed = false;
@@ -88,16 +92,26 @@ export class WeightStore implements Disposable {
     return this.#finalNorm!;
   }
 
-  /** A block's weights. Starts on the next block's where there is room for two. */
+  /** A block's weights. */
   async block(layer: number, options: ReadOptions): Promise<BlockWeights> {
-    const weights = await this.#block(layer, options);
-    const next = layer + 1;
-    if (!this.isResident && next < this.checkpoint.config.layers) {
-      const hasRoom = this.gpu.allocatedBytes + this.blockBytes(next) <= this.gpu.memoryLimit;
-      // A failure shows when that block is asked for.
-      if (hasRoom) this.#block(next, options).catch(() => undefined);
-    }
-    return weights;
+    await this.#ahead;
+    return this.#block(layer, options);
+  }
+
+  /**
+   * Starts to load a block that will be asked for next, where there is room for it. Call it when the block before is
+   * recorded, so that the activations have their memory first.
+   */
+  loadAhead(layer: number, options: ReadOptions): void {
+    if (this.isResident || layer >= this.checkpoint.config.layers) return;
+    const needed = this.blockBytes(layer) + FLAGS_BYTES;
+    if (this.gpu.allocatedBytes + needed > this.gpu.memoryLimit) return;
+    // Whoever looks at a state may have taken the room meanwhile: then the block is loaded when it is asked for, and
+    // any other failure shows there, too.
+    this.#ahead = this.#block(layer, options).then(
+      () => undefined,
+      () => void this.#blocks.delete(layer),
+    );
   }
 
   /** Says that a block has been submitted: its weights go, unless all stay. */
@@ -132,6 +146,7 @@ export class WeightStore implements Disposable {
   /** Frees what a run that failed had asked for ahead. */
   async reset(): Promise<void> {
     if (this.isResident) return;
+    await this.#ahead;
     for (const layer of [...this.#blocks.keys()]) await this.release(layer);
   }
 

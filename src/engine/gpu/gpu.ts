@@ -136,8 +136,13 @@ export class Gpu implements Disposable {
     const rows = shape[0] ?? 1;
     const rowBytes = elementCount(shape.slice(1)) * bytesPerElement[dtype];
     const parts: TensorPart[] = [];
-    for (const [firstRow, count] of rowRanges(rows, rowBytes, this.bindingLimit, label)) {
-      parts.push({ buffer: this.allocate(label, count * rowBytes), firstRow, rows: count });
+    try {
+      for (const [firstRow, count] of rowRanges(rows, rowBytes, this.bindingLimit, label)) {
+        parts.push({ buffer: this.allocate(label, count * rowBytes), firstRow, rows: count });
+      }
+    } catch (error) {
+      for (const part of parts) this.free(part.buffer);
+      throw error;
     }
     return new Tensor(this, label, shape, dtype, parts);
   }

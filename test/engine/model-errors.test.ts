@@ -1,0 +1,137 @@
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { openTestGpu } from '#platform';
+import { Checkpoint } from '../../src/engine/checkpoint.ts';
+import { CheckpointError, InputError, NumericalError } from '../../src/engine/errors.ts';
+import type { Gpu } from '../../src/engine/gpu/gpu.ts';
+import { Model } from '../../src/engine/model.ts';
+import { goldenFiles } from '../support/golden.ts';
+import { changedFiles, limitedGpu, loadAndRecord } from '../support/model-runs.ts';
+
+let gpu: Gpu;
+beforeAll(async () => {
+  gpu = await openTestGpu();
+});
+afterAll(() => {
+  gpu.dispose();
+});
+
+const ids = Int32Array.of(3, 1, 4, 1, 5);
+const GPT2 = 'gpt2-inverse-layer-scale';
+const NEOX = 'neox-f32-sequential';
+
+describe.each([
+  ['resident', Infinity],
+  ['streaming', 4 * 2 ** 20],
+] as const)('%s', (_, memoryLimit) => {
+  test.each([
+    [GPT2, /h\.1\.mlp\.c_fc\.weight$/, 3],
+    [GPT2, /h\.2\.attn\.c_attn\.bias$/, 0],
+    [GPT2, /ln_f\.weight$/, 7],
+    [GPT2, /wte\.weight$/, 306],
+    [GPT2, /wte\.weight$/, 4],
+    [GPT2, /wpe\.weight$/, 2],
+    [NEOX, /layers\.0\.attention\.dense\.weight$/, 63],
+    [NEOX, /embed_out\.weight$/, 300],
+    [NEOX, /embed_in\.weight$/, 5],
+  ] as const)('%s: a NaN in %s, row %i, is named', async (name, pattern, row) => {
+    const checkpoint = await Checkpoint.open(goldenFiles(name));
+    const tensor = [...checkpoint.tensors.keys()].find((key) => pattern.test(key))!;
+    await checkpoint.close();
+    using limited = limitedGpu(gpu, { memoryLimit });
+    for (const bytes of [
+      [0, 0, 0xc0, 0x7f],
+      [0, 0, 0x80, 0xff],
+    ]) {
+      const run = loadAndRecord(limited, changedFiles(goldenFiles(name), { tensor, row }, bytes), [ids]);
+      await expect(run).rejects.toThrow(NumericalError);
+      await expect(run).rejects.toThrow(`tensor ${tensor} of`);
+      expect(limited.allocatedBytes).toBe(0);
+    }
+  });
+});
+
+test('a NaN in an embedding row that no token uses harms nothing', async () => {
+  const clean = await loadAndRecord(gpu, goldenFiles(NEOX), [ids]);
+  const tensor = 'gpt_neox.embed_in.weight';
+  const run = await loadAndRecord(gpu, changedFiles(goldenFiles(NEOX), { tensor, row: 200 }), [ids]);
+  expect(run.hiddenStates).toEqual(clean.hiddenStates);
+});
+
+/** The text with the one place changed; a test that changes nothing must not pass. */
+function replaced(text: string, from: RegExp, to: string): string {
+  expect(text).toMatch(from);
+  const result = text.replace(from, to);
+  expect(result).toHaveLength(text.length);
+  return result;
+}
+
+test.each([
+  [
+    GPT2,
+    /h\.1\.mlp\.c_fc\.weight/,
+    'h.1.mlp.c_fc.waight',
+    /tensor \S*h\.1\.mlp\.c_fc\.weight is not in .*safetensors/,
+  ],
+  [GPT2, /ln_f\.bias/, 'ln_f.bios', /tensor \S*ln_f\.bias is not in/],
+  [GPT2, /wpe\.weight/, 'wpa.weight', /tensor \S*wpe\.weight is not in/],
+  [NEOX, /embed_out\.weight/, 'embed_uot.weight', /tensor embed_out\.weight is not in/],
+  [
+    NEOX,
+    /layers\.2\.mlp\.dense_4h_to_h\.bias/,
+    'layers.2.mlp.dense_4h_to_h.bios',
+    /tensor \S*layers\.2\.mlp\.dense_4h_to_h\.bias is not in/,
+  ],
+] as const)('%s without %s is refused', async (name, from, to, message) => {
+  const files = changedFiles(goldenFiles(name), { header: (text) => replaced(text, from, to) });
+  const run = loadAndRecord(gpu, files, [ids]);
+  await expect(run).rejects.toThrow(CheckpointError);
+  await expect(run).rejects.toThrow(message);
+  expect(gpu.allocatedBytes).toBe(0);
+});
+
+test.each([
+  [
+    GPT2,
+    /(h\.0\.mlp\.c_fc\.weight"[^}]*"shape": ?\[)48(, ?)192/,
+    '$1192$248',
+    /c_fc\.weight .*\[192, 48\].*\[48, 192\]/,
+  ],
+  [
+    NEOX,
+    /(embed_out\.weight"[^}]*"shape": ?\[)307(, ?)64/,
+    '$164$2307',
+    /embed_out\.weight .*\[64, 307\].*\[307, 64\]/,
+  ],
+] as const)('%s with a matrix of another shape is refused', async (name, from, to, message) => {
+  const files = changedFiles(goldenFiles(name), {
+    header: (text) => replaced(text, from, to.replace('$164', '$1' + '64')),
+  });
+  const run = loadAndRecord(gpu, files, [ids]);
+  await expect(run).rejects.toThrow(CheckpointError);
+  await expect(run).rejects.toThrow(message);
+});
+
+test('what cannot be run is refused with the reason', async () => {
+  const checkpoint = await Checkpoint.open(goldenFiles(GPT2));
+  using model = await Model.load(gpu, checkpoint);
+  const { vocabulary, context } = model.config;
+  const before = gpu.allocatedBytes;
+  const refusals: [Int32Array[], RegExp][] = [
+    [[], /no tokens/],
+    [[new Int32Array()], /no tokens/],
+    [[ids, new Int32Array()], /equal lengths/],
+    [[ids, ids.slice(1)], /equal lengths/],
+    [[new Int32Array(context + 1)], new RegExp(`${context + 1} tokens .* context of ${context}`)],
+    [[Int32Array.of(0, 1, vocabulary)], new RegExp(`id ${vocabulary} at position 2 .* ${vocabulary}`)],
+    [[ids, Int32Array.of(0, -1, 2, 3, 4)], /id -1 at position 1/],
+  ];
+  for (const [sequences, message] of refusals) {
+    const run = model.run(sequences);
+    await expect(run).rejects.toThrow(InputError);
+    await expect(run).rejects.toThrow(message);
+    expect(gpu.allocatedBytes).toBe(before);
+  }
+  // The longest and the largest that are allowed.
+  await model.run([new Int32Array(context).fill(vocabulary - 1)]);
+  await checkpoint.close();
+});
