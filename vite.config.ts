@@ -71,6 +71,7 @@ export default defineConfig({
           hookTimeout: 120_000,
         },
       },
+      './vitest.browser.config.ts',
     ],
   },
 });

@@ -1,16 +1,12 @@
 import { join } from 'node:path';
 import { figures } from '../analysis/figures.ts';
 import type { ProfileSpectra } from '../analysis/figures.ts';
+import { reportJson, spectraTensors } from '../analysis/output-files.ts';
 import { profileCsv, sequenceNames } from '../analysis/report.ts';
 import type { Report } from '../analysis/report.ts';
 import { writeFileAtomically } from './atomic.ts';
 import { SafetensorsWriter } from './safetensors-writer.ts';
 import type { StageProgress } from './terminal.ts';
-
-/** report.json's text. */
-export function reportJson(report: Report): string {
-  return `${JSON.stringify(report, null, 2)}\n`;
-}
 
 /**
  * Writes a profile's files into a folder, each whole or not at all, report.json last: where it stands, the others do.
@@ -41,14 +37,8 @@ export async function writeProfileFiles(
   onProgress(total, total);
 }
 
-/** `real.singular_values` and `shuffled.singular_values`, F32 [L + 1, min(T, d)]. */
 async function writeSpectra(path: string, spectra: ProfileSpectra): Promise<void> {
-  const declarations = sequenceNames.map((name) => ({
-    name: `${name}.singular_values`,
-    dtype: 'F32',
-    shape: [spectra[name].length, spectra[name][0]?.length ?? 0],
-  }));
-  const writer = await SafetensorsWriter.create(path, declarations);
+  const writer = await SafetensorsWriter.create(path, spectraTensors(spectra));
   try {
     for (const name of sequenceNames) {
       for (const values of spectra[name])

@@ -1,11 +1,7 @@
-import { copyFile, mkdir, readFile, readdir, rename, rm, writeFile } from 'node:fs/promises';
-import { createRequire } from 'node:module';
-import { homedir, tmpdir } from 'node:os';
-import { dirname, join } from 'node:path';
-import { brotliDecompressSync } from 'node:zlib';
+import { copyFile, mkdir, readdir, rename, rm, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
 import { DeviceError } from '../engine/errors.ts';
-
-const require = createRequire(import.meta.url);
+import { archivedFiles, cacheFolders, packageFolder, packageVersion } from './packaged-binaries.ts';
 
 /** A copy of Dawn that finds SwiftShader, and what its Vulkan loader must be told. */
 export interface SoftwareGpu {
@@ -51,11 +47,6 @@ export async function unpackSwiftShader(): Promise<SoftwareGpu> {
   );
 }
 
-/** Where caches go: XDG's folder, else the temporary folder. */
-function cacheFolders(): string[] {
-  return [process.env['XDG_CACHE_HOME'] || join(homedir(), '.cache'), tmpdir()];
-}
-
 async function unpackInto(folder: string, webgpu: string, chromium: string): Promise<void> {
   const isReady = await readdir(folder).then(
     (names) => names.includes('index.js'),
@@ -66,8 +57,7 @@ async function unpackInto(folder: string, webgpu: string, chromium: string): Pro
   const binaries = join(staging, 'dist', 'linux-x64');
   try {
     await mkdir(binaries, { recursive: true });
-    const archive = brotliDecompressSync(await readFile(join(chromium, 'bin', 'swiftshader.tar.br')));
-    for (const [path, content] of tarFiles(archive)) {
+    for (const [path, content] of await archivedFiles(join(chromium, 'bin', 'swiftshader.tar.br'))) {
       if (/^(\.\/)?(libvk_swiftshader\.so|libvulkan\.so\.1|vk_swiftshader_icd\.json)$/.test(path)) {
         await writeFile(join(binaries, path.replace('./', '')), content, { mode: 0o755 });
       }
@@ -83,33 +73,4 @@ async function unpackInto(folder: string, webgpu: string, chromium: string): Pro
   } finally {
     await rm(staging, { recursive: true, force: true });
   }
-}
-
-/** The regular files of an uncompressed tar archive (POSIX ustar: 512-byte headers, octal sizes). */
-function* tarFiles(archive: Buffer): Generator<[string, Buffer]> {
-  for (let at = 0; at + 512 <= archive.length;) {
-    const name = archive.toString('utf8', at, at + 100).replace(/\0.*$/s, '');
-    const size = parseInt(archive.toString('latin1', at + 124, at + 136), 8);
-    const type = archive.toString('latin1', at + 156, at + 157);
-    if (name === '') return;
-    if (type === '0' || type === '\0') yield [name, archive.subarray(at + 512, at + 512 + size)];
-    at += 512 + Math.ceil(size / 512) * 512;
-  }
-}
-
-function packageFolder(name: string): string {
-  // Some packages do not export package.json: look for the folder along the resolution paths instead.
-  for (const modules of require.resolve.paths(name) ?? []) {
-    try {
-      return dirname(require.resolve(join(modules, name, 'package.json')));
-    } catch {
-      // not here
-    }
-  }
-  throw new DeviceError(`the package ${name} is not installed; run npm ci (without --omit=optional)`);
-}
-
-async function packageVersion(folder: string): Promise<string> {
-  const { version } = JSON.parse(await readFile(join(folder, 'package.json'), 'utf8')) as { version: string };
-  return version;
 }

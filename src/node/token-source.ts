@@ -1,7 +1,7 @@
-import { createHash } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
 import type { TextReport } from '../analysis/report.ts';
-import { chooseWindow, parseTokenIds } from '../analysis/window.ts';
+import { decodeText, textWindow } from '../analysis/text.ts';
+import { parseTokenIds } from '../analysis/window.ts';
 import type { GivenTokens } from '../analysis/window.ts';
 import type { ModelConfig } from '../engine/config.ts';
 import { FileError, FormatError, InputError } from '../engine/errors.ts';
@@ -46,24 +46,12 @@ export async function readTokens(
   }
   const source = flags.text ?? defaultText;
   const bytes = await readTextBytes(flags.text, signal);
-  const text = decodeUtf8(bytes, source);
-  if (text === '') throw new InputError(`${source}: the text is empty; give one with at least one token`);
-  const ids = (await loadTokenizer(files)).encode(text);
-  const { start, length } = chooseWindow(ids.length, config.context, flags);
-  return {
-    real: Int32Array.from(ids.slice(start, start + length)),
-    text: {
-      source,
-      sha256: createHash('sha256').update(bytes).digest('hex'),
-      tokens: ids.length,
-      start,
-      length,
-    },
-  };
+  const tokenizer = await loadTokenizer(files);
+  return textWindow(tokenizer, { source, bytes }, config.context, flags);
 }
 
 async function readIds(path: string): Promise<unknown> {
-  const text = decodeUtf8(await readWhole(path), path);
+  const text = decodeText(await readWhole(path), path);
   try {
     return JSON.parse(text) as unknown;
   } catch (error) {
@@ -73,18 +61,22 @@ async function readIds(path: string): Promise<unknown> {
   }
 }
 
-async function readTextBytes(source: string | undefined, signal: AbortSignal): Promise<Uint8Array> {
+async function readTextBytes(
+  source: string | undefined,
+  signal: AbortSignal,
+): Promise<Uint8Array<ArrayBuffer>> {
   if (source === undefined) return readWhole(bundledPath(defaultText));
   return /^https?:\/\//i.test(source) ? fetchWhole(source, signal) : readWhole(source);
 }
 
-async function readWhole(path: string): Promise<Uint8Array> {
-  return readFile(path).catch((error: unknown) => {
+async function readWhole(path: string): Promise<Uint8Array<ArrayBuffer>> {
+  const bytes = await readFile(path).catch((error: unknown) => {
     throw fileErrorFrom(error, path, 'read the file');
   });
+  return new Uint8Array(bytes);
 }
 
-async function fetchWhole(url: string, signal: AbortSignal): Promise<Uint8Array> {
+async function fetchWhole(url: string, signal: AbortSignal): Promise<Uint8Array<ArrayBuffer>> {
   const failure = (reason: string, cause?: unknown) =>
     new FileError(`--text ${url}: ${reason}; check the address, or download the text and give its path`, {
       cause,
@@ -99,13 +91,5 @@ async function fetchWhole(url: string, signal: AbortSignal): Promise<Uint8Array>
     // fetch says only "fetch failed"; what failed stands in its cause.
     const cause = error instanceof Error && error.cause instanceof Error ? error.cause : error;
     throw failure(`cannot be fetched (${cause instanceof Error ? cause.message : String(cause)})`, error);
-  }
-}
-
-function decodeUtf8(bytes: Uint8Array, name: string): string {
-  try {
-    return new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(bytes);
-  } catch {
-    throw new FormatError(`${name}: is not UTF-8 text; convert it, for example with iconv -t UTF-8`);
   }
 }

@@ -1,9 +1,9 @@
 import type { Command } from 'commander';
+import { captureTensors } from '../../analysis/output-files.ts';
 import { Checkpoint } from '../../engine/checkpoint.ts';
-import type { ModelConfig } from '../../engine/config.ts';
 import type { Gpu } from '../../engine/gpu/gpu.ts';
+import { weightSizes } from '../../engine/memory.ts';
 import { Model } from '../../engine/model.ts';
-import type { TensorDeclaration } from '../../engine/safetensors.ts';
 import { defaultModel } from '../bundled.ts';
 import { folderFiles } from '../files.ts';
 import { findModel } from '../model-source.ts';
@@ -44,8 +44,12 @@ async function capture(reference: string, flags: CaptureFlags, context: CommandC
   const checkpoint = await Checkpoint.open(files);
   try {
     const { real: ids } = await readTokens(flags, files, checkpoint.config, signal);
-    using gpu = await context.openGpu();
-    const model = await Model.load(gpu, checkpoint, { signal, onProgress: terminal.stage('load') });
+    using gpu = await context.openGpu(weightSizes(checkpoint).all);
+    const model = await Model.load(gpu, checkpoint, {
+      signal,
+      mostTokens: ids.length,
+      onProgress: terminal.stage('load'),
+    });
     const tensors = captureTensors(model.config, ids.length, flags.logits === true);
     const writer = await SafetensorsWriter.create(flags.out, tensors);
     try {
@@ -63,19 +67,6 @@ async function capture(reference: string, flags: CaptureFlags, context: CommandC
   } finally {
     await checkpoint.close();
   }
-}
-
-/** What the file holds, in its order. */
-function captureTensors(config: ModelConfig, tokens: number, logits: boolean): TensorDeclaration[] {
-  const { layers, width, vocabulary } = config;
-  return [
-    { name: 'ids', dtype: 'I32', shape: [tokens] },
-    { name: 'hidden_states', dtype: 'F32', shape: [layers + 1, tokens, width] },
-    { name: 'residual_final', dtype: 'F32', shape: [tokens, width] },
-    { name: 'max_log_softmax', dtype: 'F32', shape: [tokens] },
-    { name: 'argmax', dtype: 'I32', shape: [tokens] },
-    ...(logits ? [{ name: 'logits', dtype: 'F32', shape: [tokens, vocabulary] }] : []),
-  ];
 }
 
 /** Runs the model and writes each state, and each tile of logits, as it comes: one of them is in memory at a time. */

@@ -1,21 +1,25 @@
 import { join } from 'node:path';
 import type { Command } from 'commander';
 import type { ProfileSpectra } from '../../analysis/figures.ts';
+import { planProfile } from '../../analysis/plan.ts';
 import { profileSequences } from '../../analysis/profile.ts';
+import { reportJson } from '../../analysis/output-files.ts';
 import { buildReport, sequenceNames } from '../../analysis/report.ts';
 import type { Report } from '../../analysis/report.ts';
 import { shuffleTokens } from '../../analysis/shuffle.ts';
 import { Checkpoint } from '../../engine/checkpoint.ts';
+import { weightSizes } from '../../engine/memory.ts';
 import { Model } from '../../engine/model.ts';
 import { defaultModel } from '../bundled.ts';
 import { folderFiles } from '../files.ts';
 import { findModel } from '../model-source.ts';
 import { percentage, wholeNumber } from '../options.ts';
-import { reportJson, writeProfileFiles } from '../profile-files.ts';
+import { writeProfileFiles } from '../profile-files.ts';
 import { formatTable } from '../table.ts';
 import { readTokens } from '../token-source.ts';
 import type { TokenFlags } from '../token-source.ts';
 import type { CommandContext } from './context.ts';
+import { printPlan } from './profile-plan.ts';
 
 export interface ProfileFlags extends TokenFlags {
   readonly seed: number;
@@ -23,6 +27,7 @@ export interface ProfileFlags extends TokenFlags {
   readonly revision?: string;
   readonly out?: string;
   readonly json?: boolean;
+  readonly plan?: boolean;
 }
 
 export const profileDefaults = { seed: 28, threshold: 95 } as const;
@@ -44,7 +49,9 @@ export function addProfileCommand(program: Command, context: CommandContext): vo
     .option('--revision <name>', 'branch, tag or commit on the hub')
     .option('--out <folder>', 'where the files go (default: out/MODEL)')
     .option('--json', 'print report.json on stdout')
+    .option('--plan', 'only say what the run would need: memory, bytes read, operations')
     .action(async (model: string, flags: ProfileFlags) => {
+      if (flags.plan) return printPlan(model, flags, context);
       const { report, folder } = await profileToFiles(model, flags, context);
       process.stdout.write(flags.json ? reportJson(report) : describeProfile(report, folder));
     });
@@ -95,9 +102,18 @@ async function profileModel(
     const { config } = checkpoint;
     const given = await readTokens(flags, files, config, signal);
     const ids = { real: given.real, shuffled: given.shuffled ?? shuffleTokens(given.real, seed) };
-    using gpu = await context.openGpu();
+    const sizes = weightSizes(checkpoint);
+    using gpu = await context.openGpu(sizes.all);
     const loadStarted = performance.now();
-    const model = await Model.load(gpu, checkpoint, { signal, onProgress: terminal.stage('load') });
+    const { memoryLimit, adapter } = gpu;
+    const tokens = ids.real.length;
+    const plan = planProfile({ config, sizes, tokens, memoryLimit, software: adapter.software });
+    const model = await Model.load(gpu, checkpoint, {
+      signal,
+      mostTokens: sequenceNames.length * tokens,
+      reserve: plan.states + plan.scratch,
+      onProgress: terminal.stage('load'),
+    });
     const load = performance.now() - loadStarted;
     const profile = await profileSequences(gpu, model, ids, {
       threshold,

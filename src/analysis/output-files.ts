@@ -1,0 +1,32 @@
+import type { ModelConfig } from '../engine/config.ts';
+import type { TensorDeclaration } from '../engine/safetensors.ts';
+import type { ProfileSpectra } from './figures.ts';
+import { sequenceNames } from './report.ts';
+import type { Report } from './report.ts';
+
+/** report.json's text. */
+export function reportJson(report: Report): string {
+  return `${JSON.stringify(report, null, 2)}\n`;
+}
+
+/** What spectra.safetensors holds: `real.singular_values` and `shuffled.singular_values`, F32 [L + 1, min(T, d)]. */
+export function spectraTensors(spectra: ProfileSpectra): TensorDeclaration[] {
+  return sequenceNames.map((name) => ({
+    name: `${name}.singular_values`,
+    dtype: 'F32',
+    shape: [spectra[name].length, spectra[name][0]?.length ?? 0],
+  }));
+}
+
+/** What states.safetensors holds, in its order: every state of one sequence of `tokens` tokens. */
+export function captureTensors(config: ModelConfig, tokens: number, logits: boolean): TensorDeclaration[] {
+  const { layers, width, vocabulary } = config;
+  return [
+    { name: 'ids', dtype: 'I32', shape: [tokens] },
+    { name: 'hidden_states', dtype: 'F32', shape: [layers + 1, tokens, width] },
+    { name: 'residual_final', dtype: 'F32', shape: [tokens, width] },
+    { name: 'max_log_softmax', dtype: 'F32', shape: [tokens] },
+    { name: 'argmax', dtype: 'I32', shape: [tokens] },
+    ...(logits ? [{ name: 'logits', dtype: 'F32', shape: [tokens, vocabulary] }] : []),
+  ];
+}

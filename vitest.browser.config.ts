@@ -1,0 +1,46 @@
+import { createReadStream } from 'node:fs';
+import { stat } from 'node:fs/promises';
+import { fileURLToPath } from 'node:url';
+import { playwright } from '@vitest/browser-playwright';
+import type { Plugin } from 'vite';
+import { defineConfig } from 'vitest/config';
+import { unpackChromium } from './test/support/chromium.ts';
+
+const here = (path: string) => fileURLToPath(new URL(path, import.meta.url));
+
+/** Serves the project's files untouched under /fixtures/: Vite's own answers turn JSON and others into modules. */
+const fixtures: Plugin = {
+  name: 'fixtures',
+  configureServer(server) {
+    server.middlewares.use('/fixtures', (request, response) => {
+      const path = here(`.${new URL(request.url ?? '/', 'http://localhost').pathname}`);
+      void stat(path).then(
+        (status) => {
+          if (status.isFile()) createReadStream(path).pipe(response);
+          else response.writeHead(404).end();
+        },
+        () => response.writeHead(404).end(),
+      );
+    });
+  },
+};
+
+/** The kernel and golden tests once more, in a real browser. */
+export default defineConfig({
+  plugins: [fixtures],
+  resolve: { alias: { '#platform': here('test/support/platform-browser.ts') } },
+  test: {
+    name: 'browser',
+    include: ['test/shaders/**/*.test.ts', 'test/analysis/spectrum*.test.ts', 'test/engine/golden.test.ts'],
+    testTimeout: 120_000,
+    hookTimeout: 120_000,
+    fileParallelism: false,
+    browser: {
+      enabled: true,
+      headless: true,
+      screenshotFailures: false,
+      provider: playwright({ launchOptions: await unpackChromium() }),
+      instances: [{ browser: 'chromium' }],
+    },
+  },
+});
