@@ -2,13 +2,11 @@ import type { Gpu } from '../engine/gpu/gpu.ts';
 import type { Tensor } from '../engine/gpu/tensor.ts';
 import type { HiddenState, Model } from '../engine/model.ts';
 import { layerDimensions } from './dimensions.ts';
+import { planProfile } from './plan.ts';
 import type { SequenceMeasurements, SequenceName } from './report.ts';
 import { sequenceNames } from './report.ts';
 import { computeSpectra } from './spectrum.ts';
 import type { MatrixView, Spectrum } from './spectrum.ts';
-
-/** Copies of states that wait for their spectra take at most this much, or an eighth of a smaller --gpu-memory. */
-const WAITING_BYTES = 256 * 2 ** 20;
 
 export interface ProfileOptions {
   /** Percent of the variance that the effective dimension must exceed. */
@@ -46,8 +44,13 @@ export async function profileSequences(
   const { threshold, signal, onForward, onSpectrum } = options;
   const tokens = ids.real.length;
   const { layers, width } = model.config;
+  const { memoryLimit, adapter } = gpu;
+  const { config, sizes, isResident } = model;
+  const plan = planProfile({ config, sizes, tokens, memoryLimit, software: adapter.software, isResident });
   const reducer = new StateReducer(gpu, tokens, width, {
     signal,
+    mostStates: plan.statesAtOnce,
+    scratchBytes: plan.scratch,
     onProgress: (done) => onSpectrum?.(done, sequenceNames.length * (layers + 1)),
   });
   const started = performance.now();
@@ -86,19 +89,19 @@ class StateReducer {
   /** What the spectra alone have taken so far. */
   milliseconds = 0;
   readonly #waiting: MatrixView[] = [];
-  readonly #mostWaiting: number;
   #done = 0;
 
   constructor(
     private readonly gpu: Gpu,
     private readonly rows: number,
     private readonly columns: number,
-    private readonly options: { signal: AbortSignal | undefined; onProgress: (done: number) => void },
-  ) {
-    const bound = Math.min(WAITING_BYTES, gpu.memoryLimit / 8);
-    const states = Math.max(1, Math.floor(bound / (sequenceNames.length * this.#matrixBytes)));
-    this.#mostWaiting = states * sequenceNames.length;
-  }
+    private readonly options: {
+      readonly signal: AbortSignal | undefined;
+      readonly mostStates: number;
+      readonly scratchBytes: number;
+      readonly onProgress: (done: number) => void;
+    },
+  ) {}
 
   get #matrixBytes(): number {
     return 4 * this.rows * this.columns;
@@ -117,7 +120,7 @@ class StateReducer {
       }
     });
     recorder.submit();
-    if (this.#waiting.length >= this.#mostWaiting) await this.finish();
+    if (this.#waiting.length >= sequenceNames.length * this.options.mostStates) await this.finish();
   }
 
   /** Computes the spectra of all copies that wait, and frees them. */
@@ -125,11 +128,11 @@ class StateReducer {
     if (this.#waiting.length === 0) return;
     await this.gpu.finish(); // the forward pass up to here is not the spectrum's time
     const started = performance.now();
-    const { signal, onProgress } = this.options;
+    const { signal, scratchBytes, onProgress } = this.options;
     const matrices = this.#waiting.length;
     const spectra = await computeSpectra(this.gpu, this.#waiting, {
       ...(signal ? { signal } : {}),
-      scratchBytes: spectrumScratch(this.gpu),
+      scratchBytes,
       onProgress: (done, total) => {
         onProgress(this.#done + Math.floor((matrices * done) / total));
       },
@@ -149,7 +152,7 @@ class StateReducer {
   }
 }
 
-/** How much scratch the spectra may take: 512 MiB, or half of what --gpu-memory leaves, for weights may be arriving. */
+/** How much scratch spectra may take where there is no model: 512 MiB, or half of what --gpu-memory leaves. */
 export function spectrumScratch(gpu: Gpu): number {
   return Math.min(2 ** 29, (gpu.memoryLimit - gpu.allocatedBytes) / 2);
 }

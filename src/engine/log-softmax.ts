@@ -2,9 +2,7 @@ import type { Gpu } from './gpu/gpu.ts';
 import type { Tensor } from './gpu/tensor.ts';
 import { foldLogSoftmax, weightFormat } from './kernels.ts';
 import { recordLogits } from './matrix-product.ts';
-
-/** The most bytes of logits that exist at once. */
-const TILE_BYTES = 16 * 2 ** 20;
+import { LOGITS_TILE_BYTES } from './memory.ts';
 
 /** Some tokens' logits, read back. */
 export interface LogitsTile {
@@ -56,7 +54,7 @@ export class MaxLogSoftmax implements Disposable {
   ): Promise<void> {
     const rows = this.input.shape[0]!;
     const free = this.gpu.memoryLimit - this.gpu.allocatedBytes;
-    const tileBytes = Math.min(TILE_BYTES, this.gpu.bindingLimit, free);
+    const tileBytes = Math.min(LOGITS_TILE_BYTES, this.gpu.bindingLimit, free);
     const most = Math.max(1, Math.floor(tileBytes / (4 * rows)));
     for (const part of head.parts) {
       for (let start = 0; start < part.rows; start += most) {

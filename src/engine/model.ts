@@ -1,6 +1,5 @@
 import type { Architecture } from './architectures/architecture.ts';
-import { gpt2 } from './architectures/gpt2.ts';
-import { gptNeox } from './architectures/gpt-neox.ts';
+import { architectureOf } from './architectures/choose.ts';
 import type { Checkpoint } from './checkpoint.ts';
 import type { ModelConfig } from './config.ts';
 import { gatherRows, recordEmbedding } from './embedding.ts';
@@ -13,7 +12,8 @@ import { findNonfinite } from './kernels.ts';
 import type { LogitsTile } from './log-softmax.ts';
 import { MaxLogSoftmax } from './log-softmax.ts';
 import { bindableRows, rowsOf } from './matrix-product.ts';
-import { activationBytes } from './memory.ts';
+import { activationBytes, weightSizes } from './memory.ts';
+import type { WeightSizes } from './memory.ts';
 import { WeightStore } from './weight-store.ts';
 import { weightEntry } from './weights.ts';
 import type { WeightSpec } from './weights.ts';
@@ -22,6 +22,10 @@ export interface LoadOptions {
   readonly signal?: AbortSignal;
   /** Bytes of weights read so far, and in all. Weights that stream are read during `run` instead. */
   readonly onProgress?: (done: number, total: number) => void;
+  /** The most tokens in one batch, all sequences together. Default: two sequences as long as the context. */
+  readonly mostTokens?: number;
+  /** Bytes of GPU memory that whoever looks at the states will take; weights leave them free. Default 0. */
+  readonly reserve?: number;
 }
 
 /**
@@ -71,9 +75,11 @@ export class Model implements Disposable {
    */
   static async load(gpu: Gpu, checkpoint: Checkpoint, options: LoadOptions = {}): Promise<Model> {
     const { config } = checkpoint;
-    const architecture: Architecture =
-      config.architecture === 'gpt2' ? gpt2(config, checkpoint) : gptNeox(config, checkpoint);
-    const store = new WeightStore(gpu, checkpoint, architecture, activationBytes(config, 2, config.context));
+    const { mostTokens = 2 * config.context, reserve = 0 } = options;
+    const architecture = architectureOf(checkpoint);
+    const activations = activationBytes(config, 1, mostTokens);
+    const sizes = weightSizes(checkpoint);
+    const store = new WeightStore(gpu, checkpoint, architecture, sizes, activations + reserve, reserve);
     store.validate();
     let done = 0;
     const total = store.residentFileBytes;
@@ -94,6 +100,11 @@ export class Model implements Disposable {
   /** Whether the weights stay on the GPU between runs. */
   get isResident(): boolean {
     return this.store.isResident;
+  }
+
+  /** What the weights take. */
+  get sizes(): WeightSizes {
+    return this.store.sizes;
   }
 
   /** Number of parameters: every weight once, a tied table too, and no buffers. */

@@ -2,11 +2,11 @@ import type { Architecture } from './architectures/architecture.ts';
 import type { Checkpoint } from './checkpoint.ts';
 import type { Gpu } from './gpu/gpu.ts';
 import type { Tensor } from './gpu/tensor.ts';
+import { HEAD_SLICE_BYTES, planWeights } from './memory.ts';
+import type { WeightSizes } from './memory.ts';
 import { weightBytes, weightEntry, WeightReader } from './weights.ts';
 import type { ReadOptions, WeightSpec } from './weights.ts';
 
-/** The most bytes of lm_head that are on the GPU at once while weights stream. */
-const HEAD_SLICE_BYTES = 64 * 2 ** 20;
 /** What the search for NaN takes besides a block's weights. */
 const FLAGS_BYTES = 256;
 
@@ -29,24 +29,20 @@ export class WeightStore implements Disposable {
   #finalNorm: Record<'weight' | 'bias', Tensor> | undefined;
   #disposed = false;
 
-  /** @param reserve bytes to leave free for everything that is no weight */
+  /**
+   * @param reserve bytes to leave free for everything that is no weight
+   * @param guestReserve those of them that whoever looks at the states may take
+   */
   constructor(
     private readonly gpu: Gpu,
     private readonly checkpoint: Checkpoint,
     private readonly architecture: Architecture,
+    readonly sizes: WeightSizes,
     reserve: number,
+    private readonly guestReserve: number,
   ) {
     this.#reader = new WeightReader(gpu, checkpoint);
-    this.isResident = this.totalBytes + reserve <= gpu.memoryLimit;
-  }
-
-  /** Bytes of all blocks, the final norm and lm_head on the GPU. */
-  get totalBytes(): number {
-    const blocks = Array.from({ length: this.checkpoint.config.layers }, (_, layer) =>
-      this.blockBytes(layer),
-    );
-    const rest = [...Object.values(this.architecture.finalNorm), this.architecture.head];
-    return blocks.reduce((sum, bytes) => sum + bytes, 0) + this.#bytes(rest);
+    this.isResident = planWeights(sizes, reserve, gpu.memoryLimit).isResident;
   }
 
   /** Bytes of the files that `load` reads. */
@@ -104,7 +100,7 @@ export class WeightStore implements Disposable {
    */
   loadAhead(layer: number, options: ReadOptions): void {
     if (this.isResident || layer >= this.checkpoint.config.layers) return;
-    const needed = this.blockBytes(layer) + FLAGS_BYTES;
+    const needed = this.blockBytes(layer) + FLAGS_BYTES + this.guestReserve;
     if (this.gpu.allocatedBytes + needed > this.gpu.memoryLimit) return;
     // Whoever looks at a state may have taken the room meanwhile: then the block is loaded when it is asked for, and
     // any other failure shows there, too.

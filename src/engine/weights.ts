@@ -77,12 +77,18 @@ export class WeightReader {
   ): Promise<Record<Role, Tensor>> {
     const loaded: Partial<Record<Role, Tensor>> = {};
     const tensors: Tensor[] = [];
+    const roles = Object.keys(specs) as Role[];
     try {
-      for (const role of Object.keys(specs) as Role[]) {
-        const tensor = await this.#loadOne(specs[role], options);
+      // All memory is taken at once, before the first wait, so that others see at once what is left.
+      for (const role of roles) {
+        const { name, shape } = specs[role];
+        const { dtype } = weightEntry(this.checkpoint, specs[role]);
+        const tensor = this.gpu.tensor(name, shape, shape.length === 1 ? 'F32' : dtype);
         tensors.push(tensor);
         loaded[role] = tensor;
       }
+      for (const [index, role] of roles.entries())
+        await this.#fillWhole(tensors[index]!, specs[role], options);
       await this.checkFinite(tensors);
     } catch (error) {
       for (const tensor of tensors) tensor.dispose();
@@ -141,14 +147,16 @@ export class WeightReader {
     }
   }
 
-  async #loadOne(spec: WeightSpec, options: ReadOptions): Promise<Tensor> {
+  async #fillWhole(tensor: Tensor, spec: WeightSpec, options: ReadOptions): Promise<void> {
     const entry = weightEntry(this.checkpoint, spec);
-    if (spec.shape.length > 1) return this.loadRows(spec, 0, spec.shape[0]!, options);
+    if (spec.shape.length > 1) return this.#fill(tensor, entry, 0, options);
     options.signal?.throwIfAborted();
     const bytes = await entry.source.read(entry.offset, entry.bytes);
     const values = decodeFloats(entry.dtype, bytes, `${entry.source.name}: ${spec.name}`);
+    for (const { buffer, firstRow, rows } of tensor.parts) {
+      this.gpu.write(buffer, 0, values.subarray(firstRow, firstRow + rows));
+    }
     options.onBytes?.(entry.bytes);
-    return this.gpu.upload(spec.name, spec.shape, values);
   }
 
   async #fill(tensor: Tensor, entry: TensorEntry, firstRow: number, options: ReadOptions): Promise<void> {

@@ -4,7 +4,7 @@ import { createRequire } from 'node:module';
 import { dirname, join } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { DeviceError, LaminarError } from '../engine/errors.ts';
-import type { Gpu, GpuOptions } from '../engine/gpu/gpu.ts';
+import type { AdapterReport, Gpu, GpuOptions } from '../engine/gpu/gpu.ts';
 import { describeAdapter, openAdapter } from '../engine/gpu/open.ts';
 import { unpackSwiftShader } from './software-gpu.ts';
 
@@ -30,7 +30,9 @@ export class NoAdapterError extends DeviceError {
   }
 }
 
-export interface NodeGpuOptions extends GpuOptions {
+export interface NodeGpuOptions extends Omit<GpuOptions, 'memoryLimit'> {
+  /** The most bytes of GPU buffers to hold at once, or how to tell from the adapter; default no bound. */
+  readonly memoryLimit?: number | ((adapter: AdapterReport) => number);
   /** Receives one loud line when the CPU has to play the GPU. */
   readonly onNotice?: (line: string) => void;
 }
@@ -64,7 +66,9 @@ export async function openNodeGpu(options: NodeGpuOptions = {}): Promise<Gpu> {
       `NO HARDWARE GPU: computing on the CPU through ${report.description} (slow). Run "laminar doctor" to see why.`,
     );
   }
-  return openAdapter(adapter, options, instance);
+  const { memoryLimit = Infinity, ...rest } = options;
+  const bytes = typeof memoryLimit === 'function' ? memoryLimit(report) : memoryLimit;
+  return openAdapter(adapter, { ...rest, memoryLimit: bytes }, instance);
 }
 
 /**

@@ -10,6 +10,7 @@ import { addFetchCommand } from './commands/fetch.ts';
 import { addMakeCheckpointCommand } from './commands/make-checkpoint.ts';
 import { addProfileCommand } from './commands/profile.ts';
 import { addSpectrumCommand } from './commands/spectrum.ts';
+import { gpuMemoryDefault } from './gpu-memory.ts';
 import { byteCount } from './options.ts';
 
 const EXIT_FAILED = 1;
@@ -50,6 +51,7 @@ async function main(argv: readonly string[]): Promise<number> {
   const program = commandLine(context);
   try {
     await program.parseAsync(argv);
+    if (program.opts<{ verbose?: boolean }>().verbose === true) context.terminal.notice(memoryLine(context));
     return 0;
   } catch (error) {
     if (error instanceof CommanderError && error.exitCode === 0) return 0; // --help, --version
@@ -68,10 +70,10 @@ function commandLine(context: CommandContext): Command {
   const program = new Command('laminar')
     .description('Measures how many dimensions each hidden layer of GPT-2 and Pythia models really uses.')
     .version(packageJson.version)
-    .option('--verbose', 'add the stack to an error')
+    .option('--verbose', 'add the stack to an error, and say at the end how much memory was held')
     .option(
       '--gpu-memory <bytes>',
-      'the most GPU memory to hold, e.g. 1.5GB; weights pass through layer by layer',
+      `the most GPU memory to hold, e.g. 1.5GB; weights that do not fit pass through layer by layer (${gpuMemoryDefault})`,
       byteCount('--gpu-memory'),
     )
     .exitOverride()
@@ -81,6 +83,13 @@ function commandLine(context: CommandContext): Command {
     });
   for (const addCommand of commands) addCommand(program, context);
   return program;
+}
+
+/** The peaks of GPU buffers and of the process. On a software adapter the one is part of the other. */
+function memoryLine(context: CommandContext): string {
+  const { gpu, process } = context.peakMemory();
+  const buffers = gpu === undefined ? '' : `GPU buffers ${gpu} bytes, `;
+  return `laminar: at most ${buffers}process ${process} bytes`;
 }
 
 /** An error as one line. Those that are not ours name their kind too: they are defects, or the system's. */

@@ -65,6 +65,11 @@ function scratchBytes({ columns, vectors, padded, length4 }: SpectrumShape, matr
   };
 }
 
+/** Bytes of all scratch for `matrices` matrices at once. */
+export function workspaceBytes(shape: SpectrumShape, matrices: number): number {
+  return Object.values(scratchBytes(shape, matrices)).reduce((sum, bytes) => sum + bytes, 0);
+}
+
 /** The GPU buffers of one group of matrices. Nothing in them is taken to be zero unless a step clears it. */
 export class SpectrumWorkspace implements Disposable {
   readonly buffers: Readonly<Record<ScratchName, GPUBuffer>>;
@@ -109,7 +114,7 @@ export function matricesAtOnce(gpu: Gpu, shape: SpectrumShape, scratchLimit: num
         `at most ${gpu.bindingLimit}: take fewer tokens`,
     );
   }
-  const total = Object.values(sizes).reduce((sum, bytes) => sum + bytes, 0);
+  const total = workspaceBytes(shape, 1);
   const most = Math.min(Math.floor(gpu.bindingLimit / largest), Math.floor(scratchLimit / total));
   // Where a CPU computes, one round of a group must be short; a GPU gains from more matrices at once.
   const short = Math.floor(workBudget(gpu) / roundWork(shape.padded, shape.length4));

@@ -1,4 +1,5 @@
 import type { Gpu } from '../../engine/gpu/gpu.ts';
+import { defaultGpuMemory } from '../gpu-memory.ts';
 import { openNodeGpu } from '../gpu.ts';
 import { Terminal } from '../terminal.ts';
 
@@ -7,16 +8,27 @@ export class CommandContext {
   readonly terminal = new Terminal();
   /** The value of --gpu-memory, in bytes. */
   gpuMemory: number | undefined;
+  #gpu: Gpu | undefined;
 
   constructor(readonly signal: AbortSignal) {}
 
-  /** Opens a GPU within --gpu-memory, with a notice where the CPU has to play it. The caller disposes of it. */
-  openGpu(): Promise<Gpu> {
-    return openNodeGpu({
-      ...(this.gpuMemory === undefined ? {} : { memoryLimit: this.gpuMemory }),
+  /**
+   * Opens a GPU within --gpu-memory or the default bound, with a notice where the CPU has to play it. The caller
+   * disposes of it.
+   * @param weightBytes of the model that will run, if one will
+   */
+  async openGpu(weightBytes = 0): Promise<Gpu> {
+    this.#gpu = await openNodeGpu({
+      memoryLimit: (adapter) => this.gpuMemory ?? defaultGpuMemory(adapter, weightBytes),
       onNotice: (line) => {
         this.terminal.notice(`laminar: ${line}`);
       },
     });
+    return this.#gpu;
+  }
+
+  /** The most memory held so far, in bytes: GPU buffers (undefined where no GPU was opened) and the whole process. */
+  peakMemory(): { gpu: number | undefined; process: number } {
+    return { gpu: this.#gpu?.peakBytes, process: 1024 * process.resourceUsage().maxRSS };
   }
 }

@@ -1,0 +1,111 @@
+import type { ModelConfig } from '../engine/config.ts';
+import { activationBytes, forwardOperations, planWeights } from '../engine/memory.ts';
+import type { WeightPlan, WeightSizes } from '../engine/memory.ts';
+import { BLOCK, roundWork, spectrumShape, workspaceBytes } from './spectrum/workspace.ts';
+import type { SpectrumShape } from './spectrum/workspace.ts';
+
+/** Copies of states that wait for their spectra take at most this much, and spectra's scratch at most that. */
+const MOST_STATES_BYTES = 256 * 2 ** 20;
+const MOST_SCRATCH_BYTES = 512 * 2 ** 20;
+/** Real and shuffled. */
+const SEQUENCES = 2;
+/** Jacobi sweeps that a hidden state usually takes: of the triangular factor, and after the projection. */
+const USUAL_SWEEPS = [12, 4] as const;
+/**
+ * What a process holds besides GPU buffers, as measured (bench/memory.md): Node, Dawn and the figures' packages, file
+ * chunks on their way, and their copies that the driver keeps until it has them.
+ */
+const PROCESS_BYTES = 640 * 2 ** 20;
+
+export interface PlanInput {
+  readonly config: ModelConfig;
+  readonly sizes: WeightSizes;
+  /** T, the length of each of the two sequences. */
+  readonly tokens: number;
+  /** Bytes; Infinity for no bound. */
+  readonly memoryLimit: number;
+  /** The CPU plays the GPU: its buffers are the process's memory. */
+  readonly software: boolean;
+  /** Where that is settled already; else it follows from the sizes and the limit. */
+  readonly isResident?: boolean;
+}
+
+/** What `laminar profile` will need. Memory and reads in bytes, each an upper bound. */
+export interface ProfilePlan {
+  readonly weights: WeightPlan;
+  readonly activations: number;
+  /** Copies of states that wait for their spectra: how many states at once, and their bytes. */
+  readonly statesAtOnce: number;
+  readonly states: number;
+  /** Scratch that the spectra may take. */
+  readonly scratch: number;
+  /** All GPU buffers at once. */
+  readonly gpu: number;
+  /** The least --gpu-memory with which this run can finish. */
+  readonly leastGpu: number;
+  /** The whole process; with a software adapter, the GPU's buffers too. */
+  readonly host: number;
+  /** From the checkpoint's files. */
+  readonly reads: number;
+  /** Floating-point operations. */
+  readonly operations: { readonly forward: number; readonly spectrum: number };
+}
+
+/**
+ * Shares a bound on GPU memory out among weights, activations, states and the spectra's scratch: weights stay if there
+ * is room for all of them, else two blocks of them pass through; what is left goes to states and scratch, in batches as
+ * large as fit. A run follows this plan, and `profile --plan` prints it.
+ */
+export function planProfile(input: PlanInput): ProfilePlan {
+  const { config, sizes, tokens, memoryLimit, software } = input;
+  const states = config.layers + 1;
+  const shape = spectrumShape(tokens, config.width);
+  const stateBytes = SEQUENCES * 4 * tokens * config.width;
+  const matrixScratch = workspaceBytes(shape, 1);
+  const activations = activationBytes(config, SEQUENCES, tokens);
+  const planned = planWeights(sizes, activations + stateBytes + matrixScratch, memoryLimit);
+  const isResident = input.isResident ?? planned.isResident;
+  const weights = isResident === planned.isResident ? planned : { ...planned, isResident, bytes: sizes.all };
+
+  const room = Math.max(0, memoryLimit - weights.bytes - activations);
+  const statesBudget = Math.min(MOST_STATES_BYTES, room / 3);
+  const statesAtOnce = Math.min(states, Math.max(1, Math.floor(statesBudget / stateBytes)));
+  const statesBytes = statesAtOnce * stateBytes;
+  const scratchBudget = Math.max(matrixScratch, Math.min(MOST_SCRATCH_BYTES, room - statesBytes));
+  const scratch = Math.min(scratchBudget, workspaceBytes(shape, SEQUENCES * statesAtOnce));
+
+  const gpu = weights.bytes + activations + statesBytes + scratch;
+  const leastGpu = weights.least + activations + stateBytes + matrixScratch;
+  const bounded = Math.max(leastGpu, Math.min(gpu, memoryLimit));
+  return {
+    weights,
+    activations,
+    statesAtOnce,
+    states: statesBytes,
+    scratch,
+    gpu: bounded,
+    leastGpu: Math.min(leastGpu, gpu),
+    host: PROCESS_BYTES + (software ? bounded : 0),
+    reads: sizes.read + SEQUENCES * tokens * sizes.embeddingRow,
+    operations: {
+      forward: forwardOperations(config, sizes, SEQUENCES, tokens),
+      spectrum: SEQUENCES * states * spectrumOperations(shape),
+    },
+  };
+}
+
+/**
+ * Operations of one matrix's spectrum, n vectors of length m: centring, Householder QR (2n²(m − n/3), and padding), the
+ * usual number of Jacobi sweeps on n × n and then on n × m, and the projection between them in three digits.
+ */
+function spectrumOperations(shape: SpectrumShape): number {
+  const { rows, columns, vectors, padded, length4 } = shape;
+  const rounds = padded / BLOCK - 1;
+  const [first, last] = USUAL_SWEEPS;
+  return (
+    32 * rows * columns +
+    2 * vectors ** 2 * (4 * length4 - vectors / 3) +
+    rounds * (first * roundWork(padded, padded / 4) + last * roundWork(padded, length4)) +
+    12 * padded * vectors * 4 * length4
+  );
+}

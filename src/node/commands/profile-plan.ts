@@ -1,0 +1,106 @@
+import { planProfile } from '../../analysis/plan.ts';
+import type { ProfilePlan } from '../../analysis/plan.ts';
+import { sequenceNames } from '../../analysis/report.ts';
+import { Checkpoint } from '../../engine/checkpoint.ts';
+import type { AdapterReport } from '../../engine/gpu/gpu.ts';
+import { weightSizes } from '../../engine/memory.ts';
+import { folderFiles } from '../files.ts';
+import { findModel } from '../model-source.ts';
+import { formatTable } from '../table.ts';
+import { formatBytes } from '../terminal.ts';
+import { readTokens } from '../token-source.ts';
+import type { TokenFlags } from '../token-source.ts';
+import type { CommandContext } from './context.ts';
+
+interface PlanFlags extends TokenFlags {
+  readonly revision?: string;
+  readonly json?: boolean;
+}
+
+/** What a plan is for. */
+interface PlanSubject {
+  readonly id: string;
+  readonly tokens: number;
+  readonly adapter: AdapterReport;
+  /** Bytes, Infinity for no bound. */
+  readonly memoryLimit: number;
+}
+
+/** `laminar profile --plan`: what a run will need, from the checkpoint's headers and the adapter; no weight is read. */
+export async function printPlan(reference: string, flags: PlanFlags, context: CommandContext): Promise<void> {
+  const { terminal, signal } = context;
+  const source = await findModel(reference, { revision: flags.revision, signal, terminal });
+  const files = folderFiles(source.folder);
+  const checkpoint = await Checkpoint.open(files);
+  try {
+    const { config } = checkpoint;
+    const tokens = (await readTokens(flags, files, config, signal)).real.length;
+    const sizes = weightSizes(checkpoint);
+    using gpu = await context.openGpu(sizes.all);
+    const { memoryLimit, adapter } = gpu;
+    const plan = planProfile({ config, sizes, tokens, memoryLimit, software: adapter.software });
+    terminal.endStages();
+    const subject = { id: source.id, tokens, adapter, memoryLimit };
+    process.stdout.write(flags.json ? toJson(plan, subject) : toTable(plan, subject));
+  } finally {
+    await checkpoint.close();
+  }
+}
+
+function toJson(plan: ProfilePlan, { id, tokens, adapter, memoryLimit }: PlanSubject): string {
+  const { weights, operations } = plan;
+  const answer = {
+    model: id,
+    tokens,
+    sequences: sequenceNames.length,
+    adapter,
+    gpu_memory_limit: Number.isFinite(memoryLimit) ? memoryLimit : null,
+    fits: plan.leastGpu <= memoryLimit,
+    gpu_bytes: {
+      total: plan.gpu,
+      least: plan.leastGpu,
+      weights: weights.bytes,
+      weights_resident: weights.isResident,
+      activations: plan.activations,
+      states: plan.states,
+      states_at_once: plan.statesAtOnce,
+      spectrum: plan.scratch,
+    },
+    host_bytes: plan.host,
+    read_bytes: plan.reads,
+    operations,
+  };
+  return `${JSON.stringify(answer, null, 2)}\n`;
+}
+
+function toTable(plan: ProfilePlan, { id, tokens, adapter, memoryLimit }: PlanSubject): string {
+  const { weights, operations } = plan;
+  const bound = Number.isFinite(memoryLimit)
+    ? `a bound of ${formatBytes(memoryLimit)} of GPU memory`
+    : 'no bound';
+  const rows = [
+    ['weights', formatBytes(weights.bytes), weights.isResident ? 'stay' : 'stream, two blocks at once'],
+    ['activations', formatBytes(plan.activations), `${sequenceNames.length} x ${tokens} tokens`],
+    ['states', formatBytes(plan.states), `${plan.statesAtOnce} at once`],
+    ['spectrum', formatBytes(plan.scratch), 'scratch'],
+    ['GPU buffers', formatBytes(plan.gpu), `at least ${formatBytes(plan.leastGpu)}`],
+    [
+      'process',
+      formatBytes(plan.host),
+      adapter.software ? 'with the GPU buffers' : 'without the GPU buffers',
+    ],
+    ['reads', formatBytes(plan.reads), 'from the checkpoint'],
+    ['forward', formatOperations(operations.forward), 'floating-point operations'],
+    ['spectrum', formatOperations(operations.spectrum), 'floating-point operations'],
+  ];
+  const advice =
+    plan.leastGpu <= memoryLimit
+      ? ''
+      : `\nThis does not fit: give --gpu-memory ${Math.ceil(plan.leastGpu)} or more, or take fewer tokens.\n`;
+  return `${id}, ${tokens} tokens, on ${adapter.description} with ${bound}; at most:\n\n${formatTable(['', '', ''], rows)}${advice}`;
+}
+
+/** A count of operations with three figures: `3.55e11`. */
+function formatOperations(count: number): string {
+  return count.toExponential(2).replace('e+', 'e');
+}
