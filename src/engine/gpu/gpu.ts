@@ -50,6 +50,16 @@ export class Gpu implements Disposable {
   #peak = 0;
   #failure: DeviceError | undefined;
   #disposed = false;
+  readonly #onError = (event: Event): void => {
+    const { error } = event as GPUUncapturedErrorEvent;
+    const firstLine = error.message.split('\n')[0] ?? '';
+    this.#failure ??=
+      error instanceof GPUOutOfMemoryError
+        ? new DeviceError(
+            `the GPU refused memory (${firstLine}); close other programs or set a smaller --gpu-memory`,
+          )
+        : new DeviceError(`the GPU rejected a command: ${error.message}`);
+  };
 
   constructor(
     readonly device: GPUDevice,
@@ -59,7 +69,7 @@ export class Gpu implements Disposable {
     instance?: object,
   ) {
     if (instance) heldInstances.set(this, instance);
-    this.kernels = new KernelCache(device);
+    this.kernels = KernelCache.of(device);
     this.#uniforms = new UniformPool(device);
     const { maxStorageBufferBindingSize, maxBufferSize } = device.limits;
     this.bindingLimit = Math.min(
@@ -70,16 +80,7 @@ export class Gpu implements Disposable {
     this.memoryLimit = options.memoryLimit ?? Infinity;
     const canTime = options.timed === true && device.features.has('timestamp-query');
     this.timer = canTime ? new KernelTimer(device) : undefined;
-    device.addEventListener('uncapturederror', (event) => {
-      const { error } = event as GPUUncapturedErrorEvent;
-      const firstLine = error.message.split('\n')[0] ?? '';
-      this.#failure ??=
-        error instanceof GPUOutOfMemoryError
-          ? new DeviceError(
-              `the GPU refused memory (${firstLine}); close other programs or set a smaller --gpu-memory`,
-            )
-          : new DeviceError(`the GPU rejected a command: ${error.message}`);
-    });
+    device.addEventListener('uncapturederror', this.#onError);
     void device.lost.then(({ message }) => {
       if (!this.#disposed)
         this.#failure ??= new DeviceError(`the GPU device was lost: ${message}; run again`);
@@ -229,6 +230,7 @@ export class Gpu implements Disposable {
     for (const buffer of [...this.#sizes.keys()]) this.free(buffer);
     this.#uniforms.dispose();
     this.timer?.dispose();
+    this.device.removeEventListener('uncapturederror', this.#onError);
     if (this.ownsDevice) this.device.destroy();
     void this.device.lost.then(() => heldInstances.delete(this));
   }

@@ -67,9 +67,17 @@ interface Compiled {
 
 /** Compiles each kernel once, and each of its specialisations (values of its override constants) once. */
 export class KernelCache {
+  static readonly #caches = new WeakMap<GPUDevice, KernelCache>();
   readonly #compiled = new Map<string, Compiled>();
 
-  constructor(private readonly device: GPUDevice) {}
+  private constructor(private readonly device: GPUDevice) {}
+
+  /** The cache of a device: everything that works on the device shares it. */
+  static of(device: GPUDevice): KernelCache {
+    let cache = KernelCache.#caches.get(device);
+    if (!cache) KernelCache.#caches.set(device, (cache = new KernelCache(device)));
+    return cache;
+  }
 
   /** The pipeline of a kernel for one set of constants, and the layout of its bind group. */
   pipeline(
