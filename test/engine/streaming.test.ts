@@ -7,7 +7,7 @@ import { Model } from '../../src/engine/model.ts';
 import { largestDifference } from '../support/distance.ts';
 import { goldenFiles, readGolden } from '../support/golden.ts';
 import type { GoldenCase } from '../support/golden.ts';
-import { limitedGpu, loadAndRecord, recordRun } from '../support/model-runs.ts';
+import { limitedGpu, loadAndRecord, recordRun, streamingLimit } from '../support/model-runs.ts';
 import type { RecordedRun } from '../support/model-runs.ts';
 
 let gpu: Gpu;
@@ -19,8 +19,6 @@ afterAll(() => {
 });
 
 const cases = ['gpt2-inverse-layer-scale', 'gpt2-f16', 'neox-bf16-sharded', 'neox-f32-sequential'] as const;
-/** Less than the engine sets aside for activations, so that weights stream though nearly everything would fit. */
-const STREAMING = 8 * 2 ** 20;
 
 async function idsOf(name: GoldenCase, tokens?: number): Promise<Int32Array> {
   return (await readGolden(name)).sequences[0]!.ids.slice(0, tokens);
@@ -42,7 +40,8 @@ describe.each(cases)('%s', (name) => {
     const resident = await loadAndRecord(gpu, goldenFiles(name), [ids]);
     expect(resident.isResident).toBe(true);
 
-    using limited = limitedGpu(gpu, { memoryLimit: STREAMING });
+    const memoryLimit = await streamingLimit(gpu, goldenFiles(name));
+    using limited = limitedGpu(gpu, { memoryLimit });
     const checkpoint = await Checkpoint.open(goldenFiles(name));
     const model = await Model.load(limited, checkpoint);
     expect(model.isResident).toBe(false);
@@ -52,7 +51,7 @@ describe.each(cases)('%s', (name) => {
     // A second run streams again, and gives the same again.
     expectSameStates(await recordRun(model, [ids]), resident);
     expect(limited.allocatedBytes).toBe(atRest);
-    expect(limited.peakBytes).toBeLessThanOrEqual(STREAMING);
+    expect(limited.peakBytes).toBeLessThanOrEqual(memoryLimit);
     model.dispose();
     expect(limited.allocatedBytes).toBe(0);
     await checkpoint.close();
@@ -64,7 +63,7 @@ test.each(['gpt2-f16', 'neox-f32-sequential'] as const)(
   async (name) => {
     const ids = await idsOf(name, 9);
     const resident = await loadAndRecord(gpu, goldenFiles(name), [ids]);
-    using generous = limitedGpu(gpu, { memoryLimit: STREAMING });
+    using generous = limitedGpu(gpu, { memoryLimit: await streamingLimit(gpu, goldenFiles(name)) });
     await loadAndRecord(generous, goldenFiles(name), [ids]);
     const enough = generous.peakBytes;
     const sufficient: number[] = [];
@@ -111,11 +110,12 @@ describe('an abort', () => {
   const reason = new Error('the user has seen enough');
 
   test.each([
-    ['resident', undefined],
-    ['streaming', { memoryLimit: STREAMING }],
-  ] as const)('while %s weights load frees them and rejects with the reason', async (_, options) => {
+    ['resident', false],
+    ['streaming', true],
+  ] as const)('while %s weights load frees them and rejects with the reason', async (_, streams) => {
     for (const name of cases) {
-      using limited = limitedGpu(gpu, options ?? {});
+      const memoryLimit = streams ? await streamingLimit(gpu, goldenFiles(name)) : Infinity;
+      using limited = limitedGpu(gpu, { memoryLimit });
       const checkpoint = await Checkpoint.open(goldenFiles(name));
       for (const calls of [0, 1, 2]) {
         const controller = new AbortController();
@@ -126,7 +126,7 @@ describe('an abort', () => {
         if (calls === 0) controller.abort(reason);
         const load = Model.load(limited, checkpoint, { signal: controller.signal, onProgress });
         // Where the weights stream, load reads the final norm alone: its second and last tensor ends it.
-        if (options && calls === 2) (await load).dispose();
+        if (streams && calls === 2) (await load).dispose();
         else await expect(load).rejects.toBe(reason);
         expect(limited.allocatedBytes).toBe(0);
       }
@@ -135,13 +135,14 @@ describe('an abort', () => {
   });
 
   test.each([
-    ['resident', {}],
-    ['streaming', { memoryLimit: STREAMING }],
+    ['resident', false],
+    ['streaming', true],
   ] as const)(
     'while a %s model runs rejects with the reason and leaves the model usable',
-    async (_, options) => {
-      using limited = limitedGpu(gpu, options);
+    async (_, streams) => {
       const name = 'gpt2-inverse-layer-scale';
+      const memoryLimit = streams ? await streamingLimit(gpu, goldenFiles(name)) : Infinity;
+      using limited = limitedGpu(gpu, { memoryLimit });
       const ids = await idsOf(name);
       const checkpoint = await Checkpoint.open(goldenFiles(name));
       const model = await Model.load(limited, checkpoint);

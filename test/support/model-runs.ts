@@ -53,6 +53,16 @@ export function limitedGpu(gpu: Gpu, options: GpuOptions): Gpu {
   return new Gpu(gpu.device, gpu.adapter, options);
 }
 
+/** A memory limit that makes the weights stream: four bytes less than they take. */
+export async function streamingLimit(gpu: Gpu, files: ModelFiles): Promise<number> {
+  using own = limitedGpu(gpu, {});
+  const checkpoint = await Checkpoint.open(files);
+  using model = await Model.load(own, checkpoint);
+  await checkpoint.close();
+  if (!model.isResident) throw new Error(`${files.name} does not fit this device`);
+  return own.allocatedBytes - 4;
+}
+
 /**
  * The same files with one tensor's header entry or content changed.
  * @param change receives the header's JSON text and returns one of equal length, or changes the tensor's bytes
