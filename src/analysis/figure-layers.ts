@@ -1,7 +1,6 @@
 import type { TopLevelSpec } from 'vega-lite';
 import {
   colours,
-  few,
   frame,
   hoverRule,
   lineEncoding,
@@ -10,6 +9,7 @@ import {
   runLine,
   sequenceSeries,
 } from './figure-style.ts';
+import { few } from './quantities.ts';
 import type { Figure, Layer, PositionX, PositionY, Series } from './figure-style.ts';
 import { sequenceNames } from './report.ts';
 import type { LayerReport, Report } from './report.ts';

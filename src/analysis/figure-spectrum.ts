@@ -2,7 +2,6 @@ import type { TopLevelSpec } from 'vega-lite';
 import { cumulativePercent } from './dimensions.ts';
 import type { SingularValues } from './dimensions.ts';
 import {
-  few,
   frame,
   grey,
   hoverRule,
@@ -13,6 +12,7 @@ import {
   runLine,
   sequenceSeries,
 } from './figure-style.ts';
+import { few } from './quantities.ts';
 import type { Figure, Layer, PositionX, PositionY } from './figure-style.ts';
 import { sequenceNames } from './report.ts';
 import type { Report, SequenceName } from './report.ts';

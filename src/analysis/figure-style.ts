@@ -1,4 +1,5 @@
 import type { Config, TopLevelSpec } from 'vega-lite';
+import { grouped } from './quantities.ts';
 import { sequenceNames } from './report.ts';
 import type { Report, SequenceName } from './report.ts';
 
@@ -133,16 +134,6 @@ export function runLine(report: Report): string {
 /** "41 (real), 42 (shuffled)": one number of each sequence, for a subtitle. */
 export function ofBoth(number: (name: SequenceName) => string): string {
   return sequenceNames.map((name) => `${number(name)} (${name})`).join(', ');
-}
-
-/** A whole number in groups of three digits. */
-export function grouped(value: number): string {
-  return String(value).replace(/\B(?=(\d{3})+$)/g, ',');
-}
-
-/** A number with a few significant digits, as a tooltip shows it; a dash for null. */
-export function few(value: number | null, digits = 4): string {
-  return value === null ? '–' : String(Number(value.toPrecision(digits))).replace('-', '−');
 }
 
 /** The end of a long folder path is what tells models apart. */

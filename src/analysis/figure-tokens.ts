@@ -1,5 +1,6 @@
 import type { TopLevelSpec } from 'vega-lite';
-import { few, frame, lineEncoding, ofBoth, pointEncoding, runLine, sequenceSeries } from './figure-style.ts';
+import { frame, lineEncoding, ofBoth, pointEncoding, runLine, sequenceSeries } from './figure-style.ts';
+import { few } from './quantities.ts';
 import type { Figure, PositionX, PositionY } from './figure-style.ts';
 import { sequenceNames } from './report.ts';
 import type { Report } from './report.ts';

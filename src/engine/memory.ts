@@ -1,6 +1,7 @@
 import { architectureOf } from './architectures/choose.ts';
 import type { Checkpoint } from './checkpoint.ts';
 import type { ModelConfig } from './config.ts';
+import type { AdapterReport } from './gpu/gpu.ts';
 import { elementCount } from './gpu/tensor.ts';
 import { weightBytes, weightEntry } from './weights.ts';
 import type { WeightSpec } from './weights.ts';
@@ -11,6 +12,26 @@ export const HEAD_SLICE_BYTES = 64 * 2 ** 20;
 export const LOGITS_TILE_BYTES = 16 * 2 ** 20;
 /** Flags, indices and other small buffers, together. */
 const SMALL_BUFFERS_BYTES = 256 * 2 ** 10;
+
+/** Weights larger than this stream through a hardware GPU, whose memory WebGPU does not tell. */
+const HARDWARE_BYTES = 4 * 2 ** 30;
+/** The part of the machine's memory that buffers of a software adapter may take. */
+const SOFTWARE_SHARE = 1 / 4;
+
+/**
+ * The bound on GPU memory where the user gives none. A software adapter's buffers are the machine's own memory.
+ * @param weightBytes of the model that will run, 0 if none
+ * @param machineBytes memory of the machine
+ * @returns bytes, Infinity for no bound
+ */
+export function defaultMemoryLimit(
+  adapter: AdapterReport,
+  weightBytes: number,
+  machineBytes: number,
+): number {
+  if (adapter.software) return Math.floor(machineBytes * SOFTWARE_SHARE);
+  return weightBytes > HARDWARE_BYTES ? HARDWARE_BYTES : Infinity;
+}
 
 /** What a model's weights take. All in bytes, but for the elements. */
 export interface WeightSizes {

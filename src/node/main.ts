@@ -10,7 +10,7 @@ import { addFetchCommand } from './commands/fetch.ts';
 import { addMakeCheckpointCommand } from './commands/make-checkpoint.ts';
 import { addProfileCommand } from './commands/profile.ts';
 import { addSpectrumCommand } from './commands/spectrum.ts';
-import { gpuMemoryDefault } from './gpu-memory.ts';
+import { gpuMemoryDefault } from './machine-memory.ts';
 import { byteCount } from './options.ts';
 
 const EXIT_FAILED = 1;

@@ -1,5 +1,6 @@
 import { MultiBar, Presets } from 'cli-progress';
 import type { SingleBar } from 'cli-progress';
+import { formatBytes } from '../analysis/quantities.ts';
 
 /** Reports that a stage of work has come to `done` of `total` units. */
 export type StageProgress = (done: number, total: number) => void;
@@ -63,12 +64,4 @@ function rateSince(first: number): (done: number) => string {
     const seconds = (performance.now() - started) / 1000;
     return seconds > 0.5 ? `, ${formatBytes(Math.round((done - first) / seconds))}/s` : '';
   };
-}
-
-/** A byte count in decimal units with three figures, as disks and the hub count them: `1.52 GB`. */
-export function formatBytes(bytes: number): string {
-  const units = ['B', 'kB', 'MB', 'GB', 'TB'];
-  const power = Math.min(units.length - 1, Math.max(0, Math.floor(Math.log10(Math.max(1, bytes)) / 3)));
-  const value = bytes / 1000 ** power;
-  return `${power === 0 ? value : value.toPrecision(3)} ${units[power]}`;
 }

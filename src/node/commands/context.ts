@@ -1,6 +1,7 @@
 import type { Gpu } from '../../engine/gpu/gpu.ts';
-import { defaultGpuMemory } from '../gpu-memory.ts';
+import { defaultMemoryLimit } from '../../engine/memory.ts';
 import { openNodeGpu } from '../gpu.ts';
+import { machineMemory } from '../machine-memory.ts';
 import { Terminal } from '../terminal.ts';
 
 /** What every command gets: the flags all commands share, a way to speak, and the signal that Ctrl-C aborts. */
@@ -19,7 +20,7 @@ export class CommandContext {
    */
   async openGpu(weightBytes = 0): Promise<Gpu> {
     this.#gpu = await openNodeGpu({
-      memoryLimit: (adapter) => this.gpuMemory ?? defaultGpuMemory(adapter, weightBytes),
+      memoryLimit: (adapter) => this.gpuMemory ?? defaultMemoryLimit(adapter, weightBytes, machineMemory()),
       onNotice: (line) => {
         this.terminal.notice(`laminar: ${line}`);
       },

@@ -1,11 +1,11 @@
 import type { Command } from 'commander';
 import packageJson from '../../../package.json' with { type: 'json' };
+import { formatBytes } from '../../analysis/quantities.ts';
 import { DeviceError } from '../../engine/errors.ts';
 import type { AdapterReport } from '../../engine/gpu/gpu.ts';
 import { describeAdapter } from '../../engine/gpu/open.ts';
 import { findAdapter, NoAdapterError } from '../gpu.ts';
 import type { AdapterAttempt } from '../gpu.ts';
-import { formatBytes } from '../terminal.ts';
 import type { CommandContext } from './context.ts';
 
 /** What `doctor --json` prints. */

@@ -1,10 +1,10 @@
 import type { Command } from 'commander';
+import { formatBytes } from '../../analysis/quantities.ts';
 import { InputError } from '../../engine/errors.ts';
 import { makeCheckpoint } from '../make-checkpoint.ts';
 import { wholeNumber } from '../options.ts';
 import { publishedNames } from '../published-shapes.ts';
 import type { WeightDtype } from '../published-shapes.ts';
-import { formatBytes } from '../terminal.ts';
 import type { CommandContext } from './context.ts';
 
 interface MakeCheckpointFlags {

@@ -1,13 +1,13 @@
 import { planProfile } from '../../analysis/plan.ts';
 import type { ProfilePlan } from '../../analysis/plan.ts';
 import { sequenceNames } from '../../analysis/report.ts';
+import { formatBytes } from '../../analysis/quantities.ts';
 import { Checkpoint } from '../../engine/checkpoint.ts';
 import type { AdapterReport } from '../../engine/gpu/gpu.ts';
 import { weightSizes } from '../../engine/memory.ts';
 import { folderFiles } from '../files.ts';
 import { findModel } from '../model-source.ts';
 import { formatTable } from '../table.ts';
-import { formatBytes } from '../terminal.ts';
 import { readTokens } from '../token-source.ts';
 import type { TokenFlags } from '../token-source.ts';
 import type { CommandContext } from './context.ts';

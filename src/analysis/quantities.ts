@@ -1,0 +1,19 @@
+/** Numbers as people read them: on the terminal, on the page and in figures. */
+
+/** A byte count in decimal units with three figures, as disks and the hub count them: `1.52 GB`. */
+export function formatBytes(bytes: number): string {
+  const units = ['B', 'kB', 'MB', 'GB', 'TB'];
+  const power = Math.min(units.length - 1, Math.max(0, Math.floor(Math.log10(Math.max(1, bytes)) / 3)));
+  const value = bytes / 1000 ** power;
+  return `${power === 0 ? value : value.toPrecision(3)} ${units[power]}`;
+}
+
+/** A whole number in groups of three digits. */
+export function grouped(value: number): string {
+  return String(value).replace(/\B(?=(\d{3})+$)/g, ',');
+}
+
+/** A number with a few significant digits, as a tooltip shows it; a dash for null. */
+export function few(value: number | null, digits = 4): string {
+  return value === null ? '–' : String(Number(value.toPrecision(digits))).replace('-', '−');
+}
