@@ -26,6 +26,8 @@ export { freedmanDiaconis } from './analysis/histogram.ts';
 export type { Histogram } from './analysis/histogram.ts';
 export { profileSequences } from './analysis/profile.ts';
 export type { Profile, ProfileOptions } from './analysis/profile.ts';
+export { profileReport } from './analysis/profile-report.ts';
+export type { ProfileReportOptions, ProfileSubject } from './analysis/profile-report.ts';
 export { shuffleTokens } from './analysis/shuffle.ts';
 export { chooseWindow } from './analysis/window.ts';
 export type { TokenWindow, WindowOptions } from './analysis/window.ts';

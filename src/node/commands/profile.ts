@@ -1,15 +1,12 @@
 import { join } from 'node:path';
 import type { Command } from 'commander';
 import type { ProfileSpectra } from '../../analysis/figures.ts';
-import { planProfile } from '../../analysis/plan.ts';
-import { profileSequences } from '../../analysis/profile.ts';
 import { reportJson } from '../../analysis/output-files.ts';
-import { buildReport, sequenceNames } from '../../analysis/report.ts';
+import { profileReport } from '../../analysis/profile-report.ts';
+import { sequenceNames } from '../../analysis/report.ts';
 import type { Report } from '../../analysis/report.ts';
-import { shuffleTokens } from '../../analysis/shuffle.ts';
 import { Checkpoint } from '../../engine/checkpoint.ts';
 import { weightSizes } from '../../engine/memory.ts';
-import { Model } from '../../engine/model.ts';
 import { defaultModel } from '../bundled.ts';
 import { folderFiles } from '../files.ts';
 import { findModel } from '../model-source.ts';
@@ -99,40 +96,21 @@ async function profileModel(
   const files = folderFiles(source.folder);
   const checkpoint = await Checkpoint.open(files);
   try {
-    const { config } = checkpoint;
-    const given = await readTokens(flags, files, config, signal);
-    const ids = { real: given.real, shuffled: given.shuffled ?? shuffleTokens(given.real, seed) };
-    const sizes = weightSizes(checkpoint);
-    using gpu = await context.openGpu(sizes.all);
-    const loadStarted = performance.now();
-    const { memoryLimit, adapter } = gpu;
-    const tokens = ids.real.length;
-    const plan = planProfile({ config, sizes, tokens, memoryLimit, software: adapter.software });
-    const model = await Model.load(gpu, checkpoint, {
-      signal,
-      mostTokens: sequenceNames.length * tokens,
-      reserve: plan.states + plan.scratch,
-      onProgress: terminal.stage('load'),
-    });
-    const load = performance.now() - loadStarted;
-    const profile = await profileSequences(gpu, model, ids, {
-      threshold,
-      signal,
-      onForward: terminal.stage('forward'),
-      onSpectrum: terminal.stage('spectrum'),
-    });
-    const { parameters, dtype } = model;
-    model.dispose();
-    const report = buildReport({
-      model: { ...config, id: source.id, revision: source.revision, parameters, dtype },
-      adapter: gpu.adapter,
-      text: given.text,
-      threshold,
-      seed,
-      sequences: profile.sequences,
-      timings: { load, ...profile.timings, total: performance.now() - started },
-    });
-    return { report, spectra: profile.singularValues };
+    const { text, ...tokens } = await readTokens(flags, files, checkpoint.config, signal);
+    using gpu = await context.openGpu(weightSizes(checkpoint).all);
+    const { id, revision } = source;
+    return await profileReport(
+      gpu,
+      checkpoint,
+      { id, revision, tokens, text, seed, started },
+      {
+        threshold,
+        signal,
+        onLoad: terminal.stage('load'),
+        onForward: terminal.stage('forward'),
+        onSpectrum: terminal.stage('spectrum'),
+      },
+    );
   } finally {
     await checkpoint.close();
   }
