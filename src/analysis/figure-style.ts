@@ -18,6 +18,7 @@ export const colours = {
   shuffledShare: '#e69f00',
 };
 export const grey = '#6b6b6b';
+export const gridGrey = '#e4e4e4';
 
 /** One layer of a specification, and its encodings, in Vega-Lite's own types. */
 type Layered = Extract<TopLevelSpec, { layer: unknown }>;
@@ -80,17 +81,20 @@ const is = (label: string) => ({ field: 'series', equal: label });
 
 const seriesField = { field: 'series', type: 'nominal', sort: null } as const;
 
-const font = 'DejaVu Sans, sans-serif';
+/** The font that figures are drawn with; it comes with the package, for machines that have none. */
+export const figureFont = 'DejaVu Sans';
+/** PNG pixels per unit of a figure. */
+export const figurePixelRatio = 2;
 
 const config: Config = {
-  font,
+  font: `${figureFont}, sans-serif`,
   axis: {
     labelFontSize: 12,
     titleFontSize: 13,
     titleFontWeight: 'normal',
     titlePadding: 10,
     labelFlush: false,
-    gridColor: '#e4e4e4',
+    gridColor: gridGrey,
     domainColor: grey,
     tickColor: grey,
   },

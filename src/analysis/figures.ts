@@ -6,6 +6,7 @@ import type { Figure } from './figure-style.ts';
 import { maxLogSoftmaxFigure } from './figure-tokens.ts';
 import type { Report, SequenceName } from './report.ts';
 
+export { figureFont, figurePixelRatio } from './figure-style.ts';
 export type { Figure } from './figure-style.ts';
 
 /** The singular values of every state 0 to L, real and shuffled, each [components]. */

@@ -6,6 +6,9 @@ import type { Histogram } from './histogram.ts';
 /** The version that writes the report; the same as package.json's. */
 export const laminarVersion = '0.1.0';
 
+/** What a profile takes where nothing is asked. */
+export const profileDefaults = { seed: 28, threshold: 95 } as const;
+
 /** One residual-stream state, measured; `layer` 0 is the embedding. */
 export interface LayerReport extends LayerDimensions {
   layer: number;

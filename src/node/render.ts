@@ -3,11 +3,9 @@ import { Resvg } from '@resvg/resvg-js';
 import { parse, View } from 'vega';
 import { compile } from 'vega-lite';
 import type { TopLevelSpec } from 'vega-lite';
+import { figureFont, figurePixelRatio } from '../analysis/figures.ts';
 
-/** PNG pixels per unit of the figure. */
-const pixelRatio = 2;
-
-/** The font that the figures name, brought along for machines that have none. */
+/** The figures' font. */
 const fontFiles = ['DejaVuSans.ttf', 'DejaVuSans-Bold.ttf'].map((file) =>
   createRequire(import.meta.url).resolve(`dejavu-fonts-ttf/ttf/${file}`),
 );
@@ -25,8 +23,8 @@ export async function renderSvg(specification: TopLevelSpec): Promise<string> {
 /** Turns an SVG document of `renderSvg` into a PNG file's bytes, at twice its size. */
 export function renderPng(svg: string): Uint8Array {
   const image = new Resvg(svg, {
-    fitTo: { mode: 'zoom', value: pixelRatio },
-    font: { fontFiles, loadSystemFonts: false, defaultFontFamily: 'DejaVu Sans' },
+    fitTo: { mode: 'zoom', value: figurePixelRatio },
+    font: { fontFiles, loadSystemFonts: false, defaultFontFamily: figureFont },
   });
   return image.render().asPng();
 }

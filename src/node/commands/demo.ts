@@ -1,7 +1,8 @@
 import type { Command } from 'commander';
+import { profileDefaults } from '../../analysis/report.ts';
 import { bundledModels } from '../bundled.ts';
 import type { CommandContext } from './context.ts';
-import { describeProfile, profileDefaults, profileToFiles } from './profile.ts';
+import { describeProfile, profileToFiles } from './profile.ts';
 
 /** `laminar demo`, what `npm start` runs: the profiles of the bundled models, into out/NAME. */
 export function addDemoCommand(program: Command, context: CommandContext): void {

@@ -3,7 +3,7 @@ import type { Command } from 'commander';
 import type { ProfileSpectra } from '../../analysis/figures.ts';
 import { reportJson } from '../../analysis/output-files.ts';
 import { profileReport } from '../../analysis/profile-report.ts';
-import { sequenceNames } from '../../analysis/report.ts';
+import { profileDefaults, sequenceNames } from '../../analysis/report.ts';
 import type { Report } from '../../analysis/report.ts';
 import { Checkpoint } from '../../engine/checkpoint.ts';
 import { weightSizes } from '../../engine/memory.ts';
@@ -26,8 +26,6 @@ export interface ProfileFlags extends TokenFlags {
   readonly json?: boolean;
   readonly plan?: boolean;
 }
-
-export const profileDefaults = { seed: 28, threshold: 95 } as const;
 
 /** `laminar profile`: the effective dimension of each layer, for a text and for the same tokens shuffled. */
 export function addProfileCommand(program: Command, context: CommandContext): void {

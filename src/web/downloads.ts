@@ -1,0 +1,54 @@
+import { reportJson, spectraTensors } from '../analysis/output-files.ts';
+import type { Figure } from '../analysis/figures.ts';
+import { profileCsv, sequenceNames } from '../analysis/report.ts';
+import { button, create } from './elements.ts';
+import type { Answers } from './messages.ts';
+import { safetensorsBlob } from './safetensors-blob.ts';
+
+/** Hands a file to the browser's downloads. */
+export function download(name: string, content: Blob): void {
+  const address = URL.createObjectURL(content);
+  create('a', { href: address, download: name }).click();
+  // The browser has taken the blob by then; an address that stays would hold it as long as the page.
+  setTimeout(() => {
+    URL.revokeObjectURL(address);
+  }, 60_000);
+}
+
+/**
+ * Puts the buttons of a run's files into a container: those that the command writes.
+ * @param onStates called when the states are asked for, which takes another run
+ */
+export function addDownloads(
+  container: HTMLElement,
+  { report, spectra }: Answers['profile'],
+  onStates: () => void,
+): void {
+  const file = (name: string, make: () => Blob) =>
+    button(name, () => {
+      download(name, make());
+    });
+  container.replaceChildren(
+    file('report.json', () => new Blob([reportJson(report)], { type: 'application/json' })),
+    file('profile.csv', () => new Blob([profileCsv(report)], { type: 'text/csv' })),
+    file('spectra.safetensors', () => {
+      const chunks = sequenceNames.map((name) => {
+        const values = spectra[name].map((singularValues) => Float32Array.from(singularValues));
+        return [`${name}.singular_values`, values] as const;
+      });
+      return safetensorsBlob(spectraTensors(spectra), new Map(chunks));
+    }),
+    button('states.safetensors', onStates, {
+      title: 'Runs the model once more, and keeps every hidden state',
+    }),
+  );
+}
+
+/** Downloads a figure as the command draws it. */
+export async function downloadFigure({ name, specification }: Figure, ending: 'svg' | 'png'): Promise<void> {
+  const { figureSvg } = await import('./figure-drawing.ts');
+  const svg = await figureSvg(specification);
+  if (ending === 'svg') return download(`${name}.svg`, new Blob([svg], { type: 'image/svg+xml' }));
+  const { figurePng } = await import('./figure-png.ts');
+  download(`${name}.png`, new Blob([await figurePng(svg)], { type: 'image/png' }));
+}

@@ -1,0 +1,98 @@
+import type { Answers, FromWorker, Question, Stage, ToWorker } from './messages.ts';
+
+/** A worker that does not stop on its own in this time is ended, in milliseconds. */
+const PATIENCE = 700;
+
+/** The question was stopped, by the user. */
+export class Stopped extends Error {}
+
+/** What is told while a question is worked on. */
+export interface Listener {
+  readonly onProgress?: (stage: Stage, done: number, total: number) => void;
+  readonly onNotice?: (message: string) => void;
+}
+
+interface Waiting {
+  readonly resolve: (answer: never) => void;
+  readonly reject: (error: Error) => void;
+  readonly listener: Listener;
+}
+
+/** The page's side of the worker that runs the engine; the worker starts with the first question. */
+export class EngineClient {
+  #worker: Worker | undefined;
+  #count = 0;
+  readonly #waiting = new Map<number, Waiting>();
+
+  /**
+   * Asks the engine. Questions are answered one after another.
+   * @param signal stops the work: within a second, whatever the GPU is at
+   * @throws Error with a sentence for the user; Stopped if the signal stopped it
+   */
+  ask<Kind extends Question['kind']>(
+    question: Extract<Question, { kind: Kind }>,
+    signal?: AbortSignal,
+    listener: Listener = {},
+  ): Promise<Answers[Kind]> {
+    this.#worker ??= this.#start();
+    const number = ++this.#count;
+    signal?.addEventListener('abort', () => {
+      this.#stop(number);
+    });
+    return new Promise<Answers[Kind]>((resolve, reject) => {
+      this.#waiting.set(number, { resolve, reject, listener });
+      this.#send({ kind: 'ask', number, question });
+    });
+  }
+
+  #stop(number: number): void {
+    this.#send({ kind: 'stop', number });
+    setTimeout(() => {
+      if (this.#waiting.has(number)) this.#end(new Stopped('stopped'));
+    }, PATIENCE);
+  }
+
+  #send(message: ToWorker): void {
+    this.#worker?.postMessage(message);
+  }
+
+  #start(): Worker {
+    const worker = new Worker(new URL('./worker.ts', import.meta.url), { type: 'module' });
+    worker.addEventListener('message', ({ data }: MessageEvent<FromWorker>) => {
+      this.#receive(data);
+    });
+    worker.addEventListener('error', (event) => {
+      event.preventDefault();
+      const reason = event.message || 'its script could not be loaded';
+      this.#end(new Error(`The engine's worker failed (${reason}); reload the page and try again.`));
+    });
+    return worker;
+  }
+
+  #receive(message: FromWorker): void {
+    const waiting = this.#waiting.get(message.number);
+    switch (message.kind) {
+      case 'progress':
+        waiting?.listener.onProgress?.(message.stage, message.done, message.total);
+        return;
+      case 'notice':
+        waiting?.listener.onNotice?.(message.message);
+        return;
+      case 'done':
+        this.#waiting.delete(message.number);
+        waiting?.resolve(message.answer as never);
+        return;
+      case 'failed':
+        this.#waiting.delete(message.number);
+        waiting?.reject(message.stopped ? new Stopped('stopped') : new Error(message.message));
+    }
+  }
+
+  /** Ends the worker and everything that waits for it; the next question starts another. */
+  #end(reason: Error): void {
+    this.#worker?.terminate();
+    this.#worker = undefined;
+    for (const { reject } of this.#waiting.values()) reject(reason);
+    this.#waiting.clear();
+  }
+}

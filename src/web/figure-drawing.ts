@@ -1,0 +1,61 @@
+import { parse, textMetrics, View } from 'vega';
+import { expressionInterpreter } from 'vega-interpreter';
+import { compile } from 'vega-lite';
+import type { TopLevelSpec } from 'vega-lite';
+
+/** Where a figure is drawn, and what happens when the pointer meets it. */
+export interface FigureStage {
+  readonly container: HTMLElement;
+  /** Called with the row under a click, as the specification's data has it. */
+  readonly onClick: (row: Readonly<Record<string, unknown>>) => void;
+  /** Called with the lines under the pointer, and where it is; undefined when there are none any more. */
+  readonly onHover: (lines: Readonly<Record<string, string>> | undefined, event: MouseEvent) => void;
+}
+
+/** Draws a specification into the page; without eval, which the page's policy forbids. @returns what takes it away */
+export async function drawFigure(
+  specification: TopLevelSpec,
+  { container, onClick, onHover }: FigureStage,
+): Promise<() => void> {
+  const view = viewOf(specification, { renderer: 'svg', container });
+  view.tooltip((_, event, __, value: Readonly<Record<string, string>> | null) => {
+    onHover(value ?? undefined, event);
+  });
+  view.addEventListener('click', (_, item) => {
+    const row = rowOf(item?.datum);
+    if (row) onClick(row);
+  });
+  await view.runAsync();
+  return () => {
+    view.finalize();
+    container.replaceChildren();
+  };
+}
+
+/** A specification as an SVG document, to the letter what the command writes. */
+export async function figureSvg(specification: TopLevelSpec): Promise<string> {
+  // Where there is no canvas, Vega estimates the widths of words. So it must here, for the same layout.
+  textMetrics.canvas(false);
+  const view = viewOf(specification, { renderer: 'none' });
+  try {
+    return await view.toSVG();
+  } finally {
+    view.finalize();
+    textMetrics.canvas(true);
+  }
+}
+
+function viewOf(
+  specification: TopLevelSpec,
+  options: { readonly renderer: 'svg' | 'none'; readonly container?: HTMLElement },
+): View {
+  const { spec } = compile(specification);
+  return new View(parse(spec, undefined, { ast: true }), { ...options, expr: expressionInterpreter });
+}
+
+/** The nearest row is found through cells laid around the rows, whose datum holds the row's own. */
+function rowOf(datum: unknown): Readonly<Record<string, unknown>> | undefined {
+  if (typeof datum !== 'object' || datum === null) return undefined;
+  const inner = (datum as { readonly datum?: unknown }).datum;
+  return rowOf(inner) ?? (datum as Readonly<Record<string, unknown>>);
+}

@@ -1,0 +1,106 @@
+import type { Figure } from '../analysis/figures.ts';
+import { create } from './elements.ts';
+import { themed } from './figure-theme.ts';
+
+const darkScheme = matchMedia('(prefers-color-scheme: dark)');
+
+/** One figure on the page: title and subtitle as text, the drawing, and a tooltip that follows the pointer. */
+export class FigureView {
+  readonly #title = create('h3');
+  readonly #subtitle = create('p', { className: 'subtitle' });
+  readonly #drawing = create('div', { className: 'drawing' });
+  readonly #tooltip = create('div', { className: 'tooltip', hidden: true });
+  readonly #buttons = create('div', { className: 'buttons' });
+  readonly element = create(
+    'figure',
+    {},
+    this.#title,
+    this.#subtitle,
+    this.#drawing,
+    this.#buttons,
+    this.#tooltip,
+  );
+  readonly #resizes: ResizeObserver;
+  readonly #redraw = (): void => void this.#draw();
+  #figure: Figure | undefined;
+  #clear: () => void = () => undefined;
+  #drawnWidth = 0;
+  /** Counts drawings, so that one that was overtaken does not appear. */
+  #drawings = 0;
+
+  /**
+   * @param onLayer called with the layer that was clicked
+   * @param buttons of the figure's downloads
+   */
+  constructor(
+    private readonly onLayer: (layer: number) => void,
+    buttons: readonly HTMLButtonElement[],
+  ) {
+    this.#buttons.append(...buttons);
+    this.#drawing.setAttribute('role', 'img');
+    this.#resizes = new ResizeObserver(() => {
+      if (Math.abs(this.#drawing.clientWidth - this.#drawnWidth) > 1) void this.#draw();
+    });
+    this.#resizes.observe(this.#drawing);
+    darkScheme.addEventListener('change', this.#redraw);
+  }
+
+  /** Shows a figure in place of the last one. */
+  async show(figure: Figure): Promise<void> {
+    this.#figure = figure;
+    const { description, title } = figure.specification;
+    const subtitle = typeof title === 'object' && title !== null && 'subtitle' in title ? title.subtitle : '';
+    this.#title.textContent = figure.title;
+    this.#subtitle.textContent = [subtitle].flat().join(' · ');
+    this.#drawing.setAttribute('aria-label', description ?? figure.title);
+    await this.#draw();
+  }
+
+  dispose(): void {
+    this.#resizes.disconnect();
+    darkScheme.removeEventListener('change', this.#redraw);
+    this.#drawings++;
+    this.#clear();
+    this.element.remove();
+  }
+
+  async #draw(): Promise<void> {
+    const width = this.#drawing.clientWidth;
+    if (!this.#figure || width === 0) return;
+    this.#drawnWidth = width;
+    const drawing = ++this.#drawings;
+    const specification = themed(this.#figure, { width, isDark: darkScheme.matches });
+    const { drawFigure } = await import('./figure-drawing.ts');
+    if (drawing !== this.#drawings) return;
+    this.#clear();
+    this.#clear = () => undefined;
+    const clear = await drawFigure(specification, {
+      container: this.#drawing,
+      onClick: ({ layer }) => {
+        if (typeof layer === 'number') this.onLayer(layer);
+      },
+      onHover: (lines, event) => {
+        this.#hover(lines, event);
+      },
+    });
+    if (drawing === this.#drawings) this.#clear = clear;
+    else clear();
+  }
+
+  #hover(lines: Readonly<Record<string, string>> | undefined, event: MouseEvent): void {
+    this.#tooltip.hidden = lines === undefined;
+    if (!lines) return;
+    const rows = Object.entries(lines).flatMap(([name, text]) => [
+      create('dt', {}, name),
+      create('dd', {}, text),
+    ]);
+    this.#tooltip.replaceChildren(create('dl', {}, ...rows));
+    // Beside the pointer, on the side that has more room.
+    const frame = this.element.getBoundingClientRect();
+    const isRight = event.clientX - frame.left > frame.width / 2;
+    const { style } = this.#tooltip;
+    style.top = `${event.clientY - frame.top + 12}px`;
+    style.left = isRight ? 'auto' : `${event.clientX - frame.left + 12}px`;
+    style.right = isRight ? `${frame.right - event.clientX + 12}px` : 'auto';
+  }
+}

@@ -1,0 +1,66 @@
+import { FileError, InputError } from '../engine/errors.ts';
+import { isJsonObject } from '../engine/files.ts';
+import { KeptBlocks } from './kept-blocks.ts';
+
+const HUB = 'https://huggingface.co';
+
+/** A model on the hub at one commit. */
+export interface HubModel {
+  /** The commit, 40 hexadecimal digits. */
+  readonly revision: string;
+  /** The address that file names follow. */
+  readonly base: string;
+  /** Every file of the model, and its bytes where the hub tells. */
+  readonly sizes: ReadonlyMap<string, number | undefined>;
+}
+
+/**
+ * Resolves a branch, tag or commit and lists the files; without network, as it was the last time.
+ * @throws InputError if the id cannot be one, FileError if the hub does not answer or has no such model
+ */
+export async function findOnHub(id: string, revision: string, signal: AbortSignal): Promise<HubModel> {
+  if (!/^[\w.-]+(\/[\w.-]+)?$/.test(id))
+    throw new InputError(
+      `${id} is no id of a model on the hub; give one such as gpt2 or EleutherAI/pythia-70m`,
+    );
+  const kept = await KeptBlocks.open('names on the hub');
+  const key = `${id}@${revision}`;
+  const address = `${HUB}/api/models/${id}/revision/${encodeURIComponent(revision)}?blobs=true`;
+  const response = await fetch(address, { signal, credentials: 'omit' }).catch(() => undefined);
+  signal.throwIfAborted();
+  if (!response) {
+    const last = await kept.get(key);
+    if (last) return parseListing(id, new TextDecoder().decode(last));
+    throw new FileError(
+      `${id}: the hub cannot be reached; check the network, or choose a bundled model or a folder`,
+    );
+  }
+  if (!response.ok)
+    throw new FileError(
+      `${id}: the hub has no public model of that name and revision ${revision} (it answered ${response.status}); check both`,
+    );
+  const listing = await response.text();
+  const model = parseListing(id, listing);
+  await kept.put(key, new TextEncoder().encode(listing));
+  return model;
+}
+
+/** @param listing what the hub's API says of a revision: {"sha", "siblings": [{"rfilename", "size"}]} */
+function parseListing(id: string, listing: string): HubModel {
+  const failure = new FileError(`${id}: the hub's answer names no commit and no files; try again later`);
+  let json: unknown;
+  try {
+    json = JSON.parse(listing);
+  } catch {
+    throw failure;
+  }
+  if (!isJsonObject(json)) throw failure;
+  const { sha, siblings } = json;
+  if (typeof sha !== 'string' || !/^[0-9a-f]{40}$/.test(sha) || !Array.isArray(siblings)) throw failure;
+  const sizes = new Map<string, number | undefined>();
+  for (const file of siblings as unknown[]) {
+    if (!isJsonObject(file) || typeof file['rfilename'] !== 'string') throw failure;
+    sizes.set(file['rfilename'], typeof file['size'] === 'number' ? file['size'] : undefined);
+  }
+  return { revision: sha, base: `${HUB}/${id}/resolve/${sha}/`, sizes };
+}

@@ -1,0 +1,26 @@
+import { formatBytes } from '../analysis/quantities.ts';
+import { button, create, element } from './elements.ts';
+import { forget, listKept } from './kept-blocks.ts';
+
+/** Lists what the browser keeps of models, each with a button that deletes it. */
+export async function showKeptModels(): Promise<void> {
+  const kept = await listKept();
+  const rows = kept.map(({ name, bytes }) =>
+    create(
+      'li',
+      {},
+      create('span', {}, `${name}, ${formatBytes(bytes)}`),
+      button('Delete', () => void forget(name).then(showKeptModels), { ariaLabel: `Delete ${name}` }),
+    ),
+  );
+  if (rows.length === 0) rows.push(create('li', {}, 'Nothing yet.'));
+  element('kept', HTMLElement).replaceChildren(...rows);
+  element('kept-room', HTMLElement).textContent = await room();
+}
+
+/** How much of the browser's room for this page is taken, where it tells. */
+async function room(): Promise<string> {
+  const { usage, quota } = (await globalThis.navigator.storage?.estimate().catch(() => undefined)) ?? {};
+  if (usage === undefined || quota === undefined) return '';
+  return `${formatBytes(usage)} of the ${formatBytes(quota)} that the browser allows this page are in use.`;
+}

@@ -1,0 +1,54 @@
+import { few } from '../analysis/quantities.ts';
+import { sequenceNames } from '../analysis/report.ts';
+import type { LayerReport, Report } from '../analysis/report.ts';
+import { button, create } from './elements.ts';
+
+const columns: readonly (readonly [title: string, value: (layer: LayerReport) => string])[] = [
+  ['effective', ({ effective_dimension: dimension }) => String(dimension)],
+  ['rank', ({ rank }) => String(rank)],
+  ['% of rank', ({ percent_of_rank: percent }) => (percent === null ? '–' : percent.toFixed(1))],
+  ['participation', ({ participation_ratio: ratio }) => few(ratio, 3)],
+  ['entropy', ({ entropy_rank: rank }) => few(rank, 3)],
+  ['stable', ({ stable_rank: rank }) => few(rank, 3)],
+];
+
+/**
+ * A row per layer, real beside shuffled.
+ * @param onLayer called with the layer whose row header is pressed
+ */
+export function layerTable(report: Report, onLayer: (layer: number) => void): HTMLTableElement {
+  const groups = sequenceNames.map((name) =>
+    create('th', { scope: 'colgroup', colSpan: columns.length }, name),
+  );
+  const titles = sequenceNames.flatMap(() =>
+    columns.map(([title], index) => create('th', { scope: 'col', className: edge(index) }, title)),
+  );
+  const body = report.sequences.real.layers.map(({ layer }) => {
+    const chooser = button(String(layer), () => onLayer(layer), {
+      title: `Show the spectrum of layer ${layer}`,
+    });
+    const cells = sequenceNames.flatMap((name) =>
+      columns.map(([, value], index) =>
+        create('td', { className: edge(index) }, value(report.sequences[name].layers[layer]!)),
+      ),
+    );
+    const row = create('tr', {}, create('th', { scope: 'row' }, chooser), ...cells);
+    row.dataset['layer'] = String(layer);
+    return row;
+  });
+  return create(
+    'table',
+    {},
+    create('caption', {}, 'State 0 is the embedding, state L the last block after the final norm.'),
+    create(
+      'thead',
+      {},
+      create('tr', {}, create('th', { scope: 'col', rowSpan: 2 }, 'layer'), ...groups),
+      create('tr', {}, ...titles),
+    ),
+    create('tbody', {}, ...body),
+  );
+}
+
+/** The first column of a group has a line before it. */
+const edge = (column: number) => (column === 0 ? 'first' : '');

@@ -1,0 +1,121 @@
+import { element } from './elements.ts';
+import { EngineClient, Stopped } from './engine-client.ts';
+import type { Listener } from './engine-client.ts';
+import { Explainer } from './explainer.ts';
+import { showKeptModels } from './kept-models.ts';
+import { stages } from './messages.ts';
+import type { RunRequest, Stage } from './messages.ts';
+import { ProgressBars } from './progress-bars.ts';
+import type { Results } from './results.ts';
+import { FieldError, RunForm } from './run-form.ts';
+
+/** The page: the explainer, the form and its run, what is kept. The engine and the figures come when they are needed. */
+const engine = new EngineClient();
+const progress = new ProgressBars(element('progress', HTMLElement));
+const form = new RunForm(() => void run());
+const startButton = element('start-run', HTMLButtonElement);
+const stopButton = element('stop-run', HTMLButtonElement);
+const status = element('status', HTMLElement);
+
+let stopper: AbortController | undefined;
+let shown: RunRequest | undefined;
+let results: Results | undefined;
+
+stopButton.addEventListener('click', () => {
+  stopper?.abort();
+});
+
+/** Profiles what the form asks for, and shows it. */
+async function run(): Promise<void> {
+  const request = readForm();
+  if (!request) return;
+  await work('Running…', stages, async (signal, listener) => {
+    const [measured, { Results }] = await Promise.all([
+      engine.ask({ kind: 'profile', request }, signal, listener),
+      import('./results.ts'),
+    ]);
+    shown = request;
+    results ??= new Results(() => void downloadStates());
+    await results.show(measured);
+  });
+}
+
+/** Runs once more what is shown, and downloads its states. */
+async function downloadStates(): Promise<void> {
+  const request = shown!;
+  await work(
+    'Running once more, for the states…',
+    ['download', 'load', 'forward'],
+    async (signal, listener) => {
+      const [states, { download }] = await Promise.all([
+        engine.ask({ kind: 'states', request }, signal, listener),
+        import('./downloads.ts'),
+      ]);
+      download('states.safetensors', states);
+    },
+  );
+}
+
+function readForm(): RunRequest | undefined {
+  try {
+    return form.read();
+  } catch (error) {
+    if (!(error instanceof FieldError)) throw error;
+    say('error', error.message);
+    error.field.focus();
+    return undefined;
+  }
+}
+
+/** Does one thing that takes time: bars, the stop button, and a sentence about what went wrong. */
+async function work(
+  what: string,
+  itsStages: readonly Stage[],
+  act: (signal: AbortSignal, listener: Listener) => Promise<void>,
+): Promise<void> {
+  if (stopper) return;
+  stopper = new AbortController();
+  setBusy(true);
+  say('error', '');
+  say('notice', '');
+  status.textContent = what;
+  progress.begin(itsStages);
+  try {
+    await act(stopper.signal, {
+      onProgress: (...amount) => {
+        progress.update(...amount);
+      },
+      onNotice: (sentence) => {
+        say('notice', sentence);
+      },
+    });
+    status.textContent = 'Done.';
+  } catch (error) {
+    const isStopped = error instanceof Stopped;
+    status.textContent = isStopped ? 'Stopped.' : '';
+    if (!isStopped) say('error', error instanceof Error ? error.message : String(error));
+  } finally {
+    progress.hide();
+    stopper = undefined;
+    setBusy(false);
+    void showKeptModels();
+  }
+}
+
+function setBusy(isBusy: boolean): void {
+  startButton.disabled = isBusy;
+  stopButton.disabled = !isBusy;
+}
+
+/** A sentence for the user, or none. */
+function say(id: 'error' | 'notice', sentence: string): void {
+  const place = element(id, HTMLElement);
+  place.textContent = sentence;
+  place.hidden = sentence === '';
+}
+
+void showKeptModels();
+const explainer = new Explainer(engine);
+// The engine's worker must not compete with the first paint.
+requestAnimationFrame(() => setTimeout(() => void explainer.measure()));
+void navigator.serviceWorker?.register('./service-worker.js').catch(() => undefined);

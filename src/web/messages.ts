@@ -1,0 +1,76 @@
+import type { ProfileSpectra } from '../analysis/figures.ts';
+import type { Report } from '../analysis/report.ts';
+
+/** Where a model comes from. */
+export type ModelChoice =
+  | { readonly kind: 'bundled'; readonly name: string }
+  | { readonly kind: 'hub'; readonly id: string; readonly revision: string }
+  | { readonly kind: 'folder'; readonly name: string; readonly files: readonly File[] };
+
+/** Where the tokens come from. */
+export type TextChoice =
+  | { readonly kind: 'bundled' }
+  | { readonly kind: 'pasted'; readonly text: string }
+  | { readonly kind: 'file'; readonly file: File }
+  | { readonly kind: 'url'; readonly url: string }
+  /** The text of an ids file: an array, or {"real": […], "shuffled": […]}. */
+  | { readonly kind: 'ids'; readonly json: string };
+
+/** Everything that the form asks; the command's flags. */
+export interface RunRequest {
+  readonly model: ModelChoice;
+  readonly text: TextChoice;
+  /** undefined: the model's context. */
+  readonly tokens: number | undefined;
+  /** undefined: the middle of the text. */
+  readonly start: number | undefined;
+  readonly seed: number;
+  readonly threshold: number;
+  /** The most bytes of GPU buffers; undefined: as much as the adapter suggests. */
+  readonly gpuMemory: number | undefined;
+}
+
+/** The stages of a run, in order; each has a bar. */
+export const stages = ['download', 'load', 'forward', 'spectrum'] as const;
+export type Stage = (typeof stages)[number];
+
+/** What the kernels say of a cloud of points in the plane. */
+export interface CloudSpectrum {
+  /** [2], descending. */
+  readonly singularValues: readonly number[];
+  /** [2], of the variance, running. */
+  readonly cumulativePercent: readonly number[];
+  readonly rank: number;
+  readonly effectiveDimension: number;
+}
+
+/** From the page to its worker. Each is answered by one `done` or `failed` with its number. */
+export type Question =
+  | { readonly kind: 'profile'; readonly request: RunRequest }
+  | { readonly kind: 'states'; readonly request: RunRequest }
+  /** Clouds of equally many points, [points, 2] each. */
+  | { readonly kind: 'clouds'; readonly clouds: readonly Float32Array[]; readonly threshold: number };
+
+/** What answers each kind of question. */
+export interface Answers {
+  profile: { readonly report: Report; readonly spectra: ProfileSpectra };
+  states: Blob;
+  clouds: readonly CloudSpectrum[];
+}
+
+export type ToWorker =
+  | { readonly kind: 'ask'; readonly number: number; readonly question: Question }
+  | { readonly kind: 'stop'; readonly number: number };
+
+export type FromWorker =
+  | { readonly kind: 'done'; readonly number: number; readonly answer: Answers[Question['kind']] }
+  | { readonly kind: 'failed'; readonly number: number; readonly message: string; readonly stopped: boolean }
+  | {
+      readonly kind: 'progress';
+      readonly number: number;
+      readonly stage: Stage;
+      readonly done: number;
+      readonly total: number;
+    }
+  /** A sentence that does not end the run. */
+  | { readonly kind: 'notice'; readonly number: number; readonly message: string };

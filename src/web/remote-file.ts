@@ -1,0 +1,166 @@
+import { FileError } from '../engine/errors.ts';
+import type { ByteSource } from '../engine/files.ts';
+import { checkRange } from '../engine/files.ts';
+import type { KeptBlocks } from './kept-blocks.ts';
+
+/** Downloads go in ranges of this many bytes, and are kept so. */
+export const BLOCK_BYTES = 8 * 2 ** 20;
+/** Blocks in memory at once that the browser would not keep: tensors are read in almost the order of the file. */
+const MOST_HELD = 8;
+/** Ranges that are asked for at once. */
+const DOWNLOADS_AT_ONCE = 3;
+
+/** A file behind a URL, where its blocks are kept, and what it is called. */
+export interface RemotePlace {
+  readonly url: string;
+  readonly name: string;
+  /** In bytes, where it is known beforehand. */
+  readonly size?: number | undefined;
+  readonly kept: KeptBlocks;
+  readonly signal: AbortSignal;
+}
+
+/**
+ * Opens a file behind a URL for reading in ranges; undefined where the server says that there is none. Blocks are
+ * fetched when first needed and kept for the next visit; a server that knows no ranges sends the whole file once.
+ * @throws FileError if the server cannot be reached or refuses
+ */
+export async function openRemoteFile(place: RemotePlace): Promise<RemoteFile | undefined> {
+  const { kept, url } = place;
+  if (place.size !== undefined) return new RemoteFile(place, place.size);
+  const recorded = await kept.get(`${url}#size`);
+  if (recorded) {
+    const size = Number(new TextDecoder().decode(recorded));
+    return size < 0 ? undefined : new RemoteFile(place, size);
+  }
+  const first = await fetchBlock(place, 0, BLOCK_BYTES);
+  const file = first && new RemoteFile(place, first.size);
+  await file?.accept(0, first!.bytes);
+  // That a file is not there is worth keeping, too: a second visit must not ask again.
+  await kept.put(`${url}#size`, new TextEncoder().encode(String(first?.size ?? -1)));
+  return file;
+}
+
+export class RemoteFile implements ByteSource {
+  /** Blocks that the browser would not keep: the latest few, or all of them where the server knows no ranges. */
+  readonly #held = new Map<number, Uint8Array<ArrayBuffer>>();
+
+  constructor(
+    private readonly place: RemotePlace,
+    readonly size: number,
+  ) {}
+
+  get name(): string {
+    return this.place.name;
+  }
+
+  async read(offset: number, length: number): Promise<Uint8Array<ArrayBuffer>> {
+    checkRange(this, offset, length);
+    const result = new Uint8Array(length);
+    for (let at = offset; at < offset + length;) {
+      const index = Math.floor(at / BLOCK_BYTES);
+      const start = index * BLOCK_BYTES;
+      const part = (await this.#block(index)).subarray(at - start, offset + length - start);
+      result.set(part, at - offset);
+      at += part.length;
+    }
+    return result;
+  }
+
+  /**
+   * Brings every block near, so that reading needs no network; ends early where the browser will not keep them.
+   * @param onBytes called with the length of each block that is there
+   */
+  async download(onBytes: (bytes: number) => void): Promise<void> {
+    let next = 0;
+    const fetchOn = async (): Promise<void> => {
+      while (next * BLOCK_BYTES < this.size && !this.place.kept.refused) {
+        const index = next++;
+        if (!(await this.#isNear(index))) await this.#block(index);
+        onBytes(this.#lengthOf(index));
+      }
+    };
+    await Promise.all(Array.from({ length: DOWNLOADS_AT_ONCE }, fetchOn));
+  }
+
+  /** Takes bytes that came from the server, from a block's start on: one block, or the whole file. */
+  async accept(index: number, bytes: Uint8Array<ArrayBuffer>): Promise<void> {
+    const isWhole = bytes.length > BLOCK_BYTES;
+    for (let start = 0; start < bytes.length; start += BLOCK_BYTES) {
+      const at = index + start / BLOCK_BYTES;
+      const block = isWhole ? bytes.slice(start, start + BLOCK_BYTES) : bytes;
+      if (await this.place.kept.put(this.#key(at), block)) continue;
+      this.#held.set(at, block);
+      // The first of a map is the oldest.
+      if (!isWhole && this.#held.size > MOST_HELD) this.#held.delete(this.#held.keys().next().value!);
+    }
+  }
+
+  close(): Promise<void> {
+    this.#held.clear();
+    return Promise.resolve();
+  }
+
+  async #isNear(index: number): Promise<boolean> {
+    this.place.signal.throwIfAborted();
+    if (this.#held.has(index)) return true;
+    return (await this.place.kept.lengthOf(this.#key(index))) === this.#lengthOf(index);
+  }
+
+  async #block(index: number): Promise<Uint8Array<ArrayBuffer>> {
+    this.place.signal.throwIfAborted();
+    const expected = this.#lengthOf(index);
+    const near = this.#held.get(index) ?? (await this.place.kept.get(this.#key(index)));
+    if (near?.length === expected) return near;
+    const start = index * BLOCK_BYTES;
+    const fetched = await fetchBlock(this.place, start, expected);
+    if (!fetched || fetched.size !== this.size)
+      throw new FileError(`${this.name}: changed on the server; delete what is kept of it and run again`);
+    await this.accept(fetched.isWhole ? 0 : index, fetched.bytes);
+    return fetched.isWhole ? fetched.bytes.subarray(start, start + expected) : fetched.bytes;
+  }
+
+  #lengthOf(index: number): number {
+    return Math.min(BLOCK_BYTES, this.size - index * BLOCK_BYTES);
+  }
+
+  #key(index: number): string {
+    return `${this.place.url}#${index}`;
+  }
+}
+
+interface FetchedBlock {
+  readonly bytes: Uint8Array<ArrayBuffer>;
+  /** Of the whole file. */
+  readonly size: number;
+  /** The server knows no ranges: these are all bytes of the file. */
+  readonly isWhole: boolean;
+}
+
+/** A range of a file, or the whole file from a server that knows no ranges; undefined where there is no such file. */
+async function fetchBlock(
+  { url, name, size: knownSize, signal }: RemotePlace,
+  offset: number,
+  length: number,
+): Promise<FetchedBlock | undefined> {
+  const headers = { Range: `bytes=${offset}-${offset + length - 1}` };
+  const unreachable = (cause: unknown): never => {
+    signal.throwIfAborted();
+    throw new FileError(`${name}: cannot be fetched; check the network and run again`, { cause });
+  };
+  const response = await fetch(url, { headers, signal, credentials: 'omit' }).catch(unreachable);
+  if (response.status === 404) return undefined;
+  if (response.status === 401 || response.status === 403)
+    throw new FileError(
+      `${name}: the server refuses it (${response.status}); choose a public model, or download it and open its folder`,
+    );
+  if (!response.ok) throw new FileError(`${name}: the server answered ${response.status}; try again later`);
+  const bytes = new Uint8Array(await response.arrayBuffer().catch(unreachable));
+  if (response.status !== 206) return { bytes, size: bytes.length, isWhole: true };
+  // A server of another origin may hide the header that tells the size.
+  const total = /\/(\d+)$/.exec(response.headers.get('Content-Range') ?? '')?.[1];
+  const size = total === undefined ? knownSize : Number(total);
+  if (size === undefined || bytes.length !== Math.min(length, size - offset))
+    throw new FileError(`${name}: the download was cut short; run again`);
+  return { bytes, size, isWhole: false };
+}

@@ -1,0 +1,87 @@
+import { figures } from '../analysis/figures.ts';
+import { grouped } from '../analysis/quantities.ts';
+import type { Report } from '../analysis/report.ts';
+import { addDownloads, downloadFigure } from './downloads.ts';
+import { button, create, element } from './elements.ts';
+import { FigureView } from './figure-view.ts';
+import { layerTable } from './layer-table.ts';
+import type { Answers } from './messages.ts';
+
+/** What one run gave, on the page: summary, figures, table and downloads. */
+export class Results {
+  readonly #section = element('results', HTMLElement);
+  readonly #layer = element('layer', HTMLSelectElement);
+  #views: FigureView[] = [];
+  #measured: Answers['profile'] | undefined;
+
+  /** @param onStates asks for the states of the run that is shown */
+  constructor(private readonly onStates: () => void) {
+    this.#layer.addEventListener('change', () => void this.#showLayer(Number(this.#layer.value)));
+  }
+
+  /** Shows a run in place of the last one. */
+  async show(measured: Answers['profile']): Promise<void> {
+    this.hide();
+    this.#measured = measured;
+    const { report } = measured;
+    this.#section.hidden = false;
+    element('summary', HTMLElement).textContent = summary(report);
+    const middle = Math.floor(report.model.layers / 2);
+    this.#layer.replaceChildren(
+      ...report.sequences.real.layers.map(({ layer }) =>
+        create('option', { value: String(layer), selected: layer === middle }, String(layer)),
+      ),
+    );
+    element('table', HTMLElement).replaceChildren(layerTable(report, (layer) => this.#choose(layer)));
+    addDownloads(element('downloads', HTMLElement), measured, this.onStates);
+    this.#views = figures(report, measured.spectra).map((_, index) => this.#addView(index));
+    await this.#showLayer(middle);
+    element('results-title', HTMLElement).focus({ preventScroll: true });
+  }
+
+  hide(): void {
+    for (const view of this.#views) view.dispose();
+    this.#views = [];
+    this.#measured = undefined;
+    this.#section.hidden = true;
+  }
+
+  #addView(index: number): FigureView {
+    const download = (ending: 'svg' | 'png') =>
+      button(ending.toUpperCase(), () => {
+        const { report, spectra } = this.#measured!;
+        void downloadFigure(figures(report, spectra, { layer: Number(this.#layer.value) })[index]!, ending);
+      });
+    const view = new FigureView((layer) => this.#choose(layer), [download('svg'), download('png')]);
+    element('figures', HTMLElement).append(view.element);
+    return view;
+  }
+
+  /** A layer was clicked, in a figure or in the table. */
+  #choose(layer: number): void {
+    this.#layer.value = String(layer);
+    void this.#showLayer(layer);
+  }
+
+  async #showLayer(layer: number): Promise<void> {
+    const { report, spectra } = this.#measured!;
+    for (const row of element('table', HTMLElement).querySelectorAll('tbody tr'))
+      row.classList.toggle('chosen', row.getAttribute('data-layer') === String(layer));
+    const drawn = figures(report, spectra, { layer });
+    await Promise.all(this.#views.map((view, index) => view.show(drawn[index]!)));
+  }
+}
+
+function summary({ model, text, threshold, sequences, adapter, timings_ms: timings }: Report): string {
+  const length = sequences.real.ids.length;
+  const window = text
+    ? `tokens ${grouped(text.start)} to ${grouped(text.start + length - 1)} of ${text.source}`
+    : `${length} token ids`;
+  const seconds = (milliseconds: number) => `${(milliseconds / 1000).toFixed(1)} s`;
+  return (
+    `${model.id} (${model.architecture}, ${model.layers} layers of width ${model.width}), ${window}. ` +
+    `Effective dimension: the components that hold over ${threshold} % of the variance. ` +
+    `Load ${seconds(timings.load)}, forward ${seconds(timings.forward)}, spectrum ${seconds(timings.spectrum)}, on ` +
+    `${adapter.description}${adapter.software ? ' (no hardware GPU: the CPU computes)' : ''}.`
+  );
+}

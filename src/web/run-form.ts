@@ -1,0 +1,145 @@
+import { profileDefaults } from '../analysis/report.ts';
+import { element } from './elements.ts';
+import type { ModelChoice, RunRequest, TextChoice } from './messages.ts';
+
+/** A field of the form holds something that cannot be meant; the message is a sentence. */
+export class FieldError extends Error {
+  constructor(
+    readonly field: HTMLElement,
+    message: string,
+  ) {
+    super(message);
+  }
+}
+
+const input = (id: string) => element(id, HTMLInputElement);
+const select = (id: string) => element(id, HTMLSelectElement);
+const area = (id: string) => element(id, HTMLTextAreaElement);
+
+/** The form that asks what to run. */
+export class RunForm {
+  readonly #form = element('form', HTMLFormElement);
+  readonly #parts = [...this.#form.querySelectorAll<HTMLElement>('[data-shown-for]')];
+
+  /** @param onRun called when the user asks for a run */
+  constructor(onRun: () => void) {
+    this.#form.addEventListener('submit', (event) => {
+      event.preventDefault();
+      onRun();
+    });
+    this.#form.addEventListener('change', () => {
+      this.#showParts();
+    });
+    this.#acceptDrops();
+    this.#showParts();
+  }
+
+  /** What the form asks for. @throws FieldError naming the field that cannot be meant */
+  read(): RunRequest {
+    const megabytes = numberIn('gpu-memory', 'GPU memory', { least: 1 });
+    return {
+      model: readModel(),
+      text: readText(),
+      tokens: numberIn('tokens', 'Length', { least: 1, isWhole: true }),
+      start: numberIn('start', 'Start', { least: 0, isWhole: true }),
+      seed: numberIn('seed', 'Seed', { least: 0, isWhole: true }) ?? profileDefaults.seed,
+      threshold: numberIn('threshold', 'Threshold', { least: 0, most: 100 }) ?? profileDefaults.threshold,
+      gpuMemory: megabytes === undefined ? undefined : megabytes * 1e6,
+    };
+  }
+
+  /** Shows the fields that belong to what is chosen, and no others. */
+  #showParts(): void {
+    for (const part of this.#parts) {
+      const [id, ...values] = part.dataset['shownFor']!.split(' ');
+      part.hidden = !values.includes(select(id!).value);
+    }
+  }
+
+  /** A text file may be dropped anywhere on the form. */
+  #acceptDrops(): void {
+    const form = this.#form;
+    const isDropping = (is: boolean) => form.classList.toggle('dropping', is);
+    form.addEventListener('dragover', (event) => {
+      if (!event.dataTransfer?.types.includes('Files')) return;
+      event.preventDefault();
+      isDropping(true);
+    });
+    form.addEventListener('dragleave', () => isDropping(false));
+    form.addEventListener('drop', (event) => {
+      isDropping(false);
+      const files = event.dataTransfer?.files;
+      if (!files?.length) return;
+      event.preventDefault();
+      input('text-file').files = files;
+      select('text-kind').value = 'file';
+      this.#showParts();
+    });
+  }
+}
+
+function readModel(): ModelChoice {
+  const { value } = select('model');
+  if (value === 'hub') {
+    const id = input('hub-id').value.trim();
+    if (id === '')
+      throw new FieldError(input('hub-id'), 'Give the id of a model, such as EleutherAI/pythia-70m.');
+    return { kind: 'hub', id, revision: input('hub-revision').value.trim() || 'main' };
+  }
+  if (value === 'folder') {
+    const files = [...(input('folder').files ?? [])];
+    if (files.length === 0) throw new FieldError(input('folder'), 'Choose a folder that holds a model.');
+    return { kind: 'folder', name: files[0]!.webkitRelativePath.split('/')[0] || 'folder', files };
+  }
+  return { kind: 'bundled', name: value };
+}
+
+function readText(): TextChoice {
+  const { value } = select('text-kind');
+  switch (value) {
+    case 'pasted': {
+      const text = area('pasted').value;
+      if (text === '') throw new FieldError(area('pasted'), 'Paste a text of at least one token.');
+      return { kind: 'pasted', text };
+    }
+    case 'file': {
+      const file = input('text-file').files?.[0];
+      if (!file) throw new FieldError(input('text-file'), 'Choose a text file, or drop one here.');
+      return { kind: 'file', file };
+    }
+    case 'url': {
+      const url = input('url').value.trim();
+      if (!/^https?:\/\/./i.test(url))
+        throw new FieldError(input('url'), 'Give an address that begins with https://.');
+      return { kind: 'url', url };
+    }
+    case 'ids': {
+      const json = area('ids').value.trim();
+      if (json === '') throw new FieldError(area('ids'), 'Give token ids, such as [464, 11, 262].');
+      return { kind: 'ids', json };
+    }
+    default:
+      return { kind: 'bundled' };
+  }
+}
+
+/** A number field's value; undefined where it is empty. */
+function numberIn(
+  id: string,
+  label: string,
+  {
+    least,
+    most = Number.MAX_SAFE_INTEGER,
+    isWhole = false,
+  }: { least: number; most?: number; isWhole?: boolean },
+): number | undefined {
+  const field = input(id);
+  if (field.value === '' && !field.validity.badInput) return undefined;
+  const value = field.valueAsNumber;
+  if (!(value >= least && value <= most) || (isWhole && !Number.isSafeInteger(value))) {
+    const kind = isWhole ? 'a whole number' : 'a number';
+    const range = most < Number.MAX_SAFE_INTEGER ? `from ${least} to ${most}` : `of at least ${least}`;
+    throw new FieldError(field, `${label} must be ${kind} ${range}.`);
+  }
+  return value;
+}

@@ -1,0 +1,107 @@
+import { captureTensors } from '../analysis/output-files.ts';
+import { profileReport } from '../analysis/profile-report.ts';
+import type { TextReport } from '../analysis/report.ts';
+import type { GivenTokens } from '../analysis/window.ts';
+import { Checkpoint } from '../engine/checkpoint.ts';
+import { Gpu } from '../engine/gpu/gpu.ts';
+import { defaultMemoryLimit, weightSizes } from '../engine/memory.ts';
+import { Model } from '../engine/model.ts';
+import type { Answers, RunRequest, Stage } from './messages.ts';
+import { findModel } from './model-source.ts';
+import type { ModelSource } from './model-source.ts';
+import { safetensorsBlob } from './safetensors-blob.ts';
+import { readTokens } from './token-source.ts';
+
+/** What a run needs of the worker. */
+export interface RunContext {
+  readonly signal: AbortSignal;
+  /** The page's GPU; a run works on its device, within a bound of its own. */
+  readonly gpu: Gpu;
+  /** What tells how far a stage has come. */
+  readonly stage: (stage: Stage) => (done: number, total: number) => void;
+  readonly onNotice: (message: string) => void;
+}
+
+/** The laminar profile: what the command of that name does, with the same pieces. */
+export async function profile(request: RunRequest, context: RunContext): Promise<Answers['profile']> {
+  const { signal, stage } = context;
+  const { seed, threshold } = request;
+  const started = performance.now();
+  return withCheckpoint(request, context, ({ gpu, checkpoint, source: { id, revision }, tokens, text }) =>
+    profileReport(
+      gpu,
+      checkpoint,
+      { id, revision, tokens, text, seed, started },
+      {
+        threshold,
+        signal,
+        onLoad: stage('load'),
+        onForward: stage('forward'),
+        onSpectrum: stage('spectrum'),
+      },
+    ),
+  );
+}
+
+/** Every state of the real sequence as states.safetensors, as `laminar capture` writes it. */
+export async function captureStates(request: RunRequest, context: RunContext): Promise<Blob> {
+  const { signal, stage } = context;
+  return withCheckpoint(request, context, async ({ gpu, checkpoint, tokens: { real } }) => {
+    using model = await Model.load(gpu, checkpoint, {
+      signal,
+      mostTokens: real.length,
+      onProgress: stage('load'),
+    });
+    const chunks = new Map<string, Blob[]>();
+    const append = (name: string, values: Float32Array | Int32Array): void => {
+      // A blob may go to disk, which an array in memory cannot.
+      const blob = new Blob([values as Float32Array<ArrayBuffer>]);
+      chunks.set(name, [...(chunks.get(name) ?? []), blob]);
+    };
+    append('ids', real);
+    const { maxLogSoftmax, argmax } = await model.run([real], {
+      signal,
+      onProgress: stage('forward'),
+      onState: async ({ name, tensor }) => {
+        append(name, await gpu.readFloats(tensor));
+      },
+    });
+    append('max_log_softmax', maxLogSoftmax[0]!);
+    append('argmax', argmax[0]!);
+    return safetensorsBlob(captureTensors(model.config, real.length, false), chunks);
+  });
+}
+
+interface Opened {
+  readonly gpu: Gpu;
+  readonly checkpoint: Checkpoint;
+  readonly source: ModelSource;
+  readonly tokens: GivenTokens;
+  readonly text: TextReport | null;
+}
+
+/** Opens the model, reads the tokens and brings the weights near; closes and frees all, also on failure. */
+async function withCheckpoint<Result>(
+  request: RunRequest,
+  { signal, gpu: { device, adapter }, stage, onNotice }: RunContext,
+  use: (opened: Opened) => Promise<Result>,
+): Promise<Result> {
+  const source = await findModel(request.model, { signal, onNotice });
+  const checkpoint = await Checkpoint.open(source.files);
+  try {
+    const { text, ...tokens } = await readTokens(request, source.files, checkpoint.config, signal);
+    signal.throwIfAborted();
+    await source.download(stage('download'));
+    const suggested = defaultMemoryLimit(adapter, weightSizes(checkpoint).all, machineMemory());
+    using gpu = new Gpu(device, adapter, { memoryLimit: request.gpuMemory ?? suggested });
+    return await use({ gpu, checkpoint, source, tokens, text });
+  } finally {
+    await checkpoint.close();
+  }
+}
+
+/** Browsers tell a machine's memory in GiB, 8 at most, if at all. */
+function machineMemory(): number {
+  const { deviceMemory = 8 } = navigator as Navigator & { readonly deviceMemory?: number };
+  return deviceMemory * 2 ** 30;
+}

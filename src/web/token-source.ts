@@ -1,0 +1,74 @@
+import type { TextReport } from '../analysis/report.ts';
+import { textWindow } from '../analysis/text.ts';
+import { parseTokenIds } from '../analysis/window.ts';
+import type { GivenTokens } from '../analysis/window.ts';
+import type { ModelConfig } from '../engine/config.ts';
+import { FileError, FormatError } from '../engine/errors.ts';
+import type { ModelFiles } from '../engine/files.ts';
+import { loadTokenizer } from '../engine/tokenizer.ts';
+import type { RunRequest, TextChoice } from './messages.ts';
+import { pageAddress } from './page-address.ts';
+
+/** What reports call the bundled text: its path, as the command has it. */
+const BUNDLED_TEXT = 'weights/text/alice.txt';
+
+/**
+ * The ids to run, and what a report says of the text; null where ids were given.
+ * @throws LaminarError if the text or the ids cannot be read or do not suit the model
+ */
+export async function readTokens(
+  request: RunRequest,
+  files: ModelFiles,
+  config: ModelConfig,
+  signal: AbortSignal,
+): Promise<GivenTokens & { readonly text: TextReport | null }> {
+  const { text: choice, tokens, start } = request;
+  if (choice.kind === 'ids') {
+    return { ...parseTokenIds(parseJson(choice.json), config, 'the token ids'), text: null };
+  }
+  const text = await readText(choice, signal);
+  signal.throwIfAborted();
+  const tokenizer = await loadTokenizer(files);
+  return textWindow(tokenizer, text, config.context, { tokens, start });
+}
+
+function parseJson(json: string): unknown {
+  try {
+    return JSON.parse(json) as unknown;
+  } catch (cause) {
+    throw new FormatError('the token ids: are not valid JSON; give an array such as [464, 11, 262]', {
+      cause,
+    });
+  }
+}
+
+async function readText(
+  choice: Exclude<TextChoice, { kind: 'ids' }>,
+  signal: AbortSignal,
+): Promise<{ source: string; bytes: Uint8Array<ArrayBuffer> }> {
+  switch (choice.kind) {
+    case 'bundled':
+      return {
+        source: BUNDLED_TEXT,
+        bytes: await fetchWhole(new URL(BUNDLED_TEXT, pageAddress()).href, signal),
+      };
+    case 'pasted':
+      return { source: 'pasted text', bytes: new TextEncoder().encode(choice.text) };
+    case 'file':
+      return { source: choice.file.name, bytes: new Uint8Array(await choice.file.arrayBuffer()) };
+    case 'url':
+      return { source: choice.url, bytes: await fetchWhole(choice.url, signal) };
+  }
+}
+
+async function fetchWhole(url: string, signal: AbortSignal): Promise<Uint8Array<ArrayBuffer>> {
+  const response = await fetch(url, { signal, credentials: 'omit' }).catch((cause: unknown) => {
+    signal.throwIfAborted();
+    throw new FileError(
+      `${url}: cannot be fetched (no network, no https, or its server allows no other pages); paste the text instead`,
+      { cause },
+    );
+  });
+  if (!response.ok) throw new FileError(`${url}: the server answered ${response.status}; check the address`);
+  return new Uint8Array(await response.arrayBuffer());
+}
