@@ -71,6 +71,17 @@ export default defineConfig({
           hookTimeout: 120_000,
         },
       },
+      {
+        extends: true,
+        resolve: { alias: { '#platform': here('test/support/platform-node.ts') } },
+        test: {
+          name: 'page',
+          include: ['test/web/**/*.test.ts'],
+          globalSetup: 'test/web/build-page.ts',
+          testTimeout: 240_000,
+          hookTimeout: 240_000,
+        },
+      },
       './vitest.browser.config.ts',
     ],
   },

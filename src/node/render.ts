@@ -3,6 +3,7 @@ import { Resvg } from '@resvg/resvg-js';
 import { parse, View } from 'vega';
 import { compile } from 'vega-lite';
 import type { TopLevelSpec } from 'vega-lite';
+import { numberClipPaths } from '../analysis/figure-svg.ts';
 import { figureFont, figurePixelRatio } from '../analysis/figures.ts';
 
 /** The figures' font. */
@@ -14,7 +15,7 @@ const fontFiles = ['DejaVuSans.ttf', 'DejaVuSans-Bold.ttf'].map((file) =>
 export async function renderSvg(specification: TopLevelSpec): Promise<string> {
   const view = new View(parse(compile(specification).spec), { renderer: 'none' });
   try {
-    return await view.toSVG();
+    return numberClipPaths(await view.toSVG());
   } finally {
     view.finalize();
   }

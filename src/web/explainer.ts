@@ -120,7 +120,7 @@ function describe({ bars, words, drawing }: Panel, measured: CloudSpectrum): voi
   bars.replaceChildren(
     ...singularValues.flatMap((value, index) => {
       const height = Math.max(1, (150 * Math.min(value, highest)) / highest);
-      const x = 225 + 38 * index;
+      const x = 212 + 48 * index;
       return [
         createSvg('rect', { x, y: 175 - height, width: 24, height, class: index === 0 ? 'first' : 'second' }),
         createSvg('text', { x: x + 12, y: 190 }, `σ${'₁₂'[index]}`),

@@ -2,6 +2,7 @@ import { parse, textMetrics, View } from 'vega';
 import { expressionInterpreter } from 'vega-interpreter';
 import { compile } from 'vega-lite';
 import type { TopLevelSpec } from 'vega-lite';
+import { numberClipPaths } from '../analysis/figure-svg.ts';
 
 /** Where a figure is drawn, and what happens when the pointer meets it. */
 export interface FigureStage {
@@ -38,7 +39,7 @@ export async function figureSvg(specification: TopLevelSpec): Promise<string> {
   textMetrics.canvas(false);
   const view = viewOf(specification, { renderer: 'none' });
   try {
-    return await view.toSVG();
+    return numberClipPaths(await view.toSVG());
   } finally {
     view.finalize();
     textMetrics.canvas(true);

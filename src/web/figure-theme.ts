@@ -53,7 +53,7 @@ export function themed({ specification }: Figure, { width, isDark }: FigureTheme
         ...config.axis,
         labelColor: ink,
         titleColor: ink,
-        ...(isNarrow && { titleFontSize: 12, labelFontSize: 11 }),
+        ...(isNarrow && { titleFontSize: 12, labelFontSize: 11, labelOverlap: 'greedy', labelSeparation: 4 }),
       },
       legend: { ...config.legend, labelColor: ink },
     },

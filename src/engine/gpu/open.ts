@@ -64,5 +64,7 @@ function reportOf(info: GPUAdapterInfo): AdapterReport {
   const { vendor, architecture, description, device } = info;
   const isSoftware =
     info.isFallbackAdapter || SOFTWARE.test(`${vendor} ${architecture} ${description} ${device}`);
-  return { vendor, architecture, description: description || device || vendor, software: isSoftware };
+  // Browsers keep the description to themselves.
+  const name = description || device || `${vendor} ${architecture}`.trim();
+  return { vendor, architecture, description: name, software: isSoftware };
 }

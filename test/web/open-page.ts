@@ -1,0 +1,101 @@
+import { mkdtemp, readFile, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { chromium } from 'playwright-core';
+import type { Browser, BrowserContext, Download, Page } from 'playwright-core';
+import { unpackChromium } from '../support/chromium.ts';
+import type { PageServer } from './page-server.ts';
+
+/** How long a run may take on a busy machine without a GPU. */
+const PATIENCE = 120_000;
+
+/** The tests' Chromium. @param hasWebGpu false for one that has no WebGPU at all */
+export async function openBrowser(hasWebGpu = true): Promise<Browser> {
+  const launch = await unpackChromium();
+  const args = launch.args.filter((flag) => hasWebGpu || !/webgpu/i.test(flag));
+  return chromium.launch({ ...launch, args, headless: true });
+}
+
+export interface VisitOptions {
+  /** For a second visit: the first one's, which holds what the browser kept. */
+  readonly context?: BrowserContext;
+  readonly width?: number;
+}
+
+/** One visit of the page: what a user sees and does. */
+export class Visit {
+  /** What the browser complained of: errors of scripts, refusals of the page's policy. */
+  readonly complaints: string[] = [];
+  /** Addresses that were asked for, on whatever host. */
+  readonly requests: string[] = [];
+
+  private constructor(
+    readonly page: Page,
+    readonly context: BrowserContext,
+  ) {}
+
+  static async open(browser: Browser, server: PageServer, options: VisitOptions = {}): Promise<Visit> {
+    const viewport = { width: options.width ?? 1280, height: 900 };
+    const context = options.context ?? (await browser.newContext({ viewport }));
+    const visit = new Visit(await context.newPage(), context);
+    const { page } = visit;
+    page.setDefaultTimeout(PATIENCE);
+    page.on('pageerror', (error) => visit.complaints.push(String(error)));
+    page.on('console', (message) => {
+      if (message.type() === 'error') visit.complaints.push(message.text());
+    });
+    page.on('request', (request) => visit.requests.push(request.url()));
+    await page.goto(server.address);
+    return visit;
+  }
+
+  /** Chooses token ids instead of a text. */
+  async giveIds(ids: unknown): Promise<void> {
+    await this.page.getByLabel('Which').nth(1).selectOption('ids');
+    await this.page.getByLabel('An array, or').fill(JSON.stringify(ids));
+  }
+
+  /** Presses Run and waits for the end of it. @returns the sentence about what went wrong, or nothing */
+  async run(): Promise<string | undefined> {
+    await this.page.getByRole('button', { name: 'Run' }).click();
+    return this.end();
+  }
+
+  /** Waits until whatever was started has ended. */
+  async end(): Promise<string | undefined> {
+    const { page } = this;
+    const error = page.getByRole('alert');
+    await page.locator('#stop-run:disabled').waitFor({ state: 'attached' });
+    await page.locator('#start-run:enabled').waitFor();
+    return (await error.isVisible()) ? ((await error.textContent()) ?? '') : undefined;
+  }
+
+  status(): Promise<string | null> {
+    return this.page.locator('#status').textContent();
+  }
+
+  /** Presses a button that downloads a file, and reads it. */
+  async download(button: string | ReturnType<Page['locator']>): Promise<Buffer> {
+    const found =
+      typeof button === 'string' ? this.page.getByRole('button', { name: button, exact: true }) : button;
+    const [download] = await Promise.all([this.page.waitForEvent('download'), found.click()]);
+    return readDownload(download);
+  }
+
+  /** The table's numbers: per layer, the cells of the real and then of the shuffled sequence. */
+  async table(): Promise<string[][]> {
+    const rows = await this.page.locator('#table tbody tr').all();
+    return Promise.all(rows.map((row) => row.locator('td').allTextContents()));
+  }
+}
+
+async function readDownload(download: Download): Promise<Buffer> {
+  const folder = await mkdtemp(join(tmpdir(), 'laminar-download-'));
+  try {
+    const path = join(folder, download.suggestedFilename());
+    await download.saveAs(path);
+    return await readFile(path);
+  } finally {
+    await rm(folder, { recursive: true });
+  }
+}
