@@ -118,4 +118,5 @@ void showKeptModels();
 const explainer = new Explainer(engine);
 // The engine's worker must not compete with the first paint.
 requestAnimationFrame(() => setTimeout(() => void explainer.measure()));
-void navigator.serviceWorker?.register('./service-worker.js').catch(() => undefined);
+// Absent where the page came over plain http.
+void (navigator as Partial<Navigator>).serviceWorker?.register('./service-worker.js').catch(() => undefined);

@@ -8,8 +8,12 @@ const fields: readonly (readonly [flag: RegExp, field: string])[] = [
   [/--gpu-memory\b/g, 'GPU memory'],
 ];
 
-/** An error's message as a sentence of the page: the form's fields in place of flags, a capital and a full stop. */
+/**
+ * An error's message as a sentence of the page: the form's fields in place of flags, a capital (but names of files and
+ * models stay as they are) and a full stop.
+ */
 export function pageSentence(message: string): string {
   const text = fields.reduce((words, [flag, field]) => words.replace(flag, field), message);
-  return `${text.charAt(0).toUpperCase()}${text.slice(1)}${/[.!?]$/.test(text) ? '' : '.'}`;
+  const begun = text.replace(/^[a-z]+(?= )/, (word) => word.charAt(0).toUpperCase() + word.slice(1));
+  return /[.!?]$/.test(begun) ? begun : `${begun}.`;
 }

@@ -9,17 +9,25 @@ import type { PageServer } from './page-server.ts';
 /** How long a run may take on a busy machine without a GPU. */
 const PATIENCE = 120_000;
 
-/** The tests' Chromium. @param hasWebGpu false for one that has no WebGPU at all */
-export async function openBrowser(hasWebGpu = true): Promise<Browser> {
+/** A name of this machine that browsers do not trust as they trust localhost. */
+export const plainHost = 'laminar.test';
+
+/** The tests' Chromium. @param hasAdapter false for one whose WebGPU finds no adapter */
+export async function openBrowser(hasAdapter = true): Promise<Browser> {
   const launch = await unpackChromium();
-  const args = launch.args.filter((flag) => hasWebGpu || !/webgpu/i.test(flag));
-  return chromium.launch({ ...launch, args, headless: true });
+  const args = launch.args.filter((flag) => hasAdapter || !/webgpu|vulkan/i.test(flag));
+  return chromium.launch({
+    ...launch,
+    args: [...args, `--host-resolver-rules=MAP ${plainHost} 127.0.0.1`],
+    headless: true,
+  });
 }
 
 export interface VisitOptions {
   /** For a second visit: the first one's, which holds what the browser kept. */
   readonly context?: BrowserContext;
-  readonly width?: number;
+  /** Another address of the page. */
+  readonly address?: string;
 }
 
 /** One visit of the page: what a user sees and does. */
@@ -35,8 +43,7 @@ export class Visit {
   ) {}
 
   static async open(browser: Browser, server: PageServer, options: VisitOptions = {}): Promise<Visit> {
-    const viewport = { width: options.width ?? 1280, height: 900 };
-    const context = options.context ?? (await browser.newContext({ viewport }));
+    const context = options.context ?? (await browser.newContext({ viewport: { width: 1280, height: 900 } }));
     const visit = new Visit(await context.newPage(), context);
     const { page } = visit;
     page.setDefaultTimeout(PATIENCE);
@@ -45,7 +52,7 @@ export class Visit {
       if (message.type() === 'error') visit.complaints.push(message.text());
     });
     page.on('request', (request) => visit.requests.push(request.url()));
-    await page.goto(server.address);
+    await page.goto(options.address ?? server.address);
     return visit;
   }
 

@@ -1,0 +1,142 @@
+import type { Browser, BrowserContext, Route } from 'playwright-core';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import type { Report } from '../../src/analysis/report.ts';
+import { goldenFiles } from '../support/golden.ts';
+import { openBrowser, Visit } from './open-page.ts';
+import { PageServer } from './page-server.ts';
+
+let browser: Browser;
+beforeAll(async () => {
+  browser = await openBrowser();
+});
+afterAll(async () => {
+  await browser.close();
+});
+
+const kept = (visit: Visit) => visit.page.locator('#kept li').allTextContents();
+
+test('a second visit needs no network: neither for the page nor for the model', async () => {
+  const server = await PageServer.start();
+  const first = await Visit.open(browser, server);
+  await first.page.evaluate(() => navigator.serviceWorker.ready);
+  await first.page.locator('#model').selectOption('alice-pythia');
+  await first.page.getByLabel('Length').fill('16');
+  expect(await first.run()).toBeUndefined();
+  const before = await first.table();
+  await expect.poll(() => kept(first)).toEqual([expect.stringMatching(/^alice-pythia, 3\.\d+ MBDelete$/)]);
+  await server.stop();
+
+  await first.page.reload();
+  await first.page.locator('#model').selectOption('alice-pythia');
+  await first.page.getByLabel('Length').fill('16');
+  expect(await first.run()).toBeUndefined();
+  expect(await first.table()).toEqual(before);
+
+  await first.page.getByRole('button', { name: 'Delete alice-pythia' }).click();
+  await expect.poll(() => kept(first)).toEqual(['Nothing yet.']);
+  expect(await first.run()).toMatch(/^alice-pythia\/config\.json: cannot be fetched; check the network/);
+  await first.context.close();
+});
+
+test('a browser that will not keep the model runs it all the same, and says so', async () => {
+  const server = await PageServer.start();
+  const visit = await Visit.open(browser, server);
+  const session = await visit.context.newCDPSession(visit.page);
+  await session.send('Storage.overrideQuotaForOrigin', {
+    origin: new URL(server.address).origin,
+    quotaSize: 2e6,
+  });
+  await visit.page.getByLabel('Length').fill('16');
+  expect(await visit.run()).toBeUndefined();
+  expect(await visit.page.locator('#notice').textContent()).toMatch(
+    /will not keep alice-gpt2 .* will download again/,
+  );
+  expect(await visit.status()).toBe('Done.');
+  await visit.context.close();
+  await server.stop();
+});
+
+describe('a model of the hub', () => {
+  const commit = '0123456789abcdef0123456789abcdef01234567';
+  const hub = 'https://huggingface.co';
+  let server: PageServer;
+  let context: BrowserContext;
+  beforeAll(async () => {
+    server = await PageServer.start();
+    context = await browser.newContext();
+  });
+  afterAll(async () => {
+    await context.close();
+    await server.stop();
+  });
+
+  /** Answers as the hub does: the API by a listing, files by ranges, from another origin. */
+  async function answer(route: Route): Promise<void> {
+    const address = new URL(route.request().url());
+    const headers = { 'Access-Control-Allow-Origin': '*' };
+    const files = ['config.json', 'model.safetensors'];
+    if (address.pathname === '/api/models/somebody/tiny/revision/main') {
+      const siblings = await Promise.all(
+        files.map(async (name) => ({
+          rfilename: name,
+          size: (await goldenFiles('gpt2-f16').open(name))!.size,
+        })),
+      );
+      return route.fulfill({ headers, json: { sha: commit, siblings } });
+    }
+    const name = files.find((file) => address.pathname === `/somebody/tiny/resolve/${commit}/${file}`);
+    if (!name) return route.fulfill({ status: 404, headers });
+    const source = (await goldenFiles('gpt2-f16').open(name))!;
+    const [, from, to] = /^bytes=(\d+)-(\d+)$/.exec(route.request().headers()['range']!)!;
+    const length = Math.min(Number(to) + 1, source.size) - Number(from);
+    // The size stands in Content-Range, which the hub shows to other origins, and its file servers may not.
+    return route.fulfill({
+      status: 206,
+      headers: { ...headers, 'Content-Range': `bytes ${from}-${to}/${source.size}` },
+      body: Buffer.from(await source.read(Number(from), length)),
+    });
+  }
+
+  async function chooseAndRun(id: string): Promise<{ visit: Visit; error: string | undefined }> {
+    const visit = await Visit.open(browser, server, { context });
+    await visit.page.locator('#model').selectOption('hub');
+    await visit.page.getByLabel('Hub id').fill(id);
+    await visit.giveIds([5, 17, 300, 5, 8]);
+    return { visit, error: await visit.run() };
+  }
+
+  test('is resolved to its commit, fetched, and kept for a visit without network', async () => {
+    await context.route(`${hub}/**`, answer);
+    const { visit, error } = await chooseAndRun('somebody/tiny');
+    expect(error).toBeUndefined();
+    const report = JSON.parse(String(await visit.download('report.json'))) as Report;
+    expect(report.model).toMatchObject({
+      id: 'somebody/tiny',
+      revision: commit,
+      architecture: 'gpt2',
+      dtype: 'F16',
+    });
+    const asked = visit.requests.filter((address) => !address.includes('127.0.0.1'));
+    expect(asked.filter((address) => !address.startsWith(hub))).toEqual([]);
+    await expect
+      .poll(() => kept(visit))
+      .toContainEqual(expect.stringContaining('somebody/tiny@0123456789ab'));
+
+    await context.unroute(`${hub}/**`);
+    await context.route(`${hub}/**`, (route) => route.abort('internetdisconnected'));
+    const again = await chooseAndRun('somebody/tiny');
+    expect(again.error).toBeUndefined();
+    expect(await again.visit.table()).toEqual(await visit.table());
+    expect((await chooseAndRun('somebody/else')).error).toMatch(/^somebody\/else: the hub cannot be reached/);
+    await context.unroute(`${hub}/**`);
+  });
+
+  test.each([
+    ['somebody/none', /no public model of that name and revision main \(it answered 404\)/],
+    ['not an id', /is no id of a model on the hub/],
+  ])('%s: a sentence', async (id, sentence) => {
+    await context.route(`${hub}/**`, answer);
+    expect((await chooseAndRun(id)).error).toMatch(sentence);
+    await context.unroute(`${hub}/**`);
+  });
+});

@@ -1,0 +1,264 @@
+import { mkdir, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import type { Browser } from 'playwright-core';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import type { Report } from '../../src/analysis/report.ts';
+import { readExpected } from '../support/golden-expectations.ts';
+import { goldenFiles } from '../support/golden.ts';
+import { temporaryFolder } from '../node/temporary-folder.ts';
+import { openBrowser, plainHost, Visit } from './open-page.ts';
+import { PageServer } from './page-server.ts';
+
+let browser: Browser;
+let server: PageServer;
+let visit: Visit;
+beforeAll(async () => {
+  browser = await openBrowser();
+  // A simple host, which sends whole files only.
+  server = await PageServer.start({ knowsRanges: false });
+  visit = await Visit.open(browser, server);
+});
+afterAll(async () => {
+  await browser.close();
+  await server.stop();
+});
+
+const chooseModel = (value: string) => visit.page.locator('#model').selectOption(value);
+const chooseText = (value: string) => visit.page.locator('#text-kind').selectOption(value);
+const fill = (label: string, value: string) => visit.page.getByLabel(label, { exact: true }).fill(value);
+
+test('the explainer measures both clouds, and follows its slider', async () => {
+  const measures = visit.page.locator('.measures');
+  await measures.filter({ hasText: 'rank 1 · effective dimension 1' }).waitFor();
+  await measures.filter({ hasText: 'rank 2 · effective dimension 1' }).waitFor();
+  await visit.page.getByRole('slider', { name: 'Noise' }).fill('100');
+  await measures.filter({ hasText: 'rank 2 · effective dimension 2' }).waitFor();
+});
+
+test('by keyboard alone: the middle of the bundled text, with the golden numbers', async () => {
+  const { page } = visit;
+  await page.locator('#model').focus();
+  await page.keyboard.type('alice-pythia');
+  for (
+    let tabs = 0;
+    !(await page.locator('#start-run').evaluate((run) => run === document.activeElement));
+    tabs++
+  ) {
+    expect(tabs).toBeLessThan(20);
+    await page.keyboard.press('Tab');
+  }
+  await page.keyboard.press('Enter');
+  expect(await visit.end()).toBeUndefined();
+  const report = JSON.parse(String(await visit.download('report.json'))) as Report;
+  const { sequences, thresholds } = await readExpected('alice-pythia');
+  const at = thresholds.indexOf(95);
+  expect(report.sequences.real.ids).toEqual([...sequences[0]!.ids]);
+  expect(report.sequences.real.layers.map((layer) => layer.effective_dimension)).toEqual(
+    sequences[0]!.effective.map((ofLayer) => ofLayer[at]),
+  );
+  expect(report.text).toMatchObject({
+    source: 'weights/text/alice.txt',
+    tokens: 57035,
+    start: 28517,
+    length: 256,
+  });
+  expect(report.model).toMatchObject({ id: 'alice-pythia', dtype: 'F16', revision: null });
+});
+
+test('a click on a figure, a row of the table and the list each choose the layer', async () => {
+  const { page } = visit;
+  const spectrum = page.locator('#figures .subtitle').nth(1);
+  await page.locator('#layer').selectOption('2');
+  await spectrum.filter({ hasText: 'layer 2 of 6' }).waitFor();
+  await page.getByTitle('Show the spectrum of layer 5').press('Enter');
+  await spectrum.filter({ hasText: 'layer 5 of 6' }).waitFor();
+  const effective = page.locator('#figures figure').last();
+  const drawing = effective.locator('svg');
+  const box = (await drawing.boundingBox())!;
+  // The x axis begins right of the left axis' labels: its first place is the embedding.
+  await drawing.click({ position: { x: box.width * 0.1, y: box.height * 0.4 } });
+  await spectrum.filter({ hasText: 'layer 0 of 6' }).waitFor();
+  await expect.poll(() => effective.locator('.tooltip').textContent()).toMatch(/Layer0Real\d+ dimensions/);
+  expect(await page.locator('#table tr.chosen th').textContent()).toBe('0');
+});
+
+test('the stop button stops within a second, and the page runs again', async () => {
+  const { page } = visit;
+  await chooseModel('alice-gpt2');
+  await page.locator('#start-run').click();
+  // In the midst of the spectra, the longest part.
+  await page
+    .locator('#progress-spectrum + output')
+    .filter({ hasText: /^[1-9]/ })
+    .waitFor();
+  await page.locator('#stop-run').click();
+  const pressed = Date.now();
+  await page.locator('#status').filter({ hasText: 'Stopped.' }).waitFor({ timeout: 5000 });
+  expect(Date.now() - pressed).toBeLessThan(1500);
+  await fill('Length', '12');
+  expect(await visit.run()).toBeUndefined();
+  expect((await visit.table())[0]![1]).toBe('11');
+});
+
+describe('other texts', () => {
+  test('pasted, dropped as a file, and by URL', async () => {
+    const { page } = visit;
+    await fill('Length', '5');
+    await fill('Start', '0');
+    await chooseText('pasted');
+    await fill('Text', 'The White Rabbit had a large watch, and he was late.');
+    expect(await visit.run()).toBeUndefined();
+    const pasted = JSON.parse(String(await visit.download('report.json'))) as Report;
+    expect(pasted.text!.source).toBe('pasted text');
+
+    const dropped = await page.evaluateHandle(() => {
+      const transfer = new DataTransfer();
+      transfer.items.add(new File(['The White Rabbit had a large watch, and he was late.'], 'rabbit.txt'));
+      return transfer;
+    });
+    await page.dispatchEvent('#form', 'drop', { dataTransfer: dropped });
+    expect(await visit.run()).toBeUndefined();
+    const fromFile = JSON.parse(String(await visit.download('report.json'))) as Report;
+    expect(fromFile.text).toEqual({ ...pasted.text, source: 'rabbit.txt' });
+    expect(fromFile.sequences.real.ids).toEqual(pasted.sequences.real.ids);
+
+    await chooseText('url');
+    const address = `${server.address}weights/text/alice.txt`;
+    await fill('Address (https)', address);
+    expect(await visit.run()).toBeUndefined();
+    const fromUrl = JSON.parse(String(await visit.download('report.json'))) as Report;
+    expect(fromUrl.text).toMatchObject({ source: address, tokens: 57035, start: 0, length: 5 });
+  });
+
+  test.each([
+    ['pasted', 'Text', '', 'Paste a text of at least one token.'],
+    ['pasted', 'Text', 'Late!', /^The text is too short: .*give length \d or fewer/],
+    ['url', 'Address (https)', 'rabbit.txt', 'Give an address that begins with https://.'],
+    ['url', 'Address (https)', 'http://127.0.0.1:1/none', /cannot be fetched .*paste the text instead\.$/],
+    ['ids', 'An array, or {"real": […], "shuffled": […]}', '[1, 2', /not valid JSON/],
+    [
+      'ids',
+      'An array, or {"real": […], "shuffled": […]}',
+      '[1, 999999]',
+      /token id 1 is 999999, out of the vocabulary/,
+    ],
+    ['bundled', 'Length', '257', /Length 257 is more than the model's context of 256/],
+    ['bundled', 'Length', '1.5', 'Length must be a whole number of at least 1.'],
+    ['bundled', 'Threshold (%)', '101', 'Threshold must be a number from 0 to 100.'],
+    ['bundled', 'GPU memory (MB)', '1', /GPU memory/],
+  ])('%s, %s %s: a sentence that says what to do', async (kind, label, value, sentence) => {
+    await chooseText(kind);
+    for (const [field, usual] of [
+      ['#tokens', '256'],
+      ['#start', ''],
+      ['#threshold', '95'],
+      ['#gpu-memory', ''],
+    ] as const)
+      if (await visit.page.locator(field).isVisible()) await visit.page.locator(field).fill(usual);
+    await fill(label, value);
+    expect(await visit.run()).toMatch(sentence);
+    await fill(label, '');
+  });
+});
+
+describe('a folder', () => {
+  const chooseFolder = async (files: ReadonlyMap<string, Uint8Array>): Promise<string | undefined> => {
+    const folder = join(await temporaryFolder(), 'my-model');
+    await mkdir(folder);
+    for (const [name, bytes] of files) await writeFile(join(folder, name), bytes);
+    await chooseModel('folder');
+    await visit.page.locator('#folder').setInputFiles(folder);
+    await visit.giveIds([...Array(8).keys()]);
+    return visit.run();
+  };
+  const filesOf = async (names: readonly string[]): Promise<Map<string, Uint8Array<ArrayBuffer>>> => {
+    const files = new Map<string, Uint8Array<ArrayBuffer>>();
+    for (const name of names) {
+      const source = (await goldenFiles('neox-bf16-sharded').open(name))!;
+      files.set(name, await source.read(0, source.size));
+    }
+    return files;
+  };
+  const shards = [1, 2, 3].map((shard) => `model-0000${shard}-of-00003.safetensors`);
+  const all = ['config.json', 'model.safetensors.index.json', ...shards];
+
+  test('of shards runs, and stays on this machine', async () => {
+    const before = visit.requests.length;
+    expect(await chooseFolder(await filesOf(all))).toBeUndefined();
+    const report = JSON.parse(String(await visit.download('report.json'))) as Report;
+    expect(report.model).toMatchObject({ id: 'my-model', dtype: 'BF16' });
+    expect(visit.requests.slice(before).filter((address) => !address.startsWith('blob:'))).toEqual([]);
+  });
+
+  test.each([
+    [
+      'a truncated file',
+      (files: Map<string, Uint8Array>) => {
+        files.set(shards[1]!, files.get(shards[1]!)!.subarray(0, 5000));
+      },
+      /model-00002-of-00003\.safetensors: is truncated/,
+    ],
+    [
+      'no safetensors at all',
+      (files: Map<string, Uint8Array>) => {
+        files.set(shards[0]!, new TextEncoder().encode('<html>Not found</html> and some more'));
+      },
+      /model-00001-of-00003\.safetensors: is not a safetensors file/,
+    ],
+    [
+      'a missing shard',
+      (files: Map<string, Uint8Array>) => void files.delete(shards[2]!),
+      /model-00003-of-00003\.safetensors is missing/,
+    ],
+    [
+      'no config.json',
+      (files: Map<string, Uint8Array>) => void files.delete('config.json'),
+      /has no config\.json/,
+    ],
+    [
+      'an unknown architecture',
+      (files: Map<string, Uint8Array>) => {
+        files.set('config.json', new TextEncoder().encode('{"model_type": "llama"}'));
+      },
+      /model_type llama is not known/,
+    ],
+  ])('with %s gets a sentence, and the page stays usable', async (_, damage, sentence) => {
+    const files = await filesOf(all);
+    damage(files);
+    expect(await chooseFolder(files)).toMatch(sentence);
+  });
+});
+
+test('a narrow window needs no scrolling sideways', async () => {
+  await visit.page.setViewportSize({ width: 360, height: 700 });
+  await expect.poll(() => visit.page.evaluate(() => document.documentElement.scrollWidth)).toBe(360);
+});
+
+test('nothing complained', () => {
+  // The one address that cannot be reached is a complaint of the browser's own.
+  expect(visit.complaints.filter((text) => !/net::ERR_/.test(text))).toEqual([]);
+});
+
+test.each([
+  [
+    'no adapter',
+    false,
+    undefined,
+    'The browser offers no WebGPU adapter; check that hardware acceleration is switched on.',
+  ],
+  [
+    'no WebGPU, as over plain http',
+    true,
+    plainHost,
+    /^This browser has no WebGPU; use a current Chrome, .* over https\.$/,
+  ],
+])('with %s the page says so, and stays', async (_, hasAdapter, host, sentence) => {
+  const bare = await openBrowser(hasAdapter);
+  const address = host && server.address.replace('127.0.0.1', host);
+  const own = await Visit.open(bare, server, address ? { address } : {});
+  const note = own.page.locator('#noise-note');
+  await expect.poll(() => note.textContent()).toMatch(sentence);
+  expect(await own.run()).toMatch(sentence);
+  expect(await own.page.locator('#start-run').isEnabled()).toBe(true);
+  await bare.close();
+});
