@@ -174,6 +174,15 @@ test('a matrix over the binding limit is an error that names the size and the li
   await expect(promise).rejects.toThrow(/16 x 40 .* 4096/);
 });
 
+test('a refused allocation leaves nothing allocated', async () => {
+  using small = await openTestGpu({ memoryLimit: 20_000 });
+  using tensor = small.upload('matrix', [16, 40], source.random(16, 40));
+  const before = small.allocatedBytes;
+  const view = { name: 'one', buffer: tensor.buffer, offset: 0, rows: 16, columns: 40 };
+  await expect(computeSpectra(small, [view])).rejects.toThrow(DeviceError);
+  expect(small.allocatedBytes).toBe(before);
+});
+
 test('an aborted signal stops the work and frees its buffers', async () => {
   const before = gpu.allocatedBytes;
   const controller = new AbortController();

@@ -80,9 +80,14 @@ export class SpectrumWorkspace implements Disposable {
     readonly matrices: number,
   ) {
     const allocated: Partial<Record<ScratchName, GPUBuffer>> = {};
-    for (const [name, bytes] of Object.entries(scratchBytes(shape, matrices))) {
-      const usage = name === 'workgroups' ? GPUBufferUsage.INDIRECT : 0;
-      allocated[name as ScratchName] = gpu.allocate(`spectrum ${name}`, bytes, usage);
+    try {
+      for (const [name, bytes] of Object.entries(scratchBytes(shape, matrices))) {
+        const usage = name === 'workgroups' ? GPUBufferUsage.INDIRECT : 0;
+        allocated[name as ScratchName] = gpu.allocate(`spectrum ${name}`, bytes, usage);
+      }
+    } catch (error) {
+      for (const buffer of Object.values(allocated)) gpu.free(buffer);
+      throw error;
     }
     this.buffers = allocated as Record<ScratchName, GPUBuffer>;
   }
