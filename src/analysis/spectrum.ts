@@ -184,7 +184,7 @@ function recordWorkingNorms(recorder: ReturnType<Gpu['recorder']>, workspace: Sp
 
 /** What the kernels divided the matrix by: 2^e of column-means, then that of gather-vectors. */
 function powerOfTwoTakenOut(inputMagnitudeBits: number, centredMagnitudeBits: number): number {
-  const input = Math.max((inputMagnitudeBits >>> 23) - 126, -110);
+  const input = Math.max(inputMagnitudeBits >>> 23, 1) - 126;
   const centred = (centredMagnitudeBits >>> 23) - 126;
   return 2 ** (input + centred);
 }

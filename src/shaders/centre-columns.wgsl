@@ -1,5 +1,6 @@
 // Subtracts each column's mean from one row-major matrix [rows, columns] and writes the result as contiguous vectors:
-// the rows, or the columns when `transposed` is 1. The matrix's power of two, found by column-means, is divided out.
+// the rows, or the columns when `transposed` is 1. The matrix's power of two, found by column-means, is divided out;
+// a constant column, which had no say in it, becomes zero however large it is.
 //
 // One thread an element of the padded output [vectors, stride]; the padding is written as zero. The difference is
 // taken digit by digit in integers (see column-means), so it is the float32 nearest to the exact one however large
@@ -16,7 +17,7 @@ struct Uniforms {
 }
 
 @group(0) @binding(0) var<uniform> uniforms: Uniforms;
-@group(0) @binding(1) var<storage, read> matrix: array<f32>;
+@group(0) @binding(1) var<storage, read> matrix: array<u32>;
 @group(0) @binding(2) var<storage, read> means: array<i32>;
 @group(0) @binding(3) var<storage, read_write> summary: array<atomic<u32>>;
 @group(0) @binding(4) var<storage, read_write> centred: array<f32>;
@@ -25,16 +26,25 @@ fn powerOfTwo(exponent: i32) -> f32 {
   return bitcast<f32>(u32(clamp(exponent, -126, 127) + 127) << 23u);
 }
 
+/// The least e, but no less than -125, with magnitude < 2^e.
 fn exponentAbove(magnitudeBits: u32) -> i32 {
-  return max(i32(magnitudeBits >> 23u) - 126, -110);
+  return max(i32(magnitudeBits >> 23u), 1) - 126;
 }
 
-fn digits(value: f32, factor: f32) -> vec4<i32> {
-  let first = value * factor;
-  let second = (first - trunc(first)) * 4096.0;
-  let third = (second - trunc(second)) * 4096.0;
-  let fourth = (third - trunc(third)) * 4096.0;
-  return vec4<i32>(i32(first), i32(second), i32(third), i32(fourth));
+/// The number with these bits, divided by 2^exponent, which is above its magnitude; exact but for what is under 2^-48.
+fn digits(bits: u32, exponent: i32) -> vec4<i32> {
+  let field = i32((bits >> 23u) & 0xffu);
+  let mantissa = (bits & 0x7fffffu) | select(0u, 0x800000u, field > 0);
+  // Where the mantissa ends among the 48 bits.
+  let shift = max(field, 1) - 102 - exponent;
+  var upper = 0u;
+  var lower = mantissa >> u32(clamp(-shift, 0, 31));
+  if (shift > 0) {
+    upper = mantissa >> u32(24 - shift);
+    lower = (mantissa << u32(shift)) & 0xffffffu;
+  }
+  let magnitudes = vec4<i32>(vec4<u32>(upper >> 12u, upper & 0xfffu, lower >> 12u, lower & 0xfffu));
+  return select(magnitudes, -magnitudes, (bits >> 31u) == 1u);
 }
 
 @compute @workgroup_size(16, 16)
@@ -54,8 +64,8 @@ fn main(@builtin(global_invocation_id) id: vec3<u32>) {
   let column = select(id.x, id.y, isTransposed);
   let base = 5u * column;
   let exponent = means[base];
-  let value = matrix[uniforms.offset + row * uniforms.columns + column];
-  let own = digits(value, powerOfTwo(12 - exponent));
+  let bits = matrix[uniforms.offset + row * uniforms.columns + column];
+  let own = digits(bits, exponent);
   let difference =
     own - vec4<i32>(means[base + 1u], means[base + 2u], means[base + 3u], means[base + 4u]);
   // As two whole numbers, upper + lower / 2^24, with |lower| <= 2^23; where upper has more than 24 bits, the last two

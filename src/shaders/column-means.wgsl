@@ -1,8 +1,10 @@
-// The exact mean of every column of one row-major matrix [rows, columns], and the largest magnitude of the whole.
+// The exact mean of every column of one row-major matrix [rows, columns], and the largest magnitude of the columns that
+// are not constant.
 //
-// One thread a column. Sums run in integers, so neither the order nor a compiler's fast mathematics can change them:
-// with 2^e above the column's largest magnitude, x / 2^e is cut into four signed digits of 12 bits, each digit is
-// summed over the rows (exact for rows <= 2^18), and the sums are divided by long division.
+// One thread a column. It reads bits and sums integers, so neither the order, nor a compiler's fast mathematics, nor the
+// flushing of subnormals can change anything: with 2^e above the column's largest magnitude, x / 2^e is cut into four
+// signed digits of 12 bits, each digit is summed over the rows (exact for rows <= 2^18), and the sums are divided by
+// long division.
 // means holds five words a column: the exponent e and the digits of mean / 2^e, in units of 2^-12, -24, -36, -48.
 // summary holds four words a matrix: 1 if anything is no finite number, the bits of the largest magnitude, and two
 // that later kernels use.
@@ -15,27 +17,31 @@ struct Uniforms {
 }
 
 @group(0) @binding(0) var<uniform> uniforms: Uniforms;
-@group(0) @binding(1) var<storage, read> matrix: array<f32>;
+@group(0) @binding(1) var<storage, read> matrix: array<u32>;
 @group(0) @binding(2) var<storage, read_write> means: array<i32>;
 @group(0) @binding(3) var<storage, read_write> summary: array<atomic<u32>>;
 
 const INFINITY_BITS = 0x7f800000u;
 
-fn powerOfTwo(exponent: i32) -> f32 {
-  return bitcast<f32>(u32(clamp(exponent, -126, 127) + 127) << 23u);
-}
-
-/// The least e, but no less than -110, with magnitude < 2^e.
+/// The least e, but no less than -125, with magnitude < 2^e.
 fn exponentAbove(magnitudeBits: u32) -> i32 {
-  return max(i32(magnitudeBits >> 23u) - 126, -110);
+  return max(i32(magnitudeBits >> 23u), 1) - 126;
 }
 
-fn digits(value: f32, factor: f32) -> vec4<i32> {
-  let first = value * factor;
-  let second = (first - trunc(first)) * 4096.0;
-  let third = (second - trunc(second)) * 4096.0;
-  let fourth = (third - trunc(third)) * 4096.0;
-  return vec4<i32>(i32(first), i32(second), i32(third), i32(fourth));
+/// The number with these bits, divided by 2^exponent, which is above its magnitude; exact but for what is under 2^-48.
+fn digits(bits: u32, exponent: i32) -> vec4<i32> {
+  let field = i32((bits >> 23u) & 0xffu);
+  let mantissa = (bits & 0x7fffffu) | select(0u, 0x800000u, field > 0);
+  // Where the mantissa ends among the 48 bits.
+  let shift = max(field, 1) - 102 - exponent;
+  var upper = 0u;
+  var lower = mantissa >> u32(clamp(-shift, 0, 31));
+  if (shift > 0) {
+    upper = mantissa >> u32(24 - shift);
+    lower = (mantissa << u32(shift)) & 0xffffffu;
+  }
+  let magnitudes = vec4<i32>(vec4<u32>(upper >> 12u, upper & 0xfffu, lower >> 12u, lower & 0xfffu));
+  return select(magnitudes, -magnitudes, (bits >> 31u) == 1u);
 }
 
 @compute @workgroup_size(64)
@@ -44,22 +50,26 @@ fn main(@builtin(global_invocation_id) id: vec3<u32>) {
   if (column >= uniforms.columns) {
     return;
   }
+  let top = matrix[uniforms.offset + column];
   var largest = 0u;
+  var isConstant = true;
   for (var row = 0u; row < uniforms.rows; row++) {
-    let bits = bitcast<u32>(matrix[uniforms.offset + row * uniforms.columns + column]) & 0x7fffffffu;
-    largest = max(largest, bits);
+    let bits = matrix[uniforms.offset + row * uniforms.columns + column];
+    largest = max(largest, bits & 0x7fffffffu);
+    isConstant = isConstant && bits == top;
   }
   if (largest >= INFINITY_BITS) {
     atomicMax(&summary[4u * uniforms.slot], 1u);
     largest = 0u;
   }
-  atomicMax(&summary[4u * uniforms.slot + 1u], largest);
+  if (!isConstant) {
+    atomicMax(&summary[4u * uniforms.slot + 1u], largest);
+  }
 
   let exponent = exponentAbove(largest);
-  let factor = powerOfTwo(12 - exponent);
   var sums = vec4<i32>(0);
   for (var row = 0u; row < uniforms.rows; row++) {
-    sums += digits(matrix[uniforms.offset + row * uniforms.columns + column], factor);
+    sums += digits(matrix[uniforms.offset + row * uniforms.columns + column], exponent);
   }
   let rows = i32(uniforms.rows);
   let base = 5u * column;

@@ -79,6 +79,7 @@ const kinds: [string, number, number, (rows: number, columns: number) => Float32
   ['one column', 20, 1, scaled(1)],
   ['huge', 40, 30, scaled(1e30)],
   ['tiny', 40, 30, scaled(1e-30)],
+  ['subnormal', 40, 30, scaled(1e-38)],
   ['zeros', 20, 30, scaled(0)],
   ['equal rows', 20, 30, (rows, columns) => repeated(source.random(1, columns), rows)],
   ['large mean', 60, 50, (rows, columns) => source.random(rows, columns).map((value) => 1e6 + value)],
@@ -88,6 +89,13 @@ const kinds: [string, number, number, (rows: number, columns: number) => Float32
     50,
     (rows, columns) =>
       source.random(rows, columns).map((value, index) => (index % columns === 7 ? 1e9 : value)),
+  ],
+  [
+    'a constant column 1e35 times the rest',
+    60,
+    50,
+    (rows, columns) =>
+      source.random(rows, columns).map((value, index) => (index % columns === 7 ? 1e30 : 1e-5 * value)),
   ],
 ];
 
