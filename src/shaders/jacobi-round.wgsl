@@ -30,7 +30,7 @@ const WORK_ABOVE = 2.5e-7;
 
 var<workgroup> gram: array<f32, 1024>;
 var<workgroup> rotations: array<vec4<f32>, 256>; // Q': row j holds the coefficients of new vector j
-var<workgroup> turns: array<vec2<f32>, 16>; // sine, and sine / (1 + cosine), of each pair of a step
+var<workgroup> turns: array<vec2<f32>, 16>; // sine, and tangent of half the angle, of each pair of a step
 var<workgroup> pairs: array<vec2<u32>, 16>; // the vectors of each pair of a step
 var<workgroup> largest: atomic<u32>;
 var<workgroup> isWork: u32;
@@ -147,9 +147,12 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
       if (p > floorSquare && q > floorSquare && abs(overlap) > ROTATE_ABOVE * sqrt(p) * sqrt(q)) {
         let zeta = (q - p) / (2.0 * overlap);
         let tangent = select(1.0, -1.0, zeta < 0.0) / (abs(zeta) + sqrt(1.0 + zeta * zeta));
-        let cosine = inverseSqrt(1.0 + tangent * tangent);
-        let sine = tangent * cosine;
-        turn = vec2<f32>(sine, sine / (1.0 + cosine));
+        // A rotation is as orthogonal as its sine and half its angle's tangent suit each other: the tangent may be off
+        // by what WGSL allows a square root, and the sine follows from it by a quotient that is refined once.
+        let halfTangent = tangent / (1.0 + sqrt(1.0 + tangent * tangent));
+        let divisor = 1.0 + halfTangent * halfTangent;
+        let rough = 2.0 * halfTangent / divisor;
+        turn = vec2<f32>(rough + (2.0 * halfTangent - rough * divisor) / divisor, halfTangent);
       }
       turns[turning] = turn;
       pairs[turning] = pair;

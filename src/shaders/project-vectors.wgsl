@@ -42,8 +42,14 @@ fn centredScale(magnitudeBits: u32) -> f32 {
   return bitcast<f32>(u32(clamp(126 - i32(magnitudeBits >> 23u), -126, 127) + 127) << 23u);
 }
 
+/// 2^floor(log2 norm), and 1 for 0.
 fn powerUnder(norm: f32) -> f32 {
   return select(bitcast<f32>(bitcast<u32>(norm) & 0x7f800000u), 1.0, norm == 0.0);
+}
+
+/// 1 / power by its bits, since a division need not be exact.
+fn inversePower(power: vec4<f32>) -> vec4<f32> {
+  return bitcast<vec4<f32>>(vec4<u32>(0x7f000000u) - bitcast<vec4<u32>>(power));
 }
 
 fn carried(digit: vec4<i32>) -> vec4<i32> {
@@ -113,9 +119,10 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
       let k = SLAB * slab + index / 8u;
       var four = vec4<f32>(0.0);
       if (row4 < uniforms.length4 && k < uniforms.vectors) {
-        let factor = scale / powerUnder(sorted[base + k]);
+        let extent = extents[matrix * uniforms.length4 + row4];
+        let factor = scale * inversePower(vec4<f32>(powerUnder(sorted[base + k])));
         let place = (matrix * uniforms.vectors + order[base + k]) * uniforms.length4 + row4;
-        four = centred[place] * factor / extents[matrix * uniforms.length4 + row4];
+        four = centred[place] * factor * inversePower(extent);
       }
       let first = round(four * 2048.0);
       let afterFirst = (four * 2048.0 - first) * 2048.0;

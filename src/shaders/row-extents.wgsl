@@ -19,9 +19,9 @@ fn centredScale(magnitudeBits: u32) -> f32 {
   return bitcast<f32>(u32(clamp(126 - i32(magnitudeBits >> 23u), -126, 127) + 127) << 23u);
 }
 
-/// 2^floor(log2 norm), and 1 for 0.
-fn powerUnder(norm: f32) -> f32 {
-  return select(bitcast<f32>(bitcast<u32>(norm) & 0x7f800000u), 1.0, norm == 0.0);
+/// 1 / 2^floor(log2 norm), and 1 for 0; by its bits, since a division need not be exact.
+fn inversePowerUnder(norm: f32) -> f32 {
+  return select(bitcast<f32>(0x7f000000u - (bitcast<u32>(norm) & 0x7f800000u)), 1.0, norm == 0.0);
 }
 
 @compute @workgroup_size(64)
@@ -35,7 +35,7 @@ fn main(@builtin(global_invocation_id) id: vec3<u32>) {
   var largest = vec4<f32>(0.0);
   for (var vector = 0u; vector < uniforms.vectors; vector++) {
     let four = vectors[(matrix * uniforms.vectors + vector) * uniforms.length4 + k];
-    let factor = scale / powerUnder(norms[matrix * uniforms.padded + vector]);
+    let factor = scale * inversePowerUnder(norms[matrix * uniforms.padded + vector]);
     largest = max(largest, abs(four) * factor);
   }
   let exponents = clamp(vec4<i32>(bitcast<vec4<u32>>(largest) >> vec4<u32>(23u)) + 1, vec4<i32>(27), vec4<i32>(227));
