@@ -33,7 +33,7 @@ export interface SpectrumOptions {
   readonly onProgress?: (done: number, total: number) => void;
   /** The most bytes of scratch to hold on the GPU; a single matrix may need more. Default 512 MiB. */
   readonly scratchBytes?: number;
-  /** The most sweeps of one orthogonalisation before the matrix is given up. Default 30. */
+  /** The most sweeps of one orthogonalisation before the matrix is given up. Default 60. */
   readonly maxSweeps?: number;
 }
 
