@@ -1,7 +1,8 @@
 import type { Gpu } from './gpu/gpu.ts';
+import type { Recorder } from './gpu/recorder.ts';
 import type { Tensor } from './gpu/tensor.ts';
 import { foldLogSoftmax, weightFormat } from './kernels.ts';
-import { recordLogits } from './matrix-product.ts';
+import { bindableRows, recordLogits, rowsOf } from './matrix-product.ts';
 import { LOGITS_TILE_BYTES } from './memory.ts';
 
 /** Some tokens' logits, read back. */
@@ -70,16 +71,7 @@ export class MaxLogSoftmax implements Disposable {
           start,
           logits,
         );
-        recorder.dispatch(foldLogSoftmax, {
-          bindings: {
-            logits: logits.buffer,
-            maximum: this.#maximum.buffer,
-            sum: this.#sum.buffer,
-            argmax: this.#argmax.buffer,
-          },
-          uniforms: { rows, columns: tokens, firstToken: first },
-          workgroups: [rows],
-        });
+        this.#recordFold(recorder, logits, first);
         recorder.submit();
         if (onLogits) {
           await onLogits({ firstToken: first, tokens, values: await this.gpu.readFloats(logits) });
@@ -100,5 +92,21 @@ export class MaxLogSoftmax implements Disposable {
     this.#maximum.dispose();
     this.#sum.dispose();
     this.#argmax.dispose();
+  }
+
+  #recordFold(recorder: Recorder, logits: Tensor, firstToken: number): void {
+    const [maximum, sum, argmax] = [this.#maximum, this.#sum, this.#argmax];
+    for (const [first, rows] of bindableRows(this.gpu, logits, maximum, sum, argmax)) {
+      recorder.dispatch(foldLogSoftmax, {
+        bindings: {
+          logits: rowsOf(logits, first, rows),
+          maximum: rowsOf(maximum, first, rows),
+          sum: rowsOf(sum, first, rows),
+          argmax: rowsOf(argmax, first, rows),
+        },
+        uniforms: { rows, columns: logits.shape[1]!, firstToken },
+        workgroups: [rows],
+      });
+    }
   }
 }

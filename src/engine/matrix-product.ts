@@ -9,6 +9,8 @@ import { matrixProduct, weightFormat } from './kernels.ts';
 
 /** Ranges of one buffer must start at multiples of this many bytes (WebGPU's portable default). */
 const OFFSET_ALIGNMENT = 256;
+/** Workgroups that a dispatch may have in each dimension (WebGPU's least limit); many kernels take a row with each. */
+const MOST_WORKGROUPS = 65535;
 
 /** The kernel's code for each activation. The three names of gelu's tanh form are one function. */
 const ACTIVATION_CODES: Readonly<Record<Activation, number>> = {
@@ -166,7 +168,8 @@ function workgroupFor(rows: number): { threadsX: number; threadsY: number } {
 }
 
 /**
- * Runs of rows for which a range of each tensor fits a binding. Activations have one buffer each.
+ * Runs of rows for which a range of each tensor fits a binding, and a workgroup a row fits a dispatch. Activations have
+ * one buffer each.
  * @throws DeviceError where the binding limit does not hold the fewest rows whose ranges begin where ranges may.
  */
 export function bindableRows(gpu: Gpu, ...tensors: readonly Tensor[]): [number, number][] {
@@ -175,7 +178,7 @@ export function bindableRows(gpu: Gpu, ...tensors: readonly Tensor[]): [number, 
   );
   // Starts that suit every tensor: the common multiple of powers of two is the largest of them.
   const step = Math.max(...tensors.map((tensor) => OFFSET_ALIGNMENT / powerOfTwoIn(rowBytes(tensor))), 1);
-  const most = Math.min(...runs.map(([run]) => run![1]));
+  const most = Math.min(...runs.map(([run]) => run![1]), MOST_WORKGROUPS);
   const rows = tensors[0]!.shape[0]!;
   if (most >= rows) return [[0, rows]];
   const aligned = Math.floor(most / step) * step;
@@ -199,7 +202,7 @@ function rowBytes(tensor: Tensor): number {
   return 4 * (tensor.shape[1] ?? 1);
 }
 
-/** Rows of an F32 tensor in one buffer, as a binding. */
+/** Rows of an F32 or I32 tensor in one buffer, as a binding. */
 export function rowsOf(tensor: Tensor, first: number, rows: number): BufferRange {
   return { buffer: tensor.buffer, offset: first * rowBytes(tensor), size: rows * rowBytes(tensor) };
 }
