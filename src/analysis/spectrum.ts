@@ -39,6 +39,8 @@ export interface SpectrumOptions {
 
 /** The integer column sums stay exact up to this many rows. */
 const MOST_ROWS = 2 ** 18;
+/** Centring takes 16 columns a workgroup, and a dispatch may have 65535 workgroups in a dimension. */
+const MOST_COLUMNS = 16 * 65_535;
 /** Progress steps a group of matrices takes: usual sweeps of the two orthogonalisations, and four other stages. */
 const EXPECTED_SWEEPS = [12, 4] as const;
 const STEPS = EXPECTED_SWEEPS[0] + EXPECTED_SWEEPS[1] + 4;
@@ -53,7 +55,7 @@ const STEPS = EXPECTED_SWEEPS[0] + EXPECTED_SWEEPS[1] + 4;
  * @param matrices of equal [rows, columns]; they are read, never written.
  * @returns one spectrum a matrix, in order.
  * @throws NumericalError naming a matrix that holds NaN or infinity, does not converge, or whose values overflow.
- * @throws InputError where shapes differ or are empty, or rows exceed 2^18.
+ * @throws InputError where shapes differ or are empty, rows exceed 2^18 or columns 1 048 560.
  * @throws DeviceError where one matrix does not fit a binding.
  */
 export async function computeSpectra(
@@ -88,6 +90,11 @@ function checkShapes(matrices: readonly MatrixView[], { rows, columns }: MatrixV
     if (rows > MOST_ROWS) {
       throw new InputError(
         `${name} has ${rows} rows; at most ${MOST_ROWS} can be centred: take fewer tokens`,
+      );
+    }
+    if (columns > MOST_COLUMNS) {
+      throw new InputError(
+        `${name} has ${columns} columns; at most ${MOST_COLUMNS} can be centred: take fewer features`,
       );
     }
   }

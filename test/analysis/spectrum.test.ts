@@ -173,6 +173,16 @@ test('matrices of different shapes are refused', async () => {
   );
 });
 
+test.each([
+  [2 ** 18 + 1, 1, /one has 262145 rows; at most 262144/],
+  [1, 16 * 65_535 + 1, /one has 1048561 columns; at most 1048560/],
+])('%i x %i is more than can be centred, and refused', async (rows, columns, message) => {
+  using tensor = gpu.upload('matrix', [rows * columns], new Float32Array(rows * columns));
+  const promise = computeSpectra(gpu, [{ name: 'one', buffer: tensor.buffer, offset: 0, rows, columns }]);
+  await expect(promise).rejects.toThrow(InputError);
+  await expect(promise).rejects.toThrow(message);
+});
+
 test('a matrix over the binding limit is an error that names the size and the limit', async () => {
   using small = await openTestGpu({ bindingLimit: 4096 });
   using tensor = small.upload('matrix', [16, 40], source.random(16, 40));
