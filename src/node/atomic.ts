@@ -1,9 +1,10 @@
 import { randomBytes } from 'node:crypto';
 import type { FileHandle } from 'node:fs/promises';
-import { mkdir, open, rename, rm } from 'node:fs/promises';
+import { open, rename, rm, stat } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 import { FileError } from '../engine/errors.ts';
 import { fileErrorFrom } from './file-errors.ts';
+import { checkWritableFolder, makeFolder } from './folders.ts';
 
 /**
  * A file that appears whole or not at all: it is written under another name beside its own, and renamed by commit().
@@ -24,7 +25,8 @@ export class AtomicFile {
     // The name begins with a dot and ends unlike any output, so that nothing takes a part for the whole.
     const temporaryPath = join(folder, `.${basename(path)}.${randomBytes(6).toString('hex')}.partial`);
     try {
-      await mkdir(folder, { recursive: true });
+      await checkReplaceable(path);
+      await makeFolder(folder);
       return new AtomicFile(path, temporaryPath, await open(temporaryPath, 'wx'));
     } catch (error) {
       throw fileErrorFrom(error, path, 'write the file');
@@ -74,6 +76,19 @@ export class AtomicFile {
   #mustBeOpen(): void {
     if (this.#state !== 'open') throw new FileError(`${this.path}: was ${this.#state} already`);
   }
+}
+
+/** Checks, before long work, that a file can be written after it. Makes nothing. @throws FileError if it cannot. */
+export async function checkWritableFile(path: string): Promise<void> {
+  await checkReplaceable(path);
+  await checkWritableFolder(dirname(path));
+}
+
+/** Refuses a folder or a device: renaming over /dev/null would put a file in its place. */
+async function checkReplaceable(path: string): Promise<void> {
+  const status = await stat(path).catch(() => undefined);
+  if (status?.isDirectory()) throw new FileError(`${path}: is a folder; give the path of a file`);
+  if (status && !status.isFile()) throw new FileError(`${path}: is no ordinary file; give another path`);
 }
 
 /** Writes a whole file, or leaves the path as it was. @throws FileError */

@@ -2,6 +2,7 @@ import { FileError } from '../engine/errors.ts';
 
 const reasons: Readonly<Record<string, string>> = {
   ENOENT: 'no such file',
+  EEXIST: 'a file is in the way',
   ENOTDIR: 'part of the path is a file, not a folder',
   EISDIR: 'is a folder, not a file',
   EACCES: 'permission denied',

@@ -1,4 +1,4 @@
-import { mkdir, readdir, rm, statfs } from 'node:fs/promises';
+import { readdir, rm, statfs } from 'node:fs/promises';
 import { join } from 'node:path';
 import { parseConfig } from '../engine/config.ts';
 import { FileError, InputError } from '../engine/errors.ts';
@@ -6,6 +6,7 @@ import type { TensorPlace } from '../engine/safetensors.ts';
 import { encodeHeader } from '../engine/safetensors.ts';
 import { writeFileAtomically } from './atomic.ts';
 import { fileErrorFrom, systemErrorCode } from './file-errors.ts';
+import { makeFolder } from './folders.ts';
 import type { PublishedTensor, WeightDtype } from './published-shapes.ts';
 import { publishedModel, publishedTensors } from './published-shapes.ts';
 import { SafetensorsWriter } from './safetensors-writer.ts';
@@ -158,7 +159,7 @@ function planShards(tensors: readonly PublishedTensor[], shards: number): Shard[
 /** Makes the folder. Resolves to whether it was not there before. @throws FileError if it is in use or too small. */
 async function prepareFolder(folder: string, bytes: number): Promise<boolean> {
   try {
-    const isNew = (await mkdir(folder, { recursive: true })) !== undefined;
+    const isNew = await makeFolder(folder);
     if (!isNew && (await readdir(folder)).length > 0) {
       throw new InputError(`${folder}: is not empty; give a new folder for the checkpoint`);
     }

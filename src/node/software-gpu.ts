@@ -1,6 +1,7 @@
-import { copyFile, mkdir, readdir, rename, rm, writeFile } from 'node:fs/promises';
+import { copyFile, readdir, rename, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { DeviceError } from '../engine/errors.ts';
+import { makeFolder } from './folders.ts';
 import { archivedFiles, cacheFolders, packageFolder, packageVersion } from './packaged-binaries.ts';
 
 /** A copy of Dawn that finds SwiftShader, and what its Vulkan loader must be told. */
@@ -56,7 +57,7 @@ async function unpackInto(folder: string, webgpu: string, chromium: string): Pro
   const staging = `${folder}.${process.pid}.partial`;
   const binaries = join(staging, 'dist', 'linux-x64');
   try {
-    await mkdir(binaries, { recursive: true });
+    await makeFolder(binaries);
     for (const [path, content] of await archivedFiles(join(chromium, 'bin', 'swiftshader.tar.br'))) {
       if (/^(\.\/)?(libvk_swiftshader\.so|libvulkan\.so\.1|vk_swiftshader_icd\.json)$/.test(path)) {
         await writeFile(join(binaries, path.replace('./', '')), content, { mode: 0o755 });

@@ -2,7 +2,7 @@ import { mkdir, readdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { FileError } from '../../src/engine/errors.ts';
-import { AtomicFile, writeFileAtomically } from '../../src/node/atomic.ts';
+import { AtomicFile, checkWritableFile, writeFileAtomically } from '../../src/node/atomic.ts';
 import { temporaryFolder } from './temporary-folder.ts';
 
 const bytes = (text: string) => new TextEncoder().encode(text);
@@ -36,10 +36,19 @@ describe('AtomicFile', () => {
 
   it('is gone when it cannot take its name', async () => {
     const folder = await temporaryFolder();
-    await mkdir(join(folder, 'taken', 'inside'), { recursive: true });
     const file = await AtomicFile.create(join(folder, 'taken'));
+    await mkdir(join(folder, 'taken', 'inside'), { recursive: true });
     await expect(file.commit()).rejects.toThrow(/taken: cannot write the file/);
     expect(await readdir(folder)).toEqual(['taken']);
+  });
+
+  it('takes the place of files alone, not of folders and devices', async () => {
+    const folder = await temporaryFolder();
+    for (const create of [AtomicFile.create, checkWritableFile]) {
+      await expect(create(folder)).rejects.toThrow(`${folder}: is a folder; give the path of a file`);
+      await expect(create('/dev/null')).rejects.toThrow('/dev/null: is no ordinary file; give another path');
+    }
+    expect(await readdir(folder)).toEqual([]);
   });
 
   it('names the file when its folder cannot be made', async () => {

@@ -1,7 +1,8 @@
 import { randomBytes } from 'node:crypto';
 import { constants } from 'node:fs';
-import { copyFile, mkdir, readFile, readdir, rename, rm, stat, symlink, writeFile } from 'node:fs/promises';
+import { copyFile, readFile, readdir, rename, rm, stat, symlink, writeFile } from 'node:fs/promises';
 import { dirname, join, relative } from 'node:path';
+import { makeFolder } from '../folders.ts';
 import type { RemoteFile } from './repository.ts';
 import { isCommit } from './repository.ts';
 
@@ -51,7 +52,7 @@ export class ModelCache {
   async writeReference(revision: string, commit: string): Promise<void> {
     if (revision === commit || (await this.readReference(revision)) === commit) return;
     const path = join(this.folder, 'refs', ...revision.split('/'));
-    await mkdir(dirname(path), { recursive: true });
+    await makeFolder(dirname(path));
     await replace(path, (temporary) => writeFile(temporary, commit));
   }
 
@@ -81,7 +82,7 @@ export class ModelCache {
   async place(commit: string, file: RemoteFile, isNew: boolean): Promise<void> {
     const path = this.path(commit, file.path);
     const blob = this.blob(file);
-    await mkdir(dirname(path), { recursive: true });
+    await makeFolder(dirname(path));
     try {
       await replace(path, (temporary) => this.makeLink(relative(dirname(path), blob), temporary));
     } catch (error) {

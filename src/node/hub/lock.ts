@@ -1,8 +1,9 @@
 import { createHash, randomBytes } from 'node:crypto';
-import { mkdir, readFile, rename, rm, stat, utimes, writeFile } from 'node:fs/promises';
+import { readFile, rename, rm, stat, utimes, writeFile } from 'node:fs/promises';
 import { hostname } from 'node:os';
 import { dirname } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { makeFolder } from '../folders.ts';
 
 const HEARTBEAT = 2_000;
 const STALE_AFTER = 30_000;
@@ -30,7 +31,7 @@ export async function acquireLock(
   onWait: () => void,
 ): Promise<Lock> {
   const token = `laminar-${THIS_HOST}-${process.pid}-${randomBytes(6).toString('hex')}`;
-  await mkdir(dirname(path), { recursive: true });
+  await makeFolder(dirname(path));
   let told = false;
   while (!(await create(path, token))) {
     signal?.throwIfAborted();

@@ -1,8 +1,9 @@
 import type { Hash } from 'node:crypto';
 import { constants } from 'node:fs';
-import { copyFile, link, mkdir, open, rename, rm, stat } from 'node:fs/promises';
+import { copyFile, link, open, rename, rm, stat } from 'node:fs/promises';
 import type { FileHandle } from 'node:fs/promises';
 import { join } from 'node:path';
+import { makeFolder } from '../folders.ts';
 import type { ModelCache } from './cache.ts';
 import { hasEnded, isToken } from './lock.ts';
 import type { RemoteFile } from './repository.ts';
@@ -29,7 +30,7 @@ export class Partial {
 
   /** Opens a file of our own, with what an earlier attempt left in it. */
   static async claim(cache: ModelCache, file: RemoteFile, token: string): Promise<Partial> {
-    await mkdir(cache.blobFolder, { recursive: true });
+    await makeFolder(cache.blobFolder);
     const path = join(cache.blobFolder, `${file.etag}.${token}.incomplete`);
     await adopt(cache, file, path);
     const handle = await open(path, constants.O_RDWR | constants.O_CREAT, 0o666);

@@ -1,0 +1,54 @@
+import { access, constants, mkdir, stat } from 'node:fs/promises';
+import { dirname, resolve } from 'node:path';
+import { FileError } from '../engine/errors.ts';
+import { fileErrorFrom, systemErrorCode } from './file-errors.ts';
+
+/**
+ * Makes a folder, and those above it that are not there. Node's own recursive mkdir never ends where a file system says
+ * "no such file" of a folder that it will not make, as procfs does.
+ * @returns whether the folder was not there before
+ * @throws the system's error
+ */
+export async function makeFolder(path: string): Promise<boolean> {
+  if (await isFolder(path)) return false;
+  const parent = dirname(resolve(path));
+  const isParentThere = await stat(parent).then(
+    () => true,
+    (error: unknown) => systemErrorCode(error) !== 'ENOENT',
+  );
+  if (!isParentThere) await makeFolder(parent);
+  try {
+    await mkdir(path);
+    return true;
+  } catch (error) {
+    if (await isFolder(path)) return false; // another process was quicker
+    throw error;
+  }
+}
+
+/**
+ * Checks, before long work, that files can be written into a folder after it. Makes nothing: where the folder is not
+ * there, the nearest one above it is asked.
+ * @throws FileError if a file is in the way or writing is not allowed
+ */
+export async function checkWritableFolder(folder: string): Promise<void> {
+  let nearest = resolve(folder);
+  let status = await stat(nearest).catch(() => undefined);
+  while (!status && nearest !== dirname(nearest)) {
+    nearest = dirname(nearest);
+    status = await stat(nearest).catch(() => undefined);
+  }
+  if (status && !status.isDirectory()) {
+    throw new FileError(`${nearest}: is a file, where a folder is needed; give another folder`);
+  }
+  await access(nearest, constants.W_OK).catch((error: unknown) => {
+    throw fileErrorFrom(error, folder, 'write into the folder');
+  });
+}
+
+async function isFolder(path: string): Promise<boolean> {
+  return stat(path).then(
+    (status) => status.isDirectory(),
+    () => false,
+  );
+}
