@@ -10,6 +10,7 @@ import { addFetchCommand } from './commands/fetch.ts';
 import { addMakeCheckpointCommand } from './commands/make-checkpoint.ts';
 import { addProfileCommand } from './commands/profile.ts';
 import { addSpectrumCommand } from './commands/spectrum.ts';
+import { fileErrorFrom } from './file-errors.ts';
 import { gpuMemoryDefault } from './machine-memory.ts';
 import { byteCount } from './options.ts';
 
@@ -34,10 +35,7 @@ process.exitCode = await main(process.argv);
 async function main(argv: readonly string[]): Promise<number> {
   // Packages that log would write into the data; stdout is for the answer alone.
   console.log = console.info = console.debug = console.error;
-  // `laminar … | head` closes stdout early: nobody reads on, and that is no failure.
-  process.stdout.on('error', (error: NodeJS.ErrnoException) => {
-    if (error.code !== 'EPIPE') throw error;
-  });
+  watchStreams();
   const interruption = new AbortController();
   let interrupted: number | undefined;
   for (const name of ['SIGINT', 'SIGTERM'] as const) {
@@ -57,13 +55,26 @@ async function main(argv: readonly string[]): Promise<number> {
     if (error instanceof CommanderError && error.exitCode === 0) return 0; // --help, --version
     context.terminal.endStages();
     const isVerbose = program.opts<{ verbose?: boolean }>().verbose === true;
-    process.stderr.write(`laminar: ${interrupted === undefined ? oneLine(error) : 'interrupted'}\n`);
+    process.stderr.write(`laminar: ${interrupted === undefined ? oneLine(error, program) : 'interrupted'}\n`);
     if (isVerbose && error instanceof Error) process.stderr.write(`${withCauses(error)}\n`);
     if (interrupted !== undefined) return interrupted;
     return error instanceof InputError || error instanceof CommanderError ? EXIT_USAGE : EXIT_FAILED;
   } finally {
     context.terminal.endStages();
   }
+}
+
+/**
+ * `laminar … | head` closes a stream early: nobody reads on, and that is no failure. Data that a full disk refuses is.
+ */
+function watchStreams(): void {
+  process.stderr.on('error', () => undefined);
+  process.stdout.on('error', (error: NodeJS.ErrnoException) => {
+    if (error.code === 'EPIPE') return;
+    const { message } = fileErrorFrom(error, 'standard output', 'write the data') as Error;
+    process.stderr.write(`laminar: ${message}\n`);
+    process.exit(EXIT_FAILED);
+  });
 }
 
 function commandLine(context: CommandContext): Command {
@@ -78,6 +89,7 @@ function commandLine(context: CommandContext): Command {
     )
     .exitOverride()
     .configureOutput({ writeErr: () => undefined })
+    .configureHelp({ showGlobalOptions: true })
     .hook('preAction', () => {
       context.gpuMemory = program.opts<{ gpuMemory?: number }>().gpuMemory;
     });
@@ -93,17 +105,19 @@ function memoryLine(context: CommandContext): string {
 }
 
 /** An error as one line. Those that are not ours name their kind too: they are defects, or the system's. */
-function oneLine(error: unknown): string {
+function oneLine(error: unknown, program: Command): string {
   const isOurs = error instanceof LaminarError;
-  const text = error instanceof CommanderError ? usageMessage(error) : isOurs ? error.message : String(error);
+  const text =
+    error instanceof CommanderError ? usageMessage(error, program) : isOurs ? error.message : String(error);
   return text.replace(/\s*\n\s*/g, ' ').trim();
 }
 
-/** commander's message without its prefix; for no command at all, where it would print its help, a line of our own. */
-function usageMessage({ code, message }: CommanderError): string {
-  return code === 'commander.help'
-    ? 'no command; laminar --help lists them'
-    : message.replace(/^error: /, '');
+/** commander's message without its prefix, and where to look; a line of our own where it would print its help. */
+function usageMessage({ code, message }: CommanderError, program: Command): string {
+  if (code === 'commander.help') return 'no such command, or none at all; laminar --help lists them';
+  const [word] = program.args;
+  const command = program.commands.some((known) => known.name() === word) ? `laminar ${word}` : 'laminar';
+  return `${message.replace(/^error: |\.$/g, '')}; see ${command} --help`;
 }
 
 function withCauses(error: Error): string {

@@ -7,10 +7,21 @@ export type FlagParser<Value> = (text: string) => Value;
 export function wholeNumber(flag: string, least: number): FlagParser<number> {
   return (text) => {
     const value = Number(text);
-    if (!/^\d+$/.test(text.trim()) || !Number.isSafeInteger(value) || value < least) {
+    if (!/^\d+$/.test(text.trim()) || value < least) {
       throw new InputError(`${flag} ${JSON.stringify(text)} is not a whole number of at least ${least}`);
     }
+    if (!Number.isSafeInteger(value)) {
+      throw new InputError(`${flag} ${text} is too large; give at most ${Number.MAX_SAFE_INTEGER}`);
+    }
     return value;
+  };
+}
+
+/** The name of something: a file, a folder, a tensor. @throws InputError naming the flag if it is empty. */
+export function nonEmpty(flag: string): FlagParser<string> {
+  return (text) => {
+    if (text === '') throw new InputError(`${flag} is empty; give a name, or leave the flag out`);
+    return text;
   };
 }
 

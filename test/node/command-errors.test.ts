@@ -1,3 +1,4 @@
+import { spawnSync } from 'node:child_process';
 import { mkdir, readdir, readFile, stat, writeFile } from 'node:fs/promises';
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
@@ -16,10 +17,10 @@ const ids = '--ids ids.json';
 const short = { 'ids.json': '[1, 2, 3]' };
 
 const cases: readonly Case[] = [
-  ['', 2, /no command.*--help/],
-  ['nonsense', 2, /unknown command 'nonsense'/],
+  ['', 2, /no.* command.*--help/],
+  ['nonsense', 2, /unknown command 'nonsense'; see laminar --help$/],
   ['profile a b', 2, /too many arguments/],
-  ['profile --nonsense', 2, /unknown option '--nonsense'/],
+  ['profile --nonsense', 2, /unknown option '--nonsense'; see laminar profile --help$/],
   ['profile --text', 2, /'--text <file>' argument missing/],
   ['capture', 2, /required option '--out <file>'/],
   ['spectrum', 2, /missing required argument 'file'/],
@@ -52,6 +53,10 @@ const cases: readonly Case[] = [
   [`profile ${ids}`, 2, /ids\.json.*whole numbers/, { 'ids.json': '[0, "one"]' }],
   [`profile ${ids}`, 2, /ids\.json.*257.*context of 256/, { 'ids.json': JSON.stringify(Array(257).fill(1)) }],
   [`profile ${ids} --tokens 2`, 2, /--tokens.*--ids/, short],
+  ['profile --out file', 1, /\/file: is a file, where a folder is needed/, { file: '' }],
+  ['profile --out file/deep', 1, /\/file: is a file, where a folder is needed/, { file: '' }],
+  ['capture --out .', 1, /\.: is a folder/],
+  ['capture --out file/states', 1, /\/file: is a file, where a folder is needed/, { file: '' }],
   ['profile ./nowhere', 1, /\.\/nowhere/],
   ['profile file', 1, /file is a file/, { file: '' }],
   ['profile empty', 1, /empty.*config\.json/, { 'empty/readme': '' }],
@@ -144,6 +149,23 @@ describe('the program', () => {
     expect((await stat(commandPath)).mode & 0o111).toBe(0o111);
     expect(await readFile(commandPath, 'utf8')).toMatch(/^#!\/usr\/bin\/env node\n/);
     expect(await laminar(['--version'])).toEqual({ code: 0, stdout: `${version}\n`, stderr: '' });
+  });
+
+  it('lists the flags of all commands in the help of each', async () => {
+    const { code, stdout, stderr } = await laminar(['profile', '--help']);
+    expect(stdout).toMatch(/--threshold <percent>[^]*--gpu-memory <bytes>/);
+    expect([code, stderr]).toEqual([0, '']);
+  });
+
+  it('fails in one line where standard output is full, and not at all where nobody reads on', async () => {
+    const shell = (redirection: string) =>
+      spawnSync('sh', ['-c', `"$0" "$1" --help ${redirection}`, process.execPath, commandPath], {
+        encoding: 'utf8',
+      });
+    const { status, stderr } = shell('> /dev/full');
+    expect(stderr).toBe('laminar: standard output: cannot write the data: the disk is full\n');
+    expect(status).toBe(1);
+    expect(shell('| true').stderr).toBe('');
   });
 
   it('doctor names the adapter, the ways tried and the limits', async () => {

@@ -4,9 +4,11 @@ import { Checkpoint } from '../../engine/checkpoint.ts';
 import type { Gpu } from '../../engine/gpu/gpu.ts';
 import { weightSizes } from '../../engine/memory.ts';
 import { Model } from '../../engine/model.ts';
+import { checkWritableFile } from '../atomic.ts';
 import { defaultModel } from '../bundled.ts';
 import { folderFiles } from '../files.ts';
 import { findModel } from '../model-source.ts';
+import { nonEmpty } from '../options.ts';
 import { SafetensorsWriter } from '../safetensors-writer.ts';
 import { readTokens } from '../token-source.ts';
 import type { TokenFlags } from '../token-source.ts';
@@ -31,7 +33,7 @@ export function addCaptureCommand(program: Command, context: CommandContext): vo
   addTokenOptions(command)
     .option('--revision <name>', 'branch, tag or commit on the hub')
     .option('--logits', 'write the logits [T, V] too')
-    .requiredOption('--out <file>', 'the safetensors file to write')
+    .requiredOption('--out <file>', 'the safetensors file to write', nonEmpty('--out'))
     .action(async (model: string, flags: CaptureFlags) => {
       await capture(model, flags, context);
     });
@@ -44,6 +46,7 @@ async function capture(reference: string, flags: CaptureFlags, context: CommandC
   const checkpoint = await Checkpoint.open(files);
   try {
     const { real: ids } = await readTokens(flags, files, checkpoint.config, signal);
+    await checkWritableFile(flags.out);
     using gpu = await context.openGpu(weightSizes(checkpoint).all);
     const model = await Model.load(gpu, checkpoint, {
       signal,

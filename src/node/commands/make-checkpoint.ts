@@ -2,7 +2,7 @@ import type { Command } from 'commander';
 import { formatBytes } from '../../analysis/quantities.ts';
 import { InputError } from '../../engine/errors.ts';
 import { makeCheckpoint } from '../make-checkpoint.ts';
-import { wholeNumber } from '../options.ts';
+import { nonEmpty, wholeNumber } from '../options.ts';
 import { publishedNames } from '../published-shapes.ts';
 import type { WeightDtype } from '../published-shapes.ts';
 import type { CommandContext } from './context.ts';
@@ -22,7 +22,7 @@ export function addMakeCheckpointCommand(program: Command, { terminal, signal }:
     .command('make-checkpoint')
     .description("write a random checkpoint of a published model's exact shape")
     .requiredOption('--like <model>', `one of ${publishedNames.join(', ')}`)
-    .requiredOption('--out <folder>', 'the folder to write')
+    .requiredOption('--out <folder>', 'the folder to write', nonEmpty('--out'))
     .option('--layers <n>', 'blocks (default: as published)', wholeNumber('--layers', 1))
     .option('--dtype <type>', 'F32, F16 or BF16 (default: as published)', parseDtype)
     .option('--seed <n>', 'of the weights (default: 28)', wholeNumber('--seed', 0))

@@ -9,8 +9,9 @@ import { Checkpoint } from '../../engine/checkpoint.ts';
 import { weightSizes } from '../../engine/memory.ts';
 import { defaultModel } from '../bundled.ts';
 import { folderFiles } from '../files.ts';
+import { checkWritableFolder } from '../folders.ts';
 import { findModel } from '../model-source.ts';
-import { percentage, wholeNumber } from '../options.ts';
+import { nonEmpty, percentage, wholeNumber } from '../options.ts';
 import { writeProfileFiles } from '../profile-files.ts';
 import { formatTable } from '../table.ts';
 import { readTokens } from '../token-source.ts';
@@ -42,7 +43,7 @@ export function addProfileCommand(program: Command, context: CommandContext): vo
       profileDefaults.threshold,
     )
     .option('--revision <name>', 'branch, tag or commit on the hub')
-    .option('--out <folder>', 'where the files go (default: out/MODEL)')
+    .option('--out <folder>', 'where the files go (default: out/MODEL)', nonEmpty('--out'))
     .option('--json', 'print report.json on stdout')
     .option('--plan', 'only say what the run would need: memory, bytes read, operations')
     .action(async (model: string, flags: ProfileFlags) => {
@@ -55,10 +56,15 @@ export function addProfileCommand(program: Command, context: CommandContext): vo
 /** The flags that choose what is run; `capture` has them too. */
 export function addTokenOptions(command: Command): Command {
   return command
-    .option('--text <file>', "a file or URL (default: the bundled Alice's Adventures in Wonderland)")
+    .option(
+      '--text <file>',
+      "a file or URL (default: the bundled Alice's Adventures in Wonderland)",
+      nonEmpty('--text'),
+    )
     .option(
       '--ids <file>',
       'token ids instead of a text: a JSON array, or {"real": [...], "shuffled": [...]}',
+      nonEmpty('--ids'),
     )
     .option('--tokens <n>', "how many (default: the model's context)", wholeNumber('--tokens', 1))
     .option(
@@ -77,6 +83,7 @@ export async function profileToFiles(
   const { terminal, signal } = context;
   const source = await findModel(reference, { revision: flags.revision, signal, terminal });
   const folder = flags.out ?? join('out', source.id);
+  await checkWritableFolder(join(folder, 'figures'));
   const { report, spectra } = await profileModel(source, flags, context);
   await writeProfileFiles(folder, report, spectra, { signal, onProgress: terminal.stage('figures') });
   terminal.endStages();
