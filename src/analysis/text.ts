@@ -1,4 +1,4 @@
-import { FormatError, InputError } from '../engine/errors.ts';
+import { FormatError } from '../engine/errors.ts';
 import type { Tokenizer } from '../engine/tokenizer.ts';
 import type { TextReport } from './report.ts';
 import { chooseWindow } from './window.ts';
@@ -23,9 +23,8 @@ export async function textWindow(
   options: WindowOptions,
 ): Promise<{ real: Int32Array<ArrayBuffer>; text: TextReport }> {
   const text = decodeText(bytes, source);
-  if (text === '') throw new InputError(`${source}: the text is empty; give one with at least one token`);
   const ids = tokenizer.encode(text);
-  const { start, length } = chooseWindow(ids.length, context, options);
+  const { start, length } = chooseWindow(ids.length, context, options, source);
   const digest = new Uint8Array(await crypto.subtle.digest('SHA-256', bytes));
   const sha256 = Array.from(digest, (byte) => byte.toString(16).padStart(2, '0')).join('');
   return {

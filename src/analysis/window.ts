@@ -16,10 +16,16 @@ export interface WindowOptions {
  * Chooses the window of a text: from its middle, floor(n / 2), as long as the model's context, unless asked otherwise.
  * @param available tokens n of the whole text
  * @param context the most tokens that the model can take
+ * @param text what errors call the text: its file or URL
  * @throws InputError if the text is empty or shorter than asked, if more tokens are asked for than the context holds,
  *   or if start or tokens are no whole numbers
  */
-export function chooseWindow(available: number, context: number, options: WindowOptions = {}): TokenWindow {
+export function chooseWindow(
+  available: number,
+  context: number,
+  options: WindowOptions = {},
+  text = 'the text',
+): TokenWindow {
   const length = options.tokens ?? context;
   const start = options.start ?? Math.floor(available / 2);
   if (!Number.isSafeInteger(length) || length < 1)
@@ -33,18 +39,18 @@ export function chooseWindow(available: number, context: number, options: Window
       `--tokens ${length} is more than the model's context of ${context} tokens; give --tokens ${context} or fewer`,
     );
   if (available === 0)
-    throw new InputError('the text is empty; give one with at least one token (--text FILE)');
-  if (start + length > available) throw new InputError(tooShort(available, start, length));
+    throw new InputError(`${text} holds no token; give a text that is not empty (--text FILE)`);
+  if (start + length > available) throw new InputError(tooShort(text, available, start, length));
   return { start, length };
 }
 
-function tooShort(available: number, start: number, length: number): string {
+function tooShort(text: string, available: number, start: number, length: number): string {
   const left = Math.max(0, available - start);
   const mend = [];
   if (left > 0) mend.push(`--tokens ${left} or fewer`);
   if (start > 0 && available >= length) mend.push(`--start ${available - length} or less`);
   mend.push('a longer text');
-  return `the text is too short: ${left} of its ${available} tokens lie from token ${start} on, ${length} are needed; give ${mend.join(', or ')}`;
+  return `${text} is too short: ${left} of its ${available} tokens lie from token ${start} on, ${length} are needed; give ${mend.join(', or ')}`;
 }
 
 /** What token ids must keep to. */
@@ -72,8 +78,10 @@ export function checkTokenIds(ids: unknown, limits: TokenLimits, where: string):
       `${where}: ${ids.length} token ids are more than the model's context of ${context}; give ${context} or fewer`,
     );
   return Int32Array.from(ids as ArrayLike<unknown>, (id, position) => {
-    if (typeof id !== 'number' || !Number.isInteger(id))
-      throw new InputError(`${where}: token id ${position} is ${JSON.stringify(id)}; give whole numbers`);
+    if (typeof id !== 'number' || !Number.isInteger(id)) {
+      const shown = typeof id === 'number' ? String(id) : JSON.stringify(id).slice(0, 60);
+      throw new InputError(`${where}: token id ${position} is ${shown}; give whole numbers`);
+    }
     if (id < 0 || id >= vocabulary)
       throw new InputError(
         `${where}: token id ${position} is ${id}, out of the vocabulary; give ids from 0 to ${vocabulary - 1}`,

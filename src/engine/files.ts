@@ -78,13 +78,21 @@ export async function readText(files: ModelFiles, fileName: string): Promise<str
  */
 export async function readJson(files: ModelFiles, fileName: string): Promise<unknown> {
   const text = await readText(files, fileName);
-  if (text === undefined) return undefined;
+  return text === undefined
+    ? undefined
+    : parseJson(text, `${files.name}/${fileName}`, 'download the file again');
+}
+
+/**
+ * @param name of the file that the text came from
+ * @param advice how to mend it
+ * @throws FormatError with both, if the text is no JSON.
+ */
+export function parseJson(text: string, name: string, advice: string): unknown {
   try {
     return JSON.parse(text) as unknown;
   } catch (error) {
-    throw new FormatError(
-      `${files.name}/${fileName}: is not valid JSON (${oneLine(error)}); download the file again`,
-    );
+    throw new FormatError(`${name}: is not valid JSON (${oneLine(error)}); ${advice}`);
   }
 }
 

@@ -227,7 +227,7 @@ export class Model implements Disposable {
       const position = sequence.findIndex((id) => id < 0 || id >= vocabulary);
       if (position >= 0) {
         throw new InputError(
-          `token id ${sequence[position]} at position ${position} is not in the vocabulary of ${vocabulary}`,
+          `token id ${sequence[position]} at position ${position} is not in the vocabulary of ${vocabulary}; use this model's own tokenizer`,
         );
       }
     }

@@ -139,7 +139,7 @@ export class WeightReader {
       const bad = tensors[flags.findIndex((flag) => flag !== 0)];
       if (bad) {
         throw new NumericalError(
-          `tensor ${bad.label} of ${this.checkpoint.name} holds a NaN or an infinity; download the file again, or ask its authors`,
+          `tensor ${bad.label} in ${this.checkpoint.entry(bad.label).source.name} holds a NaN or an infinity; download the file again, or ask its authors`,
         );
       }
     } finally {

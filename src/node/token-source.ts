@@ -4,8 +4,9 @@ import { decodeText, textWindow } from '../analysis/text.ts';
 import { parseTokenIds } from '../analysis/window.ts';
 import type { GivenTokens } from '../analysis/window.ts';
 import type { ModelConfig } from '../engine/config.ts';
-import { FileError, FormatError, InputError } from '../engine/errors.ts';
+import { FileError, InputError } from '../engine/errors.ts';
 import type { ModelFiles } from '../engine/files.ts';
+import { parseJson } from '../engine/files.ts';
 import { loadTokenizer } from '../engine/tokenizer.ts';
 import { bundledPath, defaultText } from './bundled.ts';
 import { fileErrorFrom } from './file-errors.ts';
@@ -51,14 +52,8 @@ export async function readTokens(
 }
 
 async function readIds(path: string): Promise<unknown> {
-  const text = decodeText(await readWhole(path), path);
-  try {
-    return JSON.parse(text) as unknown;
-  } catch (error) {
-    throw new FormatError(`${path}: is not valid JSON (${String(error)}); give an array of token ids`, {
-      cause: error,
-    });
-  }
+  const text = decodeText(await readWhole(path), path).replace(/^\uFEFF/, ''); // some editors' byte order mark
+  return parseJson(text, path, 'give an array of token ids');
 }
 
 async function readTextBytes(

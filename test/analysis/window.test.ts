@@ -12,8 +12,8 @@ describe('chooseWindow', () => {
   });
 
   it.each([
-    ['an empty text', 0, 256, {}, /the text is empty/],
-    ['an empty text and few tokens', 0, 256, { tokens: 1 }, /the text is empty/],
+    ['an empty text', 0, 256, {}, /^the text holds no token/],
+    ['an empty text and few tokens', 0, 256, { tokens: 1 }, /^the text holds no token/],
     [
       'a text shorter than the context',
       300,
@@ -31,6 +31,11 @@ describe('chooseWindow', () => {
   ])('refuses %s', (_, available, context, options, message) => {
     expect(() => chooseWindow(available, context, options)).toThrow(InputError);
     expect(() => chooseWindow(available, context, options)).toThrow(message);
+  });
+
+  it('calls the text what the caller calls it', () => {
+    expect(() => chooseWindow(0, 4, {}, 'a.txt')).toThrow(/^a\.txt holds no token/);
+    expect(() => chooseWindow(5, 4, {}, 'a.txt')).toThrow(/^a\.txt is too short/);
   });
 });
 
@@ -50,7 +55,8 @@ describe('checkTokenIds', () => {
     [[1.5], /token id 0 is 1.5; give whole numbers/],
     [['1'], /token id 0 is "1"; give whole numbers/],
     [[null], /token id 0 is null/],
-    [[Number.NaN], /whole numbers/],
+    [[Number.NaN], /token id 0 is NaN; give whole numbers/],
+    [[Infinity], /token id 0 is Infinity/],
     [{ 0: 1 }, /must be an array/],
   ])('refuses %j', (ids, message) => {
     expect(() => checkTokenIds(ids, limits, 'ids.json')).toThrow(InputError);

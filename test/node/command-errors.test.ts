@@ -37,7 +37,12 @@ const cases: readonly Case[] = [
   ['profile --threshold 101', 2, /--threshold "101".*at most 100/],
   ['profile --tokens 257', 2, /--tokens 257.*context of 256/],
   ['profile --start 999999999', 2, /too short/],
-  ['profile --text short.txt', 2, /too short.*--tokens/, { 'short.txt': 'Alice was beginning' }],
+  [
+    'profile --text short.txt',
+    2,
+    /short\.txt is too short.*--tokens/,
+    { 'short.txt': 'Alice was beginning' },
+  ],
   ['profile --text empty.txt', 2, /empty\.txt.*empty/, { 'empty.txt': '' }],
   ['profile --text missing.txt', 1, /missing\.txt.*no such file/],
   ['profile --text .', 1, /\.: .*folder/],
@@ -49,6 +54,7 @@ const cases: readonly Case[] = [
   [`profile ${ids}`, 2, /ids\.json.*array of token ids/, { 'ids.json': '{"real": [1]}' }],
   [`profile ${ids}`, 2, /ids\.json.*equal lengths/, { 'ids.json': '{"real": [1], "shuffled": [1, 2]}' }],
   [`profile ${ids}`, 2, /ids\.json.*2048.*vocabulary/, { 'ids.json': '[0, 2048]' }],
+  [`profile ${ids}`, 2, /ids\.json.*2048.*vocabulary/, { 'ids.json': '\uFEFF[2048]' }],
   [`profile ${ids}`, 2, /ids\.json.*at least one/, { 'ids.json': '[]' }],
   [`profile ${ids}`, 2, /ids\.json.*whole numbers/, { 'ids.json': '[0, "one"]' }],
   [`profile ${ids}`, 2, /ids\.json.*257.*context of 256/, { 'ids.json': JSON.stringify(Array(257).fill(1)) }],
@@ -111,7 +117,7 @@ describe('bad input', () => {
       [weights.subarray(0, weights.length - 4), /model\.safetensors.*truncated/],
       [weights.subarray(0, 100), /model\.safetensors.*truncated/],
       [renamed, /c_attn\.weight/],
-      [poisoned, /NaN/],
+      [poisoned, /tensor \S+ in model\/model\.safetensors holds a NaN/],
     ];
     for (const [content, line] of damages) {
       const files = { 'model/config.json': config, 'model/model.safetensors': content, ...short };
