@@ -196,18 +196,22 @@ describe('the program', () => {
     expect([doctor.code, profile.code]).toEqual([1, 1]);
   });
 
-  it('stops at Ctrl-C with nothing left behind', async () => {
+  it.each([
+    ['make-checkpoint --like gpt2 --out made --verbose', 'SIGINT', 130],
+    ['capture --out made/states.safetensors --verbose', 'SIGINT', 130],
+    ['capture --out made/states.safetensors --verbose', 'SIGTERM', 143],
+  ] as const)('%s: stops at %s with nothing left behind', async (args, signal, expected) => {
     const cwd = await temporaryFolder();
-    // Half a gigabyte of random numbers takes seconds on any machine.
-    const { code, stdout, stderr } = await laminar(
-      ['make-checkpoint', '--like', 'gpt2', '--out', 'made', '--verbose'],
-      {
-        cwd,
-        killAfter: ['SIGINT', 700],
-      },
-    );
-    expect(stderr).toMatch(/^laminar: interrupted\n/);
-    expect([code, stdout]).toEqual([130, '']);
-    expect(await readdir(cwd)).toEqual([]);
+    const filesMade = async () => {
+      const names = await readdir(join(cwd, 'made')).catch(() => []);
+      return names.length;
+    };
+    const result = await laminar(args.split(' '), {
+      cwd,
+      killWhen: [signal, async () => (await filesMade()) > 0],
+    });
+    expect(complaints(result)).toMatch(/^laminar: interrupted\n/);
+    expect([result.code, result.stdout]).toEqual([expected, '']);
+    expect(await filesMade()).toBe(0);
   });
 });

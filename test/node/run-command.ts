@@ -1,4 +1,6 @@
 import { spawn } from 'node:child_process';
+import type { ChildProcess } from 'node:child_process';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 
 /** The tests' own build of the command: dist/ may be in use. It lies within the project, so that packages resolve. */
@@ -14,8 +16,8 @@ export interface CommandOptions {
   readonly cwd?: string;
   /** Added to this process's environment; undefined removes a variable. */
   readonly env?: Readonly<Record<string, string | undefined>>;
-  /** Sends a signal after some milliseconds. */
-  readonly killAfter?: readonly [signal: NodeJS.Signals, milliseconds: number];
+  /** Sends a signal as soon as the command has come so far. */
+  readonly killWhen?: readonly [signal: NodeJS.Signals, hasComeSoFar: () => Promise<boolean>];
 }
 
 /** Runs the built `laminar` as a process of its own and waits for its end. */
@@ -29,16 +31,22 @@ export function laminar(args: readonly string[], options: CommandOptions = {}): 
   let stderr = '';
   child.stdout.setEncoding('utf8').on('data', (chunk: string) => (stdout += chunk));
   child.stderr.setEncoding('utf8').on('data', (chunk: string) => (stderr += chunk));
-  if (options.killAfter) {
-    const [signal, milliseconds] = options.killAfter;
-    setTimeout(() => child.kill(signal), milliseconds);
-  }
+  if (options.killWhen) void killWhen(child, ...options.killWhen);
   return new Promise((resolve, reject) => {
     child.on('error', reject);
     child.on('close', (code) => {
       resolve({ code, stdout, stderr });
     });
   });
+}
+
+async function killWhen(
+  child: ChildProcess,
+  signal: NodeJS.Signals,
+  hasComeSoFar: () => Promise<boolean>,
+): Promise<void> {
+  while (child.exitCode === null && !(await hasComeSoFar())) await sleep(10);
+  child.kill(signal);
 }
 
 /** What stderr says besides the one notice that a software GPU computes. */
