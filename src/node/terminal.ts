@@ -47,6 +47,7 @@ export class Terminal {
       bar ??= this.#bars.create(total, 0, payload);
       bar.setTotal(total);
       bar.update(done, payload);
+      if (done >= total) bar.stop(); // its clock, that is
     };
   }
 

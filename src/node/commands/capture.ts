@@ -51,7 +51,7 @@ async function capture(reference: string, flags: CaptureFlags, context: CommandC
     const model = await Model.load(gpu, checkpoint, {
       signal,
       mostTokens: ids.length,
-      onProgress: terminal.stage('load'),
+      onProgress: terminal.stage('load', 'bytes'),
     });
     const tensors = captureTensors(model.config, ids.length, flags.logits === true);
     const writer = await SafetensorsWriter.create(flags.out, tensors);

@@ -22,7 +22,7 @@ export class CommandContext {
     this.#gpu = await openNodeGpu({
       memoryLimit: (adapter) => this.gpuMemory ?? defaultMemoryLimit(adapter, weightBytes, machineMemory()),
       onNotice: (line) => {
-        this.terminal.notice(`laminar: ${line}`);
+        if (!this.#gpu) this.terminal.notice(`laminar: ${line}`); // once is loud enough
       },
     });
     return this.#gpu;

@@ -111,7 +111,7 @@ async function profileModel(
       {
         threshold,
         signal,
-        onLoad: terminal.stage('load'),
+        onLoad: terminal.stage('load', 'bytes'),
         onForward: terminal.stage('forward'),
         onSpectrum: terminal.stage('spectrum'),
       },
