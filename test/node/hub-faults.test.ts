@@ -92,13 +92,31 @@ describe('bytes', () => {
     hub.server.inject(
       inStorage((_request, response) => {
         response.writeHead(200, { 'content-length': bytes.length });
-        if (tries++ > 0) response.end(bytes);
-        else response.write(bytes.subarray(0, 700), () => setTimeout(() => response.destroy(), 5));
+        const cut = [700, 300][tries++];
+        if (cut === undefined) response.end(bytes);
+        else response.write(bytes.subarray(0, cut), () => setTimeout(() => response.destroy(), 5));
       }),
     );
     const { folder } = await hub.resolve('gpt2');
-    expect(ranges(hub.server.seen)).toEqual([undefined, 'bytes=700-']);
+    expect(ranges(hub.server.seen)).toEqual([undefined, 'bytes=700-', 'bytes=300-']);
     expect((await readFile(join(folder, WEIGHTS))).equals(bytes)).toBe(true);
+    expect(hub.notices.join()).not.toMatch(/anew/);
+  });
+
+  test('a server that refuses to resume is asked for the whole, once', async () => {
+    const files = singleFileModel();
+    addModel(hub.server, 'gpt2', files);
+    await mkdir(inCache('blobs'), { recursive: true });
+    const { bytes } = files[WEIGHTS]!;
+    await writeFile(inCache('blobs', `${etagOf(files[WEIGHTS]!)}.incomplete`), bytes.subarray(0, 700));
+    hub.server.inject(
+      inStorage((_request, response) => response.writeHead(416).end()),
+      1,
+    );
+    const { folder } = await hub.resolve('gpt2');
+    expect(ranges(hub.server.seen)).toEqual(['bytes=700-', undefined]);
+    expect((await readFile(join(folder, WEIGHTS))).equals(bytes)).toBe(true);
+    expect(hub.notices).toHaveLength(1);
   });
 
   test.each([

@@ -1,5 +1,3 @@
-import { createHash } from 'node:crypto';
-import type { Hash } from 'node:crypto';
 import { join } from 'node:path';
 import type { ModelCache } from './cache.ts';
 import { Backoff } from './client.ts';
@@ -49,7 +47,8 @@ export async function downloadFile(download: Download): Promise<void> {
 }
 
 async function downloadBlob(download: Download, token: string): Promise<void> {
-  const partial = await Partial.claim(download.cache, download.file, token);
+  const { cache, file, client } = download;
+  const partial = await Partial.claim(cache, file, token, client.options.signal);
   try {
     await receiveVerified(download, partial);
     await partial.finish();
@@ -61,50 +60,43 @@ async function downloadBlob(download: Download, token: string): Promise<void> {
 
 async function receiveVerified(download: Download, partial: Partial): Promise<void> {
   const { client, file, subject } = download;
-  const { signal, onNotice } = client.options;
   const backoff = new Backoff(client, subject, PATIENCE);
-  let hash = newHash(file);
-  await partial.hashInto(hash, signal);
   let furthest = partial.length;
   for (let isSecond = false; ; isSecond = true) {
     while (partial.length < file.size) {
       try {
-        hash = await receive(download, partial, hash);
+        await receive(download, partial);
       } catch (error) {
         if (partial.length > furthest) backoff.reset();
         furthest = Math.max(furthest, partial.length);
         await backoff.wait(error);
       }
     }
-    const digest = hash.digest('hex');
+    const digest = partial.digest();
     if (digest === file.etag) return;
     // Not a byte of it can be trusted, nor told which part is wrong.
     await partial.clear();
     const kind = file.algorithm === 'sha256' ? 'SHA-256' : 'git SHA-1';
     const fault = `${describeSubject(subject)} arrived with ${kind} ${digest} where the hub lists ${file.etag}`;
     if (isSecond) throw new HubError(`${fault}, twice; nothing of it is kept: try again later`);
-    onNotice(`${fault}; fetching it anew`);
-    hash = newHash(file);
+    client.options.onNotice(`${fault}; fetching it anew`);
   }
 }
 
-/** One request: takes what comes from where the partial file ends. Returns the hash of all that is there. */
-async function receive(download: Download, partial: Partial, hash: Hash): Promise<Hash> {
+/** One request: takes what comes from where the partial file ends. */
+async function receive(download: Download, partial: Partial): Promise<void> {
   const { client, file, subject, commit } = download;
   const path = file.path.split('/').map(encodeURIComponent).join('/');
   const address = `${client.settings.endpoint}/${subject.repository}/resolve/${commit}/${path}`;
   const headers = new Headers(partial.length > 0 ? { range: `bytes=${partial.length}-` } : {});
   const response = await client.open(address, subject, headers);
-  let current = hash;
   try {
     if (response.status === 416) {
       await partial.clear();
       throw new TransientError(`${hostOf(client.settings.endpoint)} cannot resume`);
     }
-    if (response.status === 200 && partial.length > 0) {
-      await partial.clear(); // it does not do ranges: the whole file comes again
-      current = newHash(file);
-    }
+    // It does not do ranges: the whole file comes again.
+    if (response.status === 200 && partial.length > 0) await partial.clear();
     checkLength(response, partial.length, file, subject);
   } catch (error) {
     await response.body?.cancel();
@@ -116,13 +108,11 @@ async function receive(download: Download, partial: Partial, hash: Hash): Promis
       throw wrongLength(subject, `more than ${file.size}`, file.size);
     }
     await partial.write(chunk);
-    current.update(chunk);
     download.onBytes(partial.length);
   }
   if (partial.length < file.size) {
     throw new TransientError(`the connection ended after ${partial.length} of ${file.size} bytes`);
   }
-  return current;
 }
 
 /** Checks what the answer's headers promise against the hub's listing. */
@@ -141,10 +131,4 @@ function wrongLength(subject: Subject, found: string, expected: number): HubErro
   return new HubError(
     `${describeSubject(subject)} comes with ${found} bytes where the hub lists ${expected}; nothing of it is taken: try again later, or check HF_ENDPOINT`,
   );
-}
-
-/** SHA-256 of the content, or git's name for a blob: SHA-1 of "blob LENGTH\0" and the content. */
-function newHash(file: RemoteFile): Hash {
-  if (file.algorithm === 'sha256') return createHash('sha256');
-  return createHash('sha1').update(`blob ${file.size}\0`);
 }

@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto';
 import type { Hash } from 'node:crypto';
 import { constants } from 'node:fs';
 import { copyFile, link, open, rename, rm, stat } from 'node:fs/promises';
@@ -20,22 +21,38 @@ const READ_BLOCK = 1 << 20;
  * resume. So two downloads of the same file may cost twice the bytes, and can never mix them.
  */
 export class Partial {
+  /** Of exactly the bytes that lie in the file. */
+  private hash: Hash;
+
   private constructor(
     private readonly cache: ModelCache,
     private readonly file: RemoteFile,
     private readonly path: string,
     private readonly handle: FileHandle,
     private bytes: number,
-  ) {}
+  ) {
+    this.hash = newHash(file);
+  }
 
   /** Opens a file of our own, with what an earlier attempt left in it. */
-  static async claim(cache: ModelCache, file: RemoteFile, token: string): Promise<Partial> {
+  static async claim(
+    cache: ModelCache,
+    file: RemoteFile,
+    token: string,
+    signal: AbortSignal | undefined,
+  ): Promise<Partial> {
     await makeFolder(cache.blobFolder);
     const path = join(cache.blobFolder, `${file.etag}.${token}.incomplete`);
     await adopt(cache, file, path);
     const handle = await open(path, constants.O_RDWR | constants.O_CREAT, 0o666);
     const partial = new Partial(cache, file, path, handle, (await handle.stat()).size);
-    if (partial.length > file.size) await partial.clear();
+    try {
+      if (partial.length > file.size) await partial.clear();
+      await partial.hashRest(signal);
+    } catch (error) {
+      await partial.leave().catch(() => undefined); // the first error tells more
+      throw error;
+    }
     return partial;
   }
 
@@ -48,6 +65,7 @@ export class Partial {
     let written = 0;
     while (written < chunk.length) {
       const { bytesWritten } = await this.handle.write(chunk, written, chunk.length - written, this.bytes);
+      this.hash.update(chunk.subarray(written, written + bytesWritten));
       written += bytesWritten;
       this.bytes += bytesWritten;
     }
@@ -57,18 +75,12 @@ export class Partial {
   async clear(): Promise<void> {
     await this.handle.truncate(0);
     this.bytes = 0;
+    this.hash = newHash(this.file);
   }
 
-  /** Feeds what has arrived to a hash. */
-  async hashInto(hash: Hash, signal: AbortSignal | undefined): Promise<void> {
-    const block = new Uint8Array(READ_BLOCK);
-    for (let position = 0; position < this.bytes;) {
-      signal?.throwIfAborted();
-      const { bytesRead } = await this.handle.read(block, 0, block.length, position);
-      if (bytesRead === 0) break;
-      hash.update(block.subarray(0, bytesRead));
-      position += bytesRead;
-    }
+  /** The hash, in hexadecimal, of what has arrived. */
+  digest(): string {
+    return this.hash.copy().digest('hex');
   }
 
   /** Gives the finished file its final name; only now, verified and on the disk. */
@@ -98,6 +110,24 @@ export class Partial {
         () => rename(this.path, common),
       );
   }
+
+  /** Hashes what an earlier attempt left. */
+  private async hashRest(signal: AbortSignal | undefined): Promise<void> {
+    const block = new Uint8Array(READ_BLOCK);
+    for (let position = 0; position < this.bytes;) {
+      signal?.throwIfAborted();
+      const { bytesRead } = await this.handle.read(block, 0, block.length, position);
+      if (bytesRead === 0) break;
+      this.hash.update(block.subarray(0, bytesRead));
+      position += bytesRead;
+    }
+  }
+}
+
+/** SHA-256 of the content, or git's name for a blob: SHA-1 of "blob LENGTH\0" and the content. */
+function newHash(file: RemoteFile): Hash {
+  if (file.algorithm === 'sha256') return createHash('sha256');
+  return createHash('sha1').update(`blob ${file.size}\0`);
 }
 
 /** Where a stopped download's bytes wait, for Python and for us. */
