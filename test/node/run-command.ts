@@ -22,6 +22,14 @@ export interface CommandOptions {
 
 /** Runs the built `laminar` as a process of its own and waits for its end. */
 export function laminar(args: readonly string[], options: CommandOptions = {}): Promise<CommandResult> {
+  return startLaminar(args, options).ended;
+}
+
+/** Starts the built `laminar` as a process of its own. */
+export function startLaminar(
+  args: readonly string[],
+  options: CommandOptions = {},
+): { readonly child: ChildProcess; readonly ended: Promise<CommandResult> } {
   const child = spawn(process.execPath, [commandPath, ...args], {
     cwd: options.cwd,
     env: { ...process.env, ...options.env },
@@ -32,12 +40,13 @@ export function laminar(args: readonly string[], options: CommandOptions = {}): 
   child.stdout.setEncoding('utf8').on('data', (chunk: string) => (stdout += chunk));
   child.stderr.setEncoding('utf8').on('data', (chunk: string) => (stderr += chunk));
   if (options.killWhen) void killWhen(child, ...options.killWhen);
-  return new Promise((resolve, reject) => {
+  const ended = new Promise<CommandResult>((resolve, reject) => {
     child.on('error', reject);
     child.on('close', (code) => {
       resolve({ code, stdout, stderr });
     });
   });
+  return { child, ended };
 }
 
 async function killWhen(
