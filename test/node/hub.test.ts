@@ -188,6 +188,13 @@ describe('what is chosen', () => {
     },
   );
 
+  test('of a single file and shards the single file is taken, as transformers and the engine take it', async () => {
+    const shards = shardedModel({ a: 'model-00001-of-00002.safetensors' });
+    addModel(hub.server, 'gpt2', { ...shards, ...singleFileModel() });
+    const { folder } = await hub.resolve('gpt2');
+    expect((await readdir(folder)).sort()).toEqual(FETCHED);
+  });
+
   test('an index that names a file which is not there is refused', async () => {
     addModel(hub.server, 'gpt2', shardedModel({ a: 'model-00003-of-00003.safetensors' }));
     await expect(hub.resolve('gpt2')).rejects.toThrow(

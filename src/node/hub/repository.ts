@@ -75,7 +75,7 @@ export async function listRemoteFiles(
 }
 
 /**
- * The weights' entry point (index or single file) and the small files beside it.
+ * The weights' entry point (single file or index) and the small files beside it.
  * @throws HubError if the repository has no config.json or no safetensors, saying where there are some.
  */
 export async function selectFiles(
@@ -89,7 +89,7 @@ export async function selectFiles(
       `${place} has no config.json; name a model in the layout of Hugging Face transformers`,
     );
   }
-  const weights = files.get(INDEX) ?? files.get(SINGLE);
+  const weights = files.get(SINGLE) ?? files.get(INDEX); // of both, transformers takes the single file, too
   if (weights === undefined) throw await withoutSafetensors(client, subject, [...files.keys()]);
   return { weights, beside: BESIDE_WEIGHTS.flatMap((name) => files.get(name) ?? []) };
 }

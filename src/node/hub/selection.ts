@@ -61,7 +61,7 @@ export async function inspectSnapshot(
   has: (name: string) => Promise<boolean>,
   read: (name: string) => Promise<string | undefined>,
 ): Promise<Holding> {
-  const index = await read(INDEX);
+  const index = (await has(SINGLE)) ? undefined : await read(INDEX); // of both, the single file is what is read
   let weights = [SINGLE];
   try {
     if (index !== undefined) weights = readShardNames(index, INDEX);
