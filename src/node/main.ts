@@ -2,6 +2,7 @@
 import { Command, CommanderError } from 'commander';
 import packageJson from '../../package.json' with { type: 'json' };
 import { InputError, LaminarError } from '../engine/errors.ts';
+import { addBenchCommand } from './commands/bench.ts';
 import { addCaptureCommand } from './commands/capture.ts';
 import { CommandContext } from './commands/context.ts';
 import { addDemoCommand } from './commands/demo.ts';
@@ -25,6 +26,7 @@ const commands = [
   addSpectrumCommand,
   addFetchCommand,
   addDoctorCommand,
+  addBenchCommand,
   addMakeCheckpointCommand,
   addDemoCommand,
 ];
