@@ -12,8 +12,8 @@ const SOFTWARE_THREADS = 16;
 const HARDWARE_THREADS = 64;
 
 /**
- * The most sweeps that one orthogonalisation may take. States take about 12; a matrix of which half the rows repeat the
- * other half takes 17 at 64 x 64 and three more each time that its size doubles.
+ * The most sweeps that one orthogonalisation may take. States take about 12; matrices of low rank, such as one of which
+ * half the rows repeat the other half, about twice as many.
  */
 export const MAX_SWEEPS = 60;
 /** Sweeps between looks at which matrices have converged; the GPU stops by itself, this stops the empty rounds. */
