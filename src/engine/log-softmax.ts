@@ -1,3 +1,4 @@
+import { NumericalError } from './errors.ts';
 import type { Gpu } from './gpu/gpu.ts';
 import type { Recorder } from './gpu/recorder.ts';
 import type { Tensor } from './gpu/tensor.ts';
@@ -80,10 +81,20 @@ export class MaxLogSoftmax implements Disposable {
     }
   }
 
-  /** max − logsumexp = −ln Σ exp(logit − max), and the token of the maximum; both [B·T]. */
+  /**
+   * max − logsumexp = −ln Σ exp(logit − max), and the token of the maximum; both [B·T].
+   * @throws NumericalError naming the first row that has a logit beyond float32's range
+   */
   async read(): Promise<{ maxLogSoftmax: Float32Array; argmax: Int32Array }> {
+    const maxima = await this.gpu.readFloats(this.#maximum);
     const sums = await this.gpu.readFloats(this.#sum);
     const argmax = new Int32Array(await this.gpu.readBytes(this.#argmax.buffer));
+    const bad = sums.findIndex((sum, row) => !Number.isFinite(sum) || !Number.isFinite(maxima[row]));
+    if (bad >= 0) {
+      throw new NumericalError(
+        `a logit of token ${bad} of the batch leaves float32's range; check the weights of lm_head`,
+      );
+    }
     // −ln 1 is −0; a probability of 1 has logarithm 0.
     return { maxLogSoftmax: sums.map((sum) => 0 - Math.log(sum)), argmax };
   }

@@ -126,8 +126,8 @@ export class Model implements Disposable {
    * Runs a batch of sequences of equal length in one pass.
    *
    * @param sequences token ids, each of the same length from 1 to the context
-   * @throws InputError for ids out of the vocabulary or lengths that do not suit, NumericalError if a state is not
-   * finite, DeviceError, and the signal's reason if it aborts.
+   * @throws InputError for ids out of the vocabulary or lengths that do not suit, NumericalError if a state or a
+   * logit is not finite, DeviceError, and the signal's reason if it aborts.
    */
   async run(sequences: readonly Int32Array[], options: RunOptions = {}): Promise<RunResult> {
     this.#checkSequences(sequences);

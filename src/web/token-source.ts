@@ -53,7 +53,7 @@ async function readText(
         bytes: await fetchWhole(new URL(BUNDLED_TEXT, pageAddress()).href, signal),
       };
     case 'pasted':
-      return { source: 'pasted text', bytes: new TextEncoder().encode(choice.text) };
+      return { source: 'the pasted text', bytes: new TextEncoder().encode(choice.text) };
     case 'file':
       return { source: choice.file.name, bytes: new Uint8Array(await choice.file.arrayBuffer()) };
     case 'url':

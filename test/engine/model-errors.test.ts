@@ -58,6 +58,15 @@ test('a NaN in an embedding row that no token uses harms nothing', async () => {
   expect(run.hiddenStates).toEqual(clean.hiddenStates);
 });
 
+test('logits beyond float32 are an error, not a NaN in the result', async () => {
+  // The first dimension of the normed states a hundredfold, times the largest float32.
+  const norm = { tensor: 'gpt_neox.final_layer_norm.weight', row: 0 };
+  const louder = changedFiles(goldenFiles(NEOX), norm, [0, 0, 0xc8, 0x42]);
+  const files = changedFiles(louder, { tensor: 'embed_out.weight', row: 300 }, [0xff, 0xff, 0x7f, 0x7f]);
+  const run = loadAndRecord(gpu, files, [ids]);
+  await expect(run).rejects.toThrow(/^a logit of token \d+ of the batch leaves float32's range/);
+});
+
 /** The text with the one place changed; a test that changes nothing must not pass. */
 function replaced(text: string, from: RegExp, to: string): string {
   expect(text).toMatch(from);

@@ -109,7 +109,7 @@ describe('other texts', () => {
     await fill('Text', 'The White Rabbit had a large watch, and he was late.');
     expect(await visit.run()).toBeUndefined();
     const pasted = JSON.parse(String(await visit.download('report.json'))) as Report;
-    expect(pasted.text!.source).toBe('pasted text');
+    expect(pasted.text!.source).toBe('the pasted text');
 
     const dropped = await page.evaluateHandle(() => {
       const transfer = new DataTransfer();
@@ -132,7 +132,7 @@ describe('other texts', () => {
 
   test.each([
     ['pasted', 'Text', '', 'Paste a text of at least one token.'],
-    ['pasted', 'Text', 'Late!', /^The text is too short: .*give length \d or fewer/],
+    ['pasted', 'Text', 'Late!', /^The pasted text is too short: .*give length \d or fewer/],
     ['url', 'Address (https)', 'rabbit.txt', 'Give an address that begins with https://.'],
     ['url', 'Address (https)', 'http://127.0.0.1:1/none', /cannot be fetched .*paste the text instead\.$/],
     ['ids', 'An array, or {"real": […], "shuffled": […]}', '[1, 2', /not valid JSON/],
