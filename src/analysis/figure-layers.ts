@@ -66,7 +66,7 @@ export function effectiveDimensionFigure(report: Report): Figure {
   const left: PositionY = {
     field: 'index',
     type: 'quantitative',
-    title: `Effective dimensionality (index at ${few(report.threshold)}%)`,
+    title: `Effective dimensionality (index at ${report.threshold}%)`,
     scale: { domain: [0, topOfIndexAxis(rows)], nice: true },
     axis: { format: 'd', tickMinStep: 1, tickCount: 8 },
   };
@@ -81,7 +81,7 @@ export function effectiveDimensionFigure(report: Report): Figure {
   const specification: TopLevelSpec = {
     ...frame(title, [
       runLine(report),
-      `component that passes ${few(report.threshold)}% of the variance, and its % of the rank`,
+      `component that passes ${report.threshold}% of the variance, and its % of the rank`,
     ]),
     layer: [
       {

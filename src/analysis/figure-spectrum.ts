@@ -73,7 +73,7 @@ export function cumulativeFigure(report: Report, spectra: LayerSpectra, layer: n
   const specification: TopLevelSpec = {
     ...frame(title, subtitle(report, layer)),
     layer: [
-      ...labelledRule('cumulative', report.threshold, `${few(report.threshold)}%`),
+      ...labelledRule('cumulative', report.threshold, `${report.threshold}%`),
       {
         data: { values: varied },
         mark: { type: 'line' },
@@ -122,7 +122,7 @@ function componentAxis(components: number): PositionX {
     field: 'component',
     type: 'quantitative',
     title: 'Component',
-    scale: { domain: [0, Math.max(2, components)], nice: false },
+    scale: { domain: [0, Math.max(2, components)], nice: false, padding: 8 },
     axis: { format: 'd', tickMinStep: 1, tickCount: 8 },
   };
 }
@@ -175,10 +175,9 @@ function componentHover(spectra: LayerSpectra): Layer {
 }
 
 function subtitle(report: Report, layer: number): string[] {
-  const dimension = (name: SequenceName) =>
-    String(report.sequences[name].layers[layer]!.effective_dimension || 'none');
-  return [
-    runLine(report),
-    `layer ${layer} of ${report.model.layers} · past ${few(report.threshold)}% of the variance at ${ofBoth(dimension)}`,
-  ];
+  const dimension = (name: SequenceName) => report.sequences[name].layers[layer]!.effective_dimension;
+  const finding = sequenceNames.every((name) => dimension(name) === 0)
+    ? 'no variance'
+    : `past ${report.threshold}% of the variance at ${ofBoth((name) => String(dimension(name) || 'none'))}`;
+  return [runLine(report), `layer ${layer} of ${report.model.layers} · ${finding}`];
 }

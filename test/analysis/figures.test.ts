@@ -126,6 +126,16 @@ describe('figures', () => {
     }
   });
 
+  it('say the threshold in full, and that a layer has no variance', async () => {
+    const subtitles = async (name: string) => {
+      const { report, spectra } = await goldenProfile(name, 99.9995);
+      return figures(report, spectra).map(({ specification }) => JSON.stringify(specification.title));
+    };
+    const [, spectrum, cumulative, , effective] = await subtitles('alice-gpt2');
+    for (const text of [spectrum, cumulative, effective]) expect(text).toContain('99.9995% of the variance');
+    expect((await subtitles('gpt2-one-token'))[1]).toContain('layer 1 of 3 · no variance');
+  });
+
   it('plot densities at the left edges of their bins', async () => {
     const { report, spectra } = await goldenProfile('alice-gpt2');
     const rows = rowsWith(figures(report, spectra)[0]!.specification, 'density');
