@@ -4,7 +4,7 @@ import type { ByteSource } from '../engine/files.ts';
 import { readHeader } from '../engine/safetensors.ts';
 import type { TensorPlace } from '../engine/safetensors.ts';
 import { openFile } from './files.ts';
-import { readNpy } from './npy.ts';
+import { beginsAsNpy, readNpy } from './npy.ts';
 
 /** A matrix [rows, columns] in a file, or a stack of them, read a slice at a time. */
 export interface MatrixSource extends AsyncDisposable {
@@ -30,7 +30,8 @@ export interface MatrixSource extends AsyncDisposable {
 export async function openMatrices(path: string, tensorName: string | undefined): Promise<MatrixSource> {
   const source = await openFile(path);
   try {
-    return await (/\.npy$/i.test(path) ? openNpy(source, tensorName) : openSafetensors(source, tensorName));
+    const isNumpy = /\.npy$/i.test(path) || (await beginsAsNpy(source));
+    return await (isNumpy ? openNpy(source, tensorName) : openSafetensors(source, tensorName));
   } catch (error) {
     await source.close();
     throw error;

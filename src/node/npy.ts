@@ -25,6 +25,12 @@ const dtypes: ReadonlyMap<string, { dtype: string; bytes: number }> = new Map([
   ['<f8', { dtype: 'F64', bytes: 8 }],
 ]);
 
+/** Whether a file is a .npy file, whatever its name. */
+export async function beginsAsNpy(source: ByteSource): Promise<boolean> {
+  const start = await source.read(0, Math.min(MAGIC.length, source.size));
+  return MAGIC.every((byte, index) => start[index] === byte);
+}
+
 /**
  * Reads a .npy file that holds a matrix or a stack of matrices of floats. `<f8` is rounded to float32, which is what
  * the engine computes with. Format versions 1 to 3:

@@ -1,7 +1,8 @@
-import { writeFile } from 'node:fs/promises';
+import { rename, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { expect, it } from 'vitest';
+import { measureNames } from '../../src/analysis/report.ts';
 import type { LayerReport } from '../../src/analysis/report.ts';
 import { readExpected } from '../support/golden-expectations.ts';
 import { complaints, laminar } from './run-command.ts';
@@ -62,6 +63,14 @@ it('measures a float64 matrix in a .npy file, and prints a table without --json'
   await writeFile(join(cwd, 'cross.npy'), encodeNpy([4, 2], [2, 0, -2, 0, 0, 1, 0, -1]));
   const result = await laminar(['spectrum', 'cross.npy', '--threshold', '75', '--json'], { cwd });
   const answer = JSON.parse(result.stdout) as Answer;
+  expect(Object.keys(answer)).toEqual([
+    'tensor',
+    'rows',
+    'columns',
+    'singular_values',
+    'layer',
+    ...measureNames,
+  ]);
   expect(answer).toMatchObject({
     tensor: null,
     rows: 4,
@@ -76,7 +85,8 @@ it('measures a float64 matrix in a .npy file, and prints a table without --json'
   expect(answer.top_percent).toBeCloseTo(80, 3);
   expect(answer.participation_ratio).toBeCloseTo(100 / 68, 4);
   expect(answer.stable_rank).toBeCloseTo(1.25, 4);
-  const table = await laminar(['spectrum', 'cross.npy'], { cwd });
+  await rename(join(cwd, 'cross.npy'), join(cwd, 'cross'));
+  const table = await laminar(['spectrum', 'cross'], { cwd });
   expect(table.stdout).toMatch(/^ +0 +2 +2 of 2 +50\.0 +80\.0/m);
 });
 

@@ -7,7 +7,7 @@ import type { MatrixView } from '../../analysis/spectrum.ts';
 import type { Gpu } from '../../engine/gpu/gpu.ts';
 import { openMatrices } from '../matrix-source.ts';
 import type { MatrixSource } from '../matrix-source.ts';
-import { percentage } from '../options.ts';
+import { nonEmpty, percentage } from '../options.ts';
 import { formatTable } from '../table.ts';
 import type { CommandContext } from './context.ts';
 
@@ -20,7 +20,7 @@ interface SpectrumFlags {
   readonly json?: boolean;
 }
 
-/** A matrix's answer: the fields of one layer of report.json, and its singular values. */
+/** A matrix's answer: its singular values, and the fields of one layer of report.json. */
 interface SliceSpectrum extends LayerReport {
   readonly singular_values: readonly number[];
 }
@@ -33,7 +33,7 @@ export function addSpectrumCommand(program: Command, context: CommandContext): v
       'measure any activations: a matrix [T, d] or a stack [L, T, d] from a .npy or safetensors file',
     )
     .argument('<file>', 'FILE.npy or FILE.safetensors')
-    .option('--tensor <name>', 'the tensor to measure, where the file holds several')
+    .option('--tensor <name>', 'the tensor to measure, where the file holds several', nonEmpty('--tensor'))
     .option(
       '--threshold <percent>',
       'variance that the effective dimension exceeds',
@@ -80,9 +80,9 @@ async function measureSlices(
       });
       spectra.forEach(({ singularValues, cumulativePercent }, index) => {
         measured.push({
+          singular_values: Array.from(singularValues),
           layer: first + index,
           ...layerDimensions(singularValues, rows, columns, threshold, cumulativePercent),
-          singular_values: Array.from(singularValues),
         });
       });
     } finally {
