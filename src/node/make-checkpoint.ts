@@ -57,8 +57,8 @@ const LAYER_KEYS = { gpt2: 'n_layer', gpt_neox: 'num_hidden_layers' } as const;
 export async function makeCheckpoint(options: MakeCheckpointOptions): Promise<MadeCheckpoint> {
   const { like, out, seed = 28, shards = 1, signal } = options;
   const published = publishedModel(like);
-  checkWhole('seed', seed, 0, 2 ** 32 - 1);
-  if (options.layers !== undefined) checkWhole('layers', options.layers, 1, MAXIMUM_LAYERS);
+  checkWhole('--seed', seed, 0, 2 ** 32 - 1);
+  if (options.layers !== undefined) checkWhole('--layers', options.layers, 1, MAXIMUM_LAYERS);
   const config = configOf(published.config, options.layers, options.dtype ?? published.dtype);
   const model = parseConfig(config, `${out}/config.json`);
   const tensors = publishedTensors(model, options.dtype ?? published.dtype, published.prefix);
@@ -105,9 +105,9 @@ export async function makeCheckpoint(options: MakeCheckpointOptions): Promise<Ma
   };
 }
 
-function checkWhole(what: string, value: number, least: number, most: number): void {
+function checkWhole(flag: string, value: number, least: number, most: number): void {
   if (Number.isInteger(value) && value >= least && value <= most) return;
-  throw new InputError(`${what}: ${value} is not a whole number from ${least} to ${most}`);
+  throw new InputError(`${flag} ${value} is not a whole number from ${least} to ${most}`);
 }
 
 function configOf(
@@ -130,7 +130,7 @@ interface Shard {
 
 /** Cuts the tensors, in their order, into so many files of about the same size, none of them empty. */
 function planShards(tensors: readonly PublishedTensor[], shards: number): Shard[] {
-  checkWhole('shards', shards, 1, tensors.length);
+  checkWhole('--shards', shards, 1, tensors.length);
   const places = encodeHeader(tensors).tensors;
   const total = tensorBytes([...places.values()]);
   const groups: PublishedTensor[][] = Array.from({ length: shards }, () => []);

@@ -1,5 +1,6 @@
 /**
- * Columns of text, right-aligned under their headers, with two spaces between them and LF at every line's end.
+ * Columns of text, right-aligned under their headers, with two spaces between them and LF at every line's end. Headers
+ * that are all empty take no line.
  * @param groups words that stand above runs of columns, such as [['', 1], ['real', 3]]
  */
 export function formatTable(
@@ -18,5 +19,9 @@ export function formatTable(
     column += columns;
     return title.padStart(span);
   });
-  return [...(groups.length > 0 ? [`${above.join('  ')}\n`] : []), line(header), ...rows.map(line)].join('');
+  return [
+    ...(groups.length > 0 ? [`${above.join('  ')}\n`] : []),
+    ...(header.some((title) => title !== '') ? [line(header)] : []),
+    ...rows.map(line),
+  ].join('');
 }

@@ -168,4 +168,15 @@ describe('laminar profile', () => {
     expect(other.sequences.real.ids).toEqual(real.ids);
     expect(other.sequences.shuffled.ids).not.toEqual(shuffled.ids);
   });
+
+  it('--plan says what a run would need, and does not run', async () => {
+    const cwd = await temporaryFolder();
+    const { code, stdout } = await laminar(['profile', '--plan'], { cwd });
+    expect(stdout).toMatch(/^alice-gpt2, 256 tokens, on .+; at most:\n\n +weights {2}5\.\d+ MB +stay\n/);
+    expect(stdout).toMatch(/^GPU buffers .+ at least /m);
+    expect(code).toBe(0);
+    const bounded = await laminar(['profile', '--plan', '--json', '--gpu-memory', '1MB'], { cwd });
+    expect(JSON.parse(bounded.stdout)).toMatchObject({ tokens: 256, gpu_memory_limit: 1e6, fits: false });
+    expect(await readdir(cwd)).toEqual([]);
+  });
 });

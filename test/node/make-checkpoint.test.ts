@@ -325,7 +325,9 @@ describe('makeCheckpoint', () => {
       await expect(makeCheckpoint({ ...SMALL, out, ...options })).rejects.toThrow(InputError);
     }
     for (const layers of [0, -1, 1.5, 1001]) {
-      await expect(makeCheckpoint({ ...SMALL, out, layers })).rejects.toThrow(InputError);
+      const made = makeCheckpoint({ ...SMALL, out, layers });
+      await expect(made).rejects.toThrow(InputError);
+      await expect(made).rejects.toThrow(`--layers ${layers} is not a whole number from 1 to 1000`);
     }
     expect(await readdir(folder)).toEqual([]);
   });
