@@ -47,6 +47,8 @@ export class FigureView {
 
   /** Shows a figure in place of the last one. */
   async show(figure: Figure): Promise<void> {
+    // Most figures are of all layers: choosing one must not draw them anew under the pointer.
+    if (JSON.stringify(figure) === JSON.stringify(this.#figure)) return;
     this.#figure = figure;
     const { description, title } = figure.specification;
     const subtitle = typeof title === 'object' && title !== null && 'subtitle' in title ? title.subtitle : '';

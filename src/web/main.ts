@@ -36,7 +36,7 @@ async function run(): Promise<void> {
     ]);
     shown = request;
     results ??= new Results(() => void downloadStates());
-    await results.show(measured);
+    await results.show(measured, request.model.kind === 'bundled');
   });
 }
 

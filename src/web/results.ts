@@ -20,12 +20,13 @@ export class Results {
   }
 
   /** Shows a run in place of the last one. */
-  async show(measured: Answers['profile']): Promise<void> {
+  async show(measured: Answers['profile'], isBundled: boolean): Promise<void> {
     this.hide();
     this.#measured = measured;
     const { report } = measured;
     this.#section.hidden = false;
     element('summary', HTMLElement).textContent = summary(report);
+    element('bundled-note', HTMLElement).hidden = !isBundled;
     const middle = Math.floor(report.model.layers / 2);
     this.#layer.replaceChildren(
       ...report.sequences.real.layers.map(({ layer }) =>

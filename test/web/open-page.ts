@@ -24,8 +24,6 @@ export async function openBrowser(hasAdapter = true): Promise<Browser> {
 }
 
 export interface VisitOptions {
-  /** For a second visit: the first one's, which holds what the browser kept. */
-  readonly context?: BrowserContext;
   /** Another address of the page. */
   readonly address?: string;
 }
@@ -43,7 +41,7 @@ export class Visit {
   ) {}
 
   static async open(browser: Browser, server: PageServer, options: VisitOptions = {}): Promise<Visit> {
-    const context = options.context ?? (await browser.newContext({ viewport: { width: 1280, height: 900 } }));
+    const context = await browser.newContext({ viewport: { width: 1280, height: 900 } });
     const visit = new Visit(await context.newPage(), context);
     const { page } = visit;
     page.setDefaultTimeout(PATIENCE);

@@ -78,7 +78,9 @@ test('a click on a figure, a row of the table and the list each choose the layer
   // The x axis begins right of the left axis' labels: its first place is the embedding.
   await drawing.click({ position: { x: box.width * 0.1, y: box.height * 0.4 } });
   await spectrum.filter({ hasText: 'layer 0 of 6' }).waitFor();
-  await expect.poll(() => effective.locator('.tooltip').textContent()).toMatch(/Layer0Real\d+ dimensions/);
+  await expect
+    .poll(() => effective.locator('.tooltip:visible').textContent())
+    .toMatch(/Layer0Real\d+ dimensions/);
   expect(await page.locator('#table tr.chosen th').textContent()).toBe('0');
 });
 
