@@ -5,8 +5,8 @@ import type { KeptBlocks } from './kept-blocks.ts';
 
 /** Downloads go in ranges of this many bytes, and are kept so. */
 export const BLOCK_BYTES = 8 * 2 ** 20;
-/** Blocks in memory at once that the browser would not keep: tensors are read in almost the order of the file. */
-const MOST_HELD = 8;
+/** Blocks of a file in memory at once: its tensors are smaller, and are read in almost the order of the file. */
+const MOST_HELD = 4;
 /** Ranges that are asked for at once. */
 const DOWNLOADS_AT_ONCE = 3;
 
@@ -42,8 +42,9 @@ export async function openRemoteFile(place: RemotePlace): Promise<RemoteFile | u
 }
 
 export class RemoteFile implements ByteSource {
-  /** Blocks that the browser would not keep: the latest few, or all of them where the server knows no ranges. */
+  /** The blocks that were used last, the oldest first; all that are not kept where the server knows no ranges. */
   readonly #held = new Map<number, Uint8Array<ArrayBuffer>>();
+  #mostHeld = MOST_HELD;
 
   constructor(
     private readonly place: RemotePlace,
@@ -85,14 +86,13 @@ export class RemoteFile implements ByteSource {
 
   /** Takes bytes that came from the server, from a block's start on: one block, or the whole file. */
   async accept(index: number, bytes: Uint8Array<ArrayBuffer>): Promise<void> {
-    const isWhole = bytes.length > BLOCK_BYTES;
     for (let start = 0; start < bytes.length; start += BLOCK_BYTES) {
       const at = index + start / BLOCK_BYTES;
-      const block = isWhole ? bytes.slice(start, start + BLOCK_BYTES) : bytes;
-      if (await this.place.kept.put(this.#key(at), block)) continue;
-      this.#held.set(at, block);
-      // The first of a map is the oldest.
-      if (!isWhole && this.#held.size > MOST_HELD) this.#held.delete(this.#held.keys().next().value!);
+      const block = bytes.length > BLOCK_BYTES ? bytes.slice(start, start + BLOCK_BYTES) : bytes;
+      const isKept = await this.place.kept.put(this.#key(at), block);
+      // What came as a whole would have to be fetched as a whole again.
+      if (!isKept && bytes.length > BLOCK_BYTES) this.#mostHeld = Infinity;
+      this.#hold(at, block);
     }
   }
 
@@ -111,13 +111,27 @@ export class RemoteFile implements ByteSource {
     this.place.signal.throwIfAborted();
     const expected = this.#lengthOf(index);
     const near = this.#held.get(index) ?? (await this.place.kept.get(this.#key(index)));
-    if (near?.length === expected) return near;
+    if (near?.length === expected) {
+      this.#hold(index, near);
+      return near;
+    }
     const start = index * BLOCK_BYTES;
     const fetched = await fetchBlock(this.place, start, expected);
     if (!fetched || fetched.size !== this.size)
       throw new FileError(`${this.name}: changed on the server; delete what is kept of it and run again`);
     await this.accept(fetched.isWhole ? 0 : index, fetched.bytes);
     return fetched.isWhole ? fetched.bytes.subarray(start, start + expected) : fetched.bytes;
+  }
+
+  /** Holds a block as the latest, and lets go of the oldest where there are too many. */
+  #hold(index: number, block: Uint8Array<ArrayBuffer>): void {
+    this.#held.delete(index);
+    this.#held.set(index, block);
+    // A map goes through its keys in the order in which they came.
+    for (const oldest of this.#held.keys()) {
+      if (this.#held.size <= this.#mostHeld) return;
+      this.#held.delete(oldest);
+    }
   }
 
   #lengthOf(index: number): number {
