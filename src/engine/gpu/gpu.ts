@@ -184,37 +184,23 @@ export class Gpu implements Disposable {
   }
 
   /** Reads bytes back. @throws DeviceError if the device is lost or rejected a command. */
-  async readBytes(buffer: GPUBuffer, offset = 0, bytes = buffer.size - offset): Promise<ArrayBuffer> {
-    this.check();
-    const staging = this.device.createBuffer({
-      label: 'readback',
-      size: wholeWords(bytes),
-      usage: GPUBufferUsage.MAP_READ | GPUBufferUsage.COPY_DST,
-    });
-    try {
-      const encoder = this.device.createCommandEncoder();
-      encoder.copyBufferToBuffer(buffer, offset, staging, 0, wholeWords(bytes));
-      this.device.queue.submit([encoder.finish()]);
-      await staging.mapAsync(GPUMapMode.READ).catch((cause: unknown) => {
-        this.check();
-        throw new DeviceError(`could not read ${bytes} bytes back from the GPU: ${String(cause)}`, { cause });
-      });
-      this.check();
-      return staging.getMappedRange().slice(0, bytes);
-    } finally {
-      staging.destroy();
-    }
+  readBytes(buffer: GPUBuffer, offset = 0, bytes = buffer.size - offset): Promise<ArrayBuffer> {
+    return this.#readMapped(buffer, offset, bytes, (mapped) => mapped.slice(0, bytes));
   }
 
-  /** Reads a whole F32 tensor back, parts joined in row order. */
-  async readFloats(tensor: Tensor): Promise<Float32Array> {
-    const result = new Float32Array(tensor.size);
+  /**
+   * Reads a whole F32 tensor back, parts joined in row order.
+   * @param into where to, if not into an array of its own: whoever reads many spares the garbage
+   */
+  async readFloats(tensor: Tensor, into = new Float32Array(tensor.size)): Promise<Float32Array> {
     const rowLength = tensor.size / (tensor.shape[0] ?? 1);
-    for (const part of tensor.parts) {
-      const bytes = 4 * part.rows * rowLength;
-      result.set(new Float32Array(await this.readBytes(part.buffer, 0, bytes)), part.firstRow * rowLength);
+    for (const { buffer, firstRow, rows } of tensor.parts) {
+      const length = rows * rowLength;
+      await this.#readMapped(buffer, 0, 4 * length, (mapped) => {
+        into.set(new Float32Array(mapped, 0, length), firstRow * rowLength);
+      });
     }
-    return result;
+    return into;
   }
 
   /** @throws DeviceError with the first failure the device reported, if any. */
@@ -237,6 +223,34 @@ export class Gpu implements Disposable {
 
   [Symbol.dispose](): void {
     this.dispose();
+  }
+
+  /** Hands over bytes of a buffer, in memory that is valid during the call only. */
+  async #readMapped<T>(
+    buffer: GPUBuffer,
+    offset: number,
+    bytes: number,
+    use: (mapped: ArrayBuffer) => T,
+  ): Promise<T> {
+    this.check();
+    const staging = this.device.createBuffer({
+      label: 'readback',
+      size: wholeWords(bytes),
+      usage: GPUBufferUsage.MAP_READ | GPUBufferUsage.COPY_DST,
+    });
+    try {
+      const encoder = this.device.createCommandEncoder();
+      encoder.copyBufferToBuffer(buffer, offset, staging, 0, wholeWords(bytes));
+      this.device.queue.submit([encoder.finish()]);
+      await staging.mapAsync(GPUMapMode.READ).catch((cause: unknown) => {
+        this.check();
+        throw new DeviceError(`could not read ${bytes} bytes back from the GPU: ${String(cause)}`, { cause });
+      });
+      this.check();
+      return use(staging.getMappedRange());
+    } finally {
+      staging.destroy();
+    }
   }
 }
 

@@ -79,12 +79,13 @@ async function runInto(
   { terminal, signal }: CommandContext,
 ): Promise<void> {
   const { gpu, model, ids } = run;
-  const { vocabulary } = model.config;
+  const { vocabulary, width } = model.config;
+  const state = new Float32Array(ids.length * width);
   const { maxLogSoftmax, argmax } = await model.run([ids], {
     signal,
     onProgress: terminal.stage('forward'),
     onState: async ({ name, tensor }) => {
-      await writer.append(name, await gpu.readFloats(tensor));
+      await writer.append(name, await gpu.readFloats(tensor, state));
     },
     ...(run.logits && {
       onLogits: async ({ firstToken, tokens, values }) => {
