@@ -20,7 +20,12 @@ export default ts.config(
       'prefer-const': 'error',
     },
   },
-  { files: ['**/*.js'], languageOptions: { globals: { process: 'readonly', console: 'readonly' } } },
+  {
+    files: ['**/*.js'],
+    languageOptions: {
+      globals: { process: 'readonly', console: 'readonly', performance: 'readonly', URL: 'readonly' },
+    },
+  },
   mayNotImport('src/engine/**/*.ts', ['**/analysis/*', '**/node/*', '**/web/*', 'node:*']),
   mayNotImport('src/analysis/**/*.ts', ['**/node/*', '**/web/*', 'node:*']),
   mayNotImport('src/index.ts', ['**/node/*', '**/web/*', 'node:*']),
