@@ -17,8 +17,6 @@ export interface AdapterAttempt {
 /** An adapter that Dawn accepts, and the ways tried before it. */
 export interface FoundAdapter {
   readonly adapter: GPUAdapter;
-  /** Dawn's instance: it must be held while the adapter or its device is used, and Node cannot exit while it is. */
-  readonly instance: GPU;
   readonly attempts: readonly AdapterAttempt[];
 }
 
@@ -36,8 +34,6 @@ export interface NodeGpuOptions extends Omit<GpuOptions, 'memoryLimit'> {
   /** Receives one loud line when the CPU has to play the GPU. */
   readonly onNotice?: (line: string) => void;
 }
-
-type Found = Pick<FoundAdapter, 'adapter' | 'instance'>;
 
 interface WebgpuModule {
   create(flags: string[]): GPU;
@@ -59,7 +55,7 @@ const DRIVER_FOLDERS = ['/usr/share/vulkan/icd.d', '/etc/vulkan/icd.d', '/usr/lo
  * @throws DeviceError where none of the three gives a device.
  */
 export async function openNodeGpu(options: NodeGpuOptions = {}): Promise<Gpu> {
-  const { adapter, instance } = await findAdapter();
+  const { adapter } = await findAdapter();
   const report = describeAdapter(adapter);
   if (report.software) {
     options.onNotice?.(
@@ -68,7 +64,7 @@ export async function openNodeGpu(options: NodeGpuOptions = {}): Promise<Gpu> {
   }
   const { memoryLimit = Infinity, ...rest } = options;
   const bytes = typeof memoryLimit === 'function' ? memoryLimit(report) : memoryLimit;
-  return openAdapter(adapter, { ...rest, memoryLimit: bytes }, instance);
+  return openAdapter(adapter, { ...rest, memoryLimit: bytes });
 }
 
 /**
@@ -77,10 +73,13 @@ export async function openNodeGpu(options: NodeGpuOptions = {}): Promise<Gpu> {
  */
 export async function findAdapter(): Promise<FoundAdapter> {
   const attempts: AdapterAttempt[] = [];
-  const tryModule = async (way: AdapterAttempt['way'], specifier: string): Promise<Found | undefined> => {
+  const tryModule = async (
+    way: AdapterAttempt['way'],
+    specifier: string,
+  ): Promise<GPUAdapter | undefined> => {
     try {
-      const found = await requestAdapter((await import(specifier)) as WebgpuModule);
-      attempts.push({ way, outcome: found ? describeAdapter(found.adapter).description : 'no adapter' });
+      const found = await requestAdapter(await dawnInstance(specifier));
+      attempts.push({ way, outcome: found ? describeAdapter(found).description : 'no adapter' });
       return found;
     } catch (error) {
       attempts.push({ way, outcome: error instanceof Error ? error.message : String(error) });
@@ -91,7 +90,7 @@ export async function findAdapter(): Promise<FoundAdapter> {
   const missingLoader = findMissingLoader();
   if (missingLoader === undefined) {
     const installed = await tryModule('installed driver', 'webgpu');
-    if (installed) return { ...installed, attempts };
+    if (installed) return { adapter: installed, attempts };
   } else attempts.push({ way: 'installed driver', outcome: missingLoader });
 
   const drivers = process.env['VK_DRIVER_FILES'] ?? process.env['VK_ICD_FILENAMES'];
@@ -99,7 +98,7 @@ export async function findAdapter(): Promise<FoundAdapter> {
     for (const driver of await installedSoftwareDrivers()) {
       process.env['VK_DRIVER_FILES'] = driver;
       const software = await tryModule('installed software driver', 'webgpu');
-      if (software) return { ...software, attempts };
+      if (software) return { adapter: software, attempts };
     }
   }
 
@@ -107,7 +106,7 @@ export async function findAdapter(): Promise<FoundAdapter> {
     const { webgpuModule, driverFile } = await unpackSwiftShader();
     process.env['VK_DRIVER_FILES'] = driverFile;
     const bundled = await tryModule('bundled SwiftShader', pathToFileURL(webgpuModule).href);
-    if (bundled) return { ...bundled, attempts };
+    if (bundled) return { adapter: bundled, attempts };
   } catch (error) {
     if (!(error instanceof LaminarError)) throw error;
     attempts.push({ way: 'bundled SwiftShader', outcome: error.message });
@@ -115,14 +114,30 @@ export async function findAdapter(): Promise<FoundAdapter> {
   throw new NoAdapterError(attempts);
 }
 
-async function requestAdapter({ create, globals }: WebgpuModule): Promise<Found | undefined> {
-  // The engine names GPUBufferUsage and its like as a browser has them.
-  Object.assign(globalThis, globals);
-  const instance = create(DAWN_FLAGS);
+/**
+ * Dawn's instances, one for each copy of Dawn and driver. They live as long as the process: Dawn's event loop calls into
+ * one even after its last promise has settled, and would crash if it had been collected meanwhile.
+ */
+const instances = new Map<string, GPU>();
+
+async function dawnInstance(specifier: string): Promise<GPU> {
+  // The Vulkan loader reads the variable when an instance is made.
+  const key = `${specifier} ${process.env['VK_DRIVER_FILES'] ?? ''}`;
+  let instance = instances.get(key);
+  if (!instance) {
+    const { create, globals } = (await import(specifier)) as WebgpuModule;
+    // The engine names GPUBufferUsage and its like as a browser has them.
+    Object.assign(globalThis, globals);
+    instances.set(key, (instance = create(DAWN_FLAGS)));
+  }
+  return instance;
+}
+
+async function requestAdapter(instance: GPU): Promise<GPUAdapter | undefined> {
   const adapter =
     (await instance.requestAdapter({ powerPreference: 'high-performance' })) ??
     (await instance.requestAdapter({ forceFallbackAdapter: true }));
-  return adapter ? { adapter, instance } : undefined;
+  return adapter ?? undefined;
 }
 
 /** Where the dynamic linker of the common distributions looks for libraries. */

@@ -25,12 +25,6 @@ export interface GpuOptions {
   readonly timed?: boolean;
 }
 
-/**
- * What must outlive each GPU: Dawn frees its instance when that is collected, under the device's feet. Given up when the
- * device is gone, since Node cannot exit while one is held.
- */
-const heldInstances = new Map<Gpu, object>();
-
 /** What copyBufferToBuffer and writeBuffer need: sizes in whole 32-bit words. */
 const wholeWords = (bytes: number): number => Math.max(4, Math.ceil(bytes / 4) * 4);
 
@@ -66,9 +60,7 @@ export class Gpu implements Disposable {
     readonly adapter: AdapterReport,
     options: GpuOptions = {},
     private readonly ownsDevice = false,
-    instance?: object,
   ) {
-    if (instance) heldInstances.set(this, instance);
     this.kernels = KernelCache.of(device);
     this.#uniforms = new UniformPool(device);
     const { maxStorageBufferBindingSize, maxBufferSize } = device.limits;
@@ -218,7 +210,6 @@ export class Gpu implements Disposable {
     this.timer?.dispose();
     this.device.removeEventListener('uncapturederror', this.#onError);
     if (this.ownsDevice) this.device.destroy();
-    void this.device.lost.then(() => heldInstances.delete(this));
   }
 
   [Symbol.dispose](): void {

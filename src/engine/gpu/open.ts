@@ -13,21 +13,16 @@ const SOFTWARE = /swiftshader|llvmpipe|lavapipe|softpipe|warp|basic render/i;
 
 /**
  * Opens a device on an adapter that the caller chose, with the adapter's own buffer limits.
- * @param instance what must outlive the device: in Node, what Dawn's `create()` returned
  * @throws DeviceError if the adapter will not give a device.
  */
-export async function openAdapter(
-  adapter: GPUAdapter,
-  options: GpuOptions = {},
-  instance?: object,
-): Promise<Gpu> {
+export async function openAdapter(adapter: GPUAdapter, options: GpuOptions = {}): Promise<Gpu> {
   const requiredLimits = Object.fromEntries(USEFUL_LIMITS.map((name) => [name, adapter.limits[name]]));
   const requiredFeatures = USEFUL_FEATURES.filter((feature) => adapter.features.has(feature));
   const report = describeAdapter(adapter);
   const device = await adapter.requestDevice({ requiredLimits, requiredFeatures }).catch((cause: unknown) => {
     throw new DeviceError(`the adapter ${report.description} gave no device: ${String(cause)}`, { cause });
   });
-  return new Gpu(device, report, options, true, instance);
+  return new Gpu(device, report, options, true);
 }
 
 /**
