@@ -6,7 +6,8 @@ import { planProfile } from './plan.ts';
 import type { SequenceMeasurements, SequenceName } from './report.ts';
 import { sequenceNames } from './report.ts';
 import { computeSpectra } from './spectrum.ts';
-import type { MatrixView, Spectrum } from './spectrum.ts';
+import type { Spectrum } from './spectrum.ts';
+import type { MatrixView } from './spectrum/matrix-view.ts';
 
 export interface ProfileOptions {
   /** Percent of the variance that the effective dimension must exceed. */

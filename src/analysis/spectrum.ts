@@ -2,21 +2,11 @@ import { InputError, NumericalError } from '../engine/errors.ts';
 import type { Gpu } from '../engine/gpu/gpu.ts';
 import { factorise, recordCentring, recordNorms } from './spectrum/factorise.ts';
 import { cumulativePercent } from './spectrum/kernels.ts';
+import type { MatrixView } from './spectrum/matrix-view.ts';
 import { Pace } from './spectrum/pace.ts';
 import { MAX_SWEEPS, orthogonalise, project } from './spectrum/sweeps.ts';
 import { matricesAtOnce, spectrumShape, SpectrumWorkspace } from './spectrum/workspace.ts';
 import type { SpectrumShape } from './spectrum/workspace.ts';
-
-/** A row-major F32 matrix [rows, columns] that lies in a GPU buffer: tokens by features. */
-export interface MatrixView {
-  /** What error messages call it, e.g. 'layer 3, real'. */
-  readonly name: string;
-  readonly buffer: GPUBuffer;
-  /** Where it begins, in elements; any number. */
-  readonly offset: number;
-  readonly rows: number;
-  readonly columns: number;
-}
 
 export interface Spectrum {
   /** σ of the column-centred matrix, descending; min(rows, columns) of them. */

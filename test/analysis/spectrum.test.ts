@@ -1,7 +1,8 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { openTestGpu } from '#platform';
 import { computeSpectra } from '../../src/analysis/spectrum.ts';
-import type { MatrixView, Spectrum } from '../../src/analysis/spectrum.ts';
+import type { Spectrum } from '../../src/analysis/spectrum.ts';
+import type { MatrixView } from '../../src/analysis/spectrum/matrix-view.ts';
 import { DeviceError, InputError, NumericalError } from '../../src/engine/errors.ts';
 import type { Gpu } from '../../src/engine/gpu/gpu.ts';
 import { goldenCases, readGolden } from '../support/golden.ts';

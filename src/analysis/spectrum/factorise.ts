@@ -1,6 +1,6 @@
 import type { Gpu } from '../../engine/gpu/gpu.ts';
 import type { Recorder } from '../../engine/gpu/recorder.ts';
-import type { MatrixView } from '../spectrum.ts';
+import type { MatrixView } from './matrix-view.ts';
 import {
   centreColumns,
   columnMeans,

@@ -3,7 +3,7 @@ import { layerDimensions } from '../../analysis/dimensions.ts';
 import { spectrumScratch } from '../../analysis/profile.ts';
 import type { LayerReport } from '../../analysis/report.ts';
 import { computeSpectra } from '../../analysis/spectrum.ts';
-import type { MatrixView } from '../../analysis/spectrum.ts';
+import type { MatrixView } from '../../analysis/spectrum/matrix-view.ts';
 import type { Gpu } from '../../engine/gpu/gpu.ts';
 import { openMatrices } from '../matrix-source.ts';
 import type { MatrixSource } from '../matrix-source.ts';
