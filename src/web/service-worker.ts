@@ -27,14 +27,17 @@ declare const PAGE_FILES: {
   readonly later: readonly string[];
 };
 
-const PREFIX = 'laminar-page:';
 const scope = self as unknown as ServiceWorkerScope;
-const cacheName = `${PREFIX}${PAGE_FILES.version}`;
 const page = new URL('./', scope.location.href);
+/** Caches belong to the origin, which may have the page at several paths. */
+const prefix = `laminar-page:${page.pathname}:`;
+const cacheName = `${prefix}${PAGE_FILES.version}`;
 const addresses = new Set([...PAGE_FILES.first, ...PAGE_FILES.later].map((path) => new URL(path, page).href));
 
 scope.addEventListener('install', (event) => {
-  event.waitUntil(caches.open(cacheName).then((cache) => cache.addAll(PAGE_FILES.first)));
+  // A page that the browser still has from the last build would ask for files that are not of this one.
+  const files = PAGE_FILES.first.map((path) => new Request(path, { cache: 'no-cache' }));
+  event.waitUntil(caches.open(cacheName).then((cache) => cache.addAll(files)));
 });
 
 scope.addEventListener('activate', (event) => {
@@ -54,7 +57,7 @@ scope.addEventListener('fetch', (event) => {
 
 async function deleteOldCaches(): Promise<void> {
   const names = await caches.keys();
-  const old = names.filter((name) => name.startsWith(PREFIX) && name !== cacheName);
+  const old = names.filter((name) => name.startsWith(prefix) && name !== cacheName);
   await Promise.all(old.map((name) => caches.delete(name)));
 }
 
