@@ -27,19 +27,21 @@ export async function findOnHub(id: string, revision: string, signal: AbortSigna
   const key = `${id}@${revision}`;
   const address = `${HUB}/api/models/${id}/revision/${encodeURIComponent(revision)}?blobs=true`;
   const response = await fetch(address, { signal, credentials: 'omit' }).catch(() => undefined);
-  signal.throwIfAborted();
-  if (!response) {
-    const last = await kept.get(key);
-    if (last) return parseListing(id, new TextDecoder().decode(last));
-    throw new FileError(
-      `${id}: the hub cannot be reached; check the network, or choose a bundled model or a folder`,
-    );
-  }
-  if (!response.ok)
+  // Too many questions, or a failure of the hub's own, say nothing of the model.
+  if (response && response.status >= 400 && response.status < 500 && response.status !== 429)
     throw new FileError(
       `${id}: the hub has no public model of that name and revision ${revision} (it answered ${response.status}); check both`,
     );
-  const listing = await response.text();
+  const listing = response?.ok ? await response.text().catch(() => undefined) : undefined;
+  signal.throwIfAborted();
+  if (listing === undefined) {
+    const last = await kept.get(key);
+    if (last) return parseListing(id, new TextDecoder().decode(last));
+    const answer = response?.ok === false ? ` (it answered ${response.status})` : '';
+    throw new FileError(
+      `${id}: the hub cannot be reached${answer}; check the network, or choose a bundled model or a folder`,
+    );
+  }
   const model = parseListing(id, listing);
   await kept.put(key, new TextEncoder().encode(listing));
   return model;

@@ -29,14 +29,16 @@ export async function openRemoteFile(place: RemotePlace): Promise<RemoteFile | u
   const { kept, url } = place;
   if (place.size !== undefined) return new RemoteFile(place, place.size);
   const recorded = await kept.get(`${url}#size`);
-  if (recorded) {
-    const size = Number(new TextDecoder().decode(recorded));
-    return size < 0 ? undefined : new RemoteFile(place, size);
-  }
-  const first = await fetchBlock(place, 0, BLOCK_BYTES);
+  const size = recorded && Number(new TextDecoder().decode(recorded));
+  if (size !== undefined && size >= 0) return new RemoteFile(place, size);
+  const first = await fetchBlock(place, 0, BLOCK_BYTES).catch((error: unknown) => {
+    place.signal.throwIfAborted();
+    if (size === undefined) throw error;
+    return undefined;
+  });
   const file = first && new RemoteFile(place, first.size);
   await file?.accept(0, first!.bytes);
-  // That a file is not there is worth keeping, too: a second visit must not ask again.
+  // That a file is not there is kept, too, for visits without network; with it, one may be there by now.
   await kept.put(`${url}#size`, new TextEncoder().encode(String(first?.size ?? -1)));
   return file;
 }
