@@ -3,6 +3,7 @@ import type { Figure } from '../analysis/figures.ts';
 import { profileCsv, sequenceNames } from '../analysis/report.ts';
 import { button, create } from './elements.ts';
 import type { Answers } from './messages.ts';
+import { pagePart } from './page-part.ts';
 import { safetensorsBlob } from './safetensors-blob.ts';
 
 /** Hands a file to the browser's downloads. */
@@ -46,9 +47,9 @@ export function addDownloads(
 
 /** Downloads a figure as the command draws it. */
 export async function downloadFigure({ name, specification }: Figure, ending: 'svg' | 'png'): Promise<void> {
-  const { figureSvg } = await import('./figure-drawing.ts');
+  const { figureSvg } = await pagePart(import('./figure-drawing.ts'));
   const svg = await figureSvg(specification);
   if (ending === 'svg') return download(`${name}.svg`, new Blob([svg], { type: 'image/svg+xml' }));
-  const { figurePng } = await import('./figure-png.ts');
+  const { figurePng } = await pagePart(import('./figure-png.ts'));
   download(`${name}.png`, new Blob([await figurePng(svg)], { type: 'image/png' }));
 }

@@ -33,8 +33,17 @@ export async function drawFigure(
   };
 }
 
+/** One document after another: they set how Vega measures words, for all of the page. */
+let lastSvg: Promise<unknown> = Promise.resolve();
+
 /** A specification as an SVG document, to the letter what the command writes. */
-export async function figureSvg(specification: TopLevelSpec): Promise<string> {
+export function figureSvg(specification: TopLevelSpec): Promise<string> {
+  const svg = lastSvg.then(() => writeSvg(specification));
+  lastSvg = svg.catch(() => undefined);
+  return svg;
+}
+
+async function writeSvg(specification: TopLevelSpec): Promise<string> {
   // Where there is no canvas, Vega estimates the widths of words. So it must here, for the same layout.
   textMetrics.canvas(false);
   const view = viewOf(specification, { renderer: 'none' });

@@ -3,23 +3,29 @@ import wasmAddress from '@resvg/resvg-wasm/index_bg.wasm?url';
 import boldAddress from 'dejavu-fonts-ttf/ttf/DejaVuSans-Bold.ttf?url';
 import regularAddress from 'dejavu-fonts-ttf/ttf/DejaVuSans.ttf?url';
 import { figureFont, figurePixelRatio } from '../analysis/figures.ts';
+import { pagePart } from './page-part.ts';
 
-const load = async (address: string) => new Uint8Array(await (await fetch(address)).arrayBuffer());
-
-/** The renderer and its fonts, which come when the first PNG is asked for. */
+/** The renderer's fonts; they and it come when the first PNG is asked for. */
 let ready: Promise<Uint8Array[]> | undefined;
 
 async function prepare(): Promise<Uint8Array[]> {
-  const [fonts] = await Promise.all([
-    Promise.all([regularAddress, boldAddress].map(load)),
-    initWasm(fetch(wasmAddress)),
-  ]);
+  const [program, ...fonts] = await Promise.all([wasmAddress, regularAddress, boldAddress].map(load));
+  await initWasm(program!);
   return fonts;
+}
+
+async function load(address: string): Promise<Uint8Array<ArrayBuffer>> {
+  const response = await fetch(address);
+  if (!response.ok) throw new Error(`${address}: the server answered ${response.status}`);
+  return new Uint8Array(await response.arrayBuffer());
 }
 
 /** Turns a figure's SVG document into a PNG file's bytes, by the renderer and the fonts of the command. */
 export async function figurePng(svg: string): Promise<Uint8Array<ArrayBuffer>> {
-  const fontBuffers = await (ready ??= prepare());
+  ready ??= pagePart(prepare());
+  // What failed without the network may be tried again.
+  ready.catch(() => (ready = undefined));
+  const fontBuffers = await ready;
   const image = new Resvg(svg, {
     fitTo: { mode: 'zoom', value: figurePixelRatio },
     font: { fontBuffers, defaultFontFamily: figureFont },

@@ -1,5 +1,6 @@
 import type { Figure } from '../analysis/figures.ts';
 import { create } from './elements.ts';
+import { pagePart } from './page-part.ts';
 import { themed } from './figure-theme.ts';
 
 const darkScheme = matchMedia('(prefers-color-scheme: dark)');
@@ -53,6 +54,9 @@ export class FigureView {
     const { description, title } = figure.specification;
     const subtitle = typeof title === 'object' && title !== null && 'subtitle' in title ? title.subtitle : '';
     this.#title.textContent = figure.title;
+    // Each figure has the same buttons; read out by themselves, they must say whose they are.
+    for (const button of this.#buttons.querySelectorAll('button'))
+      button.ariaLabel = `${button.textContent}: ${figure.title}`;
     this.#subtitle.textContent = [subtitle].flat().join(' · ');
     this.#drawing.setAttribute('aria-label', description ?? figure.title);
     await this.#draw();
@@ -72,7 +76,7 @@ export class FigureView {
     this.#drawnWidth = width;
     const drawing = ++this.#drawings;
     const specification = themed(this.#figure, { width, isDark: darkScheme.matches });
-    const { drawFigure } = await import('./figure-drawing.ts');
+    const { drawFigure } = await pagePart(import('./figure-drawing.ts'));
     if (drawing !== this.#drawings) return;
     this.#clear();
     this.#clear = () => undefined;

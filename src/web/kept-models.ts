@@ -10,12 +10,19 @@ export async function showKeptModels(): Promise<void> {
       'li',
       {},
       create('span', {}, `${name}, ${formatBytes(bytes)}`),
-      button('Delete', () => void forget(name).then(showKeptModels), { ariaLabel: `Delete ${name}` }),
+      button('Delete', () => void deleteModel(name), { ariaLabel: `Delete ${name}` }),
     ),
   );
   if (rows.length === 0) rows.push(create('li', {}, 'Nothing yet.'));
   element('kept', HTMLElement).replaceChildren(...rows);
   element('kept-room', HTMLElement).textContent = await room();
+}
+
+async function deleteModel(name: string): Promise<void> {
+  await forget(name);
+  await showKeptModels();
+  // The button that had the focus is gone.
+  element('kept-title', HTMLElement).focus();
 }
 
 /** How much of the browser's room for this page is taken, where it tells. */

@@ -5,6 +5,7 @@ import { Explainer } from './explainer.ts';
 import { showKeptModels } from './kept-models.ts';
 import { stages } from './messages.ts';
 import type { RunRequest, Stage } from './messages.ts';
+import { pagePart } from './page-part.ts';
 import { ProgressBars } from './progress-bars.ts';
 import type { Results } from './results.ts';
 import { FieldError, RunForm } from './run-form.ts';
@@ -24,6 +25,11 @@ let results: Results | undefined;
 stopButton.addEventListener('click', () => {
   stopper?.abort();
 });
+// The focus goes from one button to the other: a key that is held must not press both.
+for (const pressed of [startButton, stopButton])
+  pressed.addEventListener('keydown', (event) => {
+    if (event.repeat && event.key === 'Enter') event.preventDefault();
+  });
 
 /** Profiles what the form asks for, and shows it. */
 async function run(): Promise<void> {
@@ -32,11 +38,14 @@ async function run(): Promise<void> {
   await work('Running…', stages, async (signal, listener) => {
     const [measured, { Results }] = await Promise.all([
       engine.ask({ kind: 'profile', request }, signal, listener),
-      import('./results.ts'),
+      pagePart(import('./results.ts')),
     ]);
     shown = request;
-    results ??= new Results(() => void downloadStates());
+    results ??= new Results(() => void downloadStates(), sayError);
     await results.show(measured, request.model.kind === 'bundled');
+    // Who has gone on to another field meanwhile stays there.
+    if (document.activeElement === stopButton || document.activeElement === document.body)
+      element('results-title', HTMLElement).focus({ preventScroll: true });
   });
 }
 
@@ -49,7 +58,7 @@ async function downloadStates(): Promise<void> {
     async (signal, listener) => {
       const [states, { download }] = await Promise.all([
         engine.ask({ kind: 'states', request }, signal, listener),
-        import('./downloads.ts'),
+        pagePart(import('./downloads.ts')),
       ]);
       download('states.safetensors', states);
     },
@@ -73,13 +82,17 @@ async function work(
   itsStages: readonly Stage[],
   act: (signal: AbortSignal, listener: Listener) => Promise<void>,
 ): Promise<void> {
-  if (stopper) return;
+  if (stopper) {
+    say('notice', 'One run at a time: stop this one, or wait for its end.');
+    return;
+  }
   stopper = new AbortController();
   setBusy(true);
   say('error', '');
   say('notice', '');
   status.textContent = what;
   progress.begin(itsStages);
+  element('progress', HTMLElement).scrollIntoView({ block: 'nearest' });
   try {
     await act(stopper.signal, {
       onProgress: (...amount) => {
@@ -93,7 +106,9 @@ async function work(
   } catch (error) {
     const isStopped = error instanceof Stopped;
     status.textContent = isStopped ? 'Stopped.' : '';
-    if (!isStopped) say('error', error instanceof Error ? error.message : String(error));
+    if (!isStopped) sayError(error);
+    // If it was not the engine that failed, it is at work still.
+    stopper.abort();
   } finally {
     progress.hide();
     stopper = undefined;
@@ -102,9 +117,17 @@ async function work(
   }
 }
 
+/** Lets one of both buttons be pressed; the focus would be lost on the other. */
 function setBusy(isBusy: boolean): void {
-  startButton.disabled = isBusy;
-  stopButton.disabled = !isBusy;
+  const [next, last] = isBusy ? [stopButton, startButton] : [startButton, stopButton];
+  next.disabled = false;
+  if (document.activeElement === last) next.focus();
+  last.disabled = true;
+}
+
+function sayError(error: unknown): void {
+  say('error', error instanceof Error ? error.message : String(error));
+  element('error', HTMLElement).scrollIntoView({ block: 'nearest' });
 }
 
 /** A sentence for the user, or none. */

@@ -20,7 +20,8 @@ export class ProgressBars {
     for (const stage of stages) {
       const id = `progress-${stage}`;
       const progress = create('progress', { id, max: 1, value: 0 });
-      const amount = create('output');
+      // Read out at every step, it would drown everything else.
+      const amount = create('output', { ariaLive: 'off' });
       const row = create(
         'div',
         { className: 'stage' },

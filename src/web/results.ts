@@ -14,14 +14,20 @@ export class Results {
   #views: FigureView[] = [];
   #measured: Answers['profile'] | undefined;
 
-  /** @param onStates asks for the states of the run that is shown */
-  constructor(private readonly onStates: () => void) {
+  /**
+   * @param onStates asks for the states of the run that is shown
+   * @param onError told what kept a figure from being downloaded
+   */
+  constructor(
+    private readonly onStates: () => void,
+    private readonly onError: (error: unknown) => void,
+  ) {
     this.#layer.addEventListener('change', () => void this.#showLayer(Number(this.#layer.value)));
   }
 
   /** Shows a run in place of the last one. */
   async show(measured: Answers['profile'], isBundled: boolean): Promise<void> {
-    this.hide();
+    this.#clear();
     this.#measured = measured;
     const { report } = measured;
     this.#section.hidden = false;
@@ -37,13 +43,11 @@ export class Results {
     addDownloads(element('downloads', HTMLElement), measured, this.onStates);
     this.#views = figures(report, measured.spectra).map((_, index) => this.#addView(index));
     await this.#showLayer(middle);
-    element('results-title', HTMLElement).focus({ preventScroll: true });
   }
 
-  hide(): void {
+  #clear(): void {
     for (const view of this.#views) view.dispose();
     this.#views = [];
-    this.#measured = undefined;
     this.#section.hidden = true;
   }
 
@@ -51,7 +55,8 @@ export class Results {
     const download = (ending: 'svg' | 'png') =>
       button(ending.toUpperCase(), () => {
         const { report, spectra } = this.#measured!;
-        void downloadFigure(figures(report, spectra, { layer: Number(this.#layer.value) })[index]!, ending);
+        const figure = figures(report, spectra, { layer: Number(this.#layer.value) })[index]!;
+        downloadFigure(figure, ending).catch(this.onError);
       });
     const view = new FigureView((layer) => this.#choose(layer), [download('svg'), download('png')]);
     element('figures', HTMLElement).append(view.element);
@@ -66,8 +71,11 @@ export class Results {
 
   async #showLayer(layer: number): Promise<void> {
     const { report, spectra } = this.#measured!;
-    for (const row of element('table', HTMLElement).querySelectorAll('tbody tr'))
-      row.classList.toggle('chosen', row.getAttribute('data-layer') === String(layer));
+    for (const row of element('table', HTMLElement).querySelectorAll('tbody tr')) {
+      const isChosen = row.getAttribute('data-layer') === String(layer);
+      row.classList.toggle('chosen', isChosen);
+      row.querySelector('button')!.setAttribute('aria-pressed', String(isChosen));
+    }
     const drawn = figures(report, spectra, { layer });
     await Promise.all(this.#views.map((view, index) => view.show(drawn[index]!)));
   }

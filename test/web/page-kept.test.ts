@@ -1,7 +1,10 @@
-import type { Browser, Route } from 'playwright-core';
+import { readFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import type { Browser, Page, Route } from 'playwright-core';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import type { Report } from '../../src/analysis/report.ts';
 import { goldenFiles } from '../support/golden.ts';
+import { pageFolder } from './build-page.ts';
 import { openBrowser, Visit } from './open-page.ts';
 import { PageServer } from './page-server.ts';
 
@@ -21,6 +24,10 @@ test('a second visit needs no network: neither for the page nor for the model', 
   await first.page.evaluate(() => navigator.serviceWorker.ready);
   await first.page.locator('#model').selectOption('alice-pythia');
   await first.page.getByLabel('Length').fill('16');
+  // A file that is not there for a moment is not missed for ever.
+  await first.context.route('**/config.json', (route) => route.fulfill({ status: 404 }));
+  expect(await first.run()).toMatch(/has no config\.json/);
+  await first.context.unroute('**/config.json');
   expect(await first.run()).toBeUndefined();
   const before = await first.table();
   await expect.poll(() => kept(first)).toEqual([expect.stringMatching(/^alice-pythia, 3\.\d+ MBDelete$/)]);
@@ -31,11 +38,57 @@ test('a second visit needs no network: neither for the page nor for the model', 
   await first.page.getByLabel('Length').fill('16');
   expect(await first.run()).toBeUndefined();
   expect(await first.table()).toEqual(before);
+  await first.page.getByRole('button', { name: 'PNG' }).first().click();
+  await first.page.getByRole('alert').filter({ hasText: 'A part of the page could not be loaded' }).waitFor();
 
   await first.page.getByRole('button', { name: 'Delete alice-pythia' }).click();
   await expect.poll(() => kept(first)).toEqual(['Nothing yet.']);
   expect(await first.run()).toMatch(/^alice-pythia\/config\.json: cannot be fetched; check the network/);
   await first.context.close();
+});
+
+test('a new build replaces the page that is kept when the old one is closed, a broken one never', async () => {
+  const replaced = new Map<string, Uint8Array>();
+  const server = await PageServer.start({ replaced });
+  const { page, context } = await Visit.open(browser, server);
+  const script = await readFile(join(pageFolder, 'service-worker.js'), 'utf8');
+  const publish = (version: string, more = '') => {
+    const list = script.replace(/"version":"\w+","first":\[/, `"version":"${version}","first":[${more}`);
+    expect(list).not.toBe(script);
+    replaced.set('service-worker.js', new TextEncoder().encode(list));
+  };
+  const caches = (of: Page) => of.evaluate(async () => (await globalThis.caches.keys()).sort());
+  const update = (of: Page) =>
+    of.evaluate(async () => {
+      const registration = await navigator.serviceWorker.ready;
+      await registration.update();
+      const coming = registration.installing;
+      await new Promise<void>((resolve) => {
+        const look = () => coming?.state === 'installing' || resolve();
+        coming?.addEventListener('statechange', look);
+        look();
+      });
+      return coming?.state;
+    });
+  await page.evaluate(() => globalThis.caches.open('laminar-page:/elsewhere/:1'));
+  const path = new URL(server.address).pathname;
+
+  publish('broken', '"assets/not-there.js",');
+  expect(await update(page)).toBe('redundant');
+  await page.reload();
+  publish('newer');
+  expect(await update(page)).toBe('installed');
+  expect(await caches(page)).toContain(`laminar-page:${path}:newer`);
+  expect(await page.evaluate(() => navigator.serviceWorker.controller?.state)).toBe('activated');
+  await page.close();
+
+  const next = await context.newPage();
+  await next.goto(server.address);
+  await expect.poll(() => caches(next)).toEqual(['laminar-page:/elsewhere/:1', `laminar-page:${path}:newer`]);
+  await server.stop();
+  await next.reload();
+  await next.locator('.measures').filter({ hasText: 'rank 2' }).waitFor();
+  await context.close();
 });
 
 test('a browser that will not keep the model runs it all the same, and says so', async () => {
@@ -128,6 +181,9 @@ describe('a model of the hub', () => {
       .toContainEqual(expect.stringContaining('somebody/tiny@0123456789ab'));
     const table = await visit.table();
 
+    await visit.context.unroute(`${hub}/**`);
+    await visit.context.route(`${hub}/**`, (route) => route.fulfill({ status: 503 }));
+    expect(await chooseAndRun('somebody/else')).toMatch(/^somebody\/else: the hub cannot be reached/);
     await visit.context.unroute(`${hub}/**`);
     await visit.context.route(`${hub}/**`, (route) => route.abort('internetdisconnected'));
     await visit.page.reload();
