@@ -36,9 +36,10 @@ export class EngineClient {
   ): Promise<Answers[Kind]> {
     this.#worker ??= this.#start();
     const number = ++this.#count;
-    signal?.addEventListener('abort', () => {
-      this.#stop(number);
-    });
+    const stop = (): void => {
+      if (this.#waiting.has(number)) this.#stop(number);
+    };
+    signal?.addEventListener('abort', stop, { once: true });
     return new Promise<Answers[Kind]>((resolve, reject) => {
       this.#waiting.set(number, { resolve, reject, listener });
       this.#send({ kind: 'ask', number, question });

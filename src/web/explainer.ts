@@ -1,6 +1,7 @@
 import { few } from '../analysis/quantities.ts';
 import { Pcg32 } from '../analysis/shuffle.ts';
 import { create, createSvg, element } from './elements.ts';
+import { Stopped } from './engine-client.ts';
 import type { EngineClient } from './engine-client.ts';
 import type { CloudSpectrum } from './messages.ts';
 
@@ -22,6 +23,9 @@ interface Panel {
  */
 export class Explainer {
   readonly #slider = element('noise', HTMLInputElement);
+  readonly #note = element('noise-note', HTMLElement);
+  /** What stands below the slider while nothing is wrong. */
+  readonly #usualNote = this.#note.textContent;
   readonly #line: Panel;
   readonly #noisy: Panel;
   #isAsking = false;
@@ -47,10 +51,7 @@ export class Explainer {
     try {
       while (this.#isStale) {
         this.#isStale = false;
-        const clouds = [cloud(0), cloud(this.#noise)];
-        const [line, noisy] = await this.engine.ask({ kind: 'clouds', clouds, threshold: THRESHOLD });
-        describe(this.#line, line!);
-        describe(this.#noisy, noisy!);
+        await this.#ask();
       }
     } catch (error) {
       const message = error instanceof Error ? error.message : String(error);
@@ -58,9 +59,23 @@ export class Explainer {
         bars.replaceChildren();
         words.textContent = 'not measured';
       }
-      element('noise-note', HTMLElement).textContent = message;
+      this.#note.textContent = message;
     } finally {
       this.#isAsking = false;
+    }
+  }
+
+  async #ask(): Promise<void> {
+    const clouds = [cloud(0), cloud(this.#noise)];
+    try {
+      const [line, noisy] = await this.engine.ask({ kind: 'clouds', clouds, threshold: THRESHOLD });
+      describe(this.#line, line!);
+      describe(this.#noisy, noisy!);
+      this.#note.textContent = this.#usualNote;
+    } catch (error) {
+      // A run was stopped that the clouds waited for, and the worker ended with it: ask the next one.
+      if (!(error instanceof Stopped)) throw error;
+      this.#isStale = true;
     }
   }
 
@@ -69,7 +84,9 @@ export class Explainer {
   }
 
   #draw(): void {
-    element('noise-value', HTMLOutputElement).value = this.#noise.toFixed(2);
+    const noise = this.#noise.toFixed(2);
+    element('noise-value', HTMLOutputElement).value = noise;
+    this.#slider.setAttribute('aria-valuetext', noise);
     drawPoints(this.#noisy, cloud(this.#noise));
   }
 }
@@ -129,9 +146,8 @@ function describe({ bars, words, drawing }: Panel, measured: CloudSpectrum): voi
     }),
   );
   const percent = few(cumulativePercent[0]!, 3);
-  words.textContent = `rank ${rank} · effective dimension ${effectiveDimension} · the first direction holds ${percent} % of the variance`;
-  drawing.setAttribute(
-    'aria-label',
-    `${drawing.parentElement!.firstChild!.textContent!}: ${words.textContent}`,
-  );
+  const sentence = `rank ${rank} · effective dimension ${effectiveDimension} · the first direction holds ${percent} % of the variance`;
+  // What has not changed need not be read out again.
+  if (words.textContent !== sentence) words.textContent = sentence;
+  drawing.setAttribute('aria-label', `${drawing.parentElement!.firstChild!.textContent!}: ${sentence}`);
 }
