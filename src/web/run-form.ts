@@ -65,7 +65,10 @@ export class RunForm {
       event.preventDefault();
       isDropping(true);
     });
-    form.addEventListener('dragleave', () => isDropping(false));
+    form.addEventListener('dragleave', ({ relatedTarget }) => {
+      // From one field to the next is not out of the form.
+      if (!(relatedTarget instanceof Node && form.contains(relatedTarget))) isDropping(false);
+    });
     form.addEventListener('drop', (event) => {
       isDropping(false);
       const files = event.dataTransfer?.files;

@@ -55,20 +55,33 @@ async function readText(
     case 'pasted':
       return { source: 'the pasted text', bytes: new TextEncoder().encode(choice.text) };
     case 'file':
-      return { source: choice.file.name, bytes: new Uint8Array(await choice.file.arrayBuffer()) };
+      return { source: choice.file.name, bytes: await readFile(choice.file) };
     case 'url':
       return { source: choice.url, bytes: await fetchWhole(choice.url, signal) };
   }
 }
 
+async function readFile(file: File): Promise<Uint8Array<ArrayBuffer>> {
+  const content = await file.arrayBuffer().catch((cause: unknown) => {
+    throw new FileError(
+      `${file.name}: cannot be read (moved, changed or a folder); choose a text file again`,
+      {
+        cause,
+      },
+    );
+  });
+  return new Uint8Array(content);
+}
+
 async function fetchWhole(url: string, signal: AbortSignal): Promise<Uint8Array<ArrayBuffer>> {
-  const response = await fetch(url, { signal, credentials: 'omit' }).catch((cause: unknown) => {
+  const unreachable = (cause: unknown): never => {
     signal.throwIfAborted();
     throw new FileError(
       `${url}: cannot be fetched (no network, no https, or its server allows no other pages); paste the text instead`,
       { cause },
     );
-  });
+  };
+  const response = await fetch(url, { signal, credentials: 'omit' }).catch(unreachable);
   if (!response.ok) throw new FileError(`${url}: the server answered ${response.status}; check the address`);
-  return new Uint8Array(await response.arrayBuffer());
+  return new Uint8Array(await response.arrayBuffer().catch(unreachable));
 }

@@ -1,4 +1,4 @@
-import { mkdir, writeFile } from 'node:fs/promises';
+import { mkdir, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Browser } from 'playwright-core';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
@@ -48,7 +48,10 @@ test('by keyboard alone: the middle of the bundled text, with the golden numbers
     await page.keyboard.press('Tab');
   }
   await page.keyboard.press('Enter');
+  const focused = () => page.evaluate(() => document.activeElement?.id);
+  expect(await focused()).toBe('stop-run');
   expect(await visit.end()).toBeUndefined();
+  expect(await focused()).toBe('results-title');
   const report = JSON.parse(String(await visit.download('report.json'))) as Report;
   const { sequences, thresholds } = await readExpected('alice-pythia');
   const at = thresholds.indexOf(95);
@@ -102,6 +105,29 @@ test('the stop button stops within a second, and the page runs again', async () 
   expect((await visit.table())[0]![1]).toBe('11');
 });
 
+test('a worker that does not stop is ended, and the explainer asks the next one', async () => {
+  const { page } = visit;
+  await page.evaluate(() => {
+    const { postMessage } = Worker.prototype;
+    Worker.prototype.postMessage = function (message: { kind: string }) {
+      if (message.kind !== 'stop') postMessage.call(this, message);
+    };
+  });
+  await fill('Length', '256');
+  await page.locator('#start-run').click();
+  await page.getByRole('slider', { name: 'Noise' }).fill('0');
+  await page.locator('#stop-run').click();
+  await page.locator('#status').filter({ hasText: 'Stopped.' }).waitFor({ timeout: 5000 });
+  await page
+    .locator('.measures')
+    .nth(1)
+    .filter({ hasText: /^rank 1 / })
+    .waitFor();
+  expect(await page.locator('#noise-note').textContent()).toMatch(/^Both spectra are computed/);
+  await fill('Length', '12');
+  expect(await visit.run()).toBeUndefined();
+});
+
 describe('other texts', () => {
   test('pasted, dropped as a file, and by URL', async () => {
     const { page } = visit;
@@ -130,6 +156,16 @@ describe('other texts', () => {
     expect(await visit.run()).toBeUndefined();
     const fromUrl = JSON.parse(String(await visit.download('report.json'))) as Report;
     expect(fromUrl.text).toMatchObject({ source: address, tokens: 57035, start: 0, length: 5 });
+  });
+
+  test('a file that is gone: a sentence', async () => {
+    const { page } = visit;
+    const path = join(await temporaryFolder(), 'rabbit.txt');
+    await writeFile(path, 'The White Rabbit');
+    await chooseText('file');
+    await page.getByLabel('Text file').setInputFiles(path);
+    await rm(path);
+    expect(await visit.run()).toMatch(/^rabbit\.txt: cannot be read .*; choose a text file again\.$/);
   });
 
   test.each([
