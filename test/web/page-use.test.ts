@@ -277,6 +277,31 @@ test('nothing complained', () => {
   expect(visit.complaints.filter((text) => !/net::ERR_/.test(text))).toEqual([]);
 });
 
+test('after the device was lost the page says so, and runs again on another', async () => {
+  const own = await openBrowser();
+  const { page } = await Visit.open(own, server);
+  await page.locator('#start-run').click();
+  await page
+    .locator('#progress-forward + output')
+    .filter({ hasText: /^[1-9]/ })
+    .waitFor();
+  await (await own.newBrowserCDPSession()).send('Browser.crashGpuProcess');
+  await page
+    .getByRole('alert')
+    .filter({ hasText: / GPU.*; run again\.$/ })
+    .waitFor();
+  await page.getByRole('slider', { name: 'Noise' }).fill('0');
+  await page
+    .locator('.measures')
+    .nth(1)
+    .filter({ hasText: /^rank 1 / })
+    .waitFor();
+  await page.getByLabel('Length').fill('12');
+  await page.locator('#start-run').click();
+  await page.locator('#status').filter({ hasText: 'Done.' }).waitFor();
+  await own.close();
+});
+
 test.each([
   [
     'no adapter',

@@ -171,7 +171,11 @@ export class Gpu implements Disposable {
 
   /** Waits for everything submitted. @throws DeviceError if the GPU rejected any of it. */
   async finish(): Promise<void> {
-    await this.device.queue.onSubmittedWorkDone();
+    await this.device.queue.onSubmittedWorkDone().catch((cause: unknown) => {
+      this.check();
+      // The refusal may come before the news of the loss.
+      throw new DeviceError(`the GPU device was lost: ${String(cause)}; run again`, { cause });
+    });
     this.check();
   }
 
@@ -235,7 +239,12 @@ export class Gpu implements Disposable {
       this.device.queue.submit([encoder.finish()]);
       await staging.mapAsync(GPUMapMode.READ).catch((cause: unknown) => {
         this.check();
-        throw new DeviceError(`could not read ${bytes} bytes back from the GPU: ${String(cause)}`, { cause });
+        throw new DeviceError(
+          `could not read ${bytes} bytes back from the GPU: ${String(cause)}; run again`,
+          {
+            cause,
+          },
+        );
       });
       this.check();
       return use(staging.getMappedRange());
