@@ -1,7 +1,7 @@
 import type { Answers, FromWorker, Question, Stage, ToWorker } from './messages.ts';
 
 /** A worker that does not stop on its own in this time is ended, in milliseconds. */
-const PATIENCE = 700;
+const PATIENCE = 500;
 
 /** The question was stopped, by the user. */
 export class Stopped extends Error {}
