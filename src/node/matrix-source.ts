@@ -24,8 +24,8 @@ export interface MatrixSource extends AsyncDisposable {
 /**
  * Opens a .npy file, or a tensor of a safetensors file; F16, BF16 and F64 are read as float32.
  * @param tensorName needed where a safetensors file holds several tensors
- * @throws InputError if the tensor is not named or not there
- * @throws FileError or FormatError if the file cannot be read, or holds no matrix and no stack of matrices
+ * @throws InputError if the tensor is not named or not there, or is no matrix and no stack of matrices
+ * @throws FileError or FormatError if the file cannot be read
  */
 export async function openMatrices(path: string, tensorName: string | undefined): Promise<MatrixSource> {
   const source = await openFile(path);
@@ -99,7 +99,7 @@ function matrixExtents(
   const isStack = shape.length === 3;
   const [slices, rows, columns] = isStack ? shape : [1, ...shape];
   if ((!isStack && shape.length !== 2) || !slices || !rows || !columns) {
-    throw new FormatError(
+    throw new InputError(
       `${name}: has shape [${shape.join(', ')}]; a matrix [T, d] or a stack [L, T, d] with no extent of 0 is needed`,
     );
   }
