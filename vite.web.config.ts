@@ -4,7 +4,7 @@ import { join, relative, sep } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { defineConfig } from 'vite';
 import type { Plugin } from 'vite';
-import { bundledModels, defaultText } from './src/node/bundled.ts';
+import { bundledModels, defaultText } from './src/analysis/bundled.ts';
 
 const here = (path: string) => fileURLToPath(new URL(path, import.meta.url));
 

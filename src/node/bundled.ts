@@ -1,16 +1,11 @@
 import { readFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { bundledModels } from '../analysis/bundled.ts';
 import { LaminarError } from '../engine/errors.ts';
-
-/** The models that come with the package, in weights/NAME. */
-export const bundledModels = ['alice-gpt2', 'alice-pythia'] as const;
 
 /** The model of a command that names none. */
 export const defaultModel = bundledModels[0];
-
-/** The text of a command that names none, as reports call it: its path within the package. */
-export const defaultText = 'weights/text/alice.txt';
 
 export function isBundledModel(name: string): boolean {
   return bundledModels.some((bundled) => bundled === name);

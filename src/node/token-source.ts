@@ -1,4 +1,5 @@
 import { readFile } from 'node:fs/promises';
+import { defaultText } from '../analysis/bundled.ts';
 import type { TextReport } from '../analysis/report.ts';
 import { decodeText, textWindow } from '../analysis/text.ts';
 import { parseTokenIds } from '../analysis/window.ts';
@@ -8,7 +9,7 @@ import { FileError, InputError } from '../engine/errors.ts';
 import type { ModelFiles } from '../engine/files.ts';
 import { parseJson } from '../engine/files.ts';
 import { loadTokenizer } from '../engine/tokenizer.ts';
-import { bundledPath, defaultText } from './bundled.ts';
+import { bundledPath } from './bundled.ts';
 import { fileErrorFrom } from './file-errors.ts';
 
 /** The flags that choose what is run. */

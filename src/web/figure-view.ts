@@ -46,6 +46,11 @@ export class FigureView {
     darkScheme.addEventListener('change', this.#redraw);
   }
 
+  /** What is shown; undefined before the first. */
+  get figure(): Figure | undefined {
+    return this.#figure;
+  }
+
   /** Shows a figure in place of the last one. */
   async show(figure: Figure): Promise<void> {
     // Most figures are of all layers: choosing one must not draw them anew under the pointer.

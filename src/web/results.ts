@@ -41,7 +41,6 @@ export class Results {
     );
     element('table', HTMLElement).replaceChildren(layerTable(report, (layer) => this.#choose(layer)));
     addDownloads(element('downloads', HTMLElement), measured, this.onStates);
-    this.#views = figures(report, measured.spectra).map((_, index) => this.#addView(index));
     await this.#showLayer(middle);
   }
 
@@ -51,12 +50,10 @@ export class Results {
     this.#section.hidden = true;
   }
 
-  #addView(index: number): FigureView {
+  #addView(): FigureView {
     const download = (ending: 'svg' | 'png') =>
       button(ending.toUpperCase(), () => {
-        const { report, spectra } = this.#measured!;
-        const figure = figures(report, spectra, { layer: Number(this.#layer.value) })[index]!;
-        downloadFigure(figure, ending).catch(this.onError);
+        if (view.figure) downloadFigure(view.figure, ending).catch(this.onError);
       });
     const view = new FigureView((layer) => this.#choose(layer), [download('svg'), download('png')]);
     element('figures', HTMLElement).append(view.element);
@@ -77,6 +74,7 @@ export class Results {
       row.querySelector('button')!.setAttribute('aria-pressed', String(isChosen));
     }
     const drawn = figures(report, spectra, { layer });
+    if (this.#views.length === 0) this.#views = drawn.map(() => this.#addView());
     await Promise.all(this.#views.map((view, index) => view.show(drawn[index]!)));
   }
 }

@@ -1,16 +1,15 @@
+import { defaultText } from '../analysis/bundled.ts';
 import type { TextReport } from '../analysis/report.ts';
 import { textWindow } from '../analysis/text.ts';
 import { parseTokenIds } from '../analysis/window.ts';
 import type { GivenTokens } from '../analysis/window.ts';
 import type { ModelConfig } from '../engine/config.ts';
-import { FileError, FormatError } from '../engine/errors.ts';
+import { FileError } from '../engine/errors.ts';
+import { parseJson } from '../engine/files.ts';
 import type { ModelFiles } from '../engine/files.ts';
 import { loadTokenizer } from '../engine/tokenizer.ts';
 import type { RunRequest, TextChoice } from './messages.ts';
 import { pageAddress } from './page-address.ts';
-
-/** What reports call the bundled text: its path, as the command has it. */
-const BUNDLED_TEXT = 'weights/text/alice.txt';
 
 /**
  * The ids to run, and what a report says of the text; null where ids were given.
@@ -24,22 +23,14 @@ export async function readTokens(
 ): Promise<GivenTokens & { readonly text: TextReport | null }> {
   const { text: choice, tokens, start } = request;
   if (choice.kind === 'ids') {
-    return { ...parseTokenIds(parseJson(choice.json), config, 'the token ids'), text: null };
+    const where = 'the token ids';
+    const json = parseJson(choice.json, where, 'give an array such as [464, 11, 262]');
+    return { ...parseTokenIds(json, config, where), text: null };
   }
   const text = await readText(choice, signal);
   signal.throwIfAborted();
   const tokenizer = await loadTokenizer(files);
   return textWindow(tokenizer, text, config.context, { tokens, start });
-}
-
-function parseJson(json: string): unknown {
-  try {
-    return JSON.parse(json) as unknown;
-  } catch (cause) {
-    throw new FormatError('the token ids: are not valid JSON; give an array such as [464, 11, 262]', {
-      cause,
-    });
-  }
 }
 
 async function readText(
@@ -49,8 +40,8 @@ async function readText(
   switch (choice.kind) {
     case 'bundled':
       return {
-        source: BUNDLED_TEXT,
-        bytes: await fetchWhole(new URL(BUNDLED_TEXT, pageAddress()).href, signal),
+        source: defaultText,
+        bytes: await fetchWhole(new URL(defaultText, pageAddress()).href, signal),
       };
     case 'pasted':
       return { source: 'the pasted text', bytes: new TextEncoder().encode(choice.text) };

@@ -1,6 +1,6 @@
 import type { Command } from 'commander';
+import { bundledModels } from '../../analysis/bundled.ts';
 import { profileDefaults } from '../../analysis/report.ts';
-import { bundledModels } from '../bundled.ts';
 import type { CommandContext } from './context.ts';
 import { describeProfile, profileToFiles } from './profile.ts';
 
