@@ -40,8 +40,11 @@ interface WebgpuModule {
   readonly globals: object;
 }
 
-/** Dawn's switches: no robustness checks are skipped, nothing experimental is on. */
-const DAWN_FLAGS: string[] = [];
+/**
+ * Dawn's switches where SwiftShader computes. Its extension for zeroed workgroup memory makes compiling a kernel five
+ * times as dear; without it Dawn zeroes that memory with a loop of its own. No check is skipped.
+ */
+const SWIFTSHADER_SWITCHES = ['disable-dawn-features=use_vulkan_zero_initialize_workgroup_memory_extension'];
 
 const require = createRequire(import.meta.url);
 const VULKAN_LOADER = 'libvulkan.so.1';
@@ -76,9 +79,10 @@ export async function findAdapter(): Promise<FoundAdapter> {
   const tryModule = async (
     way: AdapterAttempt['way'],
     specifier: string,
+    switches: string[] = [],
   ): Promise<GPUAdapter | undefined> => {
     try {
-      const found = await requestAdapter(await dawnInstance(specifier));
+      const found = await requestAdapter(await dawnInstance(specifier, switches));
       attempts.push({ way, outcome: found ? describeAdapter(found).description : 'no adapter' });
       return found;
     } catch (error) {
@@ -105,7 +109,11 @@ export async function findAdapter(): Promise<FoundAdapter> {
   try {
     const { webgpuModule, driverFile } = await unpackSwiftShader();
     process.env['VK_DRIVER_FILES'] = driverFile;
-    const bundled = await tryModule('bundled SwiftShader', pathToFileURL(webgpuModule).href);
+    const bundled = await tryModule(
+      'bundled SwiftShader',
+      pathToFileURL(webgpuModule).href,
+      SWIFTSHADER_SWITCHES,
+    );
     if (bundled) return { adapter: bundled, attempts };
   } catch (error) {
     if (!(error instanceof LaminarError)) throw error;
@@ -120,7 +128,7 @@ export async function findAdapter(): Promise<FoundAdapter> {
  */
 const instances = new Map<string, GPU>();
 
-async function dawnInstance(specifier: string): Promise<GPU> {
+async function dawnInstance(specifier: string, switches: string[]): Promise<GPU> {
   // The Vulkan loader reads the variable when an instance is made.
   const key = `${specifier} ${process.env['VK_DRIVER_FILES'] ?? ''}`;
   let instance = instances.get(key);
@@ -128,7 +136,7 @@ async function dawnInstance(specifier: string): Promise<GPU> {
     const { create, globals } = (await import(specifier)) as WebgpuModule;
     // The engine names GPUBufferUsage and its like as a browser has them.
     Object.assign(globalThis, globals);
-    instances.set(key, (instance = create(DAWN_FLAGS)));
+    instances.set(key, (instance = create(switches)));
   }
   return instance;
 }

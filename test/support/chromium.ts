@@ -21,6 +21,7 @@ const flags = [
   '--use-webgpu-adapter=swiftshader',
   '--use-vulkan=swiftshader',
   '--ignore-gpu-blocklist',
+  '--disable-dawn-features=use_vulkan_zero_initialize_workgroup_memory_extension', // kernels compile five times as fast
   '--no-sandbox',
   '--disable-background-networking',
   '--disable-component-update',
