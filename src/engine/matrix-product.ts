@@ -145,7 +145,7 @@ function recordProduct(gpu: Gpu, recorder: Recorder, product: Product): void {
         transposed: Number(product.isTransposed),
         hasBias: Number(product.bias !== undefined),
         accumulate: Number(product.accumulate),
-        staged: Number(!gpu.adapter.software),
+        staged: Number(gpu.tuning.product === 'staged'),
         activation: product.activation ? ACTIVATION_CODES[product.activation] : 0,
       },
       workgroups: [

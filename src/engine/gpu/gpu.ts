@@ -4,6 +4,8 @@ import { Recorder, UniformPool } from './recorder.ts';
 import { bytesPerElement, elementCount, Tensor } from './tensor.ts';
 import type { Dtype, TensorPart } from './tensor.ts';
 import { KernelTimer } from './timer.ts';
+import { traitsOf, tune } from './tuning.ts';
+import type { Tuning, TuningOverrides } from './tuning.ts';
 
 /** Who computes. `software` is true where a CPU plays the GPU (llvmpipe, SwiftShader, WARP). */
 export interface AdapterReport {
@@ -23,6 +25,8 @@ export interface GpuOptions {
   readonly bindingLimit?: number;
   /** Time every dispatch with GPU timestamps where the device has them. */
   readonly timed?: boolean;
+  /** Decisions to take another way than the device suggests; tests force every kernel's variants with it. */
+  readonly tuning?: TuningOverrides;
 }
 
 /** What copyBufferToBuffer and writeBuffer need: sizes in whole 32-bit words. */
@@ -35,6 +39,8 @@ const wholeWords = (bytes: number): number => Math.max(4, Math.ceil(bytes / 4) *
 export class Gpu implements Disposable {
   readonly kernels: KernelCache;
   readonly timer: KernelTimer | undefined;
+  /** How this device computes: variants, threads, work handed over at once. */
+  readonly tuning: Tuning;
   /** The most bytes one storage binding may hold. */
   readonly bindingLimit: number;
   readonly memoryLimit: number;
@@ -62,6 +68,7 @@ export class Gpu implements Disposable {
     private readonly ownsDevice = false,
   ) {
     this.kernels = KernelCache.of(device);
+    this.tuning = tune(traitsOf(device, adapter.software), options.tuning);
     this.#uniforms = new UniformPool(device);
     const { maxStorageBufferBindingSize, maxBufferSize } = device.limits;
     this.bindingLimit = Math.min(

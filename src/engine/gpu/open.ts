@@ -3,7 +3,7 @@ import { Gpu } from './gpu.ts';
 import type { AdapterReport, GpuOptions } from './gpu.ts';
 
 /** Features that a kernel or the benchmark can use; asked for where the adapter has them. */
-const USEFUL_FEATURES: readonly GPUFeatureName[] = ['timestamp-query'];
+const USEFUL_FEATURES: readonly GPUFeatureName[] = ['timestamp-query', 'subgroups'];
 
 /** Limits that are worth having beyond WebGPU's portable defaults. */
 const USEFUL_LIMITS = ['maxBufferSize', 'maxStorageBufferBindingSize'] as const;

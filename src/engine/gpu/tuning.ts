@@ -1,0 +1,97 @@
+/**
+ * What a device has that decisions rest on. All of it is read from the device, not from the adapter: a device that the
+ * user lends may have fewer features than its adapter offers.
+ */
+export interface DeviceTraits {
+  /** Whether a CPU plays the GPU. */
+  readonly software: boolean;
+  /** The smallest and largest subgroup that a shader may get; undefined without the feature `subgroups`. */
+  readonly subgroups: { readonly min: number; readonly max: number } | undefined;
+  /** Bytes of workgroup memory. */
+  readonly workgroupMemory: number;
+  /** Threads that a workgroup may have. */
+  readonly maxThreads: number;
+  readonly timestamps: boolean;
+}
+
+/** Kernels that compute the matrix product; kernels.ts names their files. */
+export type ProductVariant = 'direct' | 'staged' | 'lanes';
+/** Kernels that compute attention. */
+export type AttentionVariant = 'staged' | 'lanes';
+
+/** How this device computes: every choice of a kernel's variant, its threads and the work handed over at once. */
+export interface Tuning {
+  readonly traits: DeviceTraits;
+  /**
+   * 4 where every subgroup has exactly four lanes, so that kernels in which four lanes share their loads may be used;
+   * else 0. Such kernels use subgroup operations in uniform control flow alone.
+   */
+  readonly lanes: 0 | 4;
+  readonly product: ProductVariant;
+  readonly attention: AttentionVariant;
+  /** Threads that take one row in layer-norm. */
+  readonly normThreads: number;
+  /** Threads that take one row in fold-log-softmax. */
+  readonly foldThreads: number;
+  /** Threads a workgroup of a Jacobi round. */
+  readonly jacobiThreads: number;
+  /** Floating-point operations of a job's first submission; those after it follow the time measured (pace.ts). */
+  readonly firstWork: number;
+  /** How long a submission should take, in milliseconds. */
+  readonly submissionMilliseconds: number;
+  /** Operations that one dispatch over a group of matrices may hold; how many matrices make a group follows from it. */
+  readonly groupWork: number;
+}
+
+/** Decisions to take another way than the device suggests. Tests force every variant with it. */
+export type TuningOverrides = Partial<Omit<Tuning, 'traits'>>;
+
+/** Reads a device's traits. */
+export function traitsOf(device: GPUDevice, software: boolean): DeviceTraits {
+  // Not every browser tells a device's adapter, and none tells subgroup sizes without the feature.
+  const info = device.adapterInfo as Partial<GPUAdapterInfo> | undefined;
+  const min = info?.subgroupMinSize ?? 0;
+  const max = info?.subgroupMaxSize ?? 0;
+  const isKnown = device.features.has('subgroups') && min > 0 && max >= min;
+  return {
+    software,
+    subgroups: isKnown ? { min, max } : undefined,
+    workgroupMemory: device.limits.maxComputeWorkgroupStorageSize,
+    maxThreads: device.limits.maxComputeInvocationsPerWorkgroup,
+    timestamps: device.features.has('timestamp-query'),
+  };
+}
+
+/**
+ * Decides how a device computes. On a CPU that plays the GPU a barrier is dear and threads that wait cost time, so
+ * workgroups are small; where its subgroups have four lanes, lanes share their loads.
+ */
+export function tune(traits: DeviceTraits, overrides: TuningOverrides = {}): Tuning {
+  const { software, subgroups } = traits;
+  const lanes = software && subgroups?.min === 4 && subgroups.max === 4 ? 4 : 0;
+  return {
+    traits,
+    lanes,
+    product: software ? 'direct' : 'staged',
+    attention: 'staged',
+    normThreads: 64,
+    foldThreads: 128,
+    jacobiThreads: software ? 16 : 64,
+    firstWork: software ? 2e8 : 2e9,
+    submissionMilliseconds: 100,
+    groupWork: software ? 2e8 : 2e11,
+    ...overrides,
+  };
+}
+
+/**
+ * Cuts items into as few groups as a bound allows, as even as can be: 40 items of at most 30 are 20 + 20.
+ * @returns the sizes of the groups, in order; they differ by one at most.
+ */
+export function evenGroups(items: number, most: number): number[] {
+  const groups = Math.ceil(items / Math.max(1, Math.floor(most)));
+  return Array.from(
+    { length: groups },
+    (_, group) => Math.floor(((group + 1) * items) / groups) - Math.floor((group * items) / groups),
+  );
+}

@@ -1,0 +1,45 @@
+import { describe, expect, test } from 'vitest';
+import { evenGroups, tune } from '../../../src/engine/gpu/tuning.ts';
+import type { DeviceTraits } from '../../../src/engine/gpu/tuning.ts';
+
+const hardware: DeviceTraits = {
+  software: false,
+  subgroups: { min: 32, max: 32 },
+  workgroupMemory: 16_384,
+  maxThreads: 256,
+  timestamps: true,
+};
+
+describe('lanes share their loads', () => {
+  test('where a CPU plays a GPU with subgroups of exactly four', () => {
+    expect(tune({ ...hardware, software: true, subgroups: { min: 4, max: 4 } }).lanes).toBe(4);
+  });
+
+  test.each([
+    ['another size', { min: 8, max: 8 }],
+    ['a size that varies', { min: 4, max: 8 }],
+    ['no subgroups', undefined],
+  ])('not with %s', (_, subgroups) => {
+    expect(tune({ ...hardware, software: true, subgroups }).lanes).toBe(0);
+  });
+
+  test('not on a hardware GPU', () => {
+    expect(tune({ ...hardware, subgroups: { min: 4, max: 4 } }).lanes).toBe(0);
+  });
+});
+
+test('a decision can be taken another way', () => {
+  expect(tune(hardware).product).toBe('staged');
+  expect(tune(hardware, { product: 'direct' }).product).toBe('direct');
+});
+
+test.each([
+  [40, 30, [20, 20]],
+  [7, 3, [2, 2, 3]],
+  [3, 5, [3]],
+  [5, 1, [1, 1, 1, 1, 1]],
+  [4, 0.5, [1, 1, 1, 1]],
+  [0, 4, []],
+])('%i items in groups of at most %f', (items, most, expected) => {
+  expect(evenGroups(items, most)).toEqual(expected);
+});
