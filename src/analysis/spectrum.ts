@@ -1,9 +1,10 @@
 import { InputError, NumericalError } from '../engine/errors.ts';
 import type { Gpu } from '../engine/gpu/gpu.ts';
+import { Pace } from '../engine/gpu/pace.ts';
+import { evenGroups } from '../engine/gpu/tuning.ts';
 import { factorise, recordCentring, recordNorms } from './spectrum/factorise.ts';
 import { cumulativePercent } from './spectrum/kernels.ts';
 import type { MatrixView } from './spectrum/matrix-view.ts';
-import { Pace } from './spectrum/pace.ts';
 import { MAX_SWEEPS, orthogonalise, project } from './spectrum/sweeps.ts';
 import { matricesAtOnce, spectrumShape, SpectrumWorkspace } from './spectrum/workspace.ts';
 import type { SpectrumShape } from './spectrum/workspace.ts';
@@ -57,12 +58,12 @@ export async function computeSpectra(
   if (!model) return [];
   checkShapes(matrices, model);
   const shape = spectrumShape(model.rows, model.columns);
-  const groupSize = matricesAtOnce(gpu, shape, options.scratchBytes ?? 2 ** 29);
-  const groups = Math.ceil(matrices.length / groupSize);
+  const most = matricesAtOnce(gpu, shape, options.scratchBytes ?? 2 ** 29);
+  const groups = evenGroups(matrices.length, most);
   const spectra: Spectrum[] = [];
-  for (let group = 0; group < groups; group++) {
-    const views = matrices.slice(group * groupSize, (group + 1) * groupSize);
-    const onStep = (step: number) => options.onProgress?.(group * STEPS + step, groups * STEPS);
+  for (const [group, size] of groups.entries()) {
+    const views = matrices.slice(spectra.length, spectra.length + size);
+    const onStep = (step: number) => options.onProgress?.(group * STEPS + step, groups.length * STEPS);
     spectra.push(...(await spectraOfGroup(gpu, shape, views, options, onStep)));
     onStep(STEPS);
   }
@@ -100,7 +101,7 @@ async function spectraOfGroup(
   const { vectors, padded, length4 } = shape;
   const matrices = views.length;
   const names = views.map(({ name }) => name);
-  const pace = new Pace(gpu, options.signal);
+  const pace = new Pace(gpu, 'centring', options.signal);
   const maxSweeps = options.maxSweeps ?? MAX_SWEEPS;
   using workspace = new SpectrumWorkspace(gpu, shape, matrices);
   const { buffers } = workspace;
@@ -134,7 +135,7 @@ async function spectraOfGroup(
       maxSweeps,
     },
   );
-  await project(gpu, pace, workspace);
+  await project(pace, workspace);
   await pace.add(0, (recorder) => recordWorkingNorms(recorder, workspace));
   onStep(3 + firstSweeps);
   const last = await orthogonalise(gpu, pace, workspace, { vectors: buffers.working, length4 }, names, {

@@ -1,4 +1,5 @@
 import type { Gpu } from '../../engine/gpu/gpu.ts';
+import type { Pace } from '../../engine/gpu/pace.ts';
 import type { Recorder } from '../../engine/gpu/recorder.ts';
 import type { MatrixView } from './matrix-view.ts';
 import {
@@ -11,7 +12,6 @@ import {
   transposeTriangle,
   vectorNorms,
 } from './kernels.ts';
-import type { Pace } from './pace.ts';
 import type { SpectrumWorkspace } from './workspace.ts';
 
 const PANEL = 16;
@@ -85,6 +85,7 @@ export async function factorise(pace: Pace, workspace: SpectrumWorkspace): Promi
   const { vectors, padded, length4 } = shape;
   const { summary, centred, working, reflectors, triangle, lower, floors } = buffers;
   const { vectorOrder: order, vectorNorms: sorted } = buffers;
+  pace.startJob('factorisation');
   await pace.add(8 * matrices * vectors * length4, (recorder) => {
     recordNorms(
       recorder,

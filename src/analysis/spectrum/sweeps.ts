@@ -1,15 +1,11 @@
 import { NumericalError } from '../../engine/errors.ts';
 import type { Gpu } from '../../engine/gpu/gpu.ts';
+import type { Pace } from '../../engine/gpu/pace.ts';
+import type { Recorder } from '../../engine/gpu/recorder.ts';
 import { recordNorms } from './factorise.ts';
 import { directionExtents, jacobiRound, jacobiSweepEnd, projectVectors, rowExtents } from './kernels.ts';
-import { workBudget } from './pace.ts';
-import type { Pace } from './pace.ts';
 import { BLOCK, roundWork } from './workspace.ts';
 import type { SpectrumWorkspace } from './workspace.ts';
-
-/** Threads a workgroup of a Jacobi round: a CPU pays for every thread at every barrier, a GPU does not. */
-const SOFTWARE_THREADS = 16;
-const HARDWARE_THREADS = 64;
 
 /**
  * The most sweeps that one orthogonalisation may take. States take about 12; matrices of low rank, such as one of which
@@ -38,8 +34,9 @@ export async function orthogonalise(
   const { vectors, length4 } = target;
   const maxSweeps = Math.max(1, options.maxSweeps ?? MAX_SWEEPS);
   const blocks = shape.padded / BLOCK;
-  const threads = gpu.adapter.software ? SOFTWARE_THREADS : HARDWARE_THREADS;
+  const { jacobiThreads: threads } = gpu.tuning;
   gpu.write(workgroups, 0, new Uint32Array([pairs, matrices, 1]));
+  pace.startJob('jacobi');
   await pace.add(0, (recorder) => {
     recorder.clear(worst);
     recorder.clear(progress);
@@ -47,14 +44,16 @@ export async function orthogonalise(
   const work = matrices * roundWork(shape.padded, length4);
   for (let sweep = 1; sweep <= maxSweeps; sweep++) {
     for (let round = 0; round < blocks - 1; round++) {
-      await pace.add(work, (recorder) => {
+      const record = (recorder: Recorder): void => {
         recorder.dispatch(jacobiRound, {
           bindings: { vectors, floors, progress, worst },
           uniforms: { blocks, length4, round, crosswise: round === 0 ? 0 : 1 },
           constants: { threads },
           workgroups: { indirect: workgroups, offset: 0 },
         });
-      });
+      };
+      // After the first sweep, matrices may have converged, and rounds may be empty.
+      await pace.add(work, record, sweep > 1);
     }
     await pace.add(0, (recorder) => {
       recorder.dispatch(jacobiSweepEnd, {
@@ -83,11 +82,12 @@ export async function orthogonalise(
  * float32 holds: `working` receives nearly orthogonal vectors whose lengths are the singular values, small ones too.
  * Jacobi on them afterwards is accurate to the last few bits of each (Demmel and Veselić, SIAM J. Matrix Anal. 13, 1992).
  */
-export async function project(gpu: Gpu, pace: Pace, workspace: SpectrumWorkspace): Promise<void> {
+export async function project(pace: Pace, workspace: SpectrumWorkspace): Promise<void> {
   const { shape, buffers, matrices } = workspace;
   const { vectors, padded, length4 } = shape;
   const { summary, centred, working, lower, norms, vectorOrder, floors, directions, extents } = buffers;
   const { vectorNorms, directionOrder, directionNorms } = buffers;
+  pace.startJob('projection');
   await pace.add(8 * matrices * vectors * length4, (recorder) => {
     recordNorms(
       recorder,
@@ -121,7 +121,7 @@ export async function project(gpu: Gpu, pace: Pace, workspace: SpectrumWorkspace
   });
   const rowGroups = Math.ceil(length4 / 8);
   const groupWork = 12 * matrices * padded * vectors * 32;
-  const groupsAtOnce = Math.max(1, Math.floor(workBudget(gpu) / groupWork));
+  const groupsAtOnce = Math.max(1, Math.floor(pace.budget / groupWork));
   for (let first = 0; first < rowGroups; first += groupsAtOnce) {
     const groups = Math.min(groupsAtOnce, rowGroups - first);
     await pace.add(groups * groupWork, (recorder) => {

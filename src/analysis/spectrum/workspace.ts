@@ -1,6 +1,5 @@
 import { DeviceError } from '../../engine/errors.ts';
 import type { Gpu } from '../../engine/gpu/gpu.ts';
-import { workBudget } from './pace.ts';
 
 /** Vectors in one block of the Jacobi sweeps; pairs of blocks must come out even. */
 export const BLOCK = 16;
@@ -122,7 +121,7 @@ export function matricesAtOnce(gpu: Gpu, shape: SpectrumShape, scratchLimit: num
   const total = workspaceBytes(shape, 1);
   const most = Math.min(Math.floor(gpu.bindingLimit / largest), Math.floor(scratchLimit / total));
   // Where a CPU computes, one round of a group must be short; a GPU gains from more matrices at once.
-  const short = Math.floor(workBudget(gpu) / roundWork(shape.padded, shape.length4));
+  const short = Math.floor(gpu.tuning.groupWork / roundWork(shape.padded, shape.length4));
   // 65535 is WebGPU's least limit on workgroups a dimension.
   return Math.max(1, Math.min(most, short, 65535));
 }

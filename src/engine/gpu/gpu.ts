@@ -1,5 +1,6 @@
 import { DeviceError } from '../errors.ts';
 import { KernelCache } from './kernel.ts';
+import { WorkBudget } from './pace.ts';
 import { Recorder, UniformPool } from './recorder.ts';
 import { bytesPerElement, elementCount, Tensor } from './tensor.ts';
 import type { Dtype, TensorPart } from './tensor.ts';
@@ -46,6 +47,7 @@ export class Gpu implements Disposable {
   readonly memoryLimit: number;
   readonly #uniforms: UniformPool;
   readonly #sizes = new Map<GPUBuffer, number>();
+  readonly #budgets = new Map<string, WorkBudget>();
   #allocated = 0;
   #peak = 0;
   #failure: DeviceError | undefined;
@@ -174,6 +176,14 @@ export class Gpu implements Disposable {
   recorder(): Recorder {
     this.check();
     return new Recorder(this.device, this.kernels, this.#uniforms, this.timer);
+  }
+
+  /** How much work of a kind a submission may hold; the measurements outlive the job that took them. */
+  budgetOf(job: string): WorkBudget {
+    const { firstWork, submissionMilliseconds } = this.tuning;
+    let budget = this.#budgets.get(job);
+    if (!budget) this.#budgets.set(job, (budget = new WorkBudget(firstWork, submissionMilliseconds)));
+    return budget;
   }
 
   /** Waits for everything submitted. @throws DeviceError if the GPU rejected any of it. */
