@@ -7,7 +7,7 @@ import type {
   ScalarKind,
 } from './kernel.ts';
 import { writeUniforms } from './kernel.ts';
-import type { KernelTimer } from './timer.ts';
+import type { KernelTimer, TimedCommands } from './timer.ts';
 
 const SLOT_BYTES = 256;
 const SLOTS_PER_CHUNK = 256;
@@ -52,6 +52,7 @@ export class UniformPool {
 export class Recorder {
   readonly #encoder: GPUCommandEncoder;
   readonly #chunks: UniformChunk[] = [];
+  readonly #timed: TimedCommands | undefined;
   #pass: GPUComputePassEncoder | undefined;
   #slot = SLOTS_PER_CHUNK;
 
@@ -59,8 +60,9 @@ export class Recorder {
     private readonly device: GPUDevice,
     private readonly kernels: KernelCache,
     private readonly pool: UniformPool,
-    private readonly timer: KernelTimer | undefined,
+    timer: KernelTimer | undefined,
   ) {
+    this.#timed = timer?.begin();
     this.#encoder = device.createCommandEncoder();
   }
 
@@ -87,7 +89,7 @@ export class Recorder {
       layout,
       entries: [{ binding: 0, resource: { buffer: chunk.buffer, size: SLOT_BYTES } }, ...entries],
     });
-    const timestampWrites = this.timer?.writesFor(kernel.name);
+    const timestampWrites = this.#timed?.writesFor(kernel.name);
     if (timestampWrites) this.#endPass();
     this.#pass ??= this.#encoder.beginComputePass(timestampWrites ? { timestampWrites } : {});
     this.#pass.setPipeline(pipeline);
@@ -118,11 +120,12 @@ export class Recorder {
   /** Sends everything recorded to the GPU and returns at once. */
   submit(): void {
     this.#endPass();
-    this.timer?.resolve(this.#encoder);
+    this.#timed?.resolve(this.#encoder);
     for (const chunk of this.#chunks) {
       this.device.queue.writeBuffer(chunk.buffer, 0, chunk.data.buffer);
     }
     this.device.queue.submit([this.#encoder.finish()]);
+    this.#timed?.submitted();
     this.pool.giveBack(this.#chunks);
   }
 
