@@ -6,19 +6,20 @@ import { fileErrorFrom, systemErrorCode } from './file-errors.ts';
 /**
  * Makes a folder, and those above it that are not there. Node's own recursive mkdir never ends where a file system says
  * "no such file" of a folder that it will not make, as procfs does.
+ * @param mode of what is made, less what the umask takes away
  * @returns whether the folder was not there before
  * @throws the system's error
  */
-export async function makeFolder(path: string): Promise<boolean> {
+export async function makeFolder(path: string, mode = 0o777): Promise<boolean> {
   if (await isFolder(path)) return false;
   const parent = dirname(resolve(path));
   const isParentThere = await stat(parent).then(
     () => true,
     (error: unknown) => systemErrorCode(error) !== 'ENOENT',
   );
-  if (!isParentThere) await makeFolder(parent);
+  if (!isParentThere) await makeFolder(parent, mode);
   try {
-    await mkdir(path);
+    await mkdir(path, { mode });
     return true;
   } catch (error) {
     if (await isFolder(path)) return false; // another process was quicker

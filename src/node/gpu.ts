@@ -1,23 +1,27 @@
-import { existsSync } from 'node:fs';
-import { readdir } from 'node:fs/promises';
-import { createRequire } from 'node:module';
-import { dirname, join } from 'node:path';
+import { isMainThread } from 'node:worker_threads';
+import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { DeviceError, LaminarError } from '../engine/errors.ts';
 import type { AdapterReport, Gpu, GpuOptions } from '../engine/gpu/gpu.ts';
 import { describeAdapter, openAdapter } from '../engine/gpu/open.ts';
+import { probeInstalledDriver } from './installed-driver.ts';
+import type { Probe } from './installed-driver.ts';
 import { unpackSwiftShader } from './software-gpu.ts';
 
 /** One way to get an adapter, and what came of it. */
 export interface AdapterAttempt {
-  readonly way: 'installed driver' | 'installed software driver' | 'bundled SwiftShader';
+  readonly way: 'installed driver' | 'bundled SwiftShader';
   readonly outcome: string;
+  /** What the libraries below printed meanwhile, line by line. */
+  readonly said: readonly string[];
 }
 
 /** An adapter that Dawn accepts, and the ways tried before it. */
 export interface FoundAdapter {
   readonly adapter: GPUAdapter;
   readonly attempts: readonly AdapterAttempt[];
+  /** Where the bundled software GPU lies unpacked, and the better places that could not be used; null if not needed. */
+  readonly driverCache: { readonly folder: string; readonly refused: readonly string[] } | null;
 }
 
 /** No way gave an adapter; `attempts` tells what came of each. */
@@ -33,6 +37,8 @@ export interface NodeGpuOptions extends Omit<GpuOptions, 'memoryLimit'> {
   readonly memoryLimit?: number | ((adapter: AdapterReport) => number);
   /** Receives one loud line when the CPU has to play the GPU. */
   readonly onNotice?: (line: string) => void;
+  /** Receives, line by line, what the libraries below printed while an adapter was looked for. */
+  readonly onChatter?: (line: string) => void;
 }
 
 interface WebgpuModule {
@@ -46,26 +52,21 @@ interface WebgpuModule {
  */
 const SWIFTSHADER_SWITCHES = ['disable-dawn-features=use_vulkan_zero_initialize_workgroup_memory_extension'];
 
-const require = createRequire(import.meta.url);
-const VULKAN_LOADER = 'libvulkan.so.1';
-
-/** Where distributions keep the descriptions of Vulkan drivers. */
-const DRIVER_FOLDERS = ['/usr/share/vulkan/icd.d', '/etc/vulkan/icd.d', '/usr/local/share/vulkan/icd.d'];
-
 /**
- * Opens a GPU in Node: a hardware adapter, else an installed software one that Dawn accepts (Mesa 25's llvmpipe), else
- * the bundled SwiftShader.
- * @throws DeviceError where none of the three gives a device.
+ * Opens a GPU in Node: what an installed driver offers (hardware, else a software driver that Dawn accepts, such as
+ * Mesa 25's llvmpipe), else the bundled SwiftShader. Worker threads may do so, too.
+ * @throws DeviceError where neither gives a device.
  */
 export async function openNodeGpu(options: NodeGpuOptions = {}): Promise<Gpu> {
-  const { adapter } = await findAdapter();
+  const { memoryLimit = Infinity, onNotice, onChatter, ...rest } = options;
+  const { adapter, attempts } = await findAdapter();
+  for (const { said } of attempts) for (const line of said) onChatter?.(line);
   const report = describeAdapter(adapter);
   if (report.software) {
-    options.onNotice?.(
+    onNotice?.(
       `NO HARDWARE GPU: computing on the CPU through ${report.description} (slow). Run "laminar doctor" to see why.`,
     );
   }
-  const { memoryLimit = Infinity, ...rest } = options;
   const bytes = typeof memoryLimit === 'function' ? memoryLimit(report) : memoryLimit;
   return openAdapter(adapter, { ...rest, memoryLimit: bytes });
 }
@@ -76,110 +77,70 @@ export async function openNodeGpu(options: NodeGpuOptions = {}): Promise<Gpu> {
  */
 export async function findAdapter(): Promise<FoundAdapter> {
   const attempts: AdapterAttempt[] = [];
-  const tryModule = async (
-    way: AdapterAttempt['way'],
-    specifier: string,
-    switches: string[] = [],
-  ): Promise<GPUAdapter | undefined> => {
+  const { said, outcome, environment, isWorthLoading } = await (probed ??= probeInstalledDriver());
+  if (isWorthLoading) {
     try {
-      const found = await requestAdapter(await dawnInstance(specifier, switches));
-      attempts.push({ way, outcome: found ? describeAdapter(found).description : 'no adapter' });
-      return found;
+      const switches = /swiftshader/i.test(outcome) ? SWIFTSHADER_SWITCHES : [];
+      const adapter = await within(environment, () => requestAdapter('webgpu', switches));
+      attempts.push({ way: 'installed driver', outcome: describeAdapter(adapter).description, said });
+      return { adapter, attempts, driverCache: null };
     } catch (error) {
-      attempts.push({ way, outcome: error instanceof Error ? error.message : String(error) });
-      return undefined;
+      attempts.push({ way: 'installed driver', outcome: messageOf(error), said });
     }
-  };
-
-  const missingLoader = findMissingLoader();
-  if (missingLoader === undefined) {
-    const installed = await tryModule('installed driver', 'webgpu');
-    if (installed) return { adapter: installed, attempts };
-  } else attempts.push({ way: 'installed driver', outcome: missingLoader });
-
-  const drivers = process.env['VK_DRIVER_FILES'] ?? process.env['VK_ICD_FILENAMES'];
-  if (missingLoader === undefined && !drivers) {
-    for (const driver of await installedSoftwareDrivers()) {
-      process.env['VK_DRIVER_FILES'] = driver;
-      const software = await tryModule('installed software driver', 'webgpu');
-      if (software) return { adapter: software, attempts };
-    }
-  }
+  } else attempts.push({ way: 'installed driver', outcome, said });
 
   try {
-    const { webgpuModule, driverFile } = await unpackSwiftShader();
-    process.env['VK_DRIVER_FILES'] = driverFile;
-    const bundled = await tryModule(
-      'bundled SwiftShader',
-      pathToFileURL(webgpuModule).href,
-      SWIFTSHADER_SWITCHES,
-    );
-    if (bundled) return { adapter: bundled, attempts };
+    const driverCache = await unpackSwiftShader();
+    const entry = pathToFileURL(join(driverCache.folder, 'index.js')).href;
+    const adapter = await requestAdapter(entry, SWIFTSHADER_SWITCHES);
+    attempts.push({ way: 'bundled SwiftShader', outcome: describeAdapter(adapter).description, said: [] });
+    return { adapter, attempts, driverCache };
   } catch (error) {
-    if (!(error instanceof LaminarError)) throw error;
-    attempts.push({ way: 'bundled SwiftShader', outcome: error.message });
+    attempts.push({ way: 'bundled SwiftShader', outcome: messageOf(error), said: [] });
   }
   throw new NoAdapterError(attempts);
 }
 
+/** The drivers of a machine are asked once a process. */
+let probed: Promise<Probe> | undefined;
+
+function messageOf(error: unknown): string {
+  return error instanceof LaminarError ? error.message : String(error);
+}
+
 /**
- * Dawn's instances, one for each copy of Dawn and driver. They live as long as the process: Dawn's event loop calls into
- * one even after its last promise has settled, and would crash if it had been collected meanwhile.
+ * Dawn's instances, one for each copy of Dawn. They live as long as the process: Dawn's event loop calls into one even
+ * after its last promise has settled, and would crash if it had been collected meanwhile.
  */
 const instances = new Map<string, GPU>();
 
-async function dawnInstance(specifier: string, switches: string[]): Promise<GPU> {
-  // The Vulkan loader reads the variable when an instance is made.
-  const key = `${specifier} ${process.env['VK_DRIVER_FILES'] ?? ''}`;
-  let instance = instances.get(key);
+/** @throws DeviceError where this copy of Dawn accepts no driver; the system's error where it cannot be loaded. */
+async function requestAdapter(specifier: string, switches: string[]): Promise<GPUAdapter> {
+  let instance = instances.get(specifier);
   if (!instance) {
     const { create, globals } = (await import(specifier)) as WebgpuModule;
     // The engine names GPUBufferUsage and its like as a browser has them.
     Object.assign(globalThis, globals);
-    instances.set(key, (instance = create(switches)));
+    instances.set(specifier, (instance = create(switches)));
   }
-  return instance;
-}
-
-async function requestAdapter(instance: GPU): Promise<GPUAdapter | undefined> {
   const adapter =
     (await instance.requestAdapter({ powerPreference: 'high-performance' })) ??
     (await instance.requestAdapter({ forceFallbackAdapter: true }));
-  return adapter ?? undefined;
+  if (!adapter) throw new DeviceError('no adapter');
+  return adapter;
 }
 
-/** Where the dynamic linker of the common distributions looks for libraries. */
-const LIBRARY_FOLDERS = [
-  '/lib',
-  '/lib64',
-  '/lib/x86_64-linux-gnu',
-  '/lib/aarch64-linux-gnu',
-  '/usr/lib',
-  '/usr/lib64',
-  '/usr/lib/x86_64-linux-gnu',
-  '/usr/lib/aarch64-linux-gnu',
-  '/usr/local/lib',
-];
-
-/**
- * Why Dawn could not load Vulkan, or undefined where it could. Asked before Dawn is: it prints a warning to standard
- * output where it finds no loader, and standard output is for data.
- */
-function findMissingLoader(): string | undefined {
-  if (process.platform !== 'linux') return undefined;
-  const besideDawn = join(dirname(require.resolve('webgpu')), 'dist', `linux-${process.arch}`);
-  const searchPath = (process.env['LD_LIBRARY_PATH'] ?? '').split(':').filter((folder) => folder !== '');
-  const isThere = [besideDawn, ...searchPath, ...LIBRARY_FOLDERS].some((folder) =>
-    existsSync(join(folder, VULKAN_LOADER)),
-  );
-  return isThere ? undefined : `${VULKAN_LOADER} is not installed`;
-}
-
-async function installedSoftwareDrivers(): Promise<string[]> {
-  const found: string[] = [];
-  for (const folder of DRIVER_FOLDERS) {
-    const names = await readdir(folder).catch(() => []);
-    found.push(...names.filter((name) => /^(lvp|swiftshader)/i.test(name)).map((name) => join(folder, name)));
+/** Sets variables while drivers are loaded, who read them then. A worker thread's never reach them. */
+async function within<T>(environment: Readonly<Record<string, string>>, load: () => Promise<T>): Promise<T> {
+  if (!isMainThread) return load();
+  const before = Object.keys(environment).map((name) => [name, process.env[name]] as const);
+  Object.assign(process.env, environment);
+  try {
+    return await load();
+  } finally {
+    for (const [name, value] of before) {
+      if (value === undefined) Reflect.deleteProperty(process.env, name);
+      else process.env[name] = value;
+    }
   }
-  return found;
 }

@@ -51,7 +51,7 @@ async function main(argv: readonly string[]): Promise<number> {
   const program = commandLine(context);
   try {
     await program.parseAsync(argv);
-    if (program.opts<{ verbose?: boolean }>().verbose === true) context.terminal.notice(memoryLine(context));
+    if (context.isVerbose) context.terminal.notice(memoryLine(context));
     return 0;
   } catch (error) {
     if (error instanceof CommanderError && error.exitCode === 0) return 0; // --help, --version
@@ -83,7 +83,10 @@ function commandLine(context: CommandContext): Command {
   const program = new Command('laminar')
     .description('Measures how many dimensions each hidden layer of GPT-2 and Pythia models really uses.')
     .version(packageJson.version)
-    .option('--verbose', 'add the stack to an error, and say at the end how much memory was held')
+    .option(
+      '--verbose',
+      'add the stack to an error, what the drivers print, and at the end how much memory was held',
+    )
     .option(
       '--gpu-memory <bytes>',
       `the most GPU memory to hold, e.g. 1.5GB; weights that do not fit pass through layer by layer (${gpuMemoryDefault})`,
@@ -93,7 +96,9 @@ function commandLine(context: CommandContext): Command {
     .configureOutput({ writeErr: () => undefined })
     .configureHelp({ showGlobalOptions: true })
     .hook('preAction', () => {
-      context.gpuMemory = program.opts<{ gpuMemory?: number }>().gpuMemory;
+      const { gpuMemory, verbose = false } = program.opts<{ gpuMemory?: number; verbose?: boolean }>();
+      context.gpuMemory = gpuMemory;
+      context.isVerbose = verbose;
     });
   for (const addCommand of commands) addCommand(program, context);
   return program;

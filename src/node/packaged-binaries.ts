@@ -1,6 +1,5 @@
 import { readFile } from 'node:fs/promises';
 import { createRequire } from 'node:module';
-import { homedir, tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { brotliDecompressSync } from 'node:zlib';
 import { DeviceError } from '../engine/errors.ts';
@@ -8,13 +7,8 @@ import { DeviceError } from '../engine/errors.ts';
 const require = createRequire(import.meta.url);
 
 /** The regular files of a tar archive that Brotli compressed: path and content. */
-export async function archivedFiles(path: string): Promise<Iterable<[path: string, content: Buffer]>> {
-  return tarFiles(brotliDecompressSync(await readFile(path)));
-}
-
-/** Where caches go: XDG's folder, else the temporary folder. */
-export function cacheFolders(): string[] {
-  return [process.env['XDG_CACHE_HOME'] || join(homedir(), '.cache'), tmpdir()];
+export async function archivedFiles(path: string): Promise<Map<string, Buffer>> {
+  return new Map(tarFiles(brotliDecompressSync(await readFile(path))));
 }
 
 /** The regular files of an uncompressed tar archive (POSIX ustar: 512-byte headers, octal sizes). */
@@ -24,7 +18,9 @@ function* tarFiles(archive: Buffer): Generator<[string, Buffer]> {
     const size = parseInt(archive.toString('latin1', at + 124, at + 136), 8);
     const type = archive.toString('latin1', at + 156, at + 157);
     if (name === '') return;
-    if (type === '0' || type === '\0') yield [name, archive.subarray(at + 512, at + 512 + size)];
+    if (type === '0' || type === '\0') {
+      yield [name.replace(/^\.\//, ''), archive.subarray(at + 512, at + 512 + size)];
+    }
     at += 512 + Math.ceil(size / 512) * 512;
   }
 }

@@ -1,26 +1,20 @@
-import { copyFile, readdir, rename, rm, writeFile } from 'node:fs/promises';
+import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { DeviceError } from '../engine/errors.ts';
-import { makeFolder } from './folders.ts';
-import { archivedFiles, cacheFolders, packageFolder, packageVersion } from './packaged-binaries.ts';
-
-/** A copy of Dawn that finds SwiftShader, and what its Vulkan loader must be told. */
-export interface SoftwareGpu {
-  /** `webgpu`'s entry module beside the copied binary. */
-  readonly webgpuModule: string;
-  /** The value for VK_DRIVER_FILES. */
-  readonly driverFile: string;
-}
+import { archivedFiles, packageFolder, packageVersion } from './packaged-binaries.ts';
+import { unpackPrograms } from './unpacked.ts';
+import type { Programs, Unpacked } from './unpacked.ts';
 
 /**
- * Unpacks SwiftShader (a Vulkan driver that runs on the CPU, Apache-2.0) from the npm package that carries it, once a
- * version, into the user's cache folder.
+ * SwiftShader (a Vulkan driver that runs on the CPU, Apache-2.0) from the npm package that carries it, and a copy of
+ * Dawn that uses it.
  *
- * Dawn looks for libvulkan.so.1 beside its own binary, so the folder holds a copy of that binary too: node_modules
- * stays untouched, and no environment variable need be set before Node starts.
+ * Dawn loads libvulkan.so.1 from beside its own binary, so SwiftShader lies there under that name: it has the loader's
+ * entry point, too. Neither a loader nor an environment variable is needed, which worker threads could not set (their
+ * process.env is a copy), and no layer of another driver is loaded with it.
  * @throws DeviceError where the package is missing or carries no driver for this platform.
  */
-export async function unpackSwiftShader(): Promise<SoftwareGpu> {
+export async function swiftShaderPrograms(): Promise<Programs> {
   if (process.platform !== 'linux' || process.arch !== 'x64') {
     throw new DeviceError(
       `no software GPU is bundled for ${process.platform}-${process.arch}; install a GPU driver`,
@@ -29,49 +23,29 @@ export async function unpackSwiftShader(): Promise<SoftwareGpu> {
   const webgpu = packageFolder('webgpu');
   const chromium = packageFolder('@sparticuz/chromium');
   const [webgpuVersion, chromiumVersion] = await Promise.all([webgpu, chromium].map(packageVersion));
-  const name = `swiftshader-${chromiumVersion}-webgpu-${webgpuVersion}`;
-  for (const cache of cacheFolders()) {
-    const folder = join(cache, 'laminar', name);
-    try {
-      await unpackInto(folder, webgpu, chromium);
-    } catch (error) {
-      if (error instanceof DeviceError) throw error;
-      continue; // read-only or full: try the next place
-    }
-    return {
-      webgpuModule: join(folder, 'index.js'),
-      driverFile: join(folder, 'dist', 'linux-x64', 'vk_swiftshader_icd.json'),
-    };
-  }
-  throw new DeviceError(
-    `could not unpack the software GPU into ${cacheFolders().join(' or ')}; make one writable`,
-  );
+  return {
+    name: `webgpu-${webgpuVersion}-swiftshader-${chromiumVersion}`,
+    compare: 'content',
+    unpack: async () => {
+      const archive = await archivedFiles(join(chromium, 'bin', 'swiftshader.tar.br'));
+      const driver = archive.get('libvk_swiftshader.so');
+      if (!driver) throw new DeviceError('the package @sparticuz/chromium carries no libvk_swiftshader.so');
+      const binaries = join('dist', 'linux-x64');
+      const copied = await Promise.all(
+        [join(binaries, 'dawn.node'), 'index.js', 'package.json'].map(
+          async (path) => [path, await readFile(join(webgpu, path))] as const,
+        ),
+      );
+      return new Map([...copied, [join(binaries, 'libvulkan.so.1'), driver]]);
+    },
+  };
 }
 
-async function unpackInto(folder: string, webgpu: string, chromium: string): Promise<void> {
-  const isReady = await readdir(folder).then(
-    (names) => names.includes('index.js'),
-    () => false,
-  );
-  if (isReady) return;
-  const staging = `${folder}.${process.pid}.partial`;
-  const binaries = join(staging, 'dist', 'linux-x64');
-  try {
-    await makeFolder(binaries);
-    for (const [path, content] of await archivedFiles(join(chromium, 'bin', 'swiftshader.tar.br'))) {
-      if (/^(\.\/)?(libvk_swiftshader\.so|libvulkan\.so\.1|vk_swiftshader_icd\.json)$/.test(path)) {
-        await writeFile(join(binaries, path.replace('./', '')), content, { mode: 0o755 });
-      }
-    }
-    const dawn = join('dist', 'linux-x64', 'dawn.node');
-    await copyFile(join(webgpu, dawn), join(staging, dawn));
-    await copyFile(join(webgpu, 'package.json'), join(staging, 'package.json'));
-    await copyFile(join(webgpu, 'index.js'), join(staging, 'index.js'));
-    // Whoever renames first wins; another process's copy is as good as ours.
-    await rename(staging, folder).catch(async (error: unknown) => {
-      if (!(await readdir(folder)).includes('index.js')) throw error;
-    });
-  } finally {
-    await rm(staging, { recursive: true, force: true });
-  }
+/**
+ * Unpacks SwiftShader, where it is not yet.
+ * @returns its folder; `index.js` in it is `webgpu`'s entry module
+ * @throws DeviceError where the package is missing, carries no driver for this platform, or can be unpacked nowhere
+ */
+export async function unpackSwiftShader(): Promise<Unpacked> {
+  return unpackPrograms(await swiftShaderPrograms());
 }

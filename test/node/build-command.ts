@@ -18,7 +18,6 @@ export async function setup(): Promise<void> {
     logLevel: 'warn',
     build: {
       ...loaded.config.build,
-      lib: { entry: { 'node/main': projectFile('src/node/main.ts') }, formats: ['es'] },
       outDir: dirname(dirname(commandPath)),
     },
   });

@@ -58,10 +58,13 @@ async function killWhen(
   child.kill(signal);
 }
 
-/** What stderr says besides the one notice that a software GPU computes. */
+/**
+ * What Laminar says on stderr, besides the one notice that a software GPU computes. What libraries print is not judged:
+ * it differs from machine to machine.
+ */
 export function complaints({ stderr }: CommandResult): string {
   return stderr
     .split('\n')
-    .filter((line) => line !== '' && !line.startsWith('laminar: NO HARDWARE GPU'))
+    .filter((line) => line.startsWith('laminar: ') && !line.startsWith('laminar: NO HARDWARE GPU'))
     .join('\n');
 }

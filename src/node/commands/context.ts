@@ -9,6 +9,8 @@ export class CommandContext {
   readonly terminal = new Terminal();
   /** The value of --gpu-memory, in bytes. */
   gpuMemory: number | undefined;
+  /** The value of --verbose. */
+  isVerbose = false;
   #gpu: Gpu | undefined;
 
   constructor(readonly signal: AbortSignal) {}
@@ -23,6 +25,9 @@ export class CommandContext {
       memoryLimit: (adapter) => this.gpuMemory ?? defaultMemoryLimit(adapter, weightBytes, machineMemory()),
       onNotice: (line) => {
         if (!this.#gpu) this.terminal.notice(`laminar: ${line}`); // once is loud enough
+      },
+      onChatter: (line) => {
+        if (this.isVerbose) this.terminal.notice(`laminar: a driver says: ${line}`);
       },
     });
     return this.#gpu;

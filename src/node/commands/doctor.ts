@@ -1,11 +1,10 @@
 import type { Command } from 'commander';
 import packageJson from '../../../package.json' with { type: 'json' };
 import { formatBytes } from '../../analysis/quantities.ts';
-import { DeviceError } from '../../engine/errors.ts';
 import type { AdapterReport } from '../../engine/gpu/gpu.ts';
 import { describeAdapter } from '../../engine/gpu/open.ts';
 import { findAdapter, NoAdapterError } from '../gpu.ts';
-import type { AdapterAttempt } from '../gpu.ts';
+import type { AdapterAttempt, FoundAdapter } from '../gpu.ts';
 import type { CommandContext } from './context.ts';
 
 /** What `doctor --json` prints. */
@@ -16,6 +15,8 @@ interface Diagnosis {
   readonly adapter: AdapterReport | null;
   /** The ways to an adapter that were tried, in order; the last one succeeded if there is an adapter. */
   readonly attempts: readonly AdapterAttempt[];
+  /** Where the bundled software GPU lies unpacked, and the better places that could not be used; null if not needed. */
+  readonly driver_cache: FoundAdapter['driverCache'];
   readonly limits: Readonly<Record<string, number>>;
   readonly features: readonly string[];
   readonly advice: string;
@@ -41,7 +42,7 @@ export function addDoctorCommand(program: Command, _context: CommandContext): vo
     .action(async ({ json }: { json?: boolean }) => {
       const diagnosis = await diagnose();
       process.stdout.write(json ? `${JSON.stringify(diagnosis, null, 2)}\n` : describe(diagnosis));
-      if (!diagnosis.adapter) throw new DeviceError(`no WebGPU adapter; ${diagnosis.advice}`);
+      if (!diagnosis.adapter) throw new NoAdapterError(diagnosis.attempts);
     });
 }
 
@@ -52,15 +53,16 @@ async function diagnose(): Promise<Diagnosis> {
     platform: `${process.platform}-${process.arch}`,
   };
   try {
-    const { adapter, attempts } = await findAdapter();
+    const { adapter, attempts, driverCache } = await findAdapter();
     const report = describeAdapter(adapter);
     return {
       ...machine,
       adapter: report,
       attempts,
+      driver_cache: driverCache,
       limits: Object.fromEntries(LIMITS.map((name) => [name, adapter.limits[name]])),
       features: [...adapter.features].sort(),
-      advice: report.software ? advice() : 'nothing to do: a hardware GPU computes',
+      advice: report.software ? adviceAfter(attempts) : 'nothing to do: a hardware GPU computes',
     };
   } catch (error) {
     if (!(error instanceof NoAdapterError)) throw error;
@@ -68,24 +70,38 @@ async function diagnose(): Promise<Diagnosis> {
       ...machine,
       adapter: null,
       attempts: error.attempts,
+      driver_cache: null,
       limits: {},
       features: [],
-      advice: advice(),
+      advice: adviceAfter(error.attempts),
     };
   }
 }
 
-/** How to get a (better) adapter on this platform. */
-function advice(): string {
+/** How to get a (better) adapter on this platform, after what the ways to one gave. */
+function adviceAfter(attempts: readonly AdapterAttempt[]): string {
   if (process.platform !== 'linux') return "install or update the GPU's driver";
+  const installed = attempts[0]?.outcome ?? '';
+  const first = /not installed$/.test(installed)
+    ? "with a GPU, install the loader libvulkan1 and the GPU's Vulkan driver (NVIDIA's own, or mesa-vulkan-drivers for AMD and Intel)"
+    : /^(crashed|failed)/.test(installed)
+      ? 'the installed driver fails: update it, or let VK_DRIVER_FILES name the description of another'
+      : "with a GPU, install or update its Vulkan driver (NVIDIA's own, or mesa-vulkan-drivers for AMD and Intel)";
   return (
-    "with a GPU, install its Vulkan driver (NVIDIA's own, or mesa-vulkan-drivers for AMD and Intel) and the loader " +
-    'libvulkan1, in a container pass the GPU through; without one, Mesa 25 or newer computes about three times as ' +
-    'fast as the bundled SwiftShader'
+    `${first}; in a container pass the GPU through; without one, Mesa 25 or newer computes about three times as fast as ` +
+    'the bundled SwiftShader'
   );
 }
 
-function describe({ adapter, attempts, limits, features, advice, ...machine }: Diagnosis): string {
+function describe({
+  adapter,
+  attempts,
+  driver_cache: cache,
+  limits,
+  features,
+  advice,
+  ...machine
+}: Diagnosis): string {
   const lines = [`laminar   ${machine.laminar} on Node ${machine.node}, ${machine.platform}`];
   if (adapter) {
     lines.push(
@@ -94,7 +110,15 @@ function describe({ adapter, attempts, limits, features, advice, ...machine }: D
       `software  ${adapter.software ? 'yes: the CPU plays the GPU' : 'no'}`,
     );
   } else lines.push('adapter   none');
-  for (const { way, outcome } of attempts) lines.push(`tried     ${way}: ${outcome}`);
+  for (const { way, outcome, said } of attempts) {
+    lines.push(`tried     ${way}: ${outcome}`, ...said.map((line) => `          it said: ${line.trim()}`));
+  }
+  if (cache) {
+    lines.push(
+      `cache     ${cache.folder}`,
+      ...cache.refused.map((reason) => `          not used: ${reason}`),
+    );
+  }
   for (const [name, value] of Object.entries(limits)) {
     lines.push(
       `limit     ${name} ${name.endsWith('Size') && value >= 1e6 ? `${value} (${formatBytes(value)})` : value}`,

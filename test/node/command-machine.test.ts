@@ -1,0 +1,169 @@
+import { chmod, mkdir, readdir, readFile, truncate, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { pathToFileURL } from 'node:url';
+import { Worker } from 'node:worker_threads';
+import { describe, expect, it } from 'vitest';
+import { archivedFiles, packageFolder } from '../../src/node/packaged-binaries.ts';
+import { commandPath, complaints, laminar } from './run-command.ts';
+import { temporaryFolder } from './temporary-folder.ts';
+
+interface Diagnosis {
+  readonly adapter: { readonly description: string } | null;
+  readonly attempts: readonly { readonly way: string; readonly outcome: string; readonly said: string[] }[];
+  readonly driver_cache: { readonly folder: string; readonly refused: string[] } | null;
+  readonly limits: Readonly<Record<string, number>>;
+  readonly features: readonly string[];
+}
+
+type Environment = Readonly<Record<string, string | undefined>>;
+
+async function diagnose(env: Environment): Promise<Diagnosis & { complaint: string; code: number | null }> {
+  const result = await laminar(['doctor', '--json'], { env });
+  return { ...(JSON.parse(result.stdout) as Diagnosis), complaint: complaints(result), code: result.code };
+}
+
+/**
+ * A machine with a Vulkan loader and one installed driver: SwiftShader plays it. The loader says on stderr all that it
+ * does, as drivers and Dawn do on many machines.
+ */
+async function machineWithDriver(): Promise<{ folder: string; env: Environment }> {
+  const folder = await temporaryFolder();
+  const archive = join(packageFolder('@sparticuz/chromium'), 'bin', 'swiftshader.tar.br');
+  for (const [path, content] of await archivedFiles(archive)) await writeFile(join(folder, path), content);
+  const env = {
+    LD_LIBRARY_PATH: folder,
+    VK_DRIVER_FILES: join(folder, 'vk_swiftshader_icd.json'),
+    VK_ICD_FILENAMES: undefined,
+    VK_LOADER_DEBUG: 'all',
+  };
+  return { folder, env };
+}
+
+/** A machine with a loader that finds no driver. */
+const withoutDriver = { VK_DRIVER_FILES: '/nonexistent', VK_ICD_FILENAMES: undefined };
+
+describe('laminar doctor', () => {
+  it('names the adapter, the ways tried and the limits', async () => {
+    const diagnosis = await diagnose({});
+    expect(diagnosis.adapter?.description).toMatch(/./);
+    expect(diagnosis.attempts[0]).toMatchObject({ way: 'installed driver' });
+    expect(diagnosis.limits['maxStorageBufferBindingSize']).toBeGreaterThan(0);
+    expect(diagnosis.features).toBeInstanceOf(Array);
+    expect([diagnosis.complaint, diagnosis.code]).toEqual(['', 0]);
+  });
+
+  it('says what each way gave, what was printed meanwhile, and where the driver lies', async () => {
+    const { env } = await machineWithDriver();
+    const cache = await temporaryFolder();
+    const { stdout, stderr, code } = await laminar(['doctor'], {
+      env: { ...env, ...withoutDriver, XDG_CACHE_HOME: cache },
+    });
+    expect(stdout).toMatch(/^adapter {3}SwiftShader/m);
+    expect(stdout).toMatch(
+      /^tried {5}installed driver: Dawn accepts none of those installed\n {10}it said: \S/m,
+    );
+    expect(stdout).toMatch(/^tried {5}bundled SwiftShader: SwiftShader/m);
+    expect(stdout).toContain(`\ncache     ${join(cache, 'laminar', 'webgpu-')}`);
+    expect([stderr, code]).toEqual(['', 0]);
+  });
+
+  it('takes an installed driver that works', async () => {
+    const { env } = await machineWithDriver();
+    const { adapter, attempts, driver_cache: cache, complaint } = await diagnose(env);
+    expect(adapter?.description).toMatch(/SwiftShader/);
+    expect(attempts).toMatchObject([{ way: 'installed driver', outcome: adapter!.description }]);
+    expect([attempts[0]!.said.length > 0, cache, complaint]).toEqual([true, null, '']);
+  });
+
+  it('outlives a loader that crashes', async () => {
+    const { folder, env } = await machineWithDriver();
+    await truncate(join(folder, 'libvulkan.so.1'), 100_000);
+    const { adapter, attempts, code } = await diagnose(env);
+    expect(attempts).toMatchObject([
+      { way: 'installed driver', outcome: expect.stringMatching(/crashed|failed|accepts none/) as string },
+      { way: 'bundled SwiftShader', outcome: adapter!.description },
+    ]);
+    expect(code).toBe(0);
+  });
+});
+
+it('what libraries print reaches nobody who did not ask', async () => {
+  const { env } = await machineWithDriver();
+  await writeFile(join(env['LD_LIBRARY_PATH']!, 'ids.json'), '[1, 2, 3]');
+  const run = (...flags: string[]) =>
+    laminar(['capture', '--ids', 'ids.json', '--out', 'states', ...flags], {
+      cwd: env['LD_LIBRARY_PATH']!,
+      env: { ...env, ...withoutDriver },
+    });
+  const { stdout, stderr, code } = await run();
+  expect(stderr).toMatch(/^laminar: NO HARDWARE GPU.*\n$/);
+  expect(stdout).toMatch(/^states: ids .*\n$/);
+  expect(code).toBe(0);
+  const verbose = await run('--verbose');
+  expect(verbose.stderr).toMatch(/^(laminar: .*\n)+$/);
+  expect(verbose.stderr).toMatch(/^laminar: a driver says: \S/m);
+});
+
+it('a GPU opens in a worker thread, too, whose environment is its own', async () => {
+  const entry = pathToFileURL(join(commandPath, '..', 'index.js')).href;
+  const code = `
+    const { parentPort } = require('node:worker_threads');
+    (async () => {
+      const { openNodeGpu } = await import(${JSON.stringify(entry)});
+      const gpu = await openNodeGpu();
+      const tensor = gpu.upload('values', [3], Float32Array.of(1, -2.5, 7));
+      parentPort.postMessage([...(await gpu.readFloats(tensor))]);
+      tensor.dispose();
+      gpu.dispose();
+    })();`;
+  const worker = new Worker(code, { eval: true, env: {} });
+  const values = await new Promise((resolve, reject) => worker.on('message', resolve).on('error', reject));
+  await worker.terminate();
+  expect(values).toEqual([1, -2.5, 7]);
+});
+
+describe('the unpacked driver', () => {
+  it('is whole for several processes that unpack at once, and after damage', async () => {
+    const cache = await temporaryFolder();
+    const env = { ...withoutDriver, XDG_CACHE_HOME: cache };
+    const expectSwiftShader = async () => {
+      const { driver_cache: found, code } = await diagnose(env);
+      expect([found?.refused, code]).toEqual([[], 0]);
+      return found!.folder;
+    };
+    const folders = await Promise.all([expectSwiftShader(), expectSwiftShader(), expectSwiftShader()]);
+    expect(new Set(folders).size).toBe(1);
+    const driver = join(folders[0]!, 'dist', 'linux-x64', 'libvulkan.so.1');
+    const whole = await readFile(driver);
+    await truncate(driver, 4_000_000);
+    await expectSwiftShader();
+    expect((await readFile(driver)).equals(whole)).toBe(true);
+    expect(await readdir(join(cache, 'laminar'))).toHaveLength(1);
+  });
+
+  it('lies elsewhere where the cache folder is not ours alone, and doctor says why', async () => {
+    const root = await temporaryFolder();
+    await mkdir(join(root, 'open'));
+    await chmod(join(root, 'open'), 0o777);
+    await mkdir(join(root, 'tmp'));
+    const env = { ...withoutDriver, XDG_CACHE_HOME: join(root, 'open'), TMPDIR: join(root, 'tmp') };
+    const { stdout, stderr } = await laminar(['doctor'], { env });
+    expect(stdout).toContain(`\ncache     ${join(root, 'tmp', `laminar-${process.getuid!()}`)}`);
+    expect(stdout).toContain(`\n          not used: ${join(root, 'open')}: other users may write into it`);
+    expect(stderr).toBe('');
+  });
+
+  it('fails in one line where no adapter can be had', async () => {
+    const env = { ...withoutDriver, XDG_CACHE_HOME: '/dev/null', TMPDIR: '/dev/null' };
+    const doctor = await laminar(['doctor', '--json'], { env });
+    expect(JSON.parse(doctor.stdout)).toMatchObject({ adapter: null });
+    const cwd = await temporaryFolder();
+    const profile = await laminar(['profile'], { cwd, env });
+    for (const { stderr, code } of [doctor, profile]) {
+      expect(stderr).toMatch(
+        /^laminar: no WebGPU adapter.*unpacked nowhere \(\/dev\/null.*XDG_CACHE_HOME.*\n$/,
+      );
+      expect(code).toBe(1);
+    }
+  });
+});
