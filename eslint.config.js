@@ -28,6 +28,7 @@ export default ts.config(
   },
   mayNotImport('src/engine/**/*.ts', ['**/analysis/*', '**/node/*', '**/web/*', 'node:*']),
   mayNotImport('src/analysis/**/*.ts', ['**/node/*', '**/web/*', 'node:*']),
+  mayNotImport('src/hub/**/*.ts', ['**/analysis/*', '**/node/*', '**/web/*', 'node:*']),
   mayNotImport('src/index.ts', ['**/node/*', '**/web/*', 'node:*']),
   mayNotImport('src/web/**/*.ts', ['**/node/*', 'node:*']),
   mayNotImport('src/node/**/*.ts', ['**/web/*']),

@@ -1,18 +1,30 @@
 import { stat, statfs } from 'node:fs/promises';
 import { resolve } from 'node:path';
 import { FileError, InputError } from '../engine/errors.ts';
+import { namesTheHub, parseHubReference } from '../hub/reference.ts';
 import { ModelCache } from './hub/cache.ts';
 import { HubClient } from './hub/client.ts';
 import { downloadFile } from './hub/download.ts';
 import { readHubSettings } from './hub/environment.ts';
-import type { Environment } from './hub/environment.ts';
-import { HubError, HubUnreachableError, cacheFault, hostOf, isFileSystemError } from './hub/errors.ts';
+import {
+  HubError,
+  HubRefusal,
+  HubUnreachableError,
+  UnlikeTheHubError,
+  cacheFault,
+  hostOf,
+  isFileSystemError,
+} from './hub/errors.ts';
 import type { Subject } from './hub/errors.ts';
+import { cleanLeftovers } from './hub/partial.ts';
+import { isStandIn, listPlainMirror } from './hub/plain-mirror.ts';
 import { isCommit, listRemoteFiles, resolveCommit, selectFiles } from './hub/repository.ts';
 import type { RemoteFile } from './hub/repository.ts';
+import type { Environment } from './network/proxy.ts';
 import { INDEX, inspectSnapshot, readShardNames } from './hub/selection.ts';
 import type { Holding } from './hub/selection.ts';
 
+export { isHubId } from '../hub/reference.ts';
 export { HubError, HubUnreachableError } from './hub/errors.ts';
 
 /** How far fetching a model is. All counts are over the files that were not in the cache when it began. */
@@ -35,36 +47,23 @@ export interface ResolveModelOptions {
   readonly onProgress?: ((progress: FetchProgress) => void) | undefined;
   /** Takes one line on what the user should know and no error tells: a retry, a wait, a stand-in. */
   readonly onNotice?: ((line: string) => void) | undefined;
+  /** Compares a cached copy with the hub's listing, too, where it seems to be whole. */
+  readonly thorough?: boolean | undefined;
   /** The environment variables to honour; process.env if absent. */
   readonly environment?: Environment | undefined;
   /** Milliseconds before the first repetition of a failed request; doubles with each; 1000 if absent. */
   readonly retryDelay?: number | undefined;
 }
 
-/** A model's folder, and the commit it was fetched at: null for a folder that the user named. */
+/** A model's folder, and the commit it was fetched at: null for a folder that the user named, and for plain mirrors. */
 export interface ModelFolder {
   readonly folder: string;
   readonly revision: string | null;
 }
 
 const PROGRESS_INTERVAL = 50;
-const REPOSITORY_PART = /^[A-Za-z0-9_](?:[\w.-]*[A-Za-z0-9_])?$/;
 /** What git forbids in a name, and what would lead out of refs/. */
 const NO_REVISION = /(^|\/)\.{0,2}(\/|$)|\.\.|[\p{Cc} \\~^:?*[]/u;
-
-/**
- * Whether a text can be a model's name on the hub: NAME or ORGANISATION/NAME.
- * (What git and Python's cache would stumble over, "--" and "..", the hub does not allow.)
- */
-export function isHubId(reference: string): boolean {
-  const parts = reference.split('/');
-  return (
-    parts.length <= 2 &&
-    reference.length <= 96 &&
-    !/--|\.\./.test(reference) &&
-    parts.every((part) => REPOSITORY_PART.test(part))
-  );
-}
 
 /**
  * Finds a model's folder: one that lies here is used as it is; a hub id's files are fetched, where the cache
@@ -79,76 +78,112 @@ export async function resolveModelFolder(
   reference: string,
   options: ResolveModelOptions = {},
 ): Promise<ModelFolder> {
-  const found = await stat(reference).catch(() => undefined);
-  if (found?.isDirectory()) {
+  const folder = await findFolder(reference);
+  if (folder !== undefined) {
     if (options.revision !== undefined) {
       options.onNotice?.(
         `${reference} is a folder here: --revision ${options.revision} does not apply to it`,
       );
     }
-    return { folder: resolve(reference), revision: null };
+    return { folder, revision: null };
   }
-  if (found) {
-    throw new FileError(`${reference} is a file; give the folder that holds config.json and the weights`);
-  }
-  if (!isHubId(reference)) {
+  const settings = await readHubSettings(options.environment ?? process.env);
+  const named = parseHubReference(reference, settings.endpoint);
+  if (!named) {
     throw new FileError(`no such model folder ${reference}; give a folder or a hub id such as gpt2-xl`);
   }
-  const revision = options.revision ?? 'main';
-  if (NO_REVISION.test(revision)) {
-    throw new InputError(
-      `--revision ${JSON.stringify(revision)} can be no branch, tag or commit; give one such as main`,
-    );
-  }
+  const subject = {
+    repository: named.id,
+    revision: chooseRevision(named.revision, options.revision, reference),
+  };
   options.signal?.throwIfAborted();
-  const settings = await readHubSettings(options.environment ?? process.env);
   const client = new HubClient(settings, {
     signal: options.signal,
     onNotice: options.onNotice ?? (() => undefined),
     retryDelay: options.retryDelay ?? 1000,
   });
-  const cache = new ModelCache(settings.cacheFolder, reference);
+  const cache = new ModelCache(settings.cacheFolder, named.id);
   try {
-    const commit = await resolveSnapshot(
-      client,
-      cache,
-      { repository: reference, revision },
-      options.onProgress,
-    );
-    return { folder: cache.snapshot(commit), revision: commit };
+    const commit = await resolveSnapshot({ client, cache, subject, ...options });
+    return { folder: cache.snapshot(commit), revision: isStandIn(commit) ? null : commit };
   } catch (error) {
     options.signal?.throwIfAborted();
     if (isFileSystemError(error)) throw cacheFault(error, settings.cacheFolder);
     throw error;
+  } finally {
+    await client.close();
   }
 }
 
-/** Makes sure that the cache holds a revision of a model; returns its commit. */
-async function resolveSnapshot(
-  client: HubClient,
-  cache: ModelCache,
-  subject: Subject,
-  onProgress: ResolveModelOptions['onProgress'],
-): Promise<string> {
-  const { repository, revision } = subject;
-  const known = await cache.readReference(revision);
-  const held = known === undefined ? undefined : await inspect(cache, known);
-  // A commit never changes, so there is nothing to ask.
-  if (known !== undefined && isCommit(revision) && held?.whole) return known;
-  if (client.settings.offline) {
-    if (known !== undefined && held?.missing === undefined) return known;
-    const lack = held
-      ? `the cached copy lacks ${held.missing ?? 'nothing'}`
-      : 'there is no cached copy of it';
-    throw new HubError(
-      `cannot fetch ${repository} at ${revision}: HF_HUB_OFFLINE is set and ${lack} in ${client.settings.cacheFolder}; fetch it once without`,
+/** The folder that a reference names; undefined if it can only be a model of the hub. */
+async function findFolder(reference: string): Promise<string | undefined> {
+  const found = namesTheHub(reference) ? undefined : await stat(reference).catch(() => undefined);
+  if (!found) return undefined;
+  if (found.isDirectory()) return resolve(reference);
+  throw new FileError(`${reference} is a file; give the folder that holds config.json and the weights`);
+}
+
+function chooseRevision(
+  inReference: string | undefined,
+  flag: string | undefined,
+  reference: string,
+): string {
+  if (inReference !== undefined && flag !== undefined && inReference !== flag) {
+    throw new InputError(
+      `${reference} names revision ${inReference}, and --revision says ${flag}; leave one of them out`,
     );
   }
-  const usable = known !== undefined && held !== undefined && held.missing === undefined;
+  const revision = flag ?? inReference ?? 'main';
+  if (NO_REVISION.test(revision)) {
+    throw new InputError(
+      `revision ${JSON.stringify(revision)} cannot be a branch, tag or commit; give one such as main`,
+    );
+  }
+  return revision;
+}
+
+/** A model to bring into the cache. */
+interface Fetching {
+  readonly client: HubClient;
+  readonly cache: ModelCache;
+  readonly subject: Subject;
+  readonly onProgress?: ResolveModelOptions['onProgress'];
+  readonly thorough?: boolean | undefined;
+}
+
+/** Makes sure that the cache holds a revision of a model; returns its commit. */
+async function resolveSnapshot(fetching: Fetching): Promise<string> {
+  const { client, cache, subject, thorough = false } = fetching;
+  const { repository, revision } = subject;
+  const { endpoint, cacheFolder, offline } = client.settings;
+  const noted = await cache.readReference(revision);
+  const known = noted ?? (await cache.guessCommit(revision));
+  const held = known === undefined ? undefined : await inspect(cache, known);
+  const useCached = (commit: string): string => {
+    if (noted === undefined) {
+      client.options.onNotice(
+        `the cache does not say which commit ${revision} of ${repository} is: using ${commit.slice(0, 12)}, which it holds`,
+      );
+    }
+    return commit;
+  };
+  // A commit never changes, so there is nothing to ask.
+  if (known !== undefined && isCommit(revision) && held?.whole && !thorough) return known;
+  const usable = known !== undefined && held !== undefined && held.lack === undefined;
+  if (offline) {
+    if (usable) return useCached(known);
+    const lack = held ? `the cached copy ${held.lack ?? 'lacks nothing'}` : 'there is no cached copy of it';
+    throw new HubError(
+      `cannot fetch ${repository} at ${revision}: HF_HUB_OFFLINE is set and ${lack} in ${cacheFolder}; fetch it once without`,
+    );
+  }
   try {
-    const commit = await resolveCommit(client, subject, ...(usable ? [1] : []));
+    const { commit, files } = await askForCommit(client, subject, usable ? 1 : undefined);
     const holding = commit === known ? held : await inspect(cache, commit);
-    if (!holding?.whole) await fetchMissing(client, cache, subject, commit, onProgress);
+    if (!holding?.whole || thorough) {
+      const listed = files ?? (await listRemoteFiles(client, subject, commit));
+      await fetchMissing(fetching, commit, listed, holding?.damaged ?? []);
+    }
     await cache.writeReference(revision, commit).catch((error: unknown) => {
       // All is there to run; only the next run without a network will miss the note.
       client.options.onNotice(`cannot note ${revision} in the cache: ${(error as Error).message}`);
@@ -157,29 +192,52 @@ async function resolveSnapshot(
   } catch (error) {
     if (!usable || !(error instanceof HubUnreachableError)) throw error;
     client.options.onNotice(
-      `${hostOf(client.settings.endpoint)} gives no answer: using the cached ${repository} at ${known.slice(0, 12)}`,
+      `${hostOf(endpoint)} gives no answer: using the cached ${repository} at ${known.slice(0, 12)}`,
     );
-    return known;
+    return useCached(known);
+  }
+}
+
+/** The commit of a revision; from a mirror that has the files alone, the files that it has, too. */
+async function askForCommit(
+  client: HubClient,
+  subject: Subject,
+  patience: number | undefined,
+): Promise<{ readonly commit: string; readonly files?: ReadonlyMap<string, RemoteFile> }> {
+  try {
+    return { commit: await resolveCommit(client, subject, patience) };
+  } catch (error) {
+    const mayBePlain =
+      error instanceof UnlikeTheHubError ||
+      (error instanceof HubRefusal && !error.isHub && [403, 404, 405, 410, 501].includes(error.status));
+    const listing = mayBePlain ? await listPlainMirror(client, subject).catch(() => undefined) : undefined;
+    client.options.signal?.throwIfAborted();
+    if (!listing) throw error;
+    return listing;
   }
 }
 
 function inspect(cache: ModelCache, commit: string): Promise<Holding> {
   return inspectSnapshot(
-    (name) => cache.has(commit, name),
+    (name) => cache.stateOf(commit, name),
     (name) => cache.read(commit, name),
   );
 }
 
 /** Fetches what a snapshot lacks: the index first, for it names the rest. */
 async function fetchMissing(
-  client: HubClient,
-  cache: ModelCache,
-  subject: Subject,
+  { client, cache, subject, onProgress }: Fetching,
   commit: string,
-  onProgress: ResolveModelOptions['onProgress'],
+  listed: ReadonlyMap<string, RemoteFile>,
+  damaged: readonly string[],
 ): Promise<void> {
-  const listed = await listRemoteFiles(client, subject, commit);
   const { weights, beside } = await selectFiles(client, subject, listed);
+  for (const name of damaged) {
+    const file = listed.get(name);
+    if (!file) continue;
+    client.options.onNotice(`the cached ${name} of ${subject.repository} is damaged; fetching it anew`);
+    await cache.discard(commit, file);
+  }
   const fetchOne = (file: RemoteFile, onBytes: (bytes: number) => void) =>
     downloadFile({ client, cache, subject: { ...subject, file: file.path }, commit, file, onBytes });
   const needed = [...beside];
@@ -209,6 +267,7 @@ async function fetchMissing(
     report(file.size, filesBefore + 1);
     bytesBefore += file.size;
   }
+  await cleanLeftovers(cache).catch(() => undefined); // a read-only cache, for instance
 }
 
 /** Says so before an hour's download that the disk may not hold; what is there of it already is not counted. */

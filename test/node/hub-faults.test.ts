@@ -235,9 +235,7 @@ describe('answers', () => {
     addModel(hub.server, 'gpt2');
     hub.server.inject(onPath(/revision\/main/, 429, { 'retry-after': '1' }), 1);
     hub.server.inject(onPath(/config.json/, 429, { 'retry-after': new Date(0).toUTCString() }), 1);
-    const start = performance.now();
     await hub.resolve('gpt2');
-    expect(performance.now() - start).toBeGreaterThan(990);
     expect(hub.notices).toHaveLength(2);
     expect(hub.notices[0]).toMatch(/^gpt2 at main: 127.0.0.1:\d+ answered 429; trying again in 1.0 s$/);
   });

@@ -1,10 +1,23 @@
 import { randomBytes } from 'node:crypto';
 import { constants } from 'node:fs';
-import { copyFile, readFile, readdir, rename, rm, stat, symlink, writeFile } from 'node:fs/promises';
-import { dirname, join, relative } from 'node:path';
+import {
+  copyFile,
+  readFile,
+  readdir,
+  realpath,
+  rename,
+  rm,
+  stat,
+  symlink,
+  writeFile,
+} from 'node:fs/promises';
+import { dirname, join, relative, resolve, sep } from 'node:path';
 import { makeFolder } from '../folders.ts';
+import { HubError } from './errors.ts';
 import type { RemoteFile } from './repository.ts';
 import { isCommit } from './repository.ts';
+import type { FileState } from './selection.ts';
+import { isDamaged } from './soundness.ts';
 
 /** Makes a symbolic link; a parameter, so that a system that refuses can be played. */
 export type MakeLink = (target: string, path: string) => Promise<void>;
@@ -20,7 +33,7 @@ export class ModelCache {
   readonly lockFolder: string;
 
   constructor(
-    cacheFolder: string,
+    readonly cacheFolder: string,
     repository: string,
     private readonly makeLink: MakeLink = symlink,
   ) {
@@ -48,17 +61,66 @@ export class ModelCache {
     return isCommit(text.trim()) ? text.trim() : undefined;
   }
 
+  /**
+   * The commit that a revision seems to stand for where no note says so: the one that a short hash begins; for main, the
+   * one that was fetched last.
+   */
+  async guessCommit(revision: string): Promise<string | undefined> {
+    const commits = (await readdir(join(this.folder, 'snapshots')).catch(() => [])).filter(isCommit);
+    if (/^[0-9a-f]{7,39}$/.test(revision)) {
+      const matching = commits.filter((commit) => commit.startsWith(revision));
+      return matching.length === 1 ? matching[0] : undefined;
+    }
+    if (revision !== 'main') return undefined;
+    const ages = await Promise.all(
+      commits.map(async (commit) => ({ commit, time: (await stat(this.snapshot(commit))).mtimeMs })),
+    );
+    return ages.sort((a, b) => b.time - a.time)[0]?.commit;
+  }
+
   /** Notes what a branch or tag stands for; a commit needs no note. */
   async writeReference(revision: string, commit: string): Promise<void> {
     if (revision === commit || (await this.readReference(revision)) === commit) return;
     const path = join(this.folder, 'refs', ...revision.split('/'));
-    await makeFolder(dirname(path));
+    await this.makeFolder(dirname(path));
     await replace(path, (temporary) => writeFile(temporary, commit));
   }
 
   /** Whether a snapshot holds a file, whole if its size is known. */
   async has(commit: string, name: string, size?: number): Promise<boolean> {
     return isFile(this.path(commit, name), size);
+  }
+
+  /** Whether a snapshot's file is there, and looks like a whole file of its kind. */
+  async stateOf(commit: string, name: string): Promise<FileState> {
+    if (!(await this.has(commit, name))) return 'absent';
+    return (await isDamaged(this.path(commit, name))) ? 'damaged' : 'sound';
+  }
+
+  /** Forgets a damaged file of a snapshot, and its blob. */
+  async discard(commit: string, file: RemoteFile): Promise<void> {
+    await rm(this.path(commit, file.path), { force: true });
+    await rm(this.blob(file), { force: true });
+  }
+
+  /**
+   * Makes a folder of the cache.
+   * @throws HubError if a link leads out of the cache on the way there
+   */
+  async makeFolder(path: string): Promise<void> {
+    await makeFolder(this.cacheFolder);
+    const root = await realpath(this.cacheFolder);
+    const steps = relative(this.cacheFolder, path).split(sep);
+    for (let count = 1; count <= steps.length; count++) {
+      const step = join(this.cacheFolder, ...steps.slice(0, count));
+      await makeFolder(step);
+      const real = await realpath(step);
+      if (!resolve(real).startsWith(root.endsWith(sep) ? root : root + sep)) {
+        throw new HubError(
+          `${step} is a link that leads out of the cache, to ${real}; remove it, or name that place in HF_HUB_CACHE`,
+        );
+      }
+    }
   }
 
   /** The text of a snapshot's file; undefined if there is none. */
@@ -82,7 +144,7 @@ export class ModelCache {
   async place(commit: string, file: RemoteFile, isNew: boolean): Promise<void> {
     const path = this.path(commit, file.path);
     const blob = this.blob(file);
-    await makeFolder(dirname(path));
+    await this.makeFolder(dirname(path));
     try {
       await replace(path, (temporary) => this.makeLink(relative(dirname(path), blob), temporary));
     } catch (error) {

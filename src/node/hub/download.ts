@@ -1,8 +1,9 @@
 import { join } from 'node:path';
+import { NetworkError } from '../network/errors.ts';
+import type { Answer } from '../network/http.ts';
 import type { ModelCache } from './cache.ts';
-import { Backoff } from './client.ts';
 import type { HubClient } from './client.ts';
-import { HubError, TransientError, describeSubject, hostOf } from './errors.ts';
+import { HubError, describeSubject, hostOf } from './errors.ts';
 import type { Subject } from './errors.ts';
 import { acquireLock } from './lock.ts';
 import { Partial } from './partial.ts';
@@ -31,6 +32,7 @@ export async function downloadFile(download: Download): Promise<void> {
   const { client, cache, commit, file } = download;
   const { signal, onNotice } = client.options;
   if (await cache.has(commit, file.path, file.size)) return;
+  await cache.makeFolder(cache.lockFolder);
   // Not Python's ETAG.lock: it leaves that file behind, and locks it by means that Node does not have.
   const lockPath = join(cache.lockFolder, `${file.etag}.laminar.lock`);
   const lock = await acquireLock(lockPath, signal, () => {
@@ -60,7 +62,7 @@ async function downloadBlob(download: Download, token: string): Promise<void> {
 
 async function receiveVerified(download: Download, partial: Partial): Promise<void> {
   const { client, file, subject } = download;
-  const backoff = new Backoff(client, subject, PATIENCE);
+  const backoff = client.backoff(subject, PATIENCE);
   let furthest = partial.length;
   for (let isSecond = false; ; isSecond = true) {
     while (partial.length < file.size) {
@@ -72,6 +74,7 @@ async function receiveVerified(download: Download, partial: Partial): Promise<vo
         await backoff.wait(error);
       }
     }
+    if (file.algorithm === undefined) return; // a plain mirror: the length is all that it tells
     const digest = partial.digest();
     if (digest === file.etag) return;
     // Not a byte of it can be trusted, nor told which part is wrong.
@@ -86,44 +89,53 @@ async function receiveVerified(download: Download, partial: Partial): Promise<vo
 /** One request: takes what comes from where the partial file ends. */
 async function receive(download: Download, partial: Partial): Promise<void> {
   const { client, file, subject, commit } = download;
-  const path = file.path.split('/').map(encodeURIComponent).join('/');
-  const address = `${client.settings.endpoint}/${subject.repository}/resolve/${commit}/${path}`;
-  const headers = new Headers(partial.length > 0 ? { range: `bytes=${partial.length}-` } : {});
-  const response = await client.open(address, subject, headers);
+  const address = fileAddress(client, subject, file.revision ?? commit, file.path);
+  const from = partial.length;
+  const answer = await client.open(address, subject, from > 0 ? { range: `bytes=${from}-` } : {});
   try {
-    if (response.status === 416) {
+    // A range of a compressed answer counts bytes that are not the file's.
+    if (answer.status === 416 || (answer.status === 206 && answer.isCompressed)) {
       await partial.clear();
-      throw new TransientError(`${hostOf(client.settings.endpoint)} cannot resume`);
+      throw new NetworkError(`${hostOf(client.settings.endpoint)} cannot resume`);
     }
     // It does not do ranges: the whole file comes again.
-    if (response.status === 200 && partial.length > 0) await partial.clear();
-    checkLength(response, partial.length, file, subject);
+    if (answer.status === 200 && partial.length > 0) await partial.clear();
+    checkLength(answer, partial.length, file, subject);
   } catch (error) {
-    await response.body?.cancel();
+    answer.discard();
     throw error;
   }
-  for await (const chunk of client.chunks(response)) {
+  for await (const chunk of answer.chunks()) {
     if (partial.length + chunk.length > file.size) {
       await partial.clear();
       throw wrongLength(subject, `more than ${file.size}`, file.size);
     }
     await partial.write(chunk);
     download.onBytes(partial.length);
+    // A server that compresses unasked may state a length of its own, and then there is no end to wait for.
+    if (answer.isCompressed && partial.length === file.size) return;
   }
   if (partial.length < file.size) {
-    throw new TransientError(`the connection ended after ${partial.length} of ${file.size} bytes`);
+    throw new NetworkError(`the connection ended after ${partial.length} of ${file.size} bytes`);
   }
 }
 
+/** Where a repository's file lies. */
+export function fileAddress(client: HubClient, subject: Subject, revision: string, path: string): string {
+  const escaped = path.split('/').map(encodeURIComponent).join('/');
+  return `${client.settings.endpoint}/${subject.repository}/resolve/${encodeURIComponent(revision)}/${escaped}`;
+}
+
 /** Checks what the answer's headers promise against the hub's listing. */
-function checkLength(response: Response, from: number, file: RemoteFile, subject: Subject): void {
-  const range = /^bytes (\d+)-\d+\/(\d+|\*)$/.exec(response.headers.get('content-range') ?? '');
-  if (response.status === 206 && Number(range?.[1]) !== from) {
+function checkLength(answer: Answer, from: number, file: RemoteFile, subject: Subject): void {
+  const range = /^bytes (\d+)-\d+\/(\d+|\*)$/.exec(answer.headers.get('content-range') ?? '');
+  if (answer.status === 206 && Number(range?.[1]) !== from) {
     throw new HubError(
-      `cannot fetch ${describeSubject(subject)}: asked for bytes from ${from}, got ${response.headers.get('content-range') ?? 'no range'}; check the proxy or HF_ENDPOINT`,
+      `cannot fetch ${describeSubject(subject)}: asked for bytes from ${from}, got ${answer.headers.get('content-range') ?? 'no range'}; check the proxy or HF_ENDPOINT`,
     );
   }
-  const total = range?.[2] === '*' ? null : (range?.[2] ?? response.headers.get('content-length'));
+  if (answer.isCompressed) return;
+  const total = range?.[2] === '*' ? null : (range?.[2] ?? answer.headers.get('content-length'));
   if (total !== null && Number(total) !== file.size) throw wrongLength(subject, total, file.size);
 }
 

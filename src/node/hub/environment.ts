@@ -2,14 +2,17 @@ import { readFile } from 'node:fs/promises';
 import { homedir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { InputError } from '../../engine/errors.ts';
-
-/** Environment variables, as process.env holds them. */
-export type Environment = Readonly<Record<string, string | undefined>>;
+import { basicAuthorization } from '../network/proxy.ts';
+import type { Environment } from '../network/proxy.ts';
 
 /** What the environment says about the hub. */
 export interface HubSettings {
-  /** Address of the hub, without a trailing slash. */
+  /** Address of the hub, without a trailing slash, a name or a password. */
   readonly endpoint: string;
+  /** The Authorization header for the name and password in HF_ENDPOINT, if it has them. */
+  readonly authorization: string | undefined;
+  /** Where these came from; it names the proxies, too. */
+  readonly environment: Environment;
   /** Folder that holds models--org--name, shared with Python's huggingface_hub. */
   readonly cacheFolder: string;
   readonly offline: boolean;
@@ -37,7 +40,8 @@ export async function readHubSettings(environment: Environment): Promise<HubSett
   const hubHome = place('HF_HOME') ?? join(place('XDG_CACHE_HOME') ?? join(home, '.cache'), 'huggingface');
   const seconds = Number(environment['HF_HUB_DOWNLOAD_TIMEOUT']);
   return {
-    endpoint: readEndpoint(environment['HF_ENDPOINT'] || DEFAULT_ENDPOINT),
+    ...readEndpoint(environment['HF_ENDPOINT'] || DEFAULT_ENDPOINT),
+    environment,
     cacheFolder: place('HF_HUB_CACHE') ?? place('HUGGINGFACE_HUB_CACHE') ?? join(hubHome, 'hub'),
     offline: isTrue(environment['HF_HUB_OFFLINE'] || environment['TRANSFORMERS_OFFLINE']),
     token: await readToken(environment, place('HF_TOKEN_PATH') ?? join(hubHome, 'token')),
@@ -45,12 +49,18 @@ export async function readHubSettings(environment: Environment): Promise<HubSett
   };
 }
 
-function readEndpoint(value: string): string {
-  const endpoint = value.replace(/\/+$/, '');
-  if (!URL.canParse(endpoint) || !/^https?:$/.test(new URL(endpoint).protocol)) {
-    throw new InputError(`HF_ENDPOINT is ${value}, no http address; give one such as ${DEFAULT_ENDPOINT}`);
+function readEndpoint(value: string): Pick<HubSettings, 'endpoint' | 'authorization'> {
+  const endpoint = URL.canParse(value) ? new URL(value) : undefined;
+  if (!endpoint || !/^https?:$/.test(endpoint.protocol)) {
+    const shown = value.replace(/[^/@]*@/, ''); // whatever it is, a password may stand before the @
+    throw new InputError(
+      `HF_ENDPOINT is ${shown}, which is no http address; give one such as ${DEFAULT_ENDPOINT}`,
+    );
   }
-  return endpoint;
+  return {
+    endpoint: `${endpoint.origin}${endpoint.pathname}`.replace(/\/+$/, ''),
+    authorization: basicAuthorization(endpoint),
+  };
 }
 
 async function readToken(environment: Environment, path: string): Promise<HubSettings['token']> {

@@ -1,4 +1,5 @@
 import { FileError } from '../../engine/errors.ts';
+import { oneLine } from '../network/errors.ts';
 
 /** The hub refused, cannot be reached, sent wrong bytes, or its cache folder cannot be used. */
 export class HubError extends FileError {}
@@ -6,16 +7,19 @@ export class HubError extends FileError {}
 /** The hub gave no answer, or none but "later": a cached copy may stand in for it. */
 export class HubUnreachableError extends HubError {}
 
-/** A request that may succeed when it is made again; never leaves src/node/hub. */
-export class TransientError extends Error {
-  /** Milliseconds that the server asked to wait, where it did. */
-  readonly retryAfter: number | undefined;
-
-  constructor(message: string, options: { retryAfter?: number | undefined; cause?: unknown } = {}) {
-    super(message, { cause: options.cause });
-    this.retryAfter = options.retryAfter;
+/** The hub answered, and its answer is no; `isHub` tells whether it speaks as the hub does. */
+export class HubRefusal extends HubError {
+  constructor(
+    message: string,
+    readonly status: number,
+    readonly isHub: boolean,
+  ) {
+    super(message);
   }
 }
+
+/** The hub's answer is not one of its own: a login page, another kind of server, a mirror that has files alone. */
+export class UnlikeTheHubError extends HubUnreachableError {}
 
 /** What a request is about, for messages. */
 export interface Subject {
@@ -40,9 +44,19 @@ export function refusal(
   subject: Subject,
   endpoint: string,
   tokenSource: string | undefined,
-): HubError {
-  const { status, headers } = response;
-  const code = headers.get('x-error-code') ?? '';
+): HubRefusal {
+  const code = response.headers.get('x-error-code') ?? '';
+  const message = refusalMessage(response, code, subject, endpoint, tokenSource);
+  return new HubRefusal(message, response.status, code !== '');
+}
+
+function refusalMessage(
+  { status, headers }: { readonly status: number; readonly headers: Headers },
+  code: string,
+  subject: Subject,
+  endpoint: string,
+  tokenSource: string | undefined,
+): string {
   const reason = oneLine(headers.get('x-error-message') ?? '');
   const page = `${endpoint}/${subject.repository}`;
   const what = describeSubject(subject);
@@ -52,38 +66,32 @@ export function refusal(
       tokenSource === undefined
         ? `accept its terms on ${page} and set HF_TOKEN to a token of that account`
         : `the account of the token in ${tokenSource} must accept its terms on ${page} and be granted access`;
-    return new HubError(`cannot fetch ${what}: the model is gated (${status}); ${remedy}`);
+    return `cannot fetch ${what}: the model is gated (${status}); ${remedy}`;
   }
   if (status === 401 && tokenSource !== undefined && code !== 'RepoNotFound') {
-    return new HubError(
-      `cannot fetch ${what}: the hub refused the token in ${tokenSource} (${said}); renew or remove it`,
-    );
+    return `cannot fetch ${what}: the hub refused the token in ${tokenSource} (${said}); renew or remove it`;
   }
   if (code === 'RevisionNotFound') {
-    return new HubError(
-      `${subject.repository} has no revision ${subject.revision} (${status}); its branches and tags are listed on ${page}/tree/main`,
-    );
+    return `${subject.repository} has no revision ${subject.revision} (${status}); its branches and tags are listed on ${page}/tree/main`;
   }
   if (code === 'EntryNotFound' || (status === 404 && subject.file !== undefined)) {
-    return new HubError(`cannot fetch ${what}: there is no such file (${said}); see ${page}/tree/main`);
+    return `cannot fetch ${what}: there is no such file (${said}); see ${page}/tree/main`;
   }
   if (code === 'RepoNotFound' || status === 401 || status === 404) {
     const remedy =
       tokenSource === undefined
         ? 'check the spelling, or set HF_TOKEN if it is private'
         : `check the spelling, or whether the token in ${tokenSource} may read it`;
-    return new HubError(
-      `cannot find ${what}: neither a folder nor a model that ${hostOf(endpoint)} shows (${status}); ${remedy}`,
-    );
+    return `cannot find ${what}: neither a folder nor a model that ${hostOf(endpoint)} shows (${status}); ${remedy}`;
   }
   if (status === 403) {
     const remedy =
       tokenSource === undefined
         ? 'set HF_TOKEN to a token that may read it'
         : `check the rights of the token in ${tokenSource}`;
-    return new HubError(`cannot fetch ${what}: access is denied (${said}); ${remedy}`);
+    return `cannot fetch ${what}: access is denied (${said}); ${remedy}`;
   }
-  return new HubError(`cannot fetch ${what}: ${hostOf(endpoint)} answered ${said}; see ${page}`);
+  return `cannot fetch ${what}: ${hostOf(endpoint)} answered ${said}; see ${page}`;
 }
 
 /** The one-line error for a cache folder that refuses to be written or read. */
@@ -111,26 +119,15 @@ export function isFileSystemError(error: unknown): error is NodeJS.ErrnoExceptio
   return error instanceof Error && 'syscall' in error && 'code' in error;
 }
 
-/** The code of a failed connection (ENOTFOUND, ECONNRESET, ...), or the best words that there are. */
-export function networkReason(error: unknown): string {
-  if (!(error instanceof Error)) return String(error);
-  const cause: unknown = error.cause;
-  if (cause instanceof Error) {
-    const code = (cause as NodeJS.ErrnoException).code;
-    return oneLine(code ?? (cause.message === '' ? error.message : cause.message));
-  }
-  return oneLine(error.message);
-}
-
 /** The host of an address, for messages. */
 export function hostOf(address: string): string {
   return new URL(address).host;
 }
 
-/** A server's words without line breaks, terminal escapes or excess. */
-function oneLine(text: string): string {
-  return text
-    .replace(/\p{Cc}+/gu, ' ')
-    .trim()
-    .slice(0, 200);
+/** The error for an answer that the hub would not give. */
+export function unlikeTheHub(endpoint: string, cause?: unknown): UnlikeTheHubError {
+  return new UnlikeTheHubError(
+    `${hostOf(endpoint)} does not answer as the hub does; check HF_ENDPOINT, or whether this network wants a login first`,
+    { cause },
+  );
 }

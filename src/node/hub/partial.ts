@@ -1,10 +1,9 @@
 import { createHash } from 'node:crypto';
 import type { Hash } from 'node:crypto';
 import { constants } from 'node:fs';
-import { copyFile, link, open, rename, rm, stat } from 'node:fs/promises';
+import { copyFile, link, lstat, open, rename, rm, stat } from 'node:fs/promises';
 import type { FileHandle } from 'node:fs/promises';
 import { join } from 'node:path';
-import { makeFolder } from '../folders.ts';
 import type { ModelCache } from './cache.ts';
 import { hasEnded, isToken } from './lock.ts';
 import type { RemoteFile } from './repository.ts';
@@ -41,10 +40,11 @@ export class Partial {
     token: string,
     signal: AbortSignal | undefined,
   ): Promise<Partial> {
-    await makeFolder(cache.blobFolder);
+    await cache.makeFolder(cache.blobFolder);
     const path = join(cache.blobFolder, `${file.etag}.${token}.incomplete`);
     await adopt(cache, file, path);
-    const handle = await open(path, constants.O_RDWR | constants.O_CREAT, 0o666);
+    // The name is ours alone; whatever else has it is not followed.
+    const handle = await open(path, constants.O_RDWR | constants.O_CREAT | constants.O_NOFOLLOW, 0o666);
     const partial = new Partial(cache, file, path, handle, (await handle.stat()).size);
     try {
       if (partial.length > file.size) await partial.clear();
@@ -98,7 +98,7 @@ export class Partial {
       return;
     }
     const common = commonPath(this.cache, this.file);
-    const other = await stat(common).catch(() => undefined);
+    const other = await lstat(common).catch(() => undefined);
     if (other && (other.size >= this.bytes || (await pythonMayWrite(this.cache, this.file, other.mtimeMs)))) {
       return;
     }
@@ -126,7 +126,7 @@ export class Partial {
 
 /** SHA-256 of the content, or git's name for a blob: SHA-1 of "blob LENGTH\0" and the content. */
 function newHash(file: RemoteFile): Hash {
-  if (file.algorithm === 'sha256') return createHash('sha256');
+  if (file.algorithm !== 'git-sha1') return createHash('sha256');
   return createHash('sha1').update(`blob ${file.size}\0`);
 }
 
@@ -141,8 +141,8 @@ async function adopt(cache: ModelCache, file: RemoteFile, path: string): Promise
   for (const name of await cache.listBlobs()) {
     if (!name.startsWith(`${file.etag}.`) || !name.endsWith('.incomplete')) continue;
     const rest = join(cache.blobFolder, name);
-    const found = await stat(rest).catch(() => undefined);
-    if (!found?.isFile()) continue;
+    const found = await lstat(rest).catch(() => undefined);
+    if (!found?.isFile()) continue; // a link, too, which may lead anywhere
     const token = name.slice(file.etag.length + 1, -'.incomplete'.length);
     if (rest === commonPath(cache, file)) {
       rests.push({ path: rest, size: found.size, shared: await pythonMayWrite(cache, file, found.mtimeMs) });
@@ -163,4 +163,24 @@ async function adopt(cache: ModelCache, file: RemoteFile, path: string): Promise
 async function pythonMayWrite(cache: ModelCache, file: RemoteFile, changed: number): Promise<boolean> {
   const lock = await stat(join(cache.lockFolder, `${file.etag}.lock`)).catch(() => undefined);
   return lock !== undefined && Date.now() - changed < PYTHON_MAY_WRITE;
+}
+
+/**
+ * Tidies up after processes that ended in the middle of a download: what they left becomes ETAG.incomplete, to be resumed,
+ * or goes where that is there already or the file is.
+ */
+export async function cleanLeftovers(cache: ModelCache): Promise<void> {
+  for (const name of await cache.listBlobs()) {
+    const [, etag, token = ''] = /^([^.]+)\.(.+)\.incomplete$/.exec(name) ?? [];
+    if (etag === undefined || !isToken(token)) continue;
+    const path = join(cache.blobFolder, name);
+    const found = await lstat(path).catch(() => undefined);
+    if (!found || !hasEnded(token, Date.now() - found.mtimeMs, ABANDONED_AFTER)) continue;
+    const others = [join(cache.blobFolder, etag), join(cache.blobFolder, `${etag}.incomplete`)];
+    const isNeeded = (await Promise.all(others.map((other) => lstat(other).catch(() => undefined)))).every(
+      (other) => other === undefined,
+    );
+    if (isNeeded && found.isFile() && found.size > 0) await rename(path, others[1]!);
+    else await rm(path, { force: true });
+  }
 }

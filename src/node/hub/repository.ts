@@ -1,22 +1,27 @@
-import { listFiles, modelInfo } from '@huggingface/hub';
+import { isJsonObject } from '../../engine/files.ts';
 import type { HubClient } from './client.ts';
-import { HubError, HubUnreachableError, hostOf } from './errors.ts';
+import { HubError, unlikeTheHub } from './errors.ts';
 import type { Subject } from './errors.ts';
-import { BESIDE_WEIGHTS, CONFIG, INDEX, SINGLE } from './selection.ts';
+import { CONFIG, INDEX, SINGLE, filesBeside, liesInside } from './selection.ts';
 
 /** A file of a repository at a commit, and the hash that its bytes must have. */
 export interface RemoteFile {
   readonly path: string;
   /** Length in bytes. */
   readonly size: number;
-  /** SHA-256 of the content for LFS files, else git's SHA-1 of the blob; both are the hub's ETag, too. */
+  /** What the cache names its blob: the hash for files of the hub; for those of a plain mirror, one made of its words. */
   readonly etag: string;
-  readonly algorithm: 'sha256' | 'git-sha1';
+  /** What `etag` is: SHA-256 of the content for LFS files, git's SHA-1 of the blob for others; undefined if no hash. */
+  readonly algorithm: 'sha256' | 'git-sha1' | undefined;
+  /** What to ask for in place of the commit, where the server does not know commits. */
+  readonly revision?: string;
 }
 
 const COMMIT = /^[0-9a-f]{40}$/;
 const SHA256 = /^[0-9a-f]{64}$/;
 const PATIENCE = 3;
+/** Pages of a listing, 1000 files each. */
+const MAX_PAGES = 100;
 
 /** Whether a revision is a commit's full name, which no push can move. */
 export function isCommit(revision: string): boolean {
@@ -33,17 +38,12 @@ export async function resolveCommit(
   subject: Subject,
   patience = PATIENCE,
 ): Promise<string> {
-  const info = await understood(client, () =>
-    modelInfo({
-      name: subject.repository,
-      revision: subject.revision,
-      hubUrl: client.settings.endpoint,
-      additionalFields: ['sha'],
-      fetch: client.fetcher(subject, patience),
-    }),
-  );
-  if (!isCommit(String(info.sha))) throw unlikeTheHub(client);
-  return info.sha;
+  const { endpoint } = client.settings;
+  const address = `${endpoint}/api/models/${subject.repository}/revision/${encodeURIComponent(subject.revision)}`;
+  const { value } = await client.getJson(address, subject, patience);
+  const sha = isJsonObject(value) ? value['sha'] : undefined;
+  if (typeof sha !== 'string' || !isCommit(sha)) throw unlikeTheHub(endpoint);
+  return sha;
 }
 
 /**
@@ -55,23 +55,38 @@ export async function listRemoteFiles(
   subject: Subject,
   commit: string,
 ): Promise<Map<string, RemoteFile>> {
+  const { endpoint } = client.settings;
   const files = new Map<string, RemoteFile>();
-  await understood(client, async () => {
-    const entries = listFiles({
-      repo: { type: 'model', name: subject.repository },
-      revision: commit,
-      recursive: true,
-      hubUrl: client.settings.endpoint,
-      fetch: client.fetcher(subject, PATIENCE),
-    });
-    for await (const { type, path, size, oid, lfs } of entries) {
-      if (type !== 'file') continue;
-      const etag = lfs?.oid ?? oid ?? '';
-      if (!(lfs ? SHA256 : COMMIT).test(etag)) throw unlikeTheHub(client);
-      files.set(path, { path, size: lfs?.size ?? size, etag, algorithm: lfs ? 'sha256' : 'git-sha1' });
+  let address: string | undefined =
+    `${endpoint}/api/models/${subject.repository}/tree/${commit}?recursive=true`;
+  for (let page = 0; address !== undefined; page++) {
+    const { value, next }: Awaited<ReturnType<HubClient['getJson']>> = await client.getJson(
+      address,
+      subject,
+      PATIENCE,
+    );
+    if (page === MAX_PAGES || !Array.isArray(value)) throw unlikeTheHub(endpoint);
+    for (const entry of value as unknown[]) {
+      if (isJsonObject(entry) && entry['type'] !== 'file') continue;
+      const file = parseEntry(entry);
+      if (!file) throw unlikeTheHub(endpoint);
+      files.set(file.path, file);
     }
-  });
+    address = next;
+  }
   return files;
+}
+
+/** A file of a listing: {path, size, oid} in git, with {lfs: {oid, size}} in LFS; undefined if it cannot be one. */
+function parseEntry(entry: unknown): RemoteFile | undefined {
+  if (!isJsonObject(entry) || typeof entry['path'] !== 'string' || !liesInside(entry['path']))
+    return undefined;
+  const lfs = isJsonObject(entry['lfs']) ? entry['lfs'] : undefined;
+  const etag = lfs ? lfs['oid'] : entry['oid'];
+  const size = lfs?.['size'] ?? entry['size'];
+  if (typeof etag !== 'string' || !(lfs ? SHA256 : COMMIT).test(etag)) return undefined;
+  if (!Number.isSafeInteger(size) || Number(size) < 0) return undefined;
+  return { path: entry['path'], size: Number(size), etag, algorithm: lfs ? 'sha256' : 'git-sha1' };
 }
 
 /**
@@ -91,7 +106,7 @@ export async function selectFiles(
   }
   const weights = files.get(SINGLE) ?? files.get(INDEX); // of both, transformers takes the single file, too
   if (weights === undefined) throw await withoutSafetensors(client, subject, [...files.keys()]);
-  return { weights, beside: BESIDE_WEIGHTS.flatMap((name) => files.get(name) ?? []) };
+  return { weights, beside: filesBeside(files) };
 }
 
 /** The error for a model that has weights only in other formats: the hub's own converter may have offered some. */
@@ -115,11 +130,12 @@ async function withoutSafetensors(
 /** The pull request that adds model.safetensors, as refs/pr/N. */
 async function findConversion(client: HubClient, subject: Subject): Promise<string | undefined> {
   const address = `${client.settings.endpoint}/api/models/${subject.repository}/discussions?type=pull_request`;
-  const answer: unknown = await (await client.fetcher(subject, 0)(address)).json();
-  const discussions: unknown = Reflect.get(Object(answer), 'discussions');
+  const { value } = await client.getJson(address, subject, 0);
+  const discussions = isJsonObject(value) ? value['discussions'] : undefined;
   if (!Array.isArray(discussions)) return undefined;
-  for (const discussion of discussions.slice(0, 50)) {
-    const { num, title, isPullRequest } = Object(discussion) as Record<string, unknown>;
+  for (const discussion of discussions.slice(0, 50) as unknown[]) {
+    if (!isJsonObject(discussion)) continue;
+    const { num, title, isPullRequest } = discussion;
     if (!isPullRequest || !Number.isInteger(num) || !/safetensors/i.test(String(title))) continue;
     const revision = `refs/pr/${String(num)}`;
     const commit = await resolveCommit(client, { ...subject, revision }, 0);
@@ -127,22 +143,4 @@ async function findConversion(client: HubClient, subject: Subject): Promise<stri
     if (files.has(INDEX) || files.has(SINGLE)) return revision;
   }
   return undefined;
-}
-
-/** Keeps what our own requests throw; what the library makes of a strange answer becomes one line. */
-async function understood<T>(client: HubClient, ask: () => Promise<T>): Promise<T> {
-  try {
-    return await ask();
-  } catch (error) {
-    client.options.signal?.throwIfAborted();
-    if (error instanceof HubError) throw error;
-    throw unlikeTheHub(client, error);
-  }
-}
-
-function unlikeTheHub(client: HubClient, cause?: unknown): HubError {
-  return new HubUnreachableError(
-    `${hostOf(client.settings.endpoint)} does not answer as the hub does; check HF_ENDPOINT, or whether this network wants a login first`,
-    { cause },
-  );
 }

@@ -6,8 +6,14 @@ export const TOKENIZER_CONFIG = 'tokenizer_config.json';
 export const INDEX = 'model.safetensors.index.json';
 export const SINGLE = 'model.safetensors';
 
-/** What is fetched where the repository has it. */
-export const BESIDE_WEIGHTS: readonly string[] = [CONFIG, TOKENIZER, TOKENIZER_CONFIG];
+/** What stands for tokenizer.json in older repositories. */
+export const OLDER_TOKENIZER: readonly string[] = ['vocab.json', 'merges.txt', 'added_tokens.json'];
+
+/** The small files that are fetched where the repository has them: an older tokenizer only if there is no other. */
+export function filesBeside<File>(files: ReadonlyMap<string, File>): File[] {
+  const tokenizer = files.has(TOKENIZER) ? [TOKENIZER] : OLDER_TOKENIZER;
+  return [CONFIG, ...tokenizer, TOKENIZER_CONFIG].flatMap((name) => files.get(name) ?? []);
+}
 
 /**
  * The files that a safetensors index names, each once, in the index's order.
@@ -46,30 +52,51 @@ export function liesInside(name: string): boolean {
 
 /** How much of a model a folder holds. */
 export interface Holding {
-  /** The first file that is needed and not there, if any. */
-  readonly missing: string | undefined;
+  /** What is needed and not there or damaged, in words ("lacks config.json"); undefined if all is there. */
+  readonly lack: string | undefined;
+  /** The files that are there and damaged. */
+  readonly damaged: readonly string[];
   /** Everything that Laminar ever fetches is there, the files that not every model has included. */
   readonly whole: boolean;
 }
 
+/** What a snapshot can say of one of its files. */
+export type FileState = 'absent' | 'damaged' | 'sound';
+
 /**
  * Looks at what a cached snapshot holds.
+ * @param stateOf how a file stands.
  * @param read the text of a file, undefined where it is not there.
- * @param has whether a file is there.
  */
 export async function inspectSnapshot(
-  has: (name: string) => Promise<boolean>,
+  stateOf: (name: string) => Promise<FileState>,
   read: (name: string) => Promise<string | undefined>,
 ): Promise<Holding> {
-  const index = (await has(SINGLE)) ? undefined : await read(INDEX); // of both, the single file is what is read
-  let weights = [SINGLE];
-  try {
-    if (index !== undefined) weights = readShardNames(index, INDEX);
-  } catch {
-    return { missing: INDEX, whole: false }; // a broken copy is as good as none
+  const damaged: string[] = [];
+  const isSound = async (name: string): Promise<boolean> => {
+    const state = await stateOf(name);
+    if (state === 'damaged') damaged.push(name);
+    return state === 'sound';
+  };
+  const needed = [CONFIG];
+  // Of both, the single file is what is read.
+  const hasIndex = (await stateOf(SINGLE)) === 'absent' && (await stateOf(INDEX)) !== 'absent';
+  if (hasIndex) needed.push(INDEX);
+  else needed.push(SINGLE);
+  let shards: string[] = [];
+  if (hasIndex) {
+    try {
+      shards = readShardNames((await read(INDEX)) ?? '', INDEX);
+    } catch {
+      damaged.push(INDEX);
+    }
   }
-  for (const name of [CONFIG, ...weights]) {
-    if (!(await has(name))) return { missing: name, whole: false };
-  }
-  return { missing: undefined, whole: (await has(TOKENIZER)) && (await has(TOKENIZER_CONFIG)) };
+  const lacking: string[] = [];
+  for (const name of [...needed, ...shards]) if (!(await isSound(name))) lacking.push(name);
+  const tokenizers = [await isSound(TOKENIZER), await isSound(TOKENIZER_CONFIG)];
+  for (const name of OLDER_TOKENIZER) await isSound(name);
+  const first = damaged[0] === undefined ? lacking[0] : damaged[0];
+  const lack =
+    first === undefined ? undefined : `${damaged.includes(first) ? 'has a damaged' : 'lacks'} ${first}`;
+  return { lack, damaged: [...new Set(damaged)], whole: lack === undefined && tokenizers.every(Boolean) };
 }

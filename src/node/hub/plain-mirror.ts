@@ -1,0 +1,121 @@
+import { createHash } from 'node:crypto';
+import type { HubClient } from './client.ts';
+import { fileAddress } from './download.ts';
+import { HubRefusal, unlikeTheHub } from './errors.ts';
+import type { Subject } from './errors.ts';
+import { isCommit } from './repository.ts';
+import type { RemoteFile } from './repository.ts';
+import {
+  CONFIG,
+  INDEX,
+  OLDER_TOKENIZER,
+  SINGLE,
+  TOKENIZER,
+  TOKENIZER_CONFIG,
+  readShardNames,
+} from './selection.ts';
+
+const PATIENCE = 3;
+/** The index and the largest tokenizers stay below this; only for them can a length be found out by reading. */
+const MAX_SMALL_BYTES = 64 * 2 ** 20;
+/** What the stand-in for a commit begins with, where a mirror tells none. */
+const STAND_IN = '00000000';
+
+/** What a mirror has of a model. */
+export interface MirrorListing {
+  /** The commit, or a stand-in for it that changes when a file does. */
+  readonly commit: string;
+  readonly files: ReadonlyMap<string, RemoteFile>;
+}
+
+/** Whether a snapshot's name is a stand-in rather than a commit. */
+export function isStandIn(commit: string): boolean {
+  return commit.startsWith(STAND_IN);
+}
+
+/**
+ * Finds out what a server has that holds a model's files under the hub's addresses and cannot list them: it is asked for
+ * each name that a model may have.
+ * @returns undefined if it has no config.json there
+ * @throws HubError for other refusals, HubUnreachableError without an answer
+ */
+export async function listPlainMirror(
+  client: HubClient,
+  subject: Subject,
+): Promise<MirrorListing | undefined> {
+  const files = new Map<string, RemoteFile>();
+  let commit: string | undefined;
+  const look = async (name: string): Promise<boolean> => {
+    const found = await probe(client, subject, name);
+    if (!found) return false;
+    files.set(name, found.file);
+    commit ??= found.commit;
+    return true;
+  };
+  if (!(await look(CONFIG))) return undefined;
+  if (!(await look(SINGLE)) && (await look(INDEX))) {
+    const text = new TextDecoder().decode(await readSmall(client, subject, INDEX));
+    const where = `${INDEX} of ${subject.repository} at ${subject.revision}`;
+    for (const shard of readShardNames(text, where)) await look(shard);
+  }
+  if (!(await look(TOKENIZER))) for (const name of OLDER_TOKENIZER) await look(name);
+  await look(TOKENIZER_CONFIG);
+  const words = [...files.values()].map(({ path, etag }) => `${path} ${etag}\n`).join('');
+  commit ??= STAND_IN + createHash('sha1').update(words).digest('hex').slice(STAND_IN.length);
+  return { commit, files };
+}
+
+/** What the server says of a file, by the headers that the hub sends along; undefined if it has none of that name. */
+async function probe(
+  client: HubClient,
+  subject: Subject,
+  name: string,
+): Promise<{ readonly file: RemoteFile; readonly commit: string | undefined } | undefined> {
+  const words = new Map<string, string>();
+  const answer = await client
+    .patiently({ ...subject, file: name }, PATIENCE, () =>
+      client.open(fileAddress(client, subject, subject.revision, name), subject, {}, (headers) => {
+        for (const word of ['x-repo-commit', 'x-linked-etag', 'x-linked-size', 'etag']) {
+          const value = headers.get(word);
+          if (value !== null && (word === 'etag' || !words.has(word))) words.set(word, value);
+        }
+      }),
+    )
+    .catch((error: unknown) => {
+      if (error instanceof HubRefusal && [403, 404, 410].includes(error.status)) return undefined;
+      throw error;
+    });
+  if (!answer) return undefined;
+  answer.discard();
+  // A login page answers to every address.
+  if (/text\/html/i.test(answer.headers.get('content-type') ?? ''))
+    throw unlikeTheHub(client.settings.endpoint);
+  const stated =
+    words.get('x-linked-size') ?? (answer.isCompressed ? null : answer.headers.get('content-length'));
+  const size = stated === null ? (await readSmall(client, subject, name)).length : Number(stated);
+  if (!Number.isSafeInteger(size) || size < 0) throw unlikeTheHub(client.settings.endpoint);
+  const sha = words.get('x-repo-commit') ?? '';
+  const commit = isCommit(sha) ? sha : undefined;
+  const tag = (words.get('x-linked-etag') ?? words.get('etag') ?? '').replace(/^W\/|"/g, '');
+  // Other servers' tags may look like hashes, too; only one that names commits speaks the hub's language.
+  if (commit !== undefined && /^[0-9a-f]{64}$/.test(tag))
+    return { file: { path: name, size, etag: tag, algorithm: 'sha256' }, commit };
+  if (commit !== undefined && isCommit(tag))
+    return { file: { path: name, size, etag: tag, algorithm: 'git-sha1' }, commit };
+  const known = [answer.address.href, tag, String(size), answer.headers.get('last-modified') ?? ''];
+  const etag = createHash('sha256').update(known.join('\n')).digest('hex');
+  return { file: { path: name, size, etag, algorithm: undefined, revision: subject.revision }, commit };
+}
+
+async function readSmall(
+  client: HubClient,
+  subject: Subject,
+  name: string,
+): Promise<Uint8Array<ArrayBuffer>> {
+  return client.patiently({ ...subject, file: name }, PATIENCE, async () =>
+    client.readWhole(
+      await client.open(fileAddress(client, subject, subject.revision, name), subject),
+      MAX_SMALL_BYTES,
+    ),
+  );
+}

@@ -1,0 +1,37 @@
+/** A request that failed on its way; never leaves src/node. */
+export class NetworkError extends Error {
+  /** Milliseconds that the server asked to wait, where it did. */
+  readonly retryAfter: number | undefined;
+  /** Whether the same request may succeed later. A refused certificate or a proxy without its password does not pass. */
+  readonly mayPass: boolean;
+
+  constructor(
+    message: string,
+    options: { retryAfter?: number | undefined; mayPass?: boolean; cause?: unknown } = {},
+  ) {
+    super(message, { cause: options.cause });
+    this.retryAfter = options.retryAfter;
+    this.mayPass = options.mayPass ?? true;
+  }
+}
+
+/** The code of a failed connection (ENOTFOUND, ECONNRESET, ...), or the best words that there are. */
+export function networkReason(error: unknown): string {
+  if (!(error instanceof Error)) return oneLine(String(error));
+  const { code } = error as NodeJS.ErrnoException;
+  if (code?.startsWith('UND_ERR_CONNECT_TIMEOUT')) return 'no connection in time';
+  // The HTTP library's own codes say less than its messages.
+  if (code && !code.startsWith('UND_ERR')) return oneLine(code);
+  if (error instanceof AggregateError) return networkReason(error.errors[0]);
+  return error.message === '' && error.cause !== undefined
+    ? networkReason(error.cause)
+    : oneLine(error.message);
+}
+
+/** Words of another machine without line breaks, terminal escapes or excess. */
+export function oneLine(text: string): string {
+  return text
+    .replace(/\p{Cc}+/gu, ' ')
+    .trim()
+    .slice(0, 200);
+}
