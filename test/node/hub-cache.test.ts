@@ -1,0 +1,140 @@
+import { lstat, mkdir, readFile, readdir, rm, symlink, truncate, utimes, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { describe, expect, test } from 'vitest';
+import { COMMIT, OTHER_COMMIT, addModel, singleFileModel, useHub } from '../support/hub-fixture.ts';
+import { etagOf } from '../support/hub-server.ts';
+import type { HubFile } from '../support/hub-server.ts';
+
+const hub = useHub();
+
+/** A safetensors file with one tensor of zeros. */
+function weights(bytes: number): HubFile {
+  const header = Buffer.from(
+    JSON.stringify({ a: { dtype: 'U8', shape: [bytes], data_offsets: [0, bytes] } }),
+  );
+  const length = Buffer.alloc(8);
+  length.writeBigUInt64LE(BigInt(header.length));
+  return { bytes: Buffer.concat([length, header, Buffer.alloc(bytes)]), lfs: true };
+}
+
+const FILES = singleFileModel(weights(5000));
+const inCache = (...path: string[]) => join(hub.cacheFolder, 'models--gpt2', ...path);
+
+async function expectWhole(folder: string): Promise<void> {
+  for (const name of ['config.json', 'model.safetensors', 'tokenizer.json', 'tokenizer_config.json']) {
+    expect(await readFile(join(folder, name))).toEqual(FILES[name]!.bytes);
+  }
+}
+
+describe('a file that was cut short', () => {
+  test.each([
+    ['the weights, in their data', 'model.safetensors', 3000],
+    ['the weights, in their header', 'model.safetensors', 20],
+    ['the weights, to nothing', 'model.safetensors', 0],
+    ['the configuration', 'config.json', 10],
+    ['the tokenizer', 'tokenizer.json', 5],
+  ])('%s: is fetched anew when it is used', async (_name, name, length) => {
+    addModel(hub.server, 'gpt2', FILES);
+    const { folder } = await hub.resolve('gpt2');
+    await truncate(join(folder, name), length);
+    hub.environment['HF_HUB_OFFLINE'] = '1';
+    if (!name.startsWith('tokenizer')) {
+      await expect(hub.resolve('gpt2')).rejects.toThrow(
+        `HF_HUB_OFFLINE is set and the cached copy has a damaged ${name}`,
+      );
+    }
+    Reflect.deleteProperty(hub.environment, 'HF_HUB_OFFLINE');
+    await expectWhole((await hub.resolve('gpt2', { revision: COMMIT })).folder);
+    expect(hub.notices).toEqual([`the cached ${name} of gpt2 is damaged; fetching it anew`]);
+    expect(hub.server.bodiesOf(name).length).toBe(name.startsWith('model') ? 4 : 2);
+  });
+
+  test('is fetched anew where zeros take the place of the bytes, too', async () => {
+    addModel(hub.server, 'gpt2', FILES);
+    const { folder } = await hub.resolve('gpt2');
+    for (const name of ['model.safetensors', 'config.json']) {
+      await writeFile(join(folder, name), Buffer.alloc(FILES[name]!.bytes.length));
+    }
+    await expectWhole((await hub.resolve('gpt2')).folder);
+  });
+
+  test('and does not show it is found by a thorough look, in the listing', async () => {
+    const files = { ...FILES, 'tokenizer.json': { bytes: Buffer.from('[[1],\n[2]]'), lfs: false } };
+    addModel(hub.server, 'gpt2', files);
+    const { folder } = await hub.resolve('gpt2');
+    await truncate(join(folder, 'tokenizer.json'), 5);
+    await writeFile(join(folder, 'tokenizer.json'), '[[1]]');
+    expect(await readFile((await hub.resolve('gpt2')).folder + '/tokenizer.json', 'utf8')).toBe('[[1]]');
+    await hub.resolve('gpt2', { thorough: true });
+    expect(await readFile(join(folder, 'tokenizer.json'))).toEqual(files['tokenizer.json'].bytes);
+  });
+});
+
+describe('a cache without notes', () => {
+  test('serves without a network what it holds, and says which', async () => {
+    addModel(hub.server, 'gpt2', FILES);
+    addModel(hub.server, 'gpt2', FILES, ['v1'], OTHER_COMMIT);
+    await hub.resolve('gpt2', { revision: 'v1' });
+    await hub.resolve('gpt2');
+    await rm(inCache('refs'), { recursive: true });
+    await utimes(inCache('snapshots', OTHER_COMMIT), 1e9, 1e9);
+    hub.environment['HF_HUB_OFFLINE'] = '1';
+    expect((await hub.resolve('gpt2')).revision).toBe(COMMIT);
+    expect(hub.notices).toEqual([
+      'the cache does not say which commit main of gpt2 is: using c0ffee00c0ff, which it holds',
+    ]);
+    expect((await hub.resolve('gpt2', { revision: OTHER_COMMIT.slice(0, 8) })).revision).toBe(OTHER_COMMIT);
+    await expect(hub.resolve('gpt2', { revision: 'v1' })).rejects.toThrow(/no cached copy/);
+  });
+});
+
+describe('links that lead out of the cache', () => {
+  test.each([['blobs'], ['snapshots'], ['refs'], [`snapshots/${COMMIT}`]])(
+    'nothing is written through %s',
+    async (place) => {
+      addModel(hub.server, 'gpt2', FILES);
+      const outside = join(hub.cacheFolder, '..', 'outside');
+      await mkdir(outside, { recursive: true });
+      await mkdir(join(inCache(place), '..'), { recursive: true });
+      await symlink(outside, inCache(place));
+      const attempt = hub.resolve('gpt2');
+      if (place === 'refs') {
+        await attempt; // a note that cannot be made is told, and no obstacle
+        expect(hub.notices.join()).toMatch(/cannot note main.*leads out of the cache/);
+      } else {
+        await expect(attempt).rejects.toThrow(
+          /is a link that leads out of the cache, to .*outside; remove it/,
+        );
+      }
+      expect(await readdir(outside)).toEqual([]);
+    },
+  );
+
+  test('nor through a link in the place of a partial file', async () => {
+    addModel(hub.server, 'gpt2', FILES);
+    const outside = join(hub.cacheFolder, '..', 'outside.txt');
+    await mkdir(inCache('blobs'), { recursive: true });
+    await writeFile(outside, 'mine');
+    await symlink(outside, inCache('blobs', `${etagOf(FILES['model.safetensors']!)}.incomplete`));
+    await expectWhole((await hub.resolve('gpt2')).folder);
+    expect(await readFile(outside, 'utf8')).toBe('mine');
+  });
+});
+
+test('what dead processes left of other files is kept to be resumed, or cleared away', async () => {
+  addModel(hub.server, 'gpt2', FILES);
+  await mkdir(inCache('blobs'), { recursive: true });
+  const token = (digit: number) => `laminar-00000000-1-${String(digit).repeat(12)}`;
+  const [first, second] = ['a'.repeat(64), 'b'.repeat(64)];
+  const longAgo = Date.now() / 1000 - 7200;
+  for (const name of [`${first}.${token(1)}`, `${second}.${token(1)}`, `${second}.${token(2)}`]) {
+    const path = inCache('blobs', `${name}.incomplete`);
+    await writeFile(path, 'rest');
+    await utimes(path, longAgo, longAgo);
+  }
+  await writeFile(inCache('blobs', `${first}`), 'whole');
+  await hub.resolve('gpt2');
+  const left = (await readdir(inCache('blobs'))).filter((name) => name.includes('.'));
+  expect(left).toEqual([`${second}.incomplete`]);
+  expect((await lstat(inCache('blobs', first))).size).toBe(5);
+});
