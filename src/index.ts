@@ -32,7 +32,8 @@ export type { ProfileReportOptions, ProfileSubject } from './analysis/profile-re
 export { shuffleTokens } from './analysis/shuffle.ts';
 export { chooseWindow } from './analysis/window.ts';
 export type { TokenWindow, WindowOptions } from './analysis/window.ts';
-export { buildReport, laminarVersion, profileCsv } from './analysis/report.ts';
+export { profileCsv } from './analysis/profile-csv.ts';
+export { buildReport, laminarVersion } from './analysis/report.ts';
 export type { Report, SequenceReport } from './analysis/report.ts';
 export { figures } from './analysis/figures.ts';
 export type { Figure, FigureOptions, ProfileSpectra } from './analysis/figures.ts';

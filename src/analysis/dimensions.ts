@@ -1,10 +1,11 @@
 import { InputError, NumericalError } from '../engine/errors.ts';
+import { checkThreshold } from './threshold.ts';
 
 /** How many dimensions one layer's states use: the fields of one layer in report.json. */
 export interface LayerDimensions {
   /** Components needed for the cumulative percent of variance to exceed the threshold; 0 without variance. */
   effective_dimension: number;
-  /** The zero-based index of the component that crosses the threshold; null without variance. */
+  /** effective_dimension − 1, the zero-based index that the notebook plots; null without variance. */
   effective_index: number | null;
   /** How many singular values exceed `rank_tolerance`. */
   rank: number;
@@ -12,7 +13,7 @@ export interface LayerDimensions {
   rank_tolerance: number;
   /** How many singular values lie within a factor 2 of `rank_tolerance`, where rounding could tip them over. */
   near_rank_tolerance: number;
-  /** 100 · effective_index / rank; null without variance. */
+  /** 100 · effective_dimension / rank; null where the rank is 0. */
   percent_of_rank: number | null;
   /** min(rows, columns), the number of singular values. */
   components: number;
@@ -24,6 +25,8 @@ export interface LayerDimensions {
   entropy_rank: number | null;
   /** Σσ² / σ₁²; null without variance. */
   stable_rank: number | null;
+  /** 100 · effective_index / rank, which the notebook plots; null where the rank is 0. */
+  notebook_percent: number | null;
 }
 
 /** Singular values as the GPU gives them, or as a float64 reference does. */
@@ -38,12 +41,13 @@ const float32Epsilon = 2 ** -23;
  * @returns [components], ending at 100 but for rounding; all zero where there is no variance
  */
 export function cumulativePercent(singularValues: SingularValues): Float64Array<ArrayBuffer> {
-  const total = sumOfSquares(singularValues);
   const cumulative = new Float64Array(singularValues.length);
-  if (total === 0) return cumulative;
+  const largest = singularValues[0] ?? 0;
+  if (largest === 0) return cumulative;
+  const total = sumOfSquares(singularValues, largest);
   let sum = 0;
   singularValues.forEach((value, index) => {
-    sum += (100 * value * value) / total;
+    sum += (100 * (value / largest) ** 2) / total;
     cumulative[index] = sum;
   });
   return cumulative;
@@ -90,17 +94,17 @@ export function layerDimensions(
       `${cumulative.length} cumulative percents for ${components} singular values; give one for each`,
     );
 
-  const total = sumOfSquares(singularValues);
-  if (total === 0) return withoutVariance(components);
-
   const largest = singularValues[0]!;
+  if (largest === 0) return withoutVariance(components);
+
+  const total = sumOfSquares(singularValues, largest);
   const tolerance = largest * Math.max(rows, columns) * float32Epsilon;
   const dimension = effectiveDimension(cumulative ?? cumulativePercent(singularValues), threshold);
   const rank = count(singularValues, (value) => value > tolerance);
   let sumOfFourthPowers = 0;
   let entropy = 0;
   for (const value of singularValues) {
-    const share = (value * value) / total;
+    const share = (value / largest) ** 2 / total;
     sumOfFourthPowers += share * share;
     if (share > 0) entropy -= share * Math.log(share);
   }
@@ -110,19 +114,14 @@ export function layerDimensions(
     rank,
     rank_tolerance: tolerance,
     near_rank_tolerance: count(singularValues, (value) => value >= tolerance / 2 && value <= tolerance * 2),
-    percent_of_rank: rank === 0 ? null : (100 * (dimension - 1)) / rank,
+    percent_of_rank: rank === 0 ? null : (100 * dimension) / rank,
     components,
-    top_percent: (100 * largest * largest) / total,
+    top_percent: 100 / total,
     participation_ratio: 1 / sumOfFourthPowers,
     entropy_rank: Math.exp(entropy),
-    stable_rank: total / (largest * largest),
+    stable_rank: total,
+    notebook_percent: rank === 0 ? null : (100 * (dimension - 1)) / rank,
   };
-}
-
-/** Refuses a threshold that is no percent. @throws InputError naming the flag */
-export function checkThreshold(threshold: number): void {
-  if (!(threshold >= 0 && threshold <= 100))
-    throw new InputError(`--threshold ${threshold} is no percent; give a number from 0 to 100, such as 95`);
 }
 
 function checkSpectrum(singularValues: SingularValues, rows: number, columns: number): void {
@@ -157,12 +156,14 @@ function withoutVariance(components: number): LayerDimensions {
     participation_ratio: null,
     entropy_rank: null,
     stable_rank: null,
+    notebook_percent: null,
   };
 }
 
-function sumOfSquares(values: SingularValues): number {
+/** Σ(σ/σ₁)²: squares of the values themselves may be too large or too small for float64. */
+function sumOfSquares(values: SingularValues, largest: number): number {
   let sum = 0;
-  for (const value of values) sum += value * value;
+  for (const value of values) sum += (value / largest) ** 2;
   return sum;
 }
 

@@ -1,12 +1,13 @@
 import type { ModelConfig } from '../engine/config.ts';
 import type { TensorDeclaration } from '../engine/safetensors.ts';
 import type { ProfileSpectra } from './figures.ts';
+import { jsonText } from './json.ts';
 import { sequenceNames } from './report.ts';
 import type { Report } from './report.ts';
 
-/** report.json's text. */
+/** report.json's text. @throws NumericalError if a number in it is not finite */
 export function reportJson(report: Report): string {
-  return `${JSON.stringify(report, null, 2)}\n`;
+  return jsonText(report, 'report.json');
 }
 
 /** What spectra.safetensors holds: `real.singular_values` and `shuffled.singular_values`, F32 [L + 1, min(T, d)]. */

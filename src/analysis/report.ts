@@ -205,25 +205,10 @@ export const measureNames = [
   'participation_ratio',
   'entropy_rank',
   'stable_rank',
+  'notebook_percent',
 ] as const satisfies readonly (keyof LayerDimensions)[];
 
 function pickMeasures(dimensions: LayerDimensions): LayerDimensions {
   const entries = measureNames.map((name) => [name, dimensions[name]] as const);
   return Object.fromEntries(entries) as unknown as LayerDimensions;
-}
-
-/**
- * profile.csv: a header and a row per layer and sequence, comma-separated, LF at every line's end. The measures have
- * the names that they have in report.json; null is an empty field.
- */
-export function profileCsv(report: Report): string {
-  const header = ['sequence', 'layer', ...measureNames];
-  const rows = sequenceNames.flatMap((name) =>
-    report.sequences[name].layers.map((layer) => [
-      name,
-      layer.layer,
-      ...measureNames.map((measure) => layer[measure] ?? ''),
-    ]),
-  );
-  return [header, ...rows].map((fields) => `${fields.join(',')}\n`).join('');
 }

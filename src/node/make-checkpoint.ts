@@ -1,5 +1,6 @@
 import { readdir, rm, statfs } from 'node:fs/promises';
 import { join } from 'node:path';
+import { jsonText } from '../analysis/json.ts';
 import { parseConfig } from '../engine/config.ts';
 import { FileError, InputError } from '../engine/errors.ts';
 import type { TensorPlace } from '../engine/safetensors.ts';
@@ -82,14 +83,12 @@ export async function makeCheckpoint(options: MakeCheckpointOptions): Promise<Ma
         plan.flatMap((shard) => shard.tensors.map(({ name }) => [name, shard.fileName])),
       );
       const index = { metadata: { total_size: total }, weight_map };
-      await writeFileAtomically(
-        join(out, 'model.safetensors.index.json'),
-        `${JSON.stringify(index, null, 2)}\n`,
-      );
-      files.push('model.safetensors.index.json');
+      const name = 'model.safetensors.index.json';
+      await writeFileAtomically(join(out, name), jsonText(index, name));
+      files.push(name);
     }
     // Last, for without it the folder is no model to anyone.
-    await writeFileAtomically(join(out, 'config.json'), `${JSON.stringify(config, null, 2)}\n`);
+    await writeFileAtomically(join(out, 'config.json'), jsonText(config, 'config.json'));
     files.push('config.json');
   } catch (error) {
     if (isNew) await rm(out, { recursive: true, force: true });

@@ -25,17 +25,6 @@ export function nonEmpty(flag: string): FlagParser<string> {
   };
 }
 
-/** A percentage above 0 and at most 100. @throws InputError naming the flag. */
-export function percentage(flag: string): FlagParser<number> {
-  return (text) => {
-    const value = text.trim() === '' ? NaN : Number(text);
-    if (!(value > 0 && value <= 100)) {
-      throw new InputError(`${flag} ${JSON.stringify(text)} is not a percentage above 0 and at most 100`);
-    }
-    return value;
-  };
-}
-
 const BYTE_UNITS: Readonly<Record<string, number>> = {
   '': 1,
   K: 1e3,

@@ -1,6 +1,7 @@
 import { reportJson, spectraTensors } from '../analysis/output-files.ts';
 import type { Figure } from '../analysis/figures.ts';
-import { profileCsv, sequenceNames } from '../analysis/report.ts';
+import { profileCsv } from '../analysis/profile-csv.ts';
+import { sequenceNames } from '../analysis/report.ts';
 import { button, create } from './elements.ts';
 import type { Answers } from './messages.ts';
 import { pagePart } from './page-part.ts';

@@ -47,10 +47,11 @@ describe('layerDimensions', () => {
       rank: 4,
       rank_tolerance: 4 * 10 * 2 ** -23,
       near_rank_tolerance: 0,
-      percent_of_rank: 50,
+      percent_of_rank: 75,
       components: 4,
       top_percent: 64,
       stable_rank: 25 / 16,
+      notebook_percent: 50,
     });
     expect(dimensions.participation_ratio).toBeCloseTo(625 / (256 + 16 + 16 + 1), 12);
     const entropy = -[16, 4, 4, 1].reduce((sum, part) => sum + (part / 25) * Math.log(part / 25), 0);
@@ -89,6 +90,39 @@ describe('layerDimensions', () => {
     expect(dimensions.near_rank_tolerance).toBe(2);
   });
 
+  it('is the same of a matrix times a number, however large or small', () => {
+    const values = Float64Array.of(4, 2, 2, 1);
+    const { rank_tolerance, ...measures } = layerDimensions(values, 10, 4, 95);
+    for (const factor of [1e-300, 1e-160, 1e160, 1e300]) {
+      const scaled = layerDimensions(
+        values.map((value) => value * factor),
+        10,
+        4,
+        95,
+      );
+      for (const [name, value] of Object.entries(measures))
+        expect(scaled[name as keyof typeof measures], name).toBeCloseTo(value!, 9);
+      expect(scaled.rank_tolerance / factor).toBeCloseTo(rank_tolerance, 9);
+    }
+  });
+
+  it('counts more than the rank at a threshold of 100, where the rank is not full', () => {
+    const dimensions = layerDimensions(Float32Array.of(4, 2, 2, 1e-9), 10, 4, 100);
+    expect(dimensions).toMatchObject({ effective_dimension: 4, effective_index: 3, rank: 3 });
+    expect(dimensions.percent_of_rank).toBeCloseTo(400 / 3, 9);
+    expect(dimensions.notebook_percent).toBeCloseTo(100, 9);
+  });
+
+  it('has no percents of a rank of 0', () => {
+    const dimensions = layerDimensions(Float32Array.of(1), 2 ** 23, 1, 95);
+    expect(dimensions).toMatchObject({
+      effective_dimension: 1,
+      rank: 0,
+      percent_of_rank: null,
+      notebook_percent: null,
+    });
+  });
+
   it('finds equal shares to be as many dimensions as there are components', () => {
     const dimensions = layerDimensions(new Float32Array(64).fill(3), 64, 100, 95);
     expect(dimensions.effective_dimension).toBe(61);
@@ -113,6 +147,7 @@ describe('layerDimensions', () => {
       participation_ratio: null,
       entropy_rank: null,
       stable_rank: null,
+      notebook_percent: null,
     });
     expect([...cumulativePercent(singularValues)]).toEqual(Array(singularValues.length).fill(0));
   });

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { buildReport, laminarVersion, profileCsv } from '../../src/analysis/report.ts';
+import { buildReport, laminarVersion } from '../../src/analysis/report.ts';
 import type { ReportParts } from '../../src/analysis/report.ts';
 import { InputError } from '../../src/engine/errors.ts';
 import { version } from '../../package.json' with { type: 'json' };
@@ -56,6 +56,7 @@ describe('buildReport', () => {
       'participation_ratio',
       'entropy_rank',
       'stable_rank',
+      'notebook_percent',
     ]);
     expect(Object.keys(report.timings_ms)).toEqual(['load', 'forward', 'spectrum', 'total']);
     expect(JSON.parse(JSON.stringify(report))).toEqual(report);
@@ -90,31 +91,5 @@ describe('buildReport', () => {
     const parts = { ...makeReport(hand, hand, 4), timings: {} } as unknown as ReportParts;
     const empty = { ids: [], maxLogSoftmax: [], layers: [] };
     expect(() => buildReport({ ...parts, sequences: { real: empty, shuffled: empty } })).toThrow(InputError);
-  });
-});
-
-describe('profileCsv', () => {
-  it('has a header and a row per sequence and layer, with nothing where the report has null', () => {
-    const lines = profileCsv(makeReport(hand, hand, 4)).split('\n');
-    expect(lines[0]).toBe(
-      'sequence,layer,effective_dimension,effective_index,rank,rank_tolerance,near_rank_tolerance,' +
-        'percent_of_rank,components,top_percent,participation_ratio,entropy_rank,stable_rank',
-    );
-    expect(lines.map((line) => line.split(',').slice(0, 5).join())).toEqual([
-      'sequence,layer,effective_dimension,effective_index,rank',
-      'real,0,3,2,3',
-      'real,1,0,,0',
-      'shuffled,0,3,2,3',
-      'shuffled,1,0,,0',
-      '',
-    ]);
-    expect(lines[2]).toBe('real,1,0,,0,0,0,,3,,,,');
-  });
-
-  it('keeps every digit of a number', () => {
-    const report = makeReport(hand, hand, 4);
-    const [header, first] = profileCsv(report).split('\n') as [string, string];
-    const column = header.split(',').indexOf('entropy_rank');
-    expect(Number(first.split(',')[column])).toBe(report.sequences.real.layers[0]!.entropy_rank);
   });
 });

@@ -33,8 +33,9 @@ const cases: readonly Case[] = [
   ['profile --tokens 2.5', 2, /--tokens "2\.5"/],
   ['profile --start -1', 2, /--start "?-1/],
   ['profile --seed x', 2, /--seed "x"/],
-  ['profile --threshold 0', 2, /--threshold "0".*above 0/],
-  ['profile --threshold 101', 2, /--threshold "101".*at most 100/],
+  ['profile --threshold 0.95', 2, /--threshold 0\.95 .*was 95 meant\? Give 95 .*or 0\.95%/],
+  ['spectrum --threshold 1 any.npy', 2, /--threshold 1 .*was 100 meant\?/],
+  ['profile --threshold 101', 2, /--threshold 101 is not a percent; give a number from 0 to 100/],
   ['profile --tokens 257', 2, /--tokens 257.*context of 256/],
   ['profile --start 999999999', 2, /too short/],
   [

@@ -87,7 +87,7 @@ it('measures a float64 matrix in a .npy file, and prints a table without --json'
   expect(answer.stable_rank).toBeCloseTo(1.25, 4);
   await rename(join(cwd, 'cross.npy'), join(cwd, 'cross'));
   const table = await laminar(['spectrum', 'cross'], { cwd });
-  expect(table.stdout).toMatch(/^ +0 +2 +2 of 2 +50\.0 +80\.0/m);
+  expect(table.stdout).toMatch(/^ +0 +2 +2 of 2 +100\.0 +80\.0/m);
 });
 
 it('a file of several tensors is a wrong usage that lists them', async () => {

@@ -1,5 +1,5 @@
 import { expect, it } from 'vitest';
-import { byteCount, nonEmpty, percentage, wholeNumber } from '../../src/node/options.ts';
+import { byteCount, nonEmpty, wholeNumber } from '../../src/node/options.ts';
 
 it('reads whole numbers, and names what is none', () => {
   const parse = wholeNumber('--seed', 1);
@@ -8,14 +8,6 @@ it('reads whole numbers, and names what is none', () => {
     expect(() => parse(text)).toThrow(`--seed ${JSON.stringify(text)} is not a whole number of at least 1`);
   }
   expect(() => parse('9007199254740992')).toThrow(/--seed 9007199254740992 is too large/);
-});
-
-it('reads percentages above 0 and up to 100', () => {
-  const parse = percentage('--threshold');
-  expect(['95', '99.9', '1e2'].map(parse)).toEqual([95, 99.9, 100]);
-  for (const text of ['', '0', '-1', '101', 'NaN', 'abc', 'Infinity', '5%']) {
-    expect(() => parse(text)).toThrow(`--threshold ${JSON.stringify(text)} is not a percentage`);
-  }
 });
 
 it('reads byte counts with decimal and binary units', () => {

@@ -1,7 +1,7 @@
 import type { Browser } from 'playwright-core';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { figures } from '../../src/analysis/figures.ts';
-import { profileCsv } from '../../src/analysis/report.ts';
+import { profileCsv } from '../../src/analysis/profile-csv.ts';
 import type { Report } from '../../src/analysis/report.ts';
 import { decodeFloats } from '../../src/engine/decode.ts';
 import { bytesSource } from '../../src/engine/files.ts';

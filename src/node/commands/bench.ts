@@ -2,6 +2,7 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { Command } from 'commander';
+import { jsonText } from '../../analysis/json.ts';
 import { planProfile } from '../../analysis/plan.ts';
 import { profileReport } from '../../analysis/profile-report.ts';
 import { few } from '../../analysis/quantities.ts';
@@ -87,7 +88,7 @@ export function addBenchCommand(program: Command, context: CommandContext): void
     .action(async (flags: BenchFlags) => {
       const result = await bench(flags, context);
       context.terminal.endStages();
-      process.stdout.write(flags.json ? `${JSON.stringify(result, null, 2)}\n` : describe(result));
+      process.stdout.write(flags.json ? jsonText(result, 'bench') : describe(result));
     });
 }
 

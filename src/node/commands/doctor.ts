@@ -1,5 +1,6 @@
 import type { Command } from 'commander';
 import packageJson from '../../../package.json' with { type: 'json' };
+import { jsonText } from '../../analysis/json.ts';
 import { formatBytes } from '../../analysis/quantities.ts';
 import type { AdapterReport } from '../../engine/gpu/gpu.ts';
 import { describeAdapter } from '../../engine/gpu/open.ts';
@@ -41,7 +42,7 @@ export function addDoctorCommand(program: Command, _context: CommandContext): vo
     .option('--json', 'print JSON')
     .action(async ({ json }: { json?: boolean }) => {
       const diagnosis = await diagnose();
-      process.stdout.write(json ? `${JSON.stringify(diagnosis, null, 2)}\n` : describe(diagnosis));
+      process.stdout.write(json ? jsonText(diagnosis, 'doctor') : describe(diagnosis));
       if (!diagnosis.adapter) throw new NoAdapterError(diagnosis.attempts);
     });
 }

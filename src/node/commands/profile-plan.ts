@@ -1,3 +1,4 @@
+import { jsonText } from '../../analysis/json.ts';
 import { planProfile } from '../../analysis/plan.ts';
 import type { ProfilePlan } from '../../analysis/plan.ts';
 import { sequenceNames } from '../../analysis/report.ts';
@@ -70,7 +71,7 @@ function toJson(plan: ProfilePlan, { id, tokens, adapter, memoryLimit }: PlanSub
     read_bytes: plan.reads,
     operations,
   };
-  return `${JSON.stringify(answer, null, 2)}\n`;
+  return jsonText(answer, 'plan');
 }
 
 function toTable(plan: ProfilePlan, { id, tokens, adapter, memoryLimit }: PlanSubject): string {

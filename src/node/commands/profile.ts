@@ -5,13 +5,14 @@ import { reportJson } from '../../analysis/output-files.ts';
 import { profileReport } from '../../analysis/profile-report.ts';
 import { profileDefaults, sequenceNames } from '../../analysis/report.ts';
 import type { Report } from '../../analysis/report.ts';
+import { readThreshold } from '../../analysis/threshold.ts';
 import { Checkpoint } from '../../engine/checkpoint.ts';
 import { weightSizes } from '../../engine/memory.ts';
 import { defaultModel } from '../bundled.ts';
 import { folderFiles } from '../files.ts';
 import { checkWritableFolder } from '../folders.ts';
 import { findModel } from '../model-source.ts';
-import { nonEmpty, percentage, wholeNumber } from '../options.ts';
+import { nonEmpty, wholeNumber } from '../options.ts';
 import { writeProfileFiles } from '../profile-files.ts';
 import { formatTable } from '../table.ts';
 import { readTokens } from '../token-source.ts';
@@ -39,7 +40,7 @@ export function addProfileCommand(program: Command, context: CommandContext): vo
     .option(
       '--threshold <percent>',
       'variance that the effective dimension exceeds',
-      percentage('--threshold'),
+      readThreshold,
       profileDefaults.threshold,
     )
     .option('--revision <name>', 'branch, tag or commit on the hub')

@@ -1,13 +1,16 @@
 import type { Command } from 'commander';
 import { layerDimensions } from '../../analysis/dimensions.ts';
 import { spectrumScratch } from '../../analysis/profile.ts';
+import { jsonText } from '../../analysis/json.ts';
+import { profileDefaults } from '../../analysis/report.ts';
 import type { LayerReport } from '../../analysis/report.ts';
 import { computeSpectra } from '../../analysis/spectrum.ts';
 import type { MatrixView } from '../../analysis/spectrum/matrix-view.ts';
+import { readThreshold } from '../../analysis/threshold.ts';
 import type { Gpu } from '../../engine/gpu/gpu.ts';
 import { openMatrices } from '../matrix-source.ts';
 import type { MatrixSource } from '../matrix-source.ts';
-import { nonEmpty, percentage } from '../options.ts';
+import { nonEmpty } from '../options.ts';
 import { formatTable } from '../table.ts';
 import type { CommandContext } from './context.ts';
 
@@ -37,8 +40,8 @@ export function addSpectrumCommand(program: Command, context: CommandContext): v
     .option(
       '--threshold <percent>',
       'variance that the effective dimension exceeds',
-      percentage('--threshold'),
-      95,
+      readThreshold,
+      profileDefaults.threshold,
     )
     .option('--json', 'print JSON')
     .action(async (file: string, flags: SpectrumFlags) => {
@@ -95,7 +98,7 @@ async function measureSlices(
 /** A matrix gives its fields beside its shape; a stack gives them a slice, under `layers`. */
 function toJson({ tensor, rows, columns, isStack }: MatrixSource, slices: readonly SliceSpectrum[]): string {
   const answer = isStack ? { layers: slices } : slices[0];
-  return `${JSON.stringify({ tensor, rows, columns, ...answer }, null, 2)}\n`;
+  return jsonText({ tensor, rows, columns, ...answer }, 'spectrum');
 }
 
 function toTable(source: MatrixSource, slices: readonly SliceSpectrum[], threshold: number): string {
