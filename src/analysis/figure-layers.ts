@@ -5,18 +5,21 @@ import {
   hoverRule,
   lineEncoding,
   notice,
+  ofBoth,
   pointEncoding,
+  pointMark,
   runLine,
   sequenceSeries,
 } from './figure-style.ts';
-import { few } from './quantities.ts';
+import { formatPercent } from './quantities.ts';
 import type { Figure, Layer, PositionX, PositionY, Series } from './figure-style.ts';
 import { sequenceNames } from './report.ts';
-import type { LayerReport, Report } from './report.ts';
+import type { LayerReport, Report, SequenceName } from './report.ts';
+import { countedComponents } from './threshold.ts';
 
 /** The rank of every layer's states, real and shuffled. */
 export function rankFigure(report: Report): Figure {
-  const title = 'Maximum possible dimensionality';
+  const title = 'Rank of each layer';
   const values = sequenceNames.flatMap((series) =>
     report.sequences[series].layers.map(({ layer, rank }) => ({ series, layer, rank })),
   );
@@ -26,68 +29,81 @@ export function rankFigure(report: Report): Figure {
     field: 'rank',
     type: 'quantitative',
     title: `Rank (at most ${components})`,
-    scale: { domain: rankDomain(values.map(({ rank }) => rank)), nice: false },
-    axis: { format: 'd', tickMinStep: 1 },
+    // From zero to the most that there can be: closely framed, a difference of one would look like a cliff.
+    scale: { domain: [0, components * 1.05], nice: false },
+    axis: { format: 'd', tickMinStep: 1, tickCount: 8 },
+  };
+  const range = (name: SequenceName) => {
+    const ranks = report.sequences[name].layers.map(({ rank }) => rank);
+    const [lowest, highest] = [Math.min(...ranks), Math.max(...ranks)];
+    return lowest === highest ? String(lowest) : `${lowest} to ${highest}`;
   };
   const specification: TopLevelSpec = {
-    ...frame(title, [runLine(report)]),
+    ...frame(title, [runLine(report), `rank ${ofBoth(range)}, at most ${components}`]),
     layer: [...linesWithPoints(values, x, y, sequenceSeries), layerHover(report)],
   };
   return { name: 'rank', title, specification };
 }
 
 const shareSeries: readonly Series[] = [
-  { label: 'real, % of rank', colour: colours.realShare, dash: [1, 0], shape: 'square', size: 45 },
+  {
+    label: 'real, % of rank',
+    colour: colours.realShare,
+    dash: [1, 0],
+    shape: 'square',
+    size: 40,
+    isOpen: false,
+  },
   {
     label: 'shuffled, % of rank',
     colour: colours.shuffledShare,
     dash: [2, 3],
     shape: 'triangle-up',
-    size: 22,
+    size: 110,
+    isOpen: true,
   },
 ];
 
-/**
- * The index of the component that crosses the threshold, per layer (left), and the same as a percent of the layer's
- * rank (right).
- */
+/** The effective dimension of every layer (left), and the same as a percent of the layer's rank (right). */
 export function effectiveDimensionFigure(report: Report): Figure {
-  const title = 'Effective dimensionality';
+  const title = 'Effective dimension of each layer';
   const series = [...sequenceSeries, ...shareSeries];
   const rows = sequenceNames.flatMap((name, place) =>
-    report.sequences[name].layers.flatMap((measured) => {
-      const { layer, effective_index: index, percent_of_rank: percent, rank } = measured;
-      return index === null || percent === null
-        ? []
-        : [{ series: name, layer, index, rank, share: shareSeries[place]!.label, percent }];
-    }),
+    report.sequences[name].layers.map((measured) => ({
+      series: name,
+      layer: measured.layer,
+      dimension: measured.effective_dimension,
+      rank: measured.rank,
+      share: shareSeries[place]!.label,
+      percent: measured.percent_of_rank,
+    })),
   );
+  const shares = rows.map((row) => ({ ...row, series: row.share }));
+  const percents = rows.flatMap(({ percent }) => (percent === null ? [] : [percent]));
   const x = layerAxis(report);
   const left: PositionY = {
-    field: 'index',
+    field: 'dimension',
     type: 'quantitative',
-    title: `Effective dimensionality (index at ${report.threshold}%)`,
-    scale: { domain: [0, topOfIndexAxis(rows)], nice: true },
+    title: 'Effective dimension',
+    scale: { domain: [0, topOfDimensionAxis(rows)], nice: true },
     axis: { format: 'd', tickMinStep: 1, tickCount: 8 },
   };
   const right: PositionY = {
     field: 'percent',
     type: 'quantitative',
-    title: '% max dimensionality',
-    scale: { domain: [0, 100], nice: false },
+    title: 'Percent of rank',
+    // Over 100 where all components are counted and the rank is not full.
+    scale: { domain: [0, Math.max(100, ...percents)], nice: false },
     axis: { orient: 'right', grid: false, tickCount: 6 },
   };
-  const shares = rows.map((row) => ({ ...row, series: row.share }));
   const specification: TopLevelSpec = {
-    ...frame(title, [
-      runLine(report),
-      `component that passes ${report.threshold}% of the variance, and its % of the rank`,
-    ]),
+    ...frame(title, [runLine(report), countedComponents(report.threshold)]),
     layer: [
       {
         layer: [
           ...linesWithPoints(rows, x, left, series),
-          rows.length === 0 ? notice('no variance in any layer') : layerHover(report),
+          layerHover(report),
+          ...(percents.length === 0 ? [notice('no variance in any layer')] : []),
         ],
       },
       { layer: linesWithPoints(shares, x, right, series, 1.5) },
@@ -98,11 +114,12 @@ export function effectiveDimensionFigure(report: Report): Figure {
 }
 
 /**
- * Where the rank is the same in all layers, a percent of it is the index in another unit: two axes of like proportion
- * would draw the same curve twice. The percents reach from 0 to 100, so the indices keep clear of 0 to the rank.
+ * Where the rank is the same in all layers, a percent of it is the dimension in another unit: two axes of like
+ * proportion would draw the same curve twice. The percents reach from 0 to 100, so the dimensions keep clear of 0 to the
+ * rank.
  */
-function topOfIndexAxis(rows: readonly { readonly index: number; readonly rank: number }[]): number {
-  const highest = Math.max(1, ...rows.map(({ index }) => index)) * 1.05;
+function topOfDimensionAxis(rows: readonly { readonly dimension: number; readonly rank: number }[]): number {
+  const highest = Math.max(1, ...rows.map(({ dimension }) => dimension)) * 1.05;
   const rank = Math.max(1, ...rows.map((row) => row.rank));
   return highest > 0.7 * rank ? 1.5 * rank : highest;
 }
@@ -120,7 +137,7 @@ function linesWithPoints(
     { data, mark: { type: 'line', strokeWidth }, encoding: { x, y, ...lineEncoding(series) } },
     {
       data,
-      mark: { type: 'point', filled: true, opacity: 1 },
+      mark: pointMark,
       encoding: { x, y, ...pointEncoding(series, many ? 0.4 : 1) },
     },
   ];
@@ -136,22 +153,11 @@ function layerAxis(report: Report): PositionX {
   };
 }
 
-/**
- * The ranks are nearly all alike: from zero they would be one flat line, and closely framed a difference of one would
- * look like a cliff. So the axis spans at least a tenth of the highest.
- */
-function rankDomain(ranks: readonly number[]): [number, number] {
-  const highest = Math.max(1, ...ranks);
-  const lowest = Math.min(...ranks);
-  const margin = Math.max(1, highest * 0.02);
-  return [Math.max(0, Math.floor(Math.min(lowest - margin, highest * 0.9))), Math.ceil(highest + margin)];
-}
-
 function layerHover(report: Report): Layer {
   const describe = (layer: LayerReport | undefined) => {
-    if (layer === undefined || layer.effective_index === null) return 'no variance';
-    const { effective_dimension: dimension, effective_index: index, percent_of_rank: percent, rank } = layer;
-    return `${dimension} dimensions (index ${index}), ${few(percent, 3)}% of rank ${rank}`;
+    if (layer === undefined || layer.effective_dimension === 0) return 'no variance';
+    const { effective_dimension: dimension, percent_of_rank: percent, rank } = layer;
+    return `effective dimension ${dimension}, ${formatPercent(percent)}% of rank ${rank}`;
   };
   const rows = report.sequences.real.layers.map((real, place) => ({
     layer: real.layer,

@@ -9,10 +9,11 @@ import {
   notice,
   ofBoth,
   pointEncoding,
+  pointMark,
   runLine,
   sequenceSeries,
 } from './figure-style.ts';
-import { few } from './quantities.ts';
+import { few, formatPercent } from './quantities.ts';
 import type { Figure, Layer, PositionX, PositionY } from './figure-style.ts';
 import { sequenceNames } from './report.ts';
 import type { Report, SequenceName } from './report.ts';
@@ -22,7 +23,7 @@ export type LayerSpectra = Readonly<Record<SequenceName, SingularValues>>;
 
 /** One layer's singular values on a logarithmic axis, real and shuffled, the effective dimension marked. */
 export function singularValuesFigure(report: Report, spectra: LayerSpectra, layer: number): Figure {
-  const title = 'Singular values spectrum';
+  const title = `Singular values of layer ${layer}`;
   const rows = componentRows(spectra);
   const positive = rows.filter(({ value }) => value > 0);
   const tolerance = report.sequences.real.layers[layer]!.rank_tolerance;
@@ -36,7 +37,7 @@ export function singularValuesFigure(report: Report, spectra: LayerSpectra, laye
     type: 'quantitative',
     title: 'Singular value',
     scale: { type: 'log', domain, nice: false },
-    axis: { format: '~g', values: logarithmicTicks(domain) },
+    axis: { labelExpr: tickLabel, values: logarithmicTicks(domain) },
   };
   const specification: TopLevelSpec = {
     ...frame(title, subtitle(report, layer)),
@@ -49,7 +50,7 @@ export function singularValuesFigure(report: Report, spectra: LayerSpectra, laye
       },
       {
         data: { values: markedRows(report, layer, positive) },
-        mark: { type: 'point', filled: true, opacity: 1, clip: true },
+        mark: { ...pointMark, clip: true },
         encoding: { x, y, ...pointEncoding(sequenceSeries, 1.5) },
       },
       positive.length === 0 ? notice('no variance in this layer') : componentHover(spectra),
@@ -60,7 +61,7 @@ export function singularValuesFigure(report: Report, spectra: LayerSpectra, laye
 
 /** One layer's cumulative percent of variance, real and shuffled, with the threshold and the effective dimension. */
 export function cumulativeFigure(report: Report, spectra: LayerSpectra, layer: number): Figure {
-  const title = 'Cumulative singular values';
+  const title = `Cumulative variance of layer ${layer}`;
   const rows = componentRows(spectra);
   const varied = rows.filter(({ cumulative }) => cumulative > 0);
   const x = componentAxis(rows.length / 2);
@@ -81,7 +82,7 @@ export function cumulativeFigure(report: Report, spectra: LayerSpectra, layer: n
       },
       {
         data: { values: markedRows(report, layer, varied) },
-        mark: { type: 'point', filled: true, opacity: 1 },
+        mark: pointMark,
         encoding: { x, y, ...pointEncoding(sequenceSeries, 1.5) },
       },
       varied.length === 0 ? notice('no variance in this layer') : componentHover(spectra),
@@ -122,7 +123,7 @@ function componentAxis(components: number): PositionX {
     field: 'component',
     type: 'quantitative',
     title: 'Component',
-    scale: { domain: [0, Math.max(2, components)], nice: false, padding: 8 },
+    scale: { domain: [1, Math.max(2, components)], nice: false, padding: 8 },
     axis: { format: 'd', tickMinStep: 1, tickCount: 8 },
   };
 }
@@ -132,6 +133,10 @@ function logarithmicDomain(rows: readonly ComponentRow[], lowest: number): [numb
   const highest = Math.max(...rows.map(({ value }) => value));
   return [lowest / 2, highest * 1.5];
 }
+
+/** Of a tick: 0.5, 20, 1e-7. */
+const tickLabel =
+  "datum.value >= 0.001 && datum.value < 100000 ? format(datum.value, '~g') : format(datum.value, '~e')";
 
 /** Powers of ten, and 2 and 5 times them where they are few; every second or third power where they are many. */
 function logarithmicTicks([low, high]: readonly [number, number]): number[] {
@@ -161,7 +166,7 @@ function labelledRule(field: string, value: number, label: string): Layer[] {
 function componentHover(spectra: LayerSpectra): Layer {
   const cumulative = { real: cumulativePercent(spectra.real), shuffled: cumulativePercent(spectra.shuffled) };
   const describe = (name: SequenceName, index: number) =>
-    `${few(spectra[name][index]!)}, cumulative ${few(cumulative[name][index]!)}%`;
+    `${few(spectra[name][index]!)}, cumulative ${formatPercent(cumulative[name][index]!)}%`;
   const rows = Array.from(spectra.real, (_, index) => ({
     component: index + 1,
     real: describe('real', index),
@@ -178,6 +183,6 @@ function subtitle(report: Report, layer: number): string[] {
   const dimension = (name: SequenceName) => report.sequences[name].layers[layer]!.effective_dimension;
   const finding = sequenceNames.every((name) => dimension(name) === 0)
     ? 'no variance'
-    : `past ${report.threshold}% of the variance at ${ofBoth((name) => String(dimension(name) || 'none'))}`;
-  return [runLine(report), `layer ${layer} of ${report.model.layers} · ${finding}`];
+    : `effective dimension at ${report.threshold}% of the variance: ${ofBoth((name) => String(dimension(name)))}`;
+  return [runLine(report), `layer ${layer} of ${report.model.layers}`, finding];
 }

@@ -34,13 +34,22 @@ export interface Series {
   /** Lengths of dashes and gaps; [1, 0] is solid. */
   readonly dash: readonly number[];
   readonly shape: string;
-  /** Area of its points; the shuffled ones are smaller, so that a real one shows beneath. */
+  /** Area of its points. */
   readonly size: number;
+  /** Shuffled points are open and larger, so that both show where a real one lies on the same place. */
+  readonly isOpen: boolean;
 }
 
 export const sequenceSeries: readonly Series[] = [
-  { label: 'real', colour: colours.real, dash: [1, 0], shape: 'circle', size: 70 },
-  { label: 'shuffled', colour: colours.shuffled, dash: [7, 4], shape: 'diamond', size: 35 },
+  { label: 'real', colour: colours.real, dash: [1, 0], shape: 'circle', size: 45, isOpen: false },
+  {
+    label: 'shuffled',
+    colour: colours.shuffled,
+    dash: [7, 4],
+    shape: 'diamond',
+    size: 130,
+    isOpen: true,
+  },
 ];
 
 /** The encodings that tell series apart by colour and dash, on a line; together they are one legend below. */
@@ -61,19 +70,18 @@ export function lineEncoding(series: readonly Series[]): Encoding {
   };
 }
 
+/** How points are drawn; `pointEncoding` gives them their colours. */
+export const pointMark = { type: 'point', filled: false, opacity: 1, strokeWidth: 1.5 } as const;
+
 /** The encodings that tell series apart by colour, shape and size, on points; the lines' legend stands for them. */
 export function pointEncoding(series: readonly Series[], scale = 1): Encoding {
-  const domain = series.map(({ label }) => label);
+  const bySeries = <Value>(value: (of: Series) => Value) =>
+    series.map((of) => ({ test: is(of.label), value: value(of) }));
   return {
-    color: { ...seriesField, scale: { domain, range: series.map(({ colour }) => colour) } },
-    shape: {
-      condition: series.map(({ label, shape }) => ({ test: is(label), value: shape })),
-      value: 'circle',
-    },
-    size: {
-      condition: series.map(({ label, size }) => ({ test: is(label), value: size * scale })),
-      value: 0,
-    },
+    stroke: { condition: bySeries(({ colour }) => colour), value: grey },
+    fill: { condition: bySeries(({ colour, isOpen }) => (isOpen ? 'transparent' : colour)), value: grey },
+    shape: { condition: bySeries(({ shape }) => shape), value: 'circle' },
+    size: { condition: bySeries(({ size }) => size * scale), value: 0 },
   };
 }
 
@@ -142,10 +150,10 @@ export function ofBoth(number: (name: SequenceName) => string): string {
 
 /** The end of a long folder path is what tells models apart. */
 function shortened(id: string): string {
-  return id.length <= 40 ? id : `…${id.slice(-39)}`;
+  return id.length <= 64 ? id : `…${id.slice(-63)}`;
 }
 
-/** A line of text in the middle of an empty plot. */
+/** A line of text in the middle of a plot that has nothing else to show. */
 export function notice(text: string): Layer {
   return {
     data: { values: [{}] },

@@ -13,6 +13,20 @@ export function grouped(value: number): string {
   return String(value).replace(/\B(?=(\d{3})+$)/g, ',');
 }
 
+/** A number with so many decimals, and a true minus sign. */
+export function fixed(value: number, decimals: number): string {
+  return value.toFixed(decimals).replace('-', '−');
+}
+
+/**
+ * A percent as people read it, with one decimal; a dash for null. What is less than 100 but would round to it says so:
+ * `> 99.9`.
+ */
+export function formatPercent(percent: number | null): string {
+  if (percent === null) return '–';
+  return percent < 100 && percent >= 99.95 ? '> 99.9' : percent.toFixed(1);
+}
+
 /** A number with a few significant digits, as a tooltip shows it; a dash for null. */
 export function few(value: number | null, digits = 4): string {
   return value === null ? '–' : String(Number(value.toPrecision(digits))).replace('-', '−');

@@ -31,3 +31,10 @@ export function readThreshold(text: string): number {
   }
   return threshold;
 }
+
+/** What the effective dimension counts, for people. Nothing is over 100%, so all components are counted there. */
+export function countedComponents(threshold: number): string {
+  return threshold >= 100
+    ? 'all components, whatever they hold of the variance'
+    : `components that hold over ${threshold}% of the variance`;
+}

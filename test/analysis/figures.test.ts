@@ -81,11 +81,11 @@ describe.each([
 
   it('are the five, by name and title', () => {
     expect(drawn.map(({ name, title }) => [name, title])).toEqual([
-      ['max-log-softmax', 'Maximum token probabilities'],
-      ['singular-values', 'Singular values spectrum'],
-      ['cumulative', 'Cumulative singular values'],
-      ['rank', 'Maximum possible dimensionality'],
-      ['effective-dimension', 'Effective dimensionality'],
+      ['max-log-softmax', 'Log-probability of the most likely next token'],
+      ['singular-values', expect.stringMatching(/^Singular values of layer \d+$/)],
+      ['cumulative', expect.stringMatching(/^Cumulative variance of layer \d+$/)],
+      ['rank', 'Rank of each layer'],
+      ['effective-dimension', 'Effective dimension of each layer'],
     ]);
   });
 
@@ -114,16 +114,83 @@ function rowsWith(value: unknown, field: string): Record<string, unknown>[] {
 }
 
 describe('figures', () => {
-  it('plot the effective index and the percent of the rank of every layer', async () => {
-    const { report, spectra } = await goldenProfile('alice-gpt2');
-    const figure = figures(report, spectra).find(({ name }) => name === 'effective-dimension')!;
-    const rows = rowsWith(figure.specification, 'index');
-    for (const layer of report.sequences.shuffled.layers) {
-      const { effective_index: index, percent_of_rank: percent } = layer;
+  const effectiveDimension = ({ report, spectra }: Profile) =>
+    figures(report, spectra).find(({ name }) => name === 'effective-dimension')!;
+
+  it('plot the effective dimension, a count, and its percent of the rank in every layer', async () => {
+    const profile = await goldenProfile('alice-gpt2');
+    const rows = rowsWith(effectiveDimension(profile).specification, 'dimension');
+    for (const layer of profile.report.sequences.shuffled.layers) {
+      const { effective_dimension: dimension, rank } = layer;
       expect(rows).toContainEqual(
-        expect.objectContaining({ series: 'shuffled', layer: layer.layer, index, percent }),
+        expect.objectContaining({
+          series: 'shuffled',
+          layer: layer.layer,
+          dimension,
+          percent: (100 * dimension) / rank,
+        }),
       );
     }
+  });
+
+  it('leave a gap in the percents, not 0%, where a layer has no variance', () => {
+    const sequence: FixtureSequence = {
+      ids: [5, 6, 7],
+      maxLogSoftmax: [-0.8, -1, -0.2],
+      spectra: [Float32Array.of(5, 3, 1), new Float32Array(3), Float32Array.of(5, 4, 1)],
+    };
+    const rows = rowsWith(effectiveDimension(profileOf(sequence, sequence, 8)).specification, 'percent');
+    const real = rows.filter(({ series }) => series === 'real, % of rank').slice(0, 3);
+    expect(real.map(({ layer, dimension, percent }) => [layer, dimension, percent])).toEqual([
+      [0, 2, (100 * 2) / 3],
+      [1, 0, null],
+      [2, 2, (100 * 2) / 3],
+    ]);
+  });
+
+  it('never say the zero-based index', async () => {
+    const { report, spectra } = await goldenProfile('alice-gpt2');
+    expect(JSON.stringify(figures(report, spectra))).not.toMatch(/index/i);
+  });
+
+  it('keep a percent beyond 100 inside the axis, at a threshold of 100 and a rank that is not full', async () => {
+    const profile = await goldenProfile('alice-gpt2', 100);
+    const percents = profile.report.sequences.real.layers.map((layer) => layer.percent_of_rank!);
+    expect(Math.max(...percents)).toBeGreaterThan(100);
+    const text = JSON.stringify(effectiveDimension(profile).specification);
+    expect(text).toContain(`"domain":[0,${Math.max(...percents)}]`);
+    expect(text).toContain('all components');
+  });
+
+  it('show the rank from zero to the most there can be', async () => {
+    const { report, spectra } = await goldenProfile('alice-gpt2');
+    const rank = figures(report, spectra).find(({ name }) => name === 'rank')!;
+    expect(JSON.stringify(rank.specification)).toContain(`"domain":[0,${128 * 1.05}]`);
+    expect(JSON.stringify(rank.specification.title)).toContain('rank 127 to 128 (real)');
+  });
+
+  it('draw a model without a head: no density, and the other figures', async () => {
+    const { report, spectra } = await goldenProfile('alice-gpt2');
+    const headless = structuredClone(report) as unknown as Record<'sequences', Record<string, object>>;
+    for (const name of ['real', 'shuffled'])
+      Object.assign(headless.sequences[name]!, { max_log_softmax: null });
+    const drawn = figures(headless as unknown as Report, spectra);
+    expect(drawn).toHaveLength(5);
+    expect(JSON.stringify(drawn[0]!.specification.title)).toContain('this model has no head');
+    for (const figure of drawn) expect(compileStrictly(figure).warnings).toEqual([]);
+  });
+
+  it('frame equal values no closer than rounding deserves', () => {
+    const sequence: FixtureSequence = {
+      ids: [5, 5, 5, 5],
+      maxLogSoftmax: [-2.3162699, -2.3162697, -2.3162695, -2.3162694],
+      spectra: [Float32Array.of(5, 3, 1, 0)],
+    };
+    const { report, spectra } = profileOf(sequence, sequence, 48);
+    const [, first, last] = /"domain":\[(-[\d.]+),(-[\d.]+)\],"nice":true/.exec(
+      JSON.stringify(figures(report, spectra)[0]!.specification),
+    )!;
+    expect(Number(last) - Number(first)).toBeGreaterThan(0.09);
   });
 
   it('say the threshold in full, and that a layer has no variance', async () => {
@@ -133,7 +200,7 @@ describe('figures', () => {
     };
     const [, spectrum, cumulative, , effective] = await subtitles('alice-gpt2');
     for (const text of [spectrum, cumulative, effective]) expect(text).toContain('99.9995% of the variance');
-    expect((await subtitles('gpt2-one-token'))[1]).toContain('layer 1 of 3 · no variance');
+    expect((await subtitles('gpt2-one-token'))[1]).toContain('"layer 1 of 3","no variance"');
   });
 
   it('plot densities at the left edges of their bins', async () => {

@@ -1,0 +1,21 @@
+import { expect, it } from 'vitest';
+import { few, fixed, formatPercent } from '../../src/analysis/quantities.ts';
+
+it('formats percents with one decimal, and never rounds up to all', () => {
+  expect([0, 36.71875, 99.94, 99.95, 99.99999, 100, 100.787].map(formatPercent)).toEqual([
+    '0.0',
+    '36.7',
+    '99.9',
+    '> 99.9',
+    '> 99.9',
+    '100.0',
+    '100.8',
+  ]);
+  expect(formatPercent(null)).toBe('–');
+});
+
+it('formats numbers with a true minus sign', () => {
+  expect(fixed(-1.4, 2)).toBe('−1.40');
+  expect(few(-0.00012345, 3)).toBe('−0.000123');
+  expect(few(null)).toBe('–');
+});
