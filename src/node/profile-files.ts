@@ -1,3 +1,4 @@
+import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { figures } from '../analysis/figures.ts';
 import type { ProfileSpectra } from '../analysis/figures.ts';
@@ -11,19 +12,21 @@ import type { StageProgress } from './terminal.ts';
 
 /**
  * Writes a profile's files into a folder, each whole or not at all, report.json last: where it stands, the others do.
+ * @param options.replaces another run's report is there: it goes first, so that it never stands beside files of this run
  * @throws FileError if one cannot be written
  */
 export async function writeProfileFiles(
   folder: string,
   report: Report,
   spectra: ProfileSpectra,
-  options: { signal: AbortSignal; onProgress: StageProgress },
+  options: { replaces: boolean; signal: AbortSignal; onProgress: StageProgress },
 ): Promise<void> {
-  const { signal, onProgress } = options;
+  const { replaces, signal, onProgress } = options;
   // Drawing takes Vega, which the other commands need not load.
   const { renderPng, renderSvg } = await import('./render.ts');
   const specifications = figures(report, spectra);
   const total = specifications.length + 1;
+  if (replaces) await rm(join(folder, 'report.json'), { force: true });
   for (const [index, { name, specification }] of specifications.entries()) {
     signal.throwIfAborted();
     onProgress(index, total);

@@ -1,4 +1,4 @@
-import { few } from '../analysis/quantities.ts';
+import { few, formatPercent } from '../analysis/quantities.ts';
 import { Pcg32 } from '../analysis/shuffle.ts';
 import { create, createSvg, element } from './elements.ts';
 import { Stopped } from './engine-client.ts';
@@ -145,8 +145,8 @@ function describe({ bars, words, drawing }: Panel, measured: CloudSpectrum): voi
       ];
     }),
   );
-  const percent = few(cumulativePercent[0]!, 3);
-  const sentence = `rank ${rank} · effective dimension ${effectiveDimension} · the first direction holds ${percent} % of the variance`;
+  const percent = formatPercent(cumulativePercent[0]!);
+  const sentence = `rank ${rank} · effective dimension ${effectiveDimension} · the first direction holds ${percent}% of the variance`;
   // What has not changed need not be read out again.
   if (words.textContent !== sentence) words.textContent = sentence;
   drawing.setAttribute('aria-label', `${drawing.parentElement!.firstChild!.textContent!}: ${sentence}`);

@@ -1,4 +1,4 @@
-import { few } from '../analysis/quantities.ts';
+import { few, formatPercent } from '../analysis/quantities.ts';
 import { sequenceNames } from '../analysis/report.ts';
 import type { LayerReport, Report } from '../analysis/report.ts';
 import { button, create } from './elements.ts';
@@ -6,7 +6,7 @@ import { button, create } from './elements.ts';
 const columns: readonly (readonly [title: string, value: (layer: LayerReport) => string])[] = [
   ['effective', ({ effective_dimension: dimension }) => String(dimension)],
   ['rank', ({ rank }) => String(rank)],
-  ['% of rank', ({ percent_of_rank: percent }) => (percent === null ? '–' : percent.toFixed(1))],
+  ['% of rank', ({ percent_of_rank: percent }) => formatPercent(percent)],
   ['participation', ({ participation_ratio: ratio }) => few(ratio, 3)],
   ['entropy', ({ entropy_rank: rank }) => few(rank, 3)],
   ['stable', ({ stable_rank: rank }) => few(rank, 3)],
@@ -39,7 +39,12 @@ export function layerTable(report: Report, onLayer: (layer: number) => void): HT
   return create(
     'table',
     {},
-    create('caption', {}, 'State 0 is the embedding, state L the last block after the final norm.'),
+    create(
+      'caption',
+      {},
+      'Layer 0 is the embedding; the last layer is the last block after the final norm. ' +
+        '% of rank is 100 times the effective dimension over the rank.',
+    ),
     create(
       'thead',
       {},

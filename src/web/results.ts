@@ -1,6 +1,7 @@
 import { figures } from '../analysis/figures.ts';
 import { grouped } from '../analysis/quantities.ts';
 import type { Report } from '../analysis/report.ts';
+import { countedComponents } from '../analysis/threshold.ts';
 import { addDownloads, downloadFigure } from './downloads.ts';
 import { button, create, element } from './elements.ts';
 import { FigureView } from './figure-view.ts';
@@ -83,11 +84,11 @@ function summary({ model, text, threshold, sequences, adapter, timings_ms: timin
   const length = sequences.real.ids.length;
   const window = text
     ? `tokens ${grouped(text.start)} to ${grouped(text.start + length - 1)} of ${text.source}`
-    : `${length} token ids`;
+    : `${length} token ${length === 1 ? 'id' : 'ids'}`;
   const seconds = (milliseconds: number) => `${(milliseconds / 1000).toFixed(1)} s`;
   return (
     `${model.id} (${model.architecture}, ${model.layers} layers of width ${model.width}), ${window}. ` +
-    `Effective dimension: the components that hold over ${threshold} % of the variance. ` +
+    `Effective dimension: ${countedComponents(threshold)}. ` +
     `Load ${seconds(timings.load)}, forward ${seconds(timings.forward)}, spectrum ${seconds(timings.spectrum)}, on ` +
     `${adapter.description}${adapter.software ? ' (no hardware GPU: the CPU computes)' : ''}.`
   );

@@ -1,6 +1,9 @@
 import { profileDefaults } from '../analysis/report.ts';
+import { readThreshold } from '../analysis/threshold.ts';
+import { InputError } from '../engine/errors.ts';
 import { element } from './elements.ts';
 import type { ModelChoice, RunRequest, TextChoice } from './messages.ts';
+import { pageSentence } from './page-words.ts';
 
 /** A field of the form holds something that cannot be meant; the message is a sentence. */
 export class FieldError extends Error {
@@ -43,7 +46,7 @@ export class RunForm {
       tokens: numberIn('tokens', 'Length', { least: 1, isWhole: true }),
       start: numberIn('start', 'Start', { least: 0, isWhole: true }),
       seed: numberIn('seed', 'Seed', { least: 0, isWhole: true }) ?? profileDefaults.seed,
-      threshold: numberIn('threshold', 'Threshold', { least: 0, most: 100 }) ?? profileDefaults.threshold,
+      threshold: readThresholdField(),
       gpuMemory: megabytes === undefined ? undefined : megabytes * 1e6,
     };
   }
@@ -126,23 +129,31 @@ function readText(): TextChoice {
   }
 }
 
+/** The threshold as the command reads it; its default where the field is empty. */
+function readThresholdField(): number {
+  const field = input('threshold');
+  const text = field.value.trim();
+  if (text === '') return profileDefaults.threshold;
+  try {
+    return readThreshold(text);
+  } catch (error) {
+    if (!(error instanceof InputError)) throw error;
+    throw new FieldError(field, pageSentence(error.message));
+  }
+}
+
 /** A number field's value; undefined where it is empty. */
 function numberIn(
   id: string,
   label: string,
-  {
-    least,
-    most = Number.MAX_SAFE_INTEGER,
-    isWhole = false,
-  }: { least: number; most?: number; isWhole?: boolean },
+  { least, isWhole = false }: { least: number; isWhole?: boolean },
 ): number | undefined {
   const field = input(id);
   if (field.value === '' && !field.validity.badInput) return undefined;
   const value = field.valueAsNumber;
-  if (!(value >= least && value <= most) || (isWhole && !Number.isSafeInteger(value))) {
+  if (!(value >= least && value <= Number.MAX_SAFE_INTEGER) || (isWhole && !Number.isSafeInteger(value))) {
     const kind = isWhole ? 'a whole number' : 'a number';
-    const range = most < Number.MAX_SAFE_INTEGER ? `from ${least} to ${most}` : `of at least ${least}`;
-    throw new FieldError(field, `${label} must be ${kind} ${range}.`);
+    throw new FieldError(field, `${label} must be ${kind} of at least ${least}.`);
   }
   return value;
 }

@@ -1,4 +1,4 @@
-import { mkdir, readdir, readFile, stat, writeFile } from 'node:fs/promises';
+import { mkdir, readdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import type { Report } from '../../src/analysis/report.ts';
@@ -80,7 +80,7 @@ async function expectGolden(folder: string, model: string): Promise<Report> {
 describe('laminar profile', () => {
   it('writes what DESIGN names for alice-gpt2, equal to the golden answers, with a table on stdout', async () => {
     const { folder, result } = await profileGolden('alice-gpt2', []);
-    const out = join(folder, 'out', 'alice-gpt2');
+    const out = join(folder, 'out', 'alice-gpt2-ids-ids');
     const report = await expectGolden(out, 'alice-gpt2');
     expect(report.text).toBeNull();
     expect(report.seed).toBe(28);
@@ -162,11 +162,31 @@ describe('laminar profile', () => {
     expect(real.ids).toEqual(Array.from(golden!.ids.subarray(0, 9)));
     expect(shuffled.ids).not.toEqual(real.ids);
     expect([...shuffled.ids].sort()).toEqual([...real.ids].sort());
-    expect((await stat(join(folder, 'out', 'alice-gpt2', 'report.json'))).isFile()).toBe(true);
 
     const other = await run('--seed', '29', '--start', String(report.text!.start));
     expect(other.sequences.real.ids).toEqual(real.ids);
     expect(other.sequences.shuffled.ids).not.toEqual(shuffled.ids);
+    expect((await readdir(join(folder, 'out'))).sort()).toEqual([
+      'alice-gpt2-start-28517-tokens-9-seed-29',
+      'alice-gpt2-tokens-9',
+    ]);
+  });
+
+  it('repeats a run in its folder, and overwrites the report of another run with --force alone', async () => {
+    const cwd = await temporaryFolder();
+    await writeFile(join(cwd, 'ids.json'), '[1, 2, 3]');
+    const run = (...extra: string[]) =>
+      laminar(['profile', '--ids', 'ids.json', '--out', 'there', ...extra], { cwd });
+    const seedOf = async () =>
+      (JSON.parse(await readFile(join(cwd, 'there', 'report.json'), 'utf8')) as Report).seed;
+    for (let repeat = 0; repeat < 2; repeat += 1) expect((await run()).code).toBe(0);
+    const refused = await run('--seed', '29');
+    expect(complaints(refused)).toBe(
+      'laminar: there: holds the report of another run (seed 28, not 29); give --out FOLDER to keep both, or --force to overwrite it',
+    );
+    expect([refused.code, refused.stdout, await seedOf()]).toEqual([1, '', 28]);
+    const forced = await run('--seed', '29', '--force');
+    expect([complaints(forced), forced.code, await seedOf()]).toEqual(['', 0, 29]);
   });
 
   it('--plan says what a run would need, and does not run', async () => {

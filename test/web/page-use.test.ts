@@ -83,7 +83,7 @@ test('a click on a figure, a row of the table and the list each choose the layer
   await spectrum.filter({ hasText: 'layer 0 of 6' }).waitFor();
   await expect
     .poll(() => effective.locator('.tooltip:visible').textContent())
-    .toMatch(/Layer0Real\d+ dimensions/);
+    .toMatch(/Layer0Realeffective dimension \d+, [\d.]+% of rank \d+/);
   expect(await page.locator('#table tr.chosen th').textContent()).toBe('0');
 });
 
@@ -182,7 +182,9 @@ describe('other texts', () => {
     ],
     ['bundled', 'Length', '257', /Length 257 is more than the model's context of 256/],
     ['bundled', 'Length', '1.5', 'Length must be a whole number of at least 1.'],
-    ['bundled', 'Threshold (%)', '101', 'Threshold must be a number from 0 to 100.'],
+    ['bundled', 'Threshold (%)', '101', /^Threshold 101 is not a percent; give a number from 0 to 100/],
+    ['bundled', 'Threshold (%)', 'most', /^Threshold "most" is not a percent/],
+    ['bundled', 'Threshold (%)', '0.95', /^Threshold 0\.95 is at most 1, .* was 95 meant\? .*0\.95%\.$/],
     ['bundled', 'GPU memory (MB)', '1', /GPU memory/],
   ])('%s, %s %s: a sentence that says what to do', async (kind, label, value, sentence) => {
     await chooseText(kind);

@@ -1,6 +1,8 @@
+import { join } from 'node:path';
 import type { Command } from 'commander';
 import { bundledModels } from '../../analysis/bundled.ts';
 import { profileDefaults } from '../../analysis/report.ts';
+import { nonEmpty } from '../options.ts';
 import type { CommandContext } from './context.ts';
 import { describeProfile, profileToFiles } from './profile.ts';
 
@@ -9,9 +11,15 @@ export function addDemoCommand(program: Command, context: CommandContext): void 
   program
     .command('demo')
     .description('profile the two bundled models into out/')
-    .action(async () => {
+    .option('--out <folder>', 'where the two folders go', nonEmpty('--out'), 'out')
+    .option('--force', 'overwrite the reports of other runs')
+    .action(async ({ out, force = false }: { out: string; force?: boolean }) => {
       for (const [index, name] of bundledModels.entries()) {
-        const { report, folder } = await profileToFiles(name, profileDefaults, context);
+        const { report, folder } = await profileToFiles(
+          name,
+          { ...profileDefaults, out: join(out, name), force },
+          context,
+        );
         process.stdout.write(`${index > 0 ? '\n' : ''}${describeProfile(report, folder)}`);
       }
     });

@@ -3,28 +3,30 @@ import type { Command } from 'commander';
 import type { ProfileSpectra } from '../../analysis/figures.ts';
 import { reportJson } from '../../analysis/output-files.ts';
 import { profileReport } from '../../analysis/profile-report.ts';
+import { formatPercent } from '../../analysis/quantities.ts';
 import { profileDefaults, sequenceNames } from '../../analysis/report.ts';
 import type { Report } from '../../analysis/report.ts';
-import { readThreshold } from '../../analysis/threshold.ts';
+import { shuffleTokens } from '../../analysis/shuffle.ts';
+import { countedComponents, readThreshold } from '../../analysis/threshold.ts';
 import { Checkpoint } from '../../engine/checkpoint.ts';
 import { weightSizes } from '../../engine/memory.ts';
 import { defaultModel } from '../bundled.ts';
 import { folderFiles } from '../files.ts';
 import { checkWritableFolder } from '../folders.ts';
 import { findModel } from '../model-source.ts';
+import type { ModelSource } from '../model-source.ts';
 import { nonEmpty, wholeNumber } from '../options.ts';
 import { writeProfileFiles } from '../profile-files.ts';
+import { claimFolder, defaultFolder } from '../run-folder.ts';
+import type { RunFlags } from '../run-folder.ts';
 import { formatTable } from '../table.ts';
 import { readTokens } from '../token-source.ts';
-import type { TokenFlags } from '../token-source.ts';
 import type { CommandContext } from './context.ts';
 import { printPlan } from './profile-plan.ts';
 
-export interface ProfileFlags extends TokenFlags {
-  readonly seed: number;
-  readonly threshold: number;
-  readonly revision?: string;
+export interface ProfileFlags extends RunFlags {
   readonly out?: string;
+  readonly force?: boolean;
   readonly json?: boolean;
   readonly plan?: boolean;
 }
@@ -44,7 +46,12 @@ export function addProfileCommand(program: Command, context: CommandContext): vo
       profileDefaults.threshold,
     )
     .option('--revision <name>', 'branch, tag or commit on the hub')
-    .option('--out <folder>', 'where the files go (default: out/MODEL)', nonEmpty('--out'))
+    .option(
+      '--out <folder>',
+      'where the files go (default: out/MODEL, and what differs from the defaults)',
+      nonEmpty('--out'),
+    )
+    .option('--force', 'overwrite the report of another run')
     .option('--json', 'print report.json on stdout')
     .option('--plan', 'only say what the run would need: memory, bytes read, operations')
     .action(async (model: string, flags: ProfileFlags) => {
@@ -83,32 +90,44 @@ export async function profileToFiles(
 ): Promise<{ report: Report; folder: string }> {
   const { terminal, signal } = context;
   const source = await findModel(reference, { revision: flags.revision, signal, terminal });
-  const folder = flags.out ?? join('out', source.id);
+  const folder = flags.out ?? defaultFolder(source.id, flags);
   await checkWritableFolder(join(folder, 'figures'));
-  const { report, spectra } = await profileModel(source, flags, context);
-  await writeProfileFiles(folder, report, spectra, { signal, onProgress: terminal.stage('figures') });
+  const { report, spectra, replaces } = await profileModel(source, folder, flags, context);
+  await writeProfileFiles(folder, report, spectra, {
+    replaces,
+    signal,
+    onProgress: terminal.stage('figures'),
+  });
   terminal.endStages();
   return { report, folder };
 }
 
 async function profileModel(
-  source: Awaited<ReturnType<typeof findModel>>,
+  source: ModelSource,
+  folder: string,
   flags: ProfileFlags,
   context: CommandContext,
-): Promise<{ report: Report; spectra: ProfileSpectra }> {
+): Promise<{ report: Report; spectra: ProfileSpectra; replaces: boolean }> {
   const { terminal, signal } = context;
-  const { seed, threshold } = flags;
+  const { id, revision } = source;
+  const { seed, threshold, force = false } = flags;
   const started = performance.now();
   const files = folderFiles(source.folder);
   const checkpoint = await Checkpoint.open(files);
   try {
-    const { text, ...tokens } = await readTokens(flags, files, checkpoint.config, signal);
+    const { config } = checkpoint;
+    const {
+      text,
+      real,
+      shuffled = shuffleTokens(real, seed),
+    } = await readTokens(flags, files, config, signal);
+    const ids = { real, shuffled };
+    const replaces = await claimFolder(folder, { id, revision, config, text, ids, seed, threshold }, force);
     using gpu = await context.openGpu(weightSizes(checkpoint).all);
-    const { id, revision } = source;
-    return await profileReport(
+    const profile = await profileReport(
       gpu,
       checkpoint,
-      { id, revision, tokens, text, seed, started },
+      { id, revision, tokens: ids, text, seed, started },
       {
         threshold,
         signal,
@@ -117,6 +136,7 @@ async function profileModel(
         onSpectrum: terminal.stage('spectrum'),
       },
     );
+    return { ...profile, replaces };
   } finally {
     await checkpoint.close();
   }
@@ -128,24 +148,23 @@ export function describeProfile(report: Report, folder: string): string {
   const length = report.sequences.real.ids.length;
   const from = text
     ? `tokens ${text.start} to ${text.start + length - 1} of ${text.source}`
-    : `${length} token ids`;
+    : `${length} token ${length === 1 ? 'id' : 'ids'}`;
   const header = ['layer', ...sequenceNames.flatMap(() => ['effective', 'rank', '% of rank'])];
   const rows = report.sequences.real.layers.map(({ layer }) => [
     String(layer),
     ...sequenceNames.flatMap((name) => {
       const measured = report.sequences[name].layers[layer]!;
-      const percent = measured.percent_of_rank;
       return [
         String(measured.effective_dimension),
         String(measured.rank),
-        percent === null ? '–' : percent.toFixed(1),
+        formatPercent(measured.percent_of_rank),
       ];
     }),
   ]);
   const seconds = (milliseconds: number) => `${(milliseconds / 1000).toFixed(2)} s`;
   return [
     `${model.id} (${model.architecture}, ${model.layers} layers of width ${model.width}), ${from}\n`,
-    `Effective dimension: components that hold over ${threshold} % of the variance.\n\n`,
+    `Effective dimension: ${countedComponents(threshold)}.\n\n`,
     formatTable(header, rows, [
       ['', 1],
       ['real', 3],

@@ -2,11 +2,12 @@ import type { Command } from 'commander';
 import { layerDimensions } from '../../analysis/dimensions.ts';
 import { spectrumScratch } from '../../analysis/profile.ts';
 import { jsonText } from '../../analysis/json.ts';
+import { formatPercent } from '../../analysis/quantities.ts';
 import { profileDefaults } from '../../analysis/report.ts';
 import type { LayerReport } from '../../analysis/report.ts';
 import { computeSpectra } from '../../analysis/spectrum.ts';
 import type { MatrixView } from '../../analysis/spectrum/matrix-view.ts';
-import { readThreshold } from '../../analysis/threshold.ts';
+import { countedComponents, readThreshold } from '../../analysis/threshold.ts';
 import type { Gpu } from '../../engine/gpu/gpu.ts';
 import { openMatrices } from '../matrix-source.ts';
 import type { MatrixSource } from '../matrix-source.ts';
@@ -108,12 +109,12 @@ function toTable(source: MatrixSource, slices: readonly SliceSpectrum[], thresho
     String(slice.layer),
     String(slice.effective_dimension),
     `${slice.rank} of ${slice.components}`,
-    figures(slice.percent_of_rank),
-    figures(slice.top_percent),
+    formatPercent(slice.percent_of_rank),
+    formatPercent(slice.top_percent),
     figures(slice.participation_ratio),
     figures(slice.entropy_rank),
     figures(slice.stable_rank, 2),
   ]);
-  const title = `${source.name}: ${source.rows} rows of ${source.columns}; effective dimension at ${threshold} % of the variance`;
+  const title = `${source.name}: ${source.rows} rows of ${source.columns}; effective dimension: ${countedComponents(threshold)}`;
   return `${title}\n${formatTable(header, rows)}`;
 }

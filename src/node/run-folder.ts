@@ -1,0 +1,124 @@
+import { readFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { profileDefaults, sequenceNames } from '../analysis/report.ts';
+import type { Report, SequenceName, TextReport } from '../analysis/report.ts';
+import type { ModelConfig } from '../engine/config.ts';
+import { FileError } from '../engine/errors.ts';
+import { fileErrorFrom, systemErrorCode } from './file-errors.ts';
+import type { TokenFlags } from './token-source.ts';
+
+/** The flags that name a run's folder, beside its model. */
+export interface RunFlags extends TokenFlags {
+  readonly seed: number;
+  readonly threshold: number;
+  readonly revision?: string;
+}
+
+/** The revision of a model of the hub where none is asked for. */
+const USUAL_REVISION = 'main';
+/** Of each part of a folder's name; file systems take 255 bytes in all. */
+const LONGEST_PART = 40;
+
+/**
+ * The folder of a run that names none: out/MODEL, and what differs from the defaults, such as
+ * out/alice-gpt2-text-rabbit-tokens-64-seed-29.
+ */
+export function defaultFolder(modelId: string, flags: RunFlags): string {
+  const { text, ids, tokens, start, seed, threshold, revision } = flags;
+  const parts: readonly (readonly [name: string, value: string | number | undefined])[] = [
+    ['revision', revision === USUAL_REVISION ? undefined : revision],
+    ['text', text && baseName(text)],
+    ['ids', ids && baseName(ids)],
+    ['start', start],
+    ['tokens', tokens],
+    ['seed', seed === profileDefaults.seed ? undefined : seed],
+    ['threshold', threshold === profileDefaults.threshold ? undefined : threshold],
+  ];
+  const suffix = parts
+    .map(([name, value]) => (value === undefined ? '' : `-${name}-${plain(value)}`))
+    .join('');
+  return join('out', `${modelId}${suffix}`);
+}
+
+/** A file's or an address's last part, without its ending. */
+function baseName(path: string): string {
+  const name =
+    path
+      .replace(/[?#].*$/, '')
+      .split(/[\\/]+/)
+      .filter(Boolean)
+      .at(-1) ?? '';
+  return name.replace(/(.)\.[^.]*$/, '$1');
+}
+
+/** A value as a part of a folder's name: letters, digits, dots and dashes. */
+function plain(value: string | number): string {
+  const text = String(value)
+    .normalize('NFC')
+    .replace(/[^\p{L}\p{M}\p{N}._]+/gu, '-')
+    .replace(/^[-.]+|[-.]+$/g, '');
+  return Array.from(text).slice(0, LONGEST_PART).join('') || 'other';
+}
+
+/** What makes two runs the same: they give the same numbers, but for rounding and what a model's files hold. */
+export interface RunIdentity {
+  readonly id: string;
+  readonly revision: string | null;
+  readonly config: Pick<ModelConfig, 'architecture' | 'layers' | 'width' | 'heads' | 'vocabulary'>;
+  readonly text: TextReport | null;
+  readonly ids: Readonly<Record<SequenceName, ArrayLike<number>>>;
+  readonly seed: number;
+  readonly threshold: number;
+}
+
+/**
+ * Refuses, before long work, a folder that holds another run's report. The same run may be repeated.
+ * @param force whether to take the folder all the same
+ * @returns whether another run's report is there, to be removed before this run's files are written
+ * @throws FileError naming the folder, what differs and what to do
+ */
+export async function claimFolder(folder: string, run: RunIdentity, force: boolean): Promise<boolean> {
+  const path = join(folder, 'report.json');
+  const text = await readFile(path, 'utf8').catch((error: unknown) => {
+    const code = systemErrorCode(error);
+    if (code === 'ENOENT' || code === 'ENOTDIR') return undefined;
+    throw fileErrorFrom(error, path, 'read the file');
+  });
+  const difference = text === undefined ? undefined : differenceFrom(text, run);
+  if (difference !== undefined && !force)
+    throw new FileError(
+      `${folder}: holds the report of another run (${difference}); give --out FOLDER to keep both, or --force to overwrite it`,
+    );
+  return difference !== undefined;
+}
+
+/** What tells the run of a report.json from this one, in words; undefined where nothing does. */
+function differenceFrom(reportText: string, run: RunIdentity): string | undefined {
+  try {
+    return firstDifference(JSON.parse(reportText) as Report, run);
+  } catch {
+    return 'its report.json cannot be read'; // not JSON, or without the fields of a report
+  }
+}
+
+function firstDifference(report: Report, run: RunIdentity): string | undefined {
+  const { model, text, sequences } = report;
+  const shapeOf = ({ architecture, layers, width, heads, vocabulary }: RunIdentity['config']) =>
+    `${architecture} of ${layers} layers, width ${width}, ${heads} heads, vocabulary ${vocabulary}`;
+  const facts: readonly (readonly [name: string, before: unknown, now: unknown])[] = [
+    ['model', model.id, run.id],
+    ['revision', model.revision, run.revision],
+    ['model', shapeOf(model), shapeOf(run.config)],
+    ['threshold', report.threshold, run.threshold],
+    ['seed', report.seed, run.seed],
+    ['tokens', sequences.real.ids.length, run.ids.real.length],
+    ['start', text?.start, run.text?.start],
+  ];
+  for (const [name, before, now] of facts)
+    if (before !== now) return `${name} ${String(before ?? 'none')}, not ${String(now ?? 'none')}`;
+  if (text?.sha256 !== run.text?.sha256) return 'of another text';
+  const isSame = sequenceNames.every(
+    (name) => sequences[name].ids.join() === Array.from(run.ids[name]).join(),
+  );
+  return isSame ? undefined : 'of other tokens';
+}

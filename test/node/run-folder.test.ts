@@ -1,0 +1,99 @@
+import { readFile, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { describe, expect, it } from 'vitest';
+import { reportJson } from '../../src/analysis/output-files.ts';
+import type { Report } from '../../src/analysis/report.ts';
+import { FileError } from '../../src/engine/errors.ts';
+import { claimFolder, defaultFolder } from '../../src/node/run-folder.ts';
+import type { RunIdentity } from '../../src/node/run-folder.ts';
+import { makeReport } from '../support/report-fixture.ts';
+import { temporaryFolder } from './temporary-folder.ts';
+
+const usual = { seed: 28, threshold: 95 };
+
+describe('defaultFolder', () => {
+  it.each([
+    [{}, 'alice-gpt2'],
+    [{ seed: 29 }, 'alice-gpt2-seed-29'],
+    [{ threshold: 99.5 }, 'alice-gpt2-threshold-99.5'],
+    [{ revision: 'main' }, 'alice-gpt2'],
+    [{ revision: 'refs/pr/1' }, 'alice-gpt2-revision-refs-pr-1'],
+    [{ start: 0, tokens: 64 }, 'alice-gpt2-start-0-tokens-64'],
+    [{ text: '../books/White Rabbit.txt' }, 'alice-gpt2-text-White-Rabbit'],
+    [{ text: 'C:\\books\\été.txt' }, 'alice-gpt2-text-été'],
+    [{ text: 'https://example.org/a/b.txt?raw=1#top' }, 'alice-gpt2-text-b'],
+    [{ text: '..' }, 'alice-gpt2-text-other'],
+    [{ ids: 'my/ids.json' }, 'alice-gpt2-ids-ids'],
+    [{ text: 'x'.repeat(300) }, `alice-gpt2-text-${'x'.repeat(40)}`],
+  ])('of %j is out/%s', (flags, name) => {
+    expect(defaultFolder('alice-gpt2', { ...usual, ...flags })).toBe(join('out', name));
+  });
+
+  it('keeps the owner of a model of the hub as a folder', () => {
+    expect(defaultFolder('EleutherAI/pythia-70m', { ...usual, seed: 1 })).toBe(
+      join('out', 'EleutherAI', 'pythia-70m-seed-1'),
+    );
+  });
+});
+
+describe('claimFolder', () => {
+  const sequence = { ids: [5, 7, 5], maxLogSoftmax: [-1, -0.5, -0.25], spectra: [Float32Array.of(4, 2, 2)] };
+  const shuffled = { ...sequence, ids: [7, 5, 5] };
+  const report = makeReport(sequence, shuffled, 4);
+  const run: RunIdentity = {
+    id: report.model.id,
+    revision: null,
+    config: report.model,
+    text: report.text,
+    ids: { real: Int32Array.from(sequence.ids), shuffled: Int32Array.from(shuffled.ids) },
+    ...usual,
+  };
+  const folderWith = async (content: string): Promise<string> => {
+    const folder = await temporaryFolder();
+    await writeFile(join(folder, 'report.json'), content);
+    return folder;
+  };
+
+  it('takes a folder that is not there, is empty or holds the same run', async () => {
+    const folder = await temporaryFolder();
+    expect(await claimFolder(join(folder, 'new'), run, false)).toBe(false);
+    expect(await claimFolder(folder, run, false)).toBe(false);
+    expect(await claimFolder(await folderWith(reportJson(report)), run, false)).toBe(false);
+    const elsewhere = { ...report.text!, source: 'the/same/alice.txt' };
+    expect(await claimFolder(await folderWith(reportJson(report)), { ...run, text: elsewhere }, false)).toBe(
+      false,
+    );
+  });
+
+  it.each<[Partial<RunIdentity>, RegExp]>([
+    [{ id: 'other' }, /model alice-gpt2, not other/],
+    [{ revision: 'abc' }, /revision none, not abc/],
+    [{ config: { ...report.model, layers: 7 } }, /model gpt2 of 0 layers.*, not gpt2 of 7 layers/],
+    [{ seed: 29 }, /seed 28, not 29/],
+    [{ threshold: 90 }, /threshold 95, not 90/],
+    [{ ids: { real: [5], shuffled: [5] } }, /tokens 3, not 1/],
+    [{ text: { ...report.text!, start: 4 } }, /start 28517, not 4/],
+    [{ text: { ...report.text!, sha256: 'f' } }, /of another text/],
+    [{ text: null }, /start 28517, not none/],
+    [{ ids: { ...run.ids, real: [5, 7, 6] } }, /of other tokens/],
+    [{ ids: { ...run.ids, shuffled: [5, 5, 7] } }, /of other tokens/],
+  ])('refuses another run: %j', async (other, difference) => {
+    const content = reportJson(report);
+    const folder = await folderWith(content);
+    const claim = claimFolder(folder, { ...run, ...other }, false);
+    await expect(claim).rejects.toThrow(FileError);
+    await expect(claim).rejects.toThrow(difference);
+    await expect(claim).rejects.toThrow(/give --out FOLDER to keep both, or --force to overwrite it$/);
+    expect(await claimFolder(folder, { ...run, ...other }, true)).toBe(true);
+    expect(await readFile(join(folder, 'report.json'), 'utf8')).toBe(content);
+  });
+
+  it.each(['', '{', '[]', '{}', 'null', JSON.stringify({ model: {} } as Partial<Report>)])(
+    'refuses a report.json that is not a report: %s',
+    async (content) => {
+      const folder = await folderWith(content);
+      await expect(claimFolder(folder, run, false)).rejects.toThrow(/another run \(.*cannot be read\)/);
+      expect(await claimFolder(folder, run, true)).toBe(true);
+    },
+  );
+});
