@@ -4,15 +4,17 @@ import findNonfiniteSource from '../shaders/find-nonfinite.wgsl?raw';
 import foldLogSoftmaxSource from '../shaders/fold-log-softmax.wgsl?raw';
 import layerNormSource from '../shaders/layer-norm.wgsl?raw';
 import matrixProductSource from '../shaders/matrix-product.wgsl?raw';
+import matrixProductLanesSource from '../shaders/matrix-product-lanes.wgsl?raw';
 import rotarySource from '../shaders/rotary.wgsl?raw';
+import activationSnippet from '../shaders/snippets/activation.wgsl?raw';
+import packedWeightsSnippet from '../shaders/snippets/packed-weights.wgsl?raw';
 import { defineKernel } from './gpu/kernel.ts';
 import type { Dtype } from './gpu/tensor.ts';
 
 /** The kernels of the forward pass: what each binds. What each computes stands at the head of its .wgsl file. */
 
-export const matrixProduct = defineKernel({
-  name: 'matrix-product',
-  source: matrixProductSource,
+/** What every variant of the matrix product binds and is told. */
+const productFace = {
   bindings: { input: 'read', weight: 'read', bias: 'read', output: 'read_write' },
   uniforms: {
     rows: 'u32',
@@ -23,17 +25,27 @@ export const matrixProduct = defineKernel({
     outputStride: 'u32',
     firstColumn: 'u32',
     firstWeight: 'u32',
+    columnStep: 'u32',
+    innerStep: 'u32',
+    hasBias: 'u32',
+    accumulate: 'u32',
+    activation: 'u32',
   },
-  constants: [
-    'threadsX',
-    'threadsY',
-    'weightFormat',
-    'transposed',
-    'hasBias',
-    'accumulate',
-    'activation',
-    'staged',
-  ],
+  includes: [packedWeightsSnippet, activationSnippet],
+} as const;
+
+export const matrixProduct = defineKernel({
+  ...productFace,
+  name: 'matrix-product',
+  source: matrixProductSource,
+  constants: ['threadsX', 'threadsY', 'weightFormat', 'transposed', 'staged'],
+});
+
+export const matrixProductLanes = defineKernel({
+  ...productFace,
+  name: 'matrix-product-lanes',
+  source: matrixProductLanesSource,
+  constants: ['weightFormat'],
 });
 
 export const layerNorm = defineKernel({
@@ -46,6 +58,7 @@ export const layerNorm = defineKernel({
 export const embed = defineKernel({
   name: 'embed',
   source: embedSource,
+  includes: [packedWeightsSnippet],
   bindings: { indices: 'read', table: 'read', output: 'read_write' },
   uniforms: { rows: 'u32', width: 'u32', firstIndex: 'u32', firstRow: 'u32', tableRows: 'u32' },
   constants: ['weightFormat', 'accumulate'],

@@ -5,7 +5,8 @@ import { rowRanges } from './gpu/gpu.ts';
 import type { BufferRange } from './gpu/kernel.ts';
 import type { Recorder } from './gpu/recorder.ts';
 import type { Tensor } from './gpu/tensor.ts';
-import { matrixProduct, weightFormat } from './kernels.ts';
+import type { ProductVariant } from './gpu/tuning.ts';
+import { matrixProduct, matrixProductLanes, weightFormat } from './kernels.ts';
 
 /** Ranges of one buffer must start at multiples of this many bytes (WebGPU's portable default). */
 const OFFSET_ALIGNMENT = 256;
@@ -116,11 +117,16 @@ interface Product {
 
 function recordProduct(gpu: Gpu, recorder: Recorder, product: Product): void {
   const { input, output } = product;
-  const inputStride = input.shape[1]!;
-  const outputStride = output.shape[1]!;
   for (const [first, rows] of bindableRows(gpu, input, output)) {
-    const { threadsX, threadsY } = workgroupFor(rows);
-    recorder.dispatch(matrixProduct, {
+    const { kernel, ...run } = productRun(gpu.tuning.product, {
+      ...product,
+      rows,
+      inputStride: input.shape[1]!,
+      outputStride: output.shape[1]!,
+      hasBias: product.bias !== undefined,
+      activation: product.activation ? ACTIVATION_CODES[product.activation] : 0,
+    });
+    recorder.dispatch(kernel, {
       bindings: {
         input: rowsOf(input, first, rows),
         weight: product.weight,
@@ -128,37 +134,62 @@ function recordProduct(gpu: Gpu, recorder: Recorder, product: Product): void {
         bias: product.bias?.buffer ?? product.weight.buffer,
         output: rowsOf(output, first, rows),
       },
-      uniforms: {
-        rows,
-        columns: product.columns,
-        inner: product.inner,
-        inputStride,
-        firstInput: product.firstInput,
-        outputStride,
-        firstColumn: product.firstColumn,
-        firstWeight: product.firstWeight,
-      },
-      constants: {
-        threadsX,
-        threadsY,
-        weightFormat: product.format,
-        transposed: Number(product.isTransposed),
-        hasBias: Number(product.bias !== undefined),
-        accumulate: Number(product.accumulate),
-        staged: Number(gpu.tuning.product === 'staged'),
-        activation: product.activation ? ACTIVATION_CODES[product.activation] : 0,
-      },
-      workgroups: [
-        Math.ceil(product.columns / (THREAD_COLUMNS * threadsX)),
-        Math.ceil(rows / (THREAD_ROWS * threadsY)),
-      ],
+      ...run,
     });
   }
 }
 
-/** What each thread makes: the kernel's register tile. */
-const THREAD_ROWS = 8;
-const THREAD_COLUMNS = 4;
+/** A matrix product in numbers: what matrix-product.wgsl says of each. */
+export interface ProductShape {
+  readonly rows: number;
+  readonly columns: number;
+  readonly inner: number;
+  readonly inputStride: number;
+  readonly firstInput: number;
+  readonly outputStride: number;
+  readonly firstColumn: number;
+  readonly firstWeight: number;
+  readonly format: number;
+  readonly isTransposed: boolean;
+  readonly hasBias: boolean;
+  readonly accumulate: boolean;
+  readonly activation: number;
+}
+
+/** How a variant's kernel is run for a product. The buffers are the same for each variant. */
+export function productRun(variant: ProductVariant, product: ProductShape) {
+  const { rows, columns, inner, format, isTransposed, hasBias, accumulate, ...uniforms } = product;
+  const { kernel, threadRows, threadColumns } = PRODUCT_VARIANTS[variant];
+  const { threadsX, threadsY } = kernel === matrixProduct ? workgroupFor(rows) : { threadsX: 4, threadsY: 1 };
+  return {
+    kernel,
+    uniforms: {
+      ...uniforms,
+      rows,
+      columns,
+      inner,
+      columnStep: isTransposed ? inner : 1,
+      innerStep: isTransposed ? 1 : columns,
+      hasBias: Number(hasBias),
+      accumulate: Number(accumulate),
+    },
+    constants: {
+      threadsX,
+      threadsY,
+      weightFormat: format,
+      transposed: Number(isTransposed),
+      staged: Number(variant === 'staged'),
+    },
+    workgroups: [Math.ceil(columns / (threadColumns * threadsX)), Math.ceil(rows / (threadRows * threadsY))],
+  } as const;
+}
+
+/** The kernel of each variant, and what each of its threads makes. */
+const PRODUCT_VARIANTS = {
+  direct: { kernel: matrixProduct, threadRows: 8, threadColumns: 4 },
+  staged: { kernel: matrixProduct, threadRows: 8, threadColumns: 4 },
+  lanes: { kernel: matrixProductLanes, threadRows: 16, threadColumns: 8 },
+} as const satisfies Record<ProductVariant, { threadRows: number; threadColumns: number; kernel: unknown }>;
 
 /** A workgroup's shape: as few rows as the batch has, so that short texts do not compute rows of nothing. */
 function workgroupFor(rows: number): { threadsX: number; threadsY: number } {

@@ -3,7 +3,7 @@
 //   indices  I32 [rows]           table  packed [tableRows, width], rows firstRow … of the whole table
 //   output   F32 [rows, width]    `previous` is what it held before where `accumulate` (positions on tokens), else 0
 //
-// One thread an element; the grid is (columns / 64, rows).
+// One thread an element; the grid is (columns / 64, rows). Includes snippets/packed-weights.wgsl.
 
 struct Shape {
   rows: u32,
@@ -19,29 +19,10 @@ struct Shape {
 @group(0) @binding(2) var<storage, read> table: array<u32>;
 @group(0) @binding(3) var<storage, read_write> output: array<f32>;
 
-// 0: F32, 1: F16, 2: BF16.
-override weightFormat: u32 = 0u;
 override accumulate: bool = false;
 
-// Every bit pattern exactly, subnormals too (unpack2x16float may flush them).
-fn widenF16(half: u32) -> f32 {
-  let sign = (half & 0x8000u) << 16u;
-  let magnitude = half & 0x7fffu;
-  let isSpecial = magnitude >= 0x7c00u;
-  let normal = (magnitude << 13u) + select(0x38000000u, 0x70000000u, isSpecial);
-  let subnormal = bitcast<u32>(f32(magnitude) * 5.9604644775390625e-8);
-  return bitcast<f32>(sign | select(normal, subnormal, magnitude < 0x0400u));
-}
-
 fn tableAt(element: u32) -> f32 {
-  if (weightFormat == 0u) {
-    return bitcast<f32>(table[element]);
-  }
-  let half = (table[element >> 1u] >> ((element & 1u) * 16u)) & 0xffffu;
-  if (weightFormat == 1u) {
-    return widenF16(half);
-  }
-  return bitcast<f32>(half << 16u);
+  return widen(table[wordOf(element)], element);
 }
 
 @compute @workgroup_size(64)

@@ -3,7 +3,8 @@
 //   output[m, firstColumn + n] = activation(previous[m, n] + Σ_k input[m, firstInput + k] · weight[k, n] + bias[n])
 //
 //   input   F32 [rows, inputStride]        of which columns firstInput … firstInput + inner - 1 take part
-//   weight  packed, [inner, columns] (Conv1D) or, where `transposed`, [columns, inner] (Linear)
+//   weight  packed; element (k, n) stands at firstWeight + k·innerStep + n·columnStep: [inner, columns] (Conv1D) or,
+//           where `transposed`, [columns, inner] (Linear)
 //   bias    F32 [≥ firstColumn + columns]  where `hasBias`
 //   output  F32 [rows, outputStride]       `previous` is what it held before, where `accumulate` (the residual, or the
 //                                          sum over earlier parts of a weight that is split by rows); else 0
@@ -14,8 +15,7 @@
 // and then over tiles, so that the rounding error grows with inner/16 + 16 and not with inner (blocked summation:
 // Higham, Accuracy and Stability of Numerical Algorithms, section 4.2).
 //
-// gelu is the exact form x·Φ(x); erf is a polynomial for |z| < 1 and erfc·exp(z²) as one in 1/(1 + z/2) beyond
-// (least squares on Chebyshev nodes; |error| < 1e-7). The tanh form is x·sigmoid(2u), finite for every x.
+// Includes snippets/packed-weights.wgsl and snippets/activation.wgsl.
 
 struct Shape {
   rows: u32,
@@ -27,6 +27,13 @@ struct Shape {
   firstColumn: u32,
   // The weight's first element, counted in elements from the start of the binding.
   firstWeight: u32,
+  // From one column's weight to the next's, and from one term's.
+  columnStep: u32,
+  innerStep: u32,
+  // Truth values, and a code of `activate`: not constants, so that one pipeline serves every product of a model.
+  hasBias: u32,
+  accumulate: u32,
+  activation: u32,
 }
 
 @group(0) @binding(0) var<uniform> shape: Shape;
@@ -37,13 +44,7 @@ struct Shape {
 
 override threadsX: u32 = 16u;
 override threadsY: u32 = 8u;
-// 0: F32, 1: F16, 2: BF16.
-override weightFormat: u32 = 0u;
 override transposed: bool = false;
-override hasBias: bool = false;
-override accumulate: bool = false;
-// 0: none, 1: gelu in the tanh form, 2: gelu in the erf form, 3: relu.
-override activation: u32 = 0u;
 override staged: bool = true;
 
 const DEPTH = 16u;
@@ -58,25 +59,8 @@ override threads: u32 = threadsX * threadsY;
 var<workgroup> inputTile: array<f32, DEPTH * tileRows>;
 var<workgroup> weightTile: array<f32, DEPTH * tileColumns>;
 
-// Every bit pattern exactly, subnormals too (unpack2x16float may flush them).
-fn widenF16(half: u32) -> f32 {
-  let sign = (half & 0x8000u) << 16u;
-  let magnitude = half & 0x7fffu;
-  let isSpecial = magnitude >= 0x7c00u;
-  let normal = (magnitude << 13u) + select(0x38000000u, 0x70000000u, isSpecial);
-  let subnormal = bitcast<u32>(f32(magnitude) * 5.9604644775390625e-8);
-  return bitcast<f32>(sign | select(normal, subnormal, magnitude < 0x0400u));
-}
-
 fn weightAt(element: u32) -> f32 {
-  if (weightFormat == 0u) {
-    return bitcast<f32>(weight[element]);
-  }
-  let half = (weight[element >> 1u] >> ((element & 1u) * 16u)) & 0xffffu;
-  if (weightFormat == 1u) {
-    return widenF16(half);
-  }
-  return bitcast<f32>(half << 16u);
+  return widen(weight[wordOf(element)], element);
 }
 
 // Beyond the edges both repeat the last row or column: what they give there is never stored.
@@ -86,7 +70,7 @@ fn inputOf(m: u32, k: u32) -> f32 {
 
 fn weightOf(k: u32, column: u32) -> f32 {
   let n = min(column, shape.columns - 1u);
-  return weightAt(shape.firstWeight + select(k * shape.columns + n, n * shape.inner + k, transposed));
+  return weightAt(shape.firstWeight + k * shape.innerStep + n * shape.columnStep);
 }
 
 // Neighbouring threads read neighbouring elements in either layout.
@@ -104,55 +88,6 @@ fn stageTiles(tileRow: u32, tileColumn: u32, start: u32, thread: u32) {
   }
 }
 
-fn geluTanh(x: f32) -> f32 {
-  // Beyond 30 the sigmoid is 0 or 1; the clamp keeps the cube finite, and what is left of the sigmoid at −30 must not
-  // be multiplied by a huge x.
-  let clamped = clamp(x, -30.0, 30.0);
-  let doubled = 1.5957691216057308 * (clamped + 0.044715 * clamped * clamped * clamped);
-  return select(x / (1.0 + exp(min(-doubled, 80.0))), 0.0, x < -30.0);
-}
-
-// 1 − |erf(z)| for z ≥ 1, without cancellation.
-fn erfcBeyondOne(z: f32) -> f32 {
-  let clamped = min(z, 9.0);
-  let t = 1.0 / (1.0 + 0.5 * clamped);
-  let series =
-    ((((((-0.05439896468752424 * t - 0.05296490510955293) * t + 0.3961629730687259) * t + 0.10777255130705274) * t
-      + 0.32793426577575513) * t + 0.27427850149634725) * t + 0.0005462421404243134);
-  // Beyond 9 it is less than 1e-36: nothing, even times a huge x.
-  return select(series * exp(-clamped * clamped), 0.0, z > 9.0);
-}
-
-fn erfWithinOne(z: f32) -> f32 {
-  let s = z * z;
-  return z *
-    (((((((-9.673590477544312e-06 * s + 0.0001126825378443274) * s - 0.0008484396536542941) * s
-      + 0.005221053411646282) * s - 0.026865438310221763) * s + 0.11283782622057242) * s - 0.3761263847599088) * s
-      + 1.1283791670623615);
-}
-
-fn geluErf(x: f32) -> f32 {
-  let z = x * 0.7071067811865476;
-  if (abs(z) < 1.0) {
-    return 0.5 * x * (1.0 + erfWithinOne(z));
-  }
-  let tail = erfcBeyondOne(abs(z));
-  return 0.5 * x * select(tail, 2.0 - tail, x > 0.0);
-}
-
-fn activate(x: f32) -> f32 {
-  if (activation == 1u) {
-    return geluTanh(x);
-  }
-  if (activation == 2u) {
-    return geluErf(x);
-  }
-  if (activation == 3u) {
-    return max(x, 0.0);
-  }
-  return x;
-}
-
 // One thread's four columns of one row.
 fn store(m: u32, firstColumn: u32, total: vec4<f32>) {
   for (var j = 0u; j < COLUMNS; j++) {
@@ -160,13 +95,13 @@ fn store(m: u32, firstColumn: u32, total: vec4<f32>) {
     if (m < shape.rows && n < shape.columns) {
       let at = m * shape.outputStride + shape.firstColumn + n;
       var sum = total[j];
-      if (hasBias) {
+      if (shape.hasBias != 0u) {
         sum += bias[shape.firstColumn + n];
       }
-      if (accumulate) {
+      if (shape.accumulate != 0u) {
         sum += output[at];
       }
-      output[at] = activate(sum);
+      output[at] = activate(sum, shape.activation);
     }
   }
 }

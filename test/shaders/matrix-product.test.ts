@@ -1,36 +1,32 @@
-import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { afterAll, describe, expect, test } from 'vitest';
 import { openTestGpu } from '#platform';
-import type { Gpu } from '../../src/engine/gpu/gpu.ts';
+import type { ProductVariant } from '../../src/engine/gpu/tuning.ts';
 import { matrixProduct } from '../../src/engine/kernels.ts';
+import { productRun } from '../../src/engine/matrix-product.ts';
+import type { ProductShape } from '../../src/engine/matrix-product.ts';
+import { largestDifference } from '../support/distance.ts';
 import { MatrixSource } from '../support/matrices.ts';
 import { randomWeights, weightFormats } from '../support/packed.ts';
 import type { WeightFormat } from '../support/packed.ts';
 import * as reference from '../support/reference.ts';
 import type { ActivationName } from '../support/reference.ts';
 import { poison, runKernel } from '../support/run-kernel.ts';
+import { productVariants } from '../support/variants.ts';
 
-let gpu: Gpu;
-beforeAll(async () => {
-  gpu = await openTestGpu();
-});
+const gpu = await openTestGpu();
+const variants = productVariants(gpu);
 afterAll(() => {
   gpu.dispose();
 });
 
-/** [rows, inner, columns]; none but the first fills a tile of 8, 16, 32, 64 or 128. */
+/** [rows, inner, columns]; some fill tiles of 8, 16, 32, 64 or 128, most leave edges, each residue of inner modulo 4. */
 const shapes = [
   [1, 1, 1],
   [3, 5, 7],
   [17, 33, 65],
-  [70, 129, 50],
-  [1, 70, 130],
-] as const;
-/** The workgroups that the engine uses, and the smallest. */
-const workgroups = [
-  { threadsX: 16, threadsY: 8 },
-  { threadsX: 32, threadsY: 4 },
-  { threadsX: 32, threadsY: 2 },
-  { threadsX: 1, threadsY: 1 },
+  [64, 64, 128],
+  [70, 130, 50],
+  [1, 71, 130],
 ] as const;
 const activationNames = Object.keys(reference.activations) as ActivationName[];
 
@@ -41,9 +37,25 @@ interface Case {
   readonly hasBias: boolean;
   readonly accumulate: boolean;
   readonly activation: ActivationName;
-  readonly staged: boolean;
-  readonly workgroup: { readonly threadsX: number; readonly threadsY: number };
+  readonly variant: ProductVariant;
 }
+
+/** A product of single columns and terms, with nothing around it. */
+const plain: ProductShape = {
+  rows: 1,
+  columns: 1,
+  inner: 1,
+  inputStride: 1,
+  firstInput: 0,
+  outputStride: 1,
+  firstColumn: 0,
+  firstWeight: 0,
+  format: 0,
+  isTransposed: false,
+  hasBias: false,
+  accumulate: false,
+  activation: 0,
+};
 
 /** Elements around the operands that the kernel must leave alone. */
 const FIRST_INPUT = 3;
@@ -56,7 +68,7 @@ const MARGIN = 4;
  * @returns the largest error in units of Σ|terms| · 2⁻²⁴ (activated ones in units of max(1, |x|) besides)
  */
 async function worstError(seed: number, options: Case): Promise<number> {
-  const { shape, format, transposed, hasBias, accumulate, activation, staged, workgroup } = options;
+  const { shape, format, transposed, hasBias, accumulate, activation, variant } = options;
   const [rows, inner, columns] = shape;
   const source = new MatrixSource(seed);
   const inputStride = FIRST_INPUT + inner + MARGIN;
@@ -73,29 +85,22 @@ async function worstError(seed: number, options: Case): Promise<number> {
   const index = (row: number, column: number) => row * outputStride + FIRST_COLUMN + column;
   if (accumulate) previous.forEach((x, at) => (output[index(Math.floor(at / columns), at % columns)] = x));
 
-  const result = await runKernel(gpu, matrixProduct, {
-    buffers: { input, weight: packed, bias, output },
-    uniforms: {
-      rows,
-      columns,
-      inner,
-      inputStride,
-      firstInput: FIRST_INPUT,
-      outputStride,
-      firstColumn: FIRST_COLUMN,
-      firstWeight: FIRST_WEIGHT,
-    },
-    constants: {
-      ...workgroup,
-      weightFormat: weightFormats.indexOf(format),
-      transposed: Number(transposed),
-      hasBias: Number(hasBias),
-      accumulate: Number(accumulate),
-      activation: activationNames.indexOf(activation),
-      staged: Number(staged),
-    },
-    workgroups: [Math.ceil(columns / (4 * workgroup.threadsX)), Math.ceil(rows / (8 * workgroup.threadsY))],
+  const { kernel, ...run } = productRun(variant, {
+    rows,
+    columns,
+    inner,
+    inputStride,
+    firstInput: FIRST_INPUT,
+    outputStride,
+    firstColumn: FIRST_COLUMN,
+    firstWeight: FIRST_WEIGHT,
+    format: weightFormats.indexOf(format),
+    isTransposed: transposed,
+    hasBias,
+    accumulate,
+    activation: activationNames.indexOf(activation),
   });
+  const result = await runKernel(gpu, kernel, { buffers: { input, weight: packed, bias, output }, ...run });
 
   const actual = new Float32Array(result.output);
   const { product, magnitude } = reference.matrixProduct(dense, values.subarray(FIRST_WEIGHT), {
@@ -127,82 +132,87 @@ async function worstError(seed: number, options: Case): Promise<number> {
   return worst;
 }
 
-describe.each(weightFormats)('%s weights', (format) => {
-  // A workgroup for each layout and format, so that each pipeline serves all shapes: they compile slowly on a CPU.
-  describe.each([
-    ['[in, out]', false, workgroups[weightFormats.indexOf(format)]!],
-    ['[out, in]', true, workgroups[(weightFormats.indexOf(format) + 1) % 3]!],
-  ] as const)('%s', (_, transposed, workgroup) => {
-    test.each([
-      ['from memory', false],
-      ['staged in workgroup memory', true],
-    ] as const)('%s', async (_, staged) => {
-      for (const [seed, shape] of shapes.entries()) {
-        const [, inner] = shape;
-        const options = { shape, format, transposed, staged, workgroup };
-        const bare = { hasBias: false, accumulate: false, activation: 'none' } as const;
-        const error = await worstError(seed + 1, { ...options, ...bare });
-        // Blocked summation: 16 terms, then the blocks.
-        expect(error, shape.join('×')).toBeLessThanOrEqual(18 + Math.ceil(inner / 16));
-      }
-    });
+describe.each(variants)('%s', (variant) => {
+  test.each(
+    weightFormats.flatMap((format) => [
+      [format, '[in, out]', false] as const,
+      [format, '[out, in]', true] as const,
+    ]),
+  )('%s weights %s', async (format, _, transposed) => {
+    for (const [seed, shape] of shapes.entries()) {
+      const [, inner] = shape;
+      const bare = { hasBias: false, accumulate: false, activation: 'none' } as const;
+      const error = await worstError(seed + 1, { shape, format, transposed, variant, ...bare });
+      // Blocked summation: 16 terms, then the blocks.
+      expect(error, shape.join('×')).toBeLessThanOrEqual(18 + Math.ceil(inner / 16));
+    }
+  });
+
+  test.each(
+    activationNames.flatMap((activation) =>
+      [false, true].flatMap((hasBias) =>
+        [false, true].map((accumulate) => [activation, hasBias, accumulate] as const),
+      ),
+    ),
+  )('activation %s, bias %s, accumulate %s', async (activation, hasBias, accumulate) => {
+    const rest = { shape: [9, 21, 37], format: 'F32', transposed: false, variant } as const;
+    expect(await worstError(1, { ...rest, hasBias, accumulate, activation })).toBeLessThanOrEqual(22);
   });
 });
 
-test.each(
-  activationNames.flatMap((activation) =>
-    [false, true].flatMap((hasBias) =>
-      [false, true].map((accumulate) => [activation, hasBias, accumulate] as const),
-    ),
-  ),
-)('activation %s, bias %s, accumulate %s', async (activation, hasBias, accumulate) => {
-  for (const [seed, staged] of (hasBias && accumulate ? [false, true] : [false]).entries()) {
-    const shape = [9, 21, 37] as const;
-    const rest = { shape, format: 'F32', transposed: false, workgroup: workgroups[2] } as const;
-    const options = { ...rest, hasBias, accumulate, activation, staged };
-    expect(await worstError(seed + 1, options)).toBeLessThanOrEqual(22);
-  }
-});
-
-test.each(workgroups)('a workgroup of $threadsX × $threadsY', async (workgroup) => {
-  for (const staged of workgroup.threadsX === 1 ? [false, true] : [false]) {
-    const rest = {
-      format: 'F16',
-      transposed: true,
-      hasBias: true,
-      accumulate: true,
-      activation: 'none',
-    } as const;
-    expect(await worstError(5, { ...rest, shape: [19, 35, 41], staged, workgroup })).toBeLessThanOrEqual(24);
+// Few rows make flat workgroups; the engine's three shapes, and the smallest one.
+test.each([
+  { threadsX: 16, threadsY: 8 },
+  { threadsX: 32, threadsY: 4 },
+  { threadsX: 32, threadsY: 2 },
+  { threadsX: 1, threadsY: 1 },
+])('a workgroup of $threadsX × $threadsY', async ({ threadsX, threadsY }) => {
+  const [rows, inner, columns] = [19, 35, 41];
+  const source = new MatrixSource(5);
+  const [input, weight] = [source.random(rows, inner), source.random(inner, columns)];
+  const { product } = reference.matrixProduct(input, weight, { rows, inner, columns, transposed: false });
+  for (const variant of ['direct', 'staged'] as const) {
+    const { uniforms, constants } = productRun(variant, {
+      ...plain,
+      rows,
+      columns,
+      inner,
+      inputStride: inner,
+      outputStride: columns,
+    });
+    const { output } = await runKernel(gpu, matrixProduct, {
+      buffers: { input, weight, bias: weight, output: poison(rows * columns) },
+      uniforms,
+      constants: { ...constants, threadsX, threadsY },
+      workgroups: [Math.ceil(columns / (4 * threadsX)), Math.ceil(rows / (8 * threadsY))],
+    });
+    expect(largestDifference(new Float32Array(output), product)).toBeLessThan(1e-5);
   }
 });
 
 const extremes = [0, 1e-8, 1e-4, 0.5, 1, Math.SQRT2, 1.5, 3, 5, 9, 12.7, 13, 30, 1e4, 1e30, 3e38];
 
 /** The activation of each x, by way of a product with the one weight 1. */
-async function activate(activation: ActivationName, x: Float32Array): Promise<Float32Array> {
+async function activate(
+  variant: ProductVariant,
+  activation: ActivationName,
+  x: Float32Array,
+): Promise<Float32Array> {
   const rows = x.length;
-  const { output } = await runKernel(gpu, matrixProduct, {
+  const code = activationNames.indexOf(activation);
+  const { kernel, ...run } = productRun(variant, { ...plain, rows, activation: code });
+  const { output } = await runKernel(gpu, kernel, {
     buffers: { input: x, weight: Float32Array.of(1), bias: Float32Array.of(0), output: poison(rows) },
-    uniforms: {
-      rows,
-      columns: 1,
-      inner: 1,
-      inputStride: 1,
-      firstInput: 0,
-      outputStride: 1,
-      firstColumn: 0,
-      firstWeight: 0,
-    },
-    constants: { threadsX: 16, threadsY: 8, activation: activationNames.indexOf(activation), staged: 0 },
-    workgroups: [1, Math.ceil(rows / 64)],
+    ...run,
   });
   return new Float32Array(output);
 }
 
-test.each(activationNames)('%s at the extremes is finite and right', async (activation) => {
+const eachActivation = variants.flatMap((variant) => activationNames.map((name) => [variant, name] as const));
+
+test.each(eachActivation)('%s: %s at the extremes is finite and right', async (variant, activation) => {
   const x = Float32Array.from([...extremes, ...extremes.map((value) => -value)]);
-  const actual = await activate(activation, x);
+  const actual = await activate(variant, activation, x);
   x.forEach((value, index) => {
     const expected = reference.activations[activation](value);
     expect(actual[index], `at ${value}`).toSatisfy(Number.isFinite);
@@ -213,9 +223,11 @@ test.each(activationNames)('%s at the extremes is finite and right', async (acti
   });
 });
 
-test.each(['gelu tanh', 'gelu erf'] as const)('%s within 1e-6 between −8 and 8', async (activation) => {
+const eachGelu = eachActivation.filter(([, name]) => name.startsWith('gelu'));
+
+test.each(eachGelu)('%s: %s within 1e-6 between −8 and 8', async (variant, activation) => {
   const x = Float32Array.from({ length: 8001 }, (_, index) => (index - 4000) / 500);
-  const actual = await activate(activation, x);
+  const actual = await activate(variant, activation, x);
   let worst = 0;
   x.forEach((value, index) => {
     const expected = reference.activations[activation](value);

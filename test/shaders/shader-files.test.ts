@@ -1,9 +1,13 @@
-import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { afterAll, describe, expect, test } from 'vitest';
 import { openTestGpu } from '#platform';
-import type { Gpu } from '../../src/engine/gpu/gpu.ts';
+import { kernelCode } from '../../src/engine/gpu/kernel.ts';
 import type { KernelDefinition } from '../../src/engine/gpu/kernel.ts';
 
-const sources = import.meta.glob<string>('../../src/shaders/*.wgsl', {
+const sources = import.meta.glob<string>(
+  ['../../src/shaders/**/*.wgsl', '!../../src/shaders/snippets/*.wgsl'],
+  { query: '?raw', import: 'default', eager: true },
+);
+const snippets = import.meta.glob<string>('../../src/shaders/snippets/*.wgsl', {
   query: '?raw',
   import: 'default',
   eager: true,
@@ -18,10 +22,8 @@ const files = Object.entries(sources).map(([path, source]) => ({
   source,
 }));
 
-let gpu: Gpu;
-beforeAll(async () => {
-  gpu = await openTestGpu();
-});
+const gpu = await openTestGpu();
+const hasSubgroups = gpu.device.features.has('subgroups');
 afterAll(() => {
   gpu.dispose();
 });
@@ -29,6 +31,8 @@ afterAll(() => {
 test('there are shaders, and each kernel has its file', () => {
   expect(files.length).toBeGreaterThan(6);
   expect(kernels.map(({ name }) => name).sort()).toEqual(files.map(({ name }) => name).sort());
+  const included = new Set(kernels.flatMap(({ includes }) => includes));
+  expect([...included].sort()).toEqual(Object.values(snippets).sort());
 });
 
 test('the device has no more than the portable limits of workgroups and bindings', () => {
@@ -38,46 +42,57 @@ test('the device has no more than the portable limits of workgroups and bindings
   expect(limits.maxStorageBuffersPerShaderStage).toBe(8);
 });
 
-describe.each(files)('$name', ({ name, source }) => {
-  test('says at its head what it computes', () => {
-    const header = /^(?:\/\/.*\n)+/.exec(source)?.[0] ?? '';
-    expect(header.split('\n').length).toBeGreaterThan(3);
-    expect(header).toMatch(/workgroup|thread|grid/i);
-  });
+describe.each([...files, ...Object.entries(snippets).map(([name, source]) => ({ name, source }))])(
+  '$name',
+  ({ source }) => {
+    test('says at its head what it computes', () => {
+      const header = /^(?:\/\/.*\n)+/.exec(source)?.[0] ?? '';
+      expect(header.split('\n').length).toBeGreaterThan(3);
+      expect(header).toMatch(/workgroup|thread|grid/i);
+    });
+  },
+);
 
-  test('has the one entry point main', () => {
-    expect(source.match(/@compute/g)).toHaveLength(1);
-    expect(source).toMatch(/@compute\s+@workgroup_size\([^)]*\)\s*fn main\(/);
-  });
+// Kernels for subgroups compile where the device has them; no other device is given any.
+describe.each(files.filter(({ source }) => hasSubgroups || !source.includes('enable subgroups;')))(
+  '$name',
+  ({ name, source }) => {
+    test('has the one entry point main', () => {
+      expect(source.match(/@compute/g)).toHaveLength(1);
+      expect(source).toMatch(/@compute\s+@workgroup_size\([^)]*\)\s*fn main\(/);
+    });
 
-  test('compiles by itself without a word, and fits a device of default limits', async () => {
-    const { device } = gpu;
-    device.pushErrorScope('validation');
-    const module = device.createShaderModule({ label: name, code: source });
-    const { messages } = await module.getCompilationInfo();
-    expect(messages.map(({ lineNum, message }) => `${lineNum}: ${message}`)).toEqual([]);
-    device.createComputePipeline({ label: name, layout: 'auto', compute: { module, entryPoint: 'main' } });
-    expect((await device.popErrorScope())?.message).toBeUndefined();
-  });
+    test('compiles with what it includes without a word, and fits a device of default limits', async () => {
+      const { device } = gpu;
+      const code = kernelCode(kernels.find((kernel) => kernel.source === source)!);
+      device.pushErrorScope('validation');
+      const module = device.createShaderModule({ label: name, code });
+      const { messages } = await module.getCompilationInfo();
+      expect(messages.map(({ lineNum, message }) => `${lineNum}: ${message}`)).toEqual([]);
+      device.createComputePipeline({ label: name, layout: 'auto', compute: { module, entryPoint: 'main' } });
+      expect((await device.popErrorScope())?.message).toBeUndefined();
+    });
 
-  test('is declared once, with its own bindings, uniforms and constants', async () => {
-    const declared = kernels.filter((kernel) => kernel.source === source);
-    expect(declared.map((kernel) => kernel.name)).toEqual([name]);
-    const [kernel] = declared;
-    gpu.device.pushErrorScope('validation');
-    gpu.kernels.pipeline(kernel!, {});
-    expect((await gpu.device.popErrorScope())?.message).toBeUndefined();
-    for (const [index, binding] of Object.keys(kernel!.bindings).entries()) {
-      const access = kernel!.bindings[binding] === 'read' ? 'read' : 'read_write';
-      expect(source).toMatch(
-        new RegExp(`@binding\\(${index + 1}\\)\\s+var<storage, ${access}>\\s+${binding}\\s*:`),
-      );
-    }
-    const code = source.replace(/\/\/.*$/gm, '');
-    const struct = /@binding\(0\)\s+var<uniform>\s+\w+\s*:\s*(\w+)/.exec(code)?.[1] ?? '';
-    const uniforms = new RegExp(`struct ${struct} \\{([^}]*)\\}`).exec(code)?.[1] ?? '';
-    const members = [...uniforms.matchAll(/(\w+)\s*:\s*(\w+)/g)].map(([, member, type]) => [member, type]);
-    expect(members).toEqual(Object.entries(kernel!.uniforms));
-    for (const constant of kernel!.constants) expect(source).toContain(`override ${constant}:`);
-  });
-});
+    test('is declared once, with its own bindings, uniforms and constants', async () => {
+      const declared = kernels.filter((kernel) => kernel.source === source);
+      expect(declared.map((kernel) => kernel.name)).toEqual([name]);
+      const [kernel] = declared;
+      gpu.device.pushErrorScope('validation');
+      gpu.kernels.pipeline(kernel!, {});
+      expect((await gpu.device.popErrorScope())?.message).toBeUndefined();
+      for (const [index, binding] of Object.keys(kernel!.bindings).entries()) {
+        const access = kernel!.bindings[binding] === 'read' ? 'read' : 'read_write';
+        expect(source).toMatch(
+          new RegExp(`@binding\\(${index + 1}\\)\\s+var<storage, ${access}>\\s+${binding}\\s*:`),
+        );
+      }
+      const code = source.replace(/\/\/.*$/gm, '');
+      const struct = /@binding\(0\)\s+var<uniform>\s+\w+\s*:\s*(\w+)/.exec(code)?.[1] ?? '';
+      const uniforms = new RegExp(`struct ${struct} \\{([^}]*)\\}`).exec(code)?.[1] ?? '';
+      const members = [...uniforms.matchAll(/(\w+)\s*:\s*(\w+)/g)].map(([, member, type]) => [member, type]);
+      expect(members).toEqual(Object.entries(kernel!.uniforms));
+      for (const constant of kernel!.constants)
+        expect(kernelCode(kernel!)).toContain(`override ${constant}:`);
+    });
+  },
+);

@@ -15,8 +15,10 @@ export interface KernelDefinition<
 > {
   /** The shader's file name without its ending. */
   readonly name: string;
-  /** The WGSL text. Its entry point is `main`. */
+  /** The WGSL text of its file. Its entry point is `main`. */
   readonly source: string;
+  /** Texts of functions that several kernels share; they follow the kernel's own. */
+  readonly includes: readonly string[];
   readonly bindings: Bindings;
   readonly uniforms: Uniforms;
   /** The names of the `override` constants that a dispatch sets; those it leaves out keep the file's default. */
@@ -51,11 +53,17 @@ export function defineKernel<
   const Uniforms extends Record<string, ScalarKind>,
   const Constants extends string = never,
 >(
-  definition: Omit<KernelDefinition<Bindings, Uniforms, Constants>, 'constants'> & {
+  definition: Omit<KernelDefinition<Bindings, Uniforms, Constants>, 'constants' | 'includes'> & {
     readonly constants?: readonly Constants[];
+    readonly includes?: readonly string[];
   },
 ): KernelDefinition<Bindings, Uniforms, Constants> {
-  return { constants: [], ...definition };
+  return { constants: [], includes: [], ...definition };
+}
+
+/** The whole WGSL text of a kernel: its file and what it includes. */
+export function kernelCode({ source, includes }: Pick<KernelDefinition, 'source' | 'includes'>): string {
+  return [source, ...includes].join('\n');
 }
 
 interface Compiled {
@@ -118,7 +126,7 @@ export class KernelCache {
     };
     const layout = this.device.createBindGroupLayout({ label: kernel.name, entries: [uniform, ...storage] });
     const compiled: Compiled = {
-      module: this.device.createShaderModule({ label: kernel.name, code: kernel.source }),
+      module: this.device.createShaderModule({ label: kernel.name, code: kernelCode(kernel) }),
       layout,
       pipelineLayout: this.device.createPipelineLayout({ label: kernel.name, bindGroupLayouts: [layout] }),
       pipelines: new Map(),

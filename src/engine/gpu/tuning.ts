@@ -72,7 +72,7 @@ export function tune(traits: DeviceTraits, overrides: TuningOverrides = {}): Tun
   return {
     traits,
     lanes,
-    product: software ? 'direct' : 'staged',
+    product: lanes === 4 ? 'lanes' : software ? 'direct' : 'staged',
     attention: 'staged',
     normThreads: 64,
     foldThreads: 128,
