@@ -1,3 +1,4 @@
+import type { Stats } from 'node:fs';
 import type { FileHandle } from 'node:fs/promises';
 import { open, stat } from 'node:fs/promises';
 import { join } from 'node:path';
@@ -11,19 +12,34 @@ const MAXIMUM_READ_BYTES = 2 ** 30;
 
 /**
  * Opens a file for reading in ranges. Reads are positional, so any number may be under way at once.
- * @throws FileError if it is not there, is a folder or may not be read.
+ * @throws FileError if it is not there, is a folder, a pipe or a device, or may not be read.
  */
 export async function openFile(path: string): Promise<ByteSource> {
   let handle: FileHandle | undefined;
   try {
+    // Asked before it is opened: opening a pipe waits for its writer.
+    checkRegular(await stat(path), path);
     handle = await open(path, 'r');
     const status = await handle.stat();
-    if (!status.isFile()) throw new FileError(`${path}: is not a file; give the path of one`);
+    checkRegular(status, path);
     return new OpenFile(path, status.size, handle);
   } catch (error) {
     await handle?.close();
     throw fileErrorFrom(error, path, 'open the file');
   }
+}
+
+/** @throws FileError naming what a path leads to, unless that is a regular file */
+export function checkRegular(status: Stats, path: string): void {
+  if (status.isFile()) return;
+  const kind = status.isDirectory()
+    ? 'a folder'
+    : status.isFIFO()
+      ? 'a pipe'
+      : status.isSocket()
+        ? 'a socket'
+        : 'a device';
+  throw new FileError(`${path}: is not a file but ${kind}; give the path of a file`);
 }
 
 /** The files of a folder. It is looked at when the first of them is opened. */

@@ -1,8 +1,11 @@
-import { stat } from 'node:fs/promises';
-import { basename, resolve } from 'node:path';
-import { InputError } from '../engine/errors.ts';
+import { readdir, stat } from 'node:fs/promises';
+import { basename, join, resolve } from 'node:path';
+import { FileError, InputError } from '../engine/errors.ts';
+import { isHubId, namesTheHub, parseHubReference } from '../hub/reference.ts';
 import { bundledPath, isBundledModel } from './bundled.ts';
 import { resolveModelFolder } from './hub.ts';
+import { readHubSettings } from './hub/environment.ts';
+import { publishedNames } from './published-shapes.ts';
 import type { Terminal } from './terminal.ts';
 
 /** Where a model's files lie, and what a report calls it. */
@@ -17,18 +20,29 @@ export interface ModelSource {
 /**
  * Finds the model that MODEL names: a folder, else one of the bundled models, else one on the hub, which is fetched.
  * @param revision the value of --revision
+ * @param thorough whether a cached copy is compared with the hub's listing
  * @throws InputError if a revision is asked of a folder
- * @throws FileError if there is no such folder, or the model cannot be fetched
+ * @throws FileError if there is no such folder, it holds no model, or the model cannot be fetched
  */
 export async function findModel(
   reference: string,
-  options: { revision: string | undefined; signal: AbortSignal; terminal: Terminal },
+  options: {
+    revision: string | undefined;
+    signal: AbortSignal;
+    terminal: Terminal;
+    thorough?: boolean;
+  },
 ): Promise<ModelSource> {
-  const { revision, signal, terminal } = options;
-  const isFolder = await stat(reference).then(
-    (status) => status.isDirectory(),
-    () => false,
-  );
+  const { revision, signal, terminal, thorough } = options;
+  const onNotice = (line: string) => {
+    terminal.notice(`laminar: ${line}`);
+  };
+  const isFolder =
+    !namesTheHub(reference) &&
+    (await stat(reference).then(
+      (status) => status.isDirectory(),
+      () => false,
+    ));
   const folder = isFolder
     ? reference
     : isBundledModel(reference)
@@ -37,8 +51,12 @@ export async function findModel(
   if (folder !== undefined) {
     if (revision !== undefined) {
       throw new InputError(
-        `--revision ${revision}: ${reference} is a folder; only models of the hub have revisions`,
+        `--revision ${revision}: ${reference} is a folder; only models of the hub have revisions${orTheHub(reference)}`,
       );
+    }
+    await checkHoldsModel(folder, reference);
+    if (isFolder && publishedNames.includes(reference)) {
+      onNotice(`${reference} is a folder here and is used; hf:${reference} names the hub's model`);
     }
     return { id: basename(resolve(folder)), folder, revision: null };
   }
@@ -46,12 +64,39 @@ export async function findModel(
   const found = await resolveModelFolder(reference, {
     revision,
     signal,
+    thorough,
     onProgress: ({ bytesDone, bytesTotal }) => {
       onFetched(bytesDone, bytesTotal);
     },
-    onNotice: (line) => {
-      terminal.notice(`laminar: ${line}`);
-    },
+    onNotice,
   });
-  return { id: reference, ...found };
+  const { endpoint } = await readHubSettings(process.env);
+  return { id: parseHubReference(reference, endpoint)?.id ?? reference, ...found };
+}
+
+/** @throws FileError if a folder holds nothing that a model is made of, so that another one must be meant */
+async function checkHoldsModel(folder: string, reference: string): Promise<void> {
+  const names = await readdir(folder).catch(() => ['config.json']); // the reader says it better
+  if (names.includes('config.json')) return;
+  const inside = await Promise.all(
+    names.map(async (name) => ((await isFile(join(folder, name, 'config.json'))) ? name : undefined)),
+  );
+  const model = inside.find((name) => name !== undefined);
+  const remedy =
+    model === undefined
+      ? `give the folder that holds config.json and the weights`
+      : `is ${join(reference, model)} meant?`;
+  throw new FileError(`${reference}: the folder has no config.json; ${remedy}${orTheHub(reference)}`);
+}
+
+/** How to name the hub's model that a folder hides. */
+function orTheHub(reference: string): string {
+  return isHubId(reference) ? `; hf:${reference} names the hub's model` : '';
+}
+
+function isFile(path: string): Promise<boolean> {
+  return stat(path).then(
+    (status) => status.isFile(),
+    () => false,
+  );
 }

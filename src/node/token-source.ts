@@ -1,16 +1,18 @@
-import { readFile } from 'node:fs/promises';
 import { defaultText } from '../analysis/bundled.ts';
+import { decodeText } from '../analysis/decode-text.ts';
 import type { TextReport } from '../analysis/report.ts';
-import { decodeText, textWindow } from '../analysis/text.ts';
+import { textWindow } from '../analysis/text.ts';
 import { parseTokenIds } from '../analysis/window.ts';
 import type { GivenTokens } from '../analysis/window.ts';
 import type { ModelConfig } from '../engine/config.ts';
-import { FileError, InputError } from '../engine/errors.ts';
+import { InputError } from '../engine/errors.ts';
 import type { ModelFiles } from '../engine/files.ts';
 import { parseJson } from '../engine/files.ts';
 import { loadTokenizer } from '../engine/tokenizer.ts';
 import { bundledPath } from './bundled.ts';
-import { fileErrorFrom } from './file-errors.ts';
+import type { Terminal } from './terminal.ts';
+import { readTextBytes, readWholeFile } from './text-source.ts';
+import type { TextBytes } from './text-source.ts';
 
 /** The flags that choose what is run. */
 export interface TokenFlags {
@@ -25,6 +27,24 @@ export interface TokenSource extends GivenTokens {
   readonly text: TextReport | null;
 }
 
+/** Who hears of a text that comes slowly, or that is not quite what it should be. */
+export interface TokenListeners {
+  /** Takes one line. */
+  readonly onNotice?: (line: string) => void;
+  /** Bytes of the text that have arrived from a server, and how many there will be. */
+  readonly onBytes?: (done: number, total: number) => void;
+}
+
+/** Lets a terminal say it. */
+export function textListeners(terminal: Terminal): TokenListeners {
+  return {
+    onNotice: (line) => {
+      terminal.notice(`laminar: ${line}`);
+    },
+    onBytes: terminal.stage('text', 'bytes'),
+  };
+}
+
 /**
  * Reads the ids that --ids names, or tokenises --text (by default the bundled one) and takes its window.
  * @throws InputError if flags contradict each other, or the ids or the window do not suit the model
@@ -35,6 +55,7 @@ export async function readTokens(
   files: ModelFiles,
   config: ModelConfig,
   signal: AbortSignal,
+  { onNotice = () => undefined, onBytes }: TokenListeners = {},
 ): Promise<TokenSource> {
   if (flags.ids !== undefined) {
     for (const name of ['text', 'tokens', 'start'] as const) {
@@ -46,46 +67,15 @@ export async function readTokens(
     }
     return { ...parseTokenIds(await readIds(flags.ids), config, flags.ids), text: null };
   }
-  const source = flags.text ?? defaultText;
-  const bytes = await readTextBytes(flags.text, signal);
+  const text: TextBytes =
+    flags.text === undefined
+      ? { source: defaultText, bytes: await readWholeFile(bundledPath(defaultText), signal) }
+      : await readTextBytes(flags.text, { signal, onNotice, onBytes });
   const tokenizer = await loadTokenizer(files);
-  return textWindow(tokenizer, { source, bytes }, config.context, flags);
+  return textWindow(tokenizer, { ...text, onNotice }, config.context, flags);
 }
 
 async function readIds(path: string): Promise<unknown> {
-  const text = decodeText(await readWhole(path), path).replace(/^\uFEFF/, ''); // some editors' byte order mark
+  const text = decodeText(await readWholeFile(path), { source: path });
   return parseJson(text, path, 'give an array of token ids');
-}
-
-async function readTextBytes(
-  source: string | undefined,
-  signal: AbortSignal,
-): Promise<Uint8Array<ArrayBuffer>> {
-  if (source === undefined) return readWhole(bundledPath(defaultText));
-  return /^https?:\/\//i.test(source) ? fetchWhole(source, signal) : readWhole(source);
-}
-
-async function readWhole(path: string): Promise<Uint8Array<ArrayBuffer>> {
-  const bytes = await readFile(path).catch((error: unknown) => {
-    throw fileErrorFrom(error, path, 'read the file');
-  });
-  return new Uint8Array(bytes);
-}
-
-async function fetchWhole(url: string, signal: AbortSignal): Promise<Uint8Array<ArrayBuffer>> {
-  const failure = (reason: string, cause?: unknown) =>
-    new FileError(`--text ${url}: ${reason}; check the address, or download the text and give its path`, {
-      cause,
-    });
-  try {
-    const response = await fetch(url, { signal });
-    if (!response.ok)
-      throw failure(`the server answered ${response.status} ${response.statusText}`.trimEnd());
-    return new Uint8Array(await response.arrayBuffer());
-  } catch (error) {
-    if (error instanceof FileError || signal.aborted) throw error;
-    // fetch says only "fetch failed"; what failed stands in its cause.
-    const cause = error instanceof Error && error.cause instanceof Error ? error.cause : error;
-    throw failure(`cannot be fetched (${cause instanceof Error ? cause.message : String(cause)})`, error);
-  }
 }

@@ -10,7 +10,7 @@ import { folderFiles } from '../files.ts';
 import { findModel } from '../model-source.ts';
 import { nonEmpty } from '../options.ts';
 import { SafetensorsWriter } from '../safetensors-writer.ts';
-import { readTokens } from '../token-source.ts';
+import { readTokens, textListeners } from '../token-source.ts';
 import type { TokenFlags } from '../token-source.ts';
 import type { CommandContext } from './context.ts';
 import { addTokenOptions } from './profile.ts';
@@ -45,7 +45,7 @@ async function capture(reference: string, flags: CaptureFlags, context: CommandC
   const files = folderFiles(source.folder);
   const checkpoint = await Checkpoint.open(files);
   try {
-    const { real: ids } = await readTokens(flags, files, checkpoint.config, signal);
+    const { real: ids } = await readTokens(flags, files, checkpoint.config, signal, textListeners(terminal));
     await checkWritableFile(flags.out);
     using gpu = await context.openGpu(weightSizes(checkpoint).all);
     const model = await Model.load(gpu, checkpoint, {

@@ -7,10 +7,10 @@ export function addFetchCommand(program: Command, { terminal, signal }: CommandC
   program
     .command('fetch')
     .description('fetch a model into the cache that Python shares, and print its folder')
-    .argument('<repo>', 'a hub id such as EleutherAI/pythia-2.8b')
+    .argument('<repo>', 'a hub id such as EleutherAI/pythia-2.8b, or the address of its page')
     .option('--revision <name>', 'branch, tag or commit (default: main)')
     .action(async (reference: string, { revision }: { revision?: string }) => {
-      const { folder } = await findModel(reference, { revision, signal, terminal });
+      const { folder } = await findModel(reference, { revision, signal, terminal, thorough: true });
       terminal.endStages();
       process.stdout.write(`${folder}\n`);
     });

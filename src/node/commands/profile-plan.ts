@@ -9,7 +9,7 @@ import { weightSizes } from '../../engine/memory.ts';
 import { folderFiles } from '../files.ts';
 import { findModel } from '../model-source.ts';
 import { formatTable } from '../table.ts';
-import { readTokens } from '../token-source.ts';
+import { readTokens, textListeners } from '../token-source.ts';
 import type { TokenFlags } from '../token-source.ts';
 import type { CommandContext } from './context.ts';
 
@@ -35,7 +35,7 @@ export async function printPlan(reference: string, flags: PlanFlags, context: Co
   const checkpoint = await Checkpoint.open(files);
   try {
     const { config } = checkpoint;
-    const tokens = (await readTokens(flags, files, config, signal)).real.length;
+    const tokens = (await readTokens(flags, files, config, signal, textListeners(terminal))).real.length;
     const sizes = weightSizes(checkpoint);
     using gpu = await context.openGpu(sizes.all);
     const { memoryLimit, adapter } = gpu;

@@ -20,7 +20,7 @@ import { writeProfileFiles } from '../profile-files.ts';
 import { claimFolder, defaultFolder } from '../run-folder.ts';
 import type { RunFlags } from '../run-folder.ts';
 import { formatTable } from '../table.ts';
-import { readTokens } from '../token-source.ts';
+import { readTokens, textListeners } from '../token-source.ts';
 import type { CommandContext } from './context.ts';
 import { printPlan } from './profile-plan.ts';
 
@@ -66,7 +66,7 @@ export function addTokenOptions(command: Command): Command {
   return command
     .option(
       '--text <file>',
-      "a file or URL (default: the bundled Alice's Adventures in Wonderland)",
+      "a file, a URL or - for standard input (default: the bundled Alice's Adventures in Wonderland)",
       nonEmpty('--text'),
     )
     .option(
@@ -120,7 +120,7 @@ async function profileModel(
       text,
       real,
       shuffled = shuffleTokens(real, seed),
-    } = await readTokens(flags, files, config, signal);
+    } = await readTokens(flags, files, config, signal, textListeners(terminal));
     const ids = { real, shuffled };
     const replaces = await claimFolder(folder, { id, revision, config, text, ids, seed, threshold }, force);
     using gpu = await context.openGpu(weightSizes(checkpoint).all);

@@ -1,0 +1,189 @@
+import { FormatError } from '../engine/errors.ts';
+import { decodeBytes } from './decode-bytes.ts';
+import { otherKind } from './file-kinds.ts';
+import { guessEncoding } from './guess-encoding.ts';
+
+/** What is known of a text besides its bytes. */
+export interface TextOrigin {
+  /** A file's path, a URL, or other words for it. */
+  readonly source: string;
+  /** The encoding that a server declared. */
+  readonly charset?: string | undefined;
+}
+
+/** Characters of a text in which the first tag of a page stands. */
+const HEAD_LENGTH = 4096;
+/** Bytes that are looked at or decoded in one piece. */
+const BLOCK_BYTES = 65_536;
+
+/**
+ * Decodes a text: by its byte order mark (which is no part of the text), else as its server declared, else as UTF-8, or
+ * UTF-16 where that can be told.
+ * @throws FormatError if the bytes are another kind of file, a server's error page, or in another encoding
+ */
+export function decodeText(bytes: Uint8Array, { source, charset }: TextOrigin): string {
+  const other = otherKind(bytes);
+  if (other) {
+    throw new FormatError(`${source}: is ${other.kind}, not a text; ${other.remedy(shellWord(source))}`);
+  }
+  const text = decodeOrExplain(bytes, source, charset);
+  const title = htmlTitle(text);
+  if (title !== undefined && ERROR_TITLE.test(title)) {
+    throw new FormatError(
+      `${source}: is a page titled ${JSON.stringify(title)}, which a server sent in place of a text; download the text again`,
+    );
+  }
+  return text;
+}
+
+/** What the user should know of a text that can be used all the same; undefined for most. */
+export function textNotice(text: string, { source, charset }: TextOrigin): string | undefined {
+  if (isHtml(text)) {
+    return `${source} is an HTML page: its tags and scripts are part of the text; give plain text to leave them out`;
+  }
+  if (charset !== undefined && !isUnicode(charset) && /[ÃÂâ][\u0080-¿€‚-„†-•‹›™šœžŸ]/.test(text)) {
+    return `${source} was declared as ${charset} and looks like UTF-8 read as that; if it is, download it and give the file`;
+  }
+  return undefined;
+}
+
+function decodeOrExplain(bytes: Uint8Array, source: string, charset: string | undefined): string {
+  const marked = encodingByMark(bytes);
+  const label = marked ?? knownLabel(charset) ?? encodingByNulls(bytes) ?? 'utf-8';
+  const text = label === 'utf-32' ? undefined : decodeBytes(bytes, label);
+  if (text !== undefined) {
+    const nul = text.indexOf('\0');
+    if (nul === -1) return text;
+    throw new FormatError(
+      `${source}: holds a NUL character (at ${nul}), so that it is not a text; give a text in UTF-8`,
+    );
+  }
+  if (label.startsWith('utf-16')) {
+    throw new FormatError(`${source}: begins as UTF-16 and is not valid UTF-16; save it again as UTF-8`);
+  }
+  if (label !== 'utf-8' && label !== 'utf-32') {
+    throw new FormatError(
+      `${source}: is not valid ${label}, as which it was declared; download it and convert it to UTF-8`,
+    );
+  }
+  if (bytes.includes(0) && label === 'utf-8') {
+    throw new FormatError(`${source}: is a binary file, not a text; give a text in UTF-8`);
+  }
+  const guess = label === 'utf-32' ? 'UTF-32' : guessEncoding(bytes);
+  const advice = isAddress(source)
+    ? `curl -L ${shellWord(source)} | iconv -f ${guess} -t UTF-8 > text.txt`
+    : `iconv -f ${guess} -t UTF-8 ${shellWord(source)} > ${shellWord(`${source}.utf8`)}`;
+  const invalid = label === 'utf-32' ? '' : ` (byte ${firstInvalid(bytes)} is none of it)`;
+  throw new FormatError(
+    `${source}: is not UTF-8 text${invalid}, perhaps ${guess}; convert it, for example with ${advice}`,
+  );
+}
+
+function encodingByMark(bytes: Uint8Array): string | undefined {
+  const [a, b, c, d] = bytes;
+  if (a === 0xef && b === 0xbb && c === 0xbf) return 'utf-8';
+  if ((a === 0xff && b === 0xfe && c === 0 && d === 0) || (a === 0 && b === 0 && c === 0xfe && d === 0xff))
+    return 'utf-32';
+  if (a === 0xff && b === 0xfe) return 'utf-16le';
+  if (a === 0xfe && b === 0xff) return 'utf-16be';
+  return undefined;
+}
+
+/**
+ * UTF-16 without a mark: texts have spaces and line breaks at least, whose other byte is zero, always the same one of the
+ * two; and no NUL.
+ */
+function encodingByNulls(bytes: Uint8Array): string | undefined {
+  const length = Math.min(bytes.length, BLOCK_BYTES) & ~1;
+  if (length < 2 || bytes.length % 2 !== 0) return undefined;
+  const blanks = { 'utf-16le': 0, 'utf-16be': 0 };
+  const others = { 'utf-16le': 0, 'utf-16be': 0 };
+  for (let at = 0; at < length; at += 2) {
+    const [first, second] = [bytes[at]!, bytes[at + 1]!];
+    if (first === 0 && second === 0) return undefined;
+    const order = second === 0 ? 'utf-16le' : first === 0 ? 'utf-16be' : undefined;
+    if (order === undefined) continue;
+    const other = first + second;
+    if (other >= 0x20 || (other >= 0x09 && other <= 0x0d)) blanks[order]++;
+    else others[order]++;
+  }
+  const order = blanks['utf-16le'] > blanks['utf-16be'] ? 'utf-16le' : 'utf-16be';
+  const opposite = order === 'utf-16le' ? 'utf-16be' : 'utf-16le';
+  // U+0A00 and its like are of rare scripts; controls, of no text.
+  const isClear = blanks[order] > 0 && others[order] === 0 && blanks[opposite] * 20 <= blanks[order];
+  if (!isClear || decodeBytes(bytes, order) === undefined) return undefined;
+  // Letters of Europe have the zeros, too. Of other scripts it must be known that it is not UTF-8 with a NUL in it.
+  const isUtf16 = blanks[order] * 5 >= length || decodeBytes(bytes, 'utf-8') === undefined;
+  return isUtf16 ? order : undefined;
+}
+
+/** The encoding's own name for a declared one; undefined if nobody knows it. */
+function knownLabel(charset: string | undefined): string | undefined {
+  if (charset === undefined) return undefined;
+  try {
+    return new TextDecoder(charset.trim()).encoding;
+  } catch {
+    return undefined;
+  }
+}
+
+function isUnicode(charset: string): boolean {
+  return knownLabel(charset)?.startsWith('utf-') ?? true;
+}
+
+/** Where the first byte stands that breaks UTF-8. */
+function firstInvalid(bytes: Uint8Array): number {
+  let start: number;
+  let end = 0;
+  do {
+    start = end;
+    end = Math.min(bytes.length, start + BLOCK_BYTES);
+    while (end < bytes.length && (bytes[end]! & 0xc0) === 0x80) end++; // characters are not cut
+  } while (end < bytes.length && isValidSoFar(bytes.subarray(start, end)));
+  let valid = 0;
+  let broken = end - start;
+  while (valid + 1 < broken) {
+    const middle = (valid + broken) >> 1;
+    if (isValidSoFar(bytes.subarray(start, start + middle))) valid = middle;
+    else broken = middle;
+  }
+  // The character began before the byte that broke it.
+  while (valid > 0 && decodeBytes(bytes.subarray(start, start + valid), 'utf-8') === undefined) valid--;
+  return start + valid;
+}
+
+/** Whether a part is valid; a character that its end cuts is not wrong yet. */
+function isValidSoFar(bytes: Uint8Array): boolean {
+  try {
+    new TextDecoder('utf-8', { fatal: true }).decode(bytes, { stream: true });
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+/** What servers title the pages that they send in place of what was asked. */
+const ERROR_TITLE =
+  /^\W*(error\W*)?[45]\d\d\b|^\W*(error|(page )?not found|forbidden|access denied|unauthorized|bad (request|gateway)|service unavailable|just a moment|attention required|sign in|log ?in)\b/i;
+
+function isHtml(text: string): boolean {
+  return /^\s*(<\?xml[^>]*>\s*|<!--.*?-->\s*)*<(!doctype\s+html|html|head|body)\b/is.test(
+    text.slice(0, HEAD_LENGTH),
+  );
+}
+
+function htmlTitle(text: string): string | undefined {
+  if (!isHtml(text)) return undefined;
+  const title = /<title[^>]*>([^<]*)/i.exec(text.slice(0, BLOCK_BYTES))?.[1];
+  return title?.replace(/\s+/g, ' ').trim().slice(0, 80);
+}
+
+function isAddress(source: string): boolean {
+  return /^https?:\/\//i.test(source);
+}
+
+/** A path as a shell takes it: quoted where it must be, and never for an option. */
+function shellWord(path: string): string {
+  const word = path.startsWith('-') ? `./${path}` : path;
+  return /^[\w./:@%+,=-]+$/.test(word) ? word : `'${word.replaceAll("'", `'\\''`)}'`;
+}

@@ -1,0 +1,86 @@
+import { createReadStream } from 'node:fs';
+import { stat } from 'node:fs/promises';
+import { FileError } from '../engine/errors.ts';
+import { fileErrorFrom } from './file-errors.ts';
+import { checkRegular } from './files.ts';
+import { MAX_TEXT_BYTES, fetchText } from './network/remote-text.ts';
+import type { RemoteTextOptions } from './network/remote-text.ts';
+
+/** A text's bytes, where they came from, and the encoding that a server declared. */
+export interface TextBytes {
+  readonly source: string;
+  readonly bytes: Uint8Array<ArrayBuffer>;
+  readonly charset?: string | undefined;
+}
+
+/** The names of standard input. */
+const STANDARD_INPUT = new Set(['-', '/dev/stdin', '/dev/fd/0', '/proc/self/fd/0']);
+
+/**
+ * Reads the text that --text names: a file, an address, or standard input for `-`.
+ * @throws FileError if it cannot be read or is too large; the signal's reason if it is aborted
+ */
+export async function readTextBytes(name: string, options: RemoteTextOptions): Promise<TextBytes> {
+  if (/^https?:\/\//i.test(name)) return fetchText(name, options);
+  if (/^[a-z][a-z\d+.-]+:\/\//i.test(name)) {
+    const scheme = name.slice(0, name.indexOf(':'));
+    throw new FileError(
+      `--text: ${scheme} addresses cannot be read; give a file, or an http or https address`,
+    );
+  }
+  if (STANDARD_INPUT.has(name)) {
+    return { source: 'standard input', bytes: await readToEnd(0, 'standard input', options.signal) };
+  }
+  return { source: name, bytes: await readWholeFile(name, options.signal) };
+}
+
+/**
+ * Reads a regular file of at most 256 MiB.
+ * @throws FileError if it is not there, something else, or larger; the signal's reason if it is aborted
+ */
+export async function readWholeFile(path: string, signal?: AbortSignal): Promise<Uint8Array<ArrayBuffer>> {
+  const status = await stat(path).catch((error: unknown) => {
+    throw fileErrorFrom(error, path, 'read the file');
+  });
+  if (status.isFIFO()) {
+    throw new FileError(
+      `${path}: is not a file but a pipe; give a file, or pipe the text in and give --text -`,
+    );
+  }
+  checkRegular(status, path);
+  if (status.size > MAX_TEXT_BYTES) throw tooLarge(path);
+  return readToEnd(path, path, signal);
+}
+
+async function readToEnd(
+  file: string | 0,
+  name: string,
+  signal: AbortSignal | undefined,
+): Promise<Uint8Array<ArrayBuffer>> {
+  const stream = typeof file === 'string' ? createReadStream(file) : process.stdin;
+  const onAbort = () => stream.destroy(signal?.reason as Error);
+  signal?.throwIfAborted();
+  signal?.addEventListener('abort', onAbort, { once: true });
+  const chunks: Uint8Array<ArrayBuffer>[] = [];
+  let length = 0;
+  try {
+    for await (const chunk of stream) {
+      chunks.push(chunk as Buffer<ArrayBuffer>);
+      length += (chunk as Buffer).length;
+      if (length > MAX_TEXT_BYTES) throw tooLarge(name);
+    }
+  } catch (error) {
+    signal?.throwIfAborted();
+    throw fileErrorFrom(error, name, 'read the file');
+  } finally {
+    signal?.removeEventListener('abort', onAbort);
+    stream.destroy();
+  }
+  return new Uint8Array(await new Blob(chunks).arrayBuffer());
+}
+
+function tooLarge(name: string): FileError {
+  return new FileError(
+    `${name}: is larger than ${MAX_TEXT_BYTES / 2 ** 20} MiB, the most that is read as one text; give a part of it`,
+  );
+}
