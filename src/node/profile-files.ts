@@ -11,22 +11,22 @@ import { SafetensorsWriter } from './safetensors-writer.ts';
 import type { StageProgress } from './terminal.ts';
 
 /**
- * Writes a profile's files into a folder, each whole or not at all, report.json last: where it stands, the others do.
- * @param options.replaces another run's report is there: it goes first, so that it never stands beside files of this run
+ * Writes a profile's files into a folder, each whole or not at all, report.json last: where it stands, the others do. One
+ * that is there goes first, so that it never stands beside files that are not its own.
  * @throws FileError if one cannot be written
  */
 export async function writeProfileFiles(
   folder: string,
   report: Report,
   spectra: ProfileSpectra,
-  options: { replaces: boolean; signal: AbortSignal; onProgress: StageProgress },
+  options: { signal: AbortSignal; onProgress: StageProgress },
 ): Promise<void> {
-  const { replaces, signal, onProgress } = options;
+  const { signal, onProgress } = options;
   // Drawing takes Vega, which the other commands need not load.
   const { renderPng, renderSvg } = await import('./render.ts');
   const specifications = figures(report, spectra);
   const total = specifications.length + 1;
-  if (replaces) await rm(join(folder, 'report.json'), { force: true });
+  await rm(join(folder, 'report.json'), { force: true });
   for (const [index, { name, specification }] of specifications.entries()) {
     signal.throwIfAborted();
     onProgress(index, total);

@@ -73,23 +73,51 @@ export interface RunIdentity {
 
 /**
  * Refuses, before long work, a folder that holds another run's report. The same run may be repeated.
- * @param force whether to take the folder all the same
- * @returns whether another run's report is there, to be removed before this run's files are written
  * @throws FileError naming the folder, what differs and what to do
  */
-export async function claimFolder(folder: string, run: RunIdentity, force: boolean): Promise<boolean> {
+export async function claimFolder(folder: string, run: RunIdentity): Promise<void> {
+  const text = await readReport(folder);
+  const difference = text === undefined ? undefined : differenceFrom(text, run);
+  if (difference !== undefined)
+    throw new FileError(
+      `${folder}: holds the report of another run (${difference}); give --out FOLDER to keep both, or --force to overwrite it`,
+    );
+}
+
+/**
+ * The folder for a run that is done: the claimed one, unless a run of the same name gave other numbers there. Two
+ * checkpoints of one training are alike in all but their weights. Then it is the first of FOLDER-2, FOLDER-3 … that holds
+ * no report, or this run's.
+ */
+export async function folderFor(folder: string, run: RunIdentity, report: Report): Promise<string> {
+  for (let number = 1; ; number += 1) {
+    const candidate = number === 1 ? folder : `${folder}-${number}`;
+    const text = await readReport(candidate);
+    if (text === undefined) return candidate;
+    if (differenceFrom(text, run) === undefined && isAlike(JSON.parse(text) as Report, report))
+      return candidate;
+  }
+}
+
+/** @returns the text of a folder's report.json; undefined where there is none */
+async function readReport(folder: string): Promise<string | undefined> {
   const path = join(folder, 'report.json');
-  const text = await readFile(path, 'utf8').catch((error: unknown) => {
+  return readFile(path, 'utf8').catch((error: unknown) => {
     const code = systemErrorCode(error);
     if (code === 'ENOENT' || code === 'ENOTDIR') return undefined;
     throw fileErrorFrom(error, path, 'read the file');
   });
-  const difference = text === undefined ? undefined : differenceFrom(text, run);
-  if (difference !== undefined && !force)
-    throw new FileError(
-      `${folder}: holds the report of another run (${difference}); give --out FOLDER to keep both, or --force to overwrite it`,
-    );
-  return difference !== undefined;
+}
+
+/** Whether two reports differ by no more than what one GPU rounds otherwise than another. */
+function isAlike(before: Report, now: Report): boolean {
+  return sequenceNames.every((name) =>
+    now.sequences[name].layers.every((layer, index) => {
+      const other = before.sequences[name].layers[index]?.participation_ratio ?? 0;
+      const ratio = layer.participation_ratio ?? 0;
+      return Math.abs(ratio - other) <= 1e-3 * ratio;
+    }),
+  );
 }
 
 /** What tells the run of a report.json from this one, in words; undefined where nothing does. */

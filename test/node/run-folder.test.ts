@@ -1,10 +1,10 @@
-import { readFile, writeFile } from 'node:fs/promises';
+import { mkdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { reportJson } from '../../src/analysis/output-files.ts';
 import type { Report } from '../../src/analysis/report.ts';
 import { FileError } from '../../src/engine/errors.ts';
-import { claimFolder, defaultFolder } from '../../src/node/run-folder.ts';
+import { claimFolder, defaultFolder, folderFor } from '../../src/node/run-folder.ts';
 import type { RunIdentity } from '../../src/node/run-folder.ts';
 import { makeReport } from '../support/report-fixture.ts';
 import { temporaryFolder } from './temporary-folder.ts';
@@ -56,13 +56,13 @@ describe('claimFolder', () => {
 
   it('takes a folder that is not there, is empty or holds the same run', async () => {
     const folder = await temporaryFolder();
-    expect(await claimFolder(join(folder, 'new'), run, false)).toBe(false);
-    expect(await claimFolder(folder, run, false)).toBe(false);
-    expect(await claimFolder(await folderWith(reportJson(report)), run, false)).toBe(false);
+    expect(await claimFolder(join(folder, 'new'), run)).toBeUndefined();
+    expect(await claimFolder(folder, run)).toBeUndefined();
+    expect(await claimFolder(await folderWith(reportJson(report)), run)).toBeUndefined();
     const elsewhere = { ...report.text!, source: 'the/same/alice.txt' };
-    expect(await claimFolder(await folderWith(reportJson(report)), { ...run, text: elsewhere }, false)).toBe(
-      false,
-    );
+    expect(
+      await claimFolder(await folderWith(reportJson(report)), { ...run, text: elsewhere }),
+    ).toBeUndefined();
   });
 
   it.each<[Partial<RunIdentity>, RegExp]>([
@@ -80,11 +80,10 @@ describe('claimFolder', () => {
   ])('refuses another run: %j', async (other, difference) => {
     const content = reportJson(report);
     const folder = await folderWith(content);
-    const claim = claimFolder(folder, { ...run, ...other }, false);
+    const claim = claimFolder(folder, { ...run, ...other });
     await expect(claim).rejects.toThrow(FileError);
     await expect(claim).rejects.toThrow(difference);
     await expect(claim).rejects.toThrow(/give --out FOLDER to keep both, or --force to overwrite it$/);
-    expect(await claimFolder(folder, { ...run, ...other }, true)).toBe(true);
     expect(await readFile(join(folder, 'report.json'), 'utf8')).toBe(content);
   });
 
@@ -92,8 +91,35 @@ describe('claimFolder', () => {
     'refuses a report.json that is not a report: %s',
     async (content) => {
       const folder = await folderWith(content);
-      await expect(claimFolder(folder, run, false)).rejects.toThrow(/another run \(.*cannot be read\)/);
-      expect(await claimFolder(folder, run, true)).toBe(true);
+      await expect(claimFolder(folder, run)).rejects.toThrow(/another run \(.*cannot be read\)/);
     },
   );
+
+  it('keeps the files of models of the same name and shape apart', async () => {
+    const otherWeights = makeReport(
+      { ...sequence, spectra: [Float32Array.of(4, 2.1, 2)] },
+      { ...shuffled, spectra: [Float32Array.of(4, 2, 2)] },
+      4,
+    );
+    const folder = join(await temporaryFolder(), 'model');
+    const put = async (place: string, content: Report) => {
+      await mkdir(place, { recursive: true });
+      await writeFile(join(place, 'report.json'), reportJson(content));
+    };
+    expect(await folderFor(folder, run, report)).toBe(folder);
+    await put(folder, report);
+    expect(await folderFor(folder, run, report)).toBe(folder);
+    expect(await folderFor(folder, run, otherWeights)).toBe(`${folder}-2`);
+    await put(`${folder}-2`, makeReport(sequence, shuffled, 4, { threshold: 90 }));
+    expect(await folderFor(folder, run, otherWeights)).toBe(`${folder}-3`);
+    await put(`${folder}-3`, otherWeights);
+    expect(await folderFor(folder, run, otherWeights)).toBe(`${folder}-3`);
+    expect(await folderFor(folder, run, report)).toBe(folder);
+  });
+
+  it('takes other rounding for the same run', async () => {
+    const rounded = { ...sequence, spectra: [Float32Array.of(4, 2.00001, 2)] };
+    const folder = await folderWith(reportJson(report));
+    expect(await folderFor(folder, run, makeReport(rounded, shuffled, 4))).toBe(folder);
+  });
 });

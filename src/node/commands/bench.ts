@@ -265,5 +265,5 @@ function describe(result: BenchResult): string {
 }
 
 function percent(part: number): string {
-  return `${(100 * part).toFixed(1)} %`;
+  return `${(100 * part).toFixed(1)}%`;
 }

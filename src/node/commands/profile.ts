@@ -17,8 +17,8 @@ import { findModel } from '../model-source.ts';
 import type { ModelSource } from '../model-source.ts';
 import { nonEmpty, wholeNumber } from '../options.ts';
 import { writeProfileFiles } from '../profile-files.ts';
-import { claimFolder, defaultFolder } from '../run-folder.ts';
-import type { RunFlags } from '../run-folder.ts';
+import { claimFolder, defaultFolder, folderFor } from '../run-folder.ts';
+import type { RunFlags, RunIdentity } from '../run-folder.ts';
 import { formatTable } from '../table.ts';
 import { readTokens, textListeners } from '../token-source.ts';
 import type { CommandContext } from './context.ts';
@@ -90,14 +90,15 @@ export async function profileToFiles(
 ): Promise<{ report: Report; folder: string }> {
   const { terminal, signal } = context;
   const source = await findModel(reference, { revision: flags.revision, signal, terminal });
-  const folder = flags.out ?? defaultFolder(source.id, flags);
-  await checkWritableFolder(join(folder, 'figures'));
-  const { report, spectra, replaces } = await profileModel(source, folder, flags, context);
-  await writeProfileFiles(folder, report, spectra, {
-    replaces,
-    signal,
-    onProgress: terminal.stage('figures'),
-  });
+  const claimed = flags.out ?? defaultFolder(source.id, flags);
+  await checkWritableFolder(join(claimed, 'figures'));
+  const { report, spectra, run } = await profileModel(source, claimed, flags, context);
+  const folder = flags.force ? claimed : await folderFor(claimed, run, report);
+  if (folder !== claimed)
+    terminal.notice(
+      `laminar: ${claimed} holds another model's report under the same name; the files go to ${folder}, with --force they would overwrite it`,
+    );
+  await writeProfileFiles(folder, report, spectra, { signal, onProgress: terminal.stage('figures') });
   terminal.endStages();
   return { report, folder };
 }
@@ -107,7 +108,7 @@ async function profileModel(
   folder: string,
   flags: ProfileFlags,
   context: CommandContext,
-): Promise<{ report: Report; spectra: ProfileSpectra; replaces: boolean }> {
+): Promise<{ report: Report; spectra: ProfileSpectra; run: RunIdentity }> {
   const { terminal, signal } = context;
   const { id, revision } = source;
   const { seed, threshold, force = false } = flags;
@@ -122,7 +123,8 @@ async function profileModel(
       shuffled = shuffleTokens(real, seed),
     } = await readTokens(flags, files, config, signal, textListeners(terminal));
     const ids = { real, shuffled };
-    const replaces = await claimFolder(folder, { id, revision, config, text, ids, seed, threshold }, force);
+    const run = { id, revision, config, text, ids, seed, threshold };
+    if (!force) await claimFolder(folder, run);
     using gpu = await context.openGpu(weightSizes(checkpoint).all);
     const profile = await profileReport(
       gpu,
@@ -136,7 +138,7 @@ async function profileModel(
         onSpectrum: terminal.stage('spectrum'),
       },
     );
-    return { ...profile, replaces };
+    return { ...profile, run };
   } finally {
     await checkpoint.close();
   }
