@@ -2,7 +2,6 @@ import type { TopLevelSpec } from 'vega-lite';
 import {
   frame,
   lineEncoding,
-  notice,
   ofBoth,
   pointEncoding,
   pointMark,
@@ -12,23 +11,23 @@ import {
 import type { Figure, PositionX, PositionY } from './figure-style.ts';
 import { few, fixed } from './quantities.ts';
 import { sequenceNames } from './report.ts';
-import type { Report, SequenceName, SequenceReport } from './report.ts';
+import type { Report } from './report.ts';
 
 /** A histogram narrower than this, in nats, holds rounding alone: the axis spans at least so much. */
 const NARROWEST = 0.1;
 
-/** The densities of the maximum log-softmax, real and shuffled, each drawn at its bins' left edges. */
-export function maxLogSoftmaxFigure(report: Report): Figure {
+/**
+ * The densities of the maximum log-softmax, real and shuffled, each drawn at its bins' left edges; undefined where the
+ * model gives no logits.
+ */
+export function maxLogSoftmaxFigure(report: Report): Figure | undefined {
+  const { real, shuffled } = report.sequences;
+  if (!real.max_log_softmax || !shuffled.max_log_softmax) return undefined;
+  const softmax = { real: real.max_log_softmax, shuffled: shuffled.max_log_softmax };
   const title = 'Log-probability of the most likely next token';
-  // null where a model has no head.
-  const measured = (name: SequenceName) =>
-    report.sequences[name].max_log_softmax as SequenceReport['max_log_softmax'] | null;
-  const means = ofBoth((name) => {
-    const mean = measured(name)?.mean;
-    return mean === undefined ? '–' : fixed(mean, 2);
-  });
+  const means = ofBoth((name) => fixed(softmax[name].mean, 2));
   const bins = sequenceNames.flatMap((series) => {
-    const { edges, density } = measured(series)?.histogram ?? { edges: [], density: [] };
+    const { edges, density } = softmax[series].histogram;
     return density.map((height, bin) => ({
       series,
       edge: edges[bin]!,
@@ -38,19 +37,18 @@ export function maxLogSoftmaxFigure(report: Report): Figure {
       height: few(height),
     }));
   });
-  const isEmpty = bins.length === 0;
   const x: PositionX = {
     field: 'edge',
     type: 'quantitative',
     title: 'Maximum log-softmax (nats)',
-    scale: { domain: isEmpty ? [-1, 0] : edgeDomain(bins), nice: true },
+    scale: { domain: edgeDomain(bins), nice: true },
     axis: { tickCount: 8 },
   };
   const y: PositionY = {
     field: 'density',
     type: 'quantitative',
     title: 'Density',
-    scale: isEmpty ? { domain: [0, 1] } : { zero: true },
+    scale: { zero: true },
     axis: bins.some(({ density }) => density >= 1e5) ? { format: '.1e' } : {},
   };
   // One bin alone would be a point: its line reaches to its right edge.
@@ -59,7 +57,7 @@ export function maxLogSoftmaxFigure(report: Report): Figure {
     ({ series, edge, density }) => ({ line: series, series, edge, height: density }),
   );
   const specification: TopLevelSpec = {
-    ...frame(title, [runLine(report), isEmpty ? 'this model has no head' : `mean ${means}`]),
+    ...frame(title, [runLine(report), `mean ${means}`]),
     layer: [
       {
         data: { values: lines },
@@ -80,7 +78,6 @@ export function maxLogSoftmaxFigure(report: Report): Figure {
           ],
         },
       },
-      ...(isEmpty ? [notice('no head, so no next token')] : []),
     ],
   };
   return { name: 'max-log-softmax', title, specification };

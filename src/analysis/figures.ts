@@ -18,7 +18,7 @@ export interface FigureOptions {
 }
 
 /**
- * The five figures of a profile, as Vega-Lite 6 specifications with their data inside: plain objects for a compiler in
+ * The figures of a profile (four, and where there are logits their density first), as Vega-Lite 6 specifications with their data inside: plain objects for a compiler in
  * Node or in a browser. Rows of the per-layer figures have the field `layer`, for whoever listens to clicks.
  * @throws InputError if there is no such layer, or the spectra are not the report's
  */
@@ -29,8 +29,9 @@ export function figures(report: Report, spectra: ProfileSpectra, options: Figure
   if (real === undefined || shuffled === undefined || report.sequences.real.layers[layer] === undefined)
     throw new InputError(`there is no layer ${layer} to draw; give one from 0 to ${report.model.layers}`);
   const ofLayer = { real, shuffled };
+  const tokens = maxLogSoftmaxFigure(report);
   return [
-    maxLogSoftmaxFigure(report),
+    ...(tokens ? [tokens] : []),
     singularValuesFigure(report, ofLayer, layer),
     cumulativeFigure(report, ofLayer, layer),
     rankFigure(report),

@@ -19,15 +19,25 @@ export function spectraTensors(spectra: ProfileSpectra): TensorDeclaration[] {
   }));
 }
 
-/** What states.safetensors holds, in its order: every state of one sequence of `tokens` tokens. */
-export function captureTensors(config: ModelConfig, tokens: number, logits: boolean): TensorDeclaration[] {
+/**
+ * What states.safetensors holds, in its order: every state of one sequence of `tokens` tokens, and of its logits
+ * nothing, their maxima, or those and all of them.
+ */
+export function captureTensors(
+  config: ModelConfig,
+  tokens: number,
+  logits: 'none' | 'maxima' | 'all',
+): TensorDeclaration[] {
   const { layers, width, vocabulary } = config;
+  const maxima = [
+    { name: 'max_log_softmax', dtype: 'F32', shape: [tokens] },
+    { name: 'argmax', dtype: 'I32', shape: [tokens] },
+  ];
   return [
     { name: 'ids', dtype: 'I32', shape: [tokens] },
     { name: 'hidden_states', dtype: 'F32', shape: [layers + 1, tokens, width] },
     { name: 'residual_final', dtype: 'F32', shape: [tokens, width] },
-    { name: 'max_log_softmax', dtype: 'F32', shape: [tokens] },
-    { name: 'argmax', dtype: 'I32', shape: [tokens] },
-    ...(logits ? [{ name: 'logits', dtype: 'F32', shape: [tokens, vocabulary] }] : []),
+    ...(logits === 'none' ? [] : maxima),
+    ...(logits === 'all' ? [{ name: 'logits', dtype: 'F32', shape: [tokens, vocabulary] }] : []),
   ];
 }

@@ -1,6 +1,6 @@
-import type { ModelConfig } from '../engine/config.ts';
-import { activationBytes, forwardOperations, planWeights } from '../engine/memory.ts';
-import type { WeightPlan, WeightSizes } from '../engine/memory.ts';
+import type { ModelDescription } from '../engine/description.ts';
+import { planWeights } from '../engine/memory.ts';
+import type { WeightPlan } from '../engine/memory.ts';
 import { BLOCK, roundWork, spectrumShape, workspaceBytes } from './spectrum/workspace.ts';
 import type { SpectrumShape } from './spectrum/workspace.ts';
 
@@ -18,8 +18,7 @@ const USUAL_SWEEPS = [12, 4] as const;
 const PROCESS_BYTES = 640 * 2 ** 20;
 
 export interface PlanInput {
-  readonly config: ModelConfig;
-  readonly sizes: WeightSizes;
+  readonly model: Pick<ModelDescription, 'config' | 'sizes' | 'activationBytes' | 'operations'>;
   /** T, the length of each of the two sequences. */
   readonly tokens: number;
   /** Bytes; Infinity for no bound. */
@@ -57,12 +56,13 @@ export interface ProfilePlan {
  * large as fit. A run follows this plan, and `profile --plan` prints it.
  */
 export function planProfile(input: PlanInput): ProfilePlan {
-  const { config, sizes, tokens, memoryLimit, software } = input;
+  const { model, tokens, memoryLimit, software } = input;
+  const { config, sizes } = model;
   const states = config.layers + 1;
   const shape = spectrumShape(tokens, config.width);
   const stateBytes = SEQUENCES * 4 * tokens * config.width;
   const matrixScratch = workspaceBytes(shape, 1);
-  const activations = activationBytes(config, SEQUENCES, tokens);
+  const activations = model.activationBytes(SEQUENCES, tokens);
   const planned = planWeights(sizes, activations + stateBytes + matrixScratch, memoryLimit);
   const isResident = input.isResident ?? planned.isResident;
   const weights = isResident === planned.isResident ? planned : { ...planned, isResident, bytes: sizes.all };
@@ -88,7 +88,7 @@ export function planProfile(input: PlanInput): ProfilePlan {
     host: PROCESS_BYTES + (software ? bounded : 0),
     reads: sizes.read + SEQUENCES * tokens * sizes.embeddingRow,
     operations: {
-      forward: forwardOperations(config, sizes, SEQUENCES, tokens),
+      forward: model.operations(SEQUENCES, tokens),
       spectrum: SEQUENCES * states * spectrumOperations(shape),
     },
   };

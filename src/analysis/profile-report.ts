@@ -1,7 +1,7 @@
-import type { Checkpoint } from '../engine/checkpoint.ts';
+import type { ModelDescription } from '../engine/description.ts';
 import type { Gpu } from '../engine/gpu/gpu.ts';
-import { weightSizes } from '../engine/memory.ts';
 import { Model } from '../engine/model.ts';
+import { checkSequences } from '../engine/sequences.ts';
 import type { ProfileSpectra } from './figures.ts';
 import { planProfile } from './plan.ts';
 import { profileSequences } from './profile.ts';
@@ -32,27 +32,29 @@ export interface ProfileReportOptions extends ProfileOptions {
 }
 
 /**
- * The laminar profile from checkpoint to report: loads the model within the GPU's bound on memory, runs the tokens and
+ * The laminar profile from a model's files to the report: loads the model within the GPU's bound on memory, runs the tokens and
  * their shuffle, and reduces each state to its spectrum. The command and the page both do just this.
- * @param checkpoint stays open, and the caller's
+ * @param description stays open, and the caller's
  * @throws InputError, CheckpointError, NumericalError, DeviceError, and the signal's reason if it aborts
  */
 export async function profileReport(
   gpu: Gpu,
-  checkpoint: Checkpoint,
+  description: ModelDescription,
   { id, revision, tokens, text, seed, started }: ProfileSubject,
   options: ProfileReportOptions,
 ): Promise<{ report: Report; spectra: ProfileSpectra }> {
   const { memoryLimit, adapter } = gpu;
   const { signal, onLoad, threshold } = options;
-  const { config } = checkpoint;
+  const { config, parameters, dtype } = description;
   const ids = { real: tokens.real, shuffled: tokens.shuffled ?? shuffleTokens(tokens.real, seed) };
   const length = ids.real.length;
-  const sizes = weightSizes(checkpoint);
-  const plan = planProfile({ config, sizes, tokens: length, memoryLimit, software: adapter.software });
+  const { software } = adapter;
+  const plan = planProfile({ model: description, tokens: length, memoryLimit, software });
+
+  checkSequences(config, [ids.real, ids.shuffled]); // before weights are read
 
   const loadStarted = performance.now();
-  using model = await Model.load(gpu, checkpoint, {
+  using model = await Model.load(gpu, description, {
     ...(signal && { signal }),
     ...(onLoad && { onProgress: onLoad }),
     mostTokens: sequenceNames.length * length,
@@ -60,7 +62,6 @@ export async function profileReport(
   });
   const load = performance.now() - loadStarted;
   const { sequences, singularValues, timings } = await profileSequences(gpu, model, ids, options);
-  const { parameters, dtype } = model;
   const report = buildReport({
     model: { ...config, id, revision, parameters, dtype },
     adapter,

@@ -17,6 +17,8 @@ export interface ProfileOptions {
   readonly onForward?: (done: number, total: number) => void;
   /** Called as spectra are done, in matrices: two for each of the L + 1 states. */
   readonly onSpectrum?: (done: number, total: number) => void;
+  /** Told what a user should know of the result. */
+  readonly onNotice?: ((notice: string) => void) | undefined;
 }
 
 /** The laminar profile of two sequences. */
@@ -42,12 +44,13 @@ export async function profileSequences(
   ids: Readonly<Record<SequenceName, Int32Array>>,
   options: ProfileOptions,
 ): Promise<Profile> {
-  const { threshold, signal, onForward, onSpectrum } = options;
+  const { threshold, signal, onForward, onSpectrum, onNotice } = options;
   const tokens = ids.real.length;
   const { layers, width } = model.config;
   const { memoryLimit, adapter } = gpu;
-  const { config, sizes, isResident } = model;
-  const plan = planProfile({ config, sizes, tokens, memoryLimit, software: adapter.software, isResident });
+  const { description, isResident } = model;
+  const software = adapter.software;
+  const plan = planProfile({ model: description, tokens, memoryLimit, software, isResident });
   const reducer = new StateReducer(gpu, tokens, width, {
     signal,
     mostStates: plan.statesAtOnce,
@@ -61,6 +64,7 @@ export async function profileSequences(
       {
         ...(signal ? { signal } : {}),
         ...(onForward ? { onProgress: onForward } : {}),
+        onNotice,
         onState: (state) => reducer.add(state),
       },
     );
@@ -68,7 +72,7 @@ export async function profileSequences(
     const spectrum = reducer.milliseconds;
     const measure = (name: SequenceName, index: number): SequenceMeasurements => ({
       ids: ids[name],
-      maxLogSoftmax: result.maxLogSoftmax[index]!,
+      maxLogSoftmax: result.maxLogSoftmax?.[index] ?? null,
       layers: reducer.spectra[name].map(({ singularValues, cumulativePercent }) =>
         layerDimensions(singularValues, tokens, width, threshold, cumulativePercent),
       ),

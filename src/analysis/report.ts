@@ -18,19 +18,21 @@ export interface SequenceReport {
   ids: number[];
   /** How many different ids there are. */
   unique_tokens: number;
+  /** null where the model gives no logits. */
   max_log_softmax: {
     /** max(logits) − logsumexp(logits) for every position, in nats. */
     values: number[];
     mean: number;
     histogram: Histogram;
-  };
+  } | null;
   /** States 0 to L, in order. */
   layers: LayerReport[];
 }
 
 export interface ModelReport {
   id: string;
-  architecture: 'gpt2' | 'gpt_neox';
+  /** model_type of its config.json: gpt2, gpt_neox. */
+  architecture: string;
   layers: number;
   width: number;
   heads: number;
@@ -93,8 +95,8 @@ export type SequenceName = (typeof sequenceNames)[number];
 export interface SequenceMeasurements {
   /** [T] */
   readonly ids: ArrayLike<number>;
-  /** [T] */
-  readonly maxLogSoftmax: ArrayLike<number>;
+  /** [T]; null where the model gives no logits. */
+  readonly maxLogSoftmax: ArrayLike<number> | null;
   /** States 0 to L, in order. */
   readonly layers: readonly LayerDimensions[];
 }
@@ -170,7 +172,7 @@ function buildSequence(
   blocks: number,
 ): SequenceReport {
   if (ids.length === 0) throw new InputError(`the ${name} sequence is empty; give at least one token`);
-  if (maxLogSoftmax.length !== ids.length)
+  if (maxLogSoftmax && maxLogSoftmax.length !== ids.length)
     throw new InputError(
       `the ${name} sequence has ${ids.length} tokens but ${maxLogSoftmax.length} maximum log-softmax values`,
     );
@@ -178,18 +180,18 @@ function buildSequence(
     throw new InputError(
       `the ${name} sequence has ${layers.length} measured states; a model of ${blocks} layers has ${blocks + 1}`,
     );
-  const values = Array.from(maxLogSoftmax);
   const idList = Array.from(ids);
   return {
     ids: idList,
     unique_tokens: new Set(idList).size,
-    max_log_softmax: {
-      values,
-      mean: values.reduce((sum, value) => sum + value, 0) / values.length,
-      histogram: freedmanDiaconis(values),
-    },
+    max_log_softmax: maxLogSoftmax && summarise(Array.from(maxLogSoftmax)),
     layers: layers.map((dimensions, layer) => ({ layer, ...pickMeasures(dimensions) })),
   };
+}
+
+function summarise(values: number[]): NonNullable<SequenceReport['max_log_softmax']> {
+  const mean = values.reduce((sum, value) => sum + value, 0) / values.length;
+  return { values, mean, histogram: freedmanDiaconis(values) };
 }
 
 /** The measures of a layer, in the order of report.json and of profile.csv. */

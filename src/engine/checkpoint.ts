@@ -1,12 +1,16 @@
-import type { ModelConfig } from './config.ts';
-import { parseConfig } from './config.ts';
 import { CheckpointError, FileError, FormatError } from './errors.ts';
 import type { ByteSource, ModelFiles } from './files.ts';
 import { isJsonObject, readJson } from './files.ts';
 import { readHeader } from './safetensors.ts';
+import type { WeightFiles } from './weight-files.ts';
+import {
+  chooseWeightFiles,
+  weightCandidates,
+  weightFile,
+  weightFilesOf,
+  weightIndex,
+} from './weight-files.ts';
 
-const WEIGHTS = 'model.safetensors';
-const INDEX = 'model.safetensors.index.json';
 const PICKLES = ['pytorch_model.bin', 'pytorch_model.bin.index.json'];
 
 /** A tensor of a checkpoint and where its bytes lie. */
@@ -20,110 +24,154 @@ export interface TensorEntry {
   readonly bytes: number;
 }
 
+export interface OpenOptions {
+  /** Told, in a sentence, what a user should know though it is no obstacle. */
+  readonly onNotice?: ((notice: string) => void) | undefined;
+}
+
 /**
- * A model's configuration and the places of its tensors. Opening one reads config.json, the index if there is one, and
- * the headers of the safetensors files; the weights themselves are read later, in ranges, through the entries.
+ * The safetensors files of a model and the places of their tensors. Opening them reads the index if there is one, and
+ * the headers; the weights themselves are read later, in ranges, through the entries. What the tensors mean is the
+ * architecture's to know, so nothing here is missing until it is asked for.
  */
 export class Checkpoint {
-  private constructor(
-    /** Folder path or hub id, for messages. */
-    readonly name: string,
-    readonly config: ModelConfig,
-    readonly tensors: ReadonlyMap<string, TensorEntry>,
-    private readonly sources: readonly ByteSource[],
-  ) {}
+  readonly #tensors = new Map<string, TensorEntry>();
+  readonly #sources: ByteSource[] = [];
+  /** Where the index puts each tensor, if there is an index. */
+  #index: ReadonlyMap<string, string> = new Map();
+  readonly #missingShards = new Set<string>();
+  /** Of tensors that are in more than one file: another that holds them. */
+  readonly #twice = new Map<string, ByteSource>();
 
-  /**
-   * @throws FileError or FormatError if a file is missing or malformed, ConfigError if config.json names what the
-   * engine does not know, CheckpointError if the shards and their index disagree.
-   */
-  static async open(files: ModelFiles): Promise<Checkpoint> {
-    const json = await readJson(files, 'config.json');
-    if (json === undefined) {
-      throw new FileError(`${files.name}: has no config.json; give a folder that holds a model, or a hub id`);
-    }
-    const config = parseConfig(json, `${files.name}/config.json`);
-    const sources: ByteSource[] = [];
+  /** @param name folder path or hub id, for messages */
+  private constructor(readonly name: string) {}
+
+  /** @throws FileError or FormatError if there are no weights, or a file that is there is malformed. */
+  static async open(files: ModelFiles, { onNotice }: OpenOptions = {}): Promise<Checkpoint> {
+    const checkpoint = new Checkpoint(files.name);
     try {
-      const tensors = await openTensors(files, sources);
-      return new Checkpoint(files.name, config, tensors, sources);
+      await checkpoint.#openFiles(files, onNotice);
+      return checkpoint;
     } catch (error) {
-      await closeAll(sources);
+      await checkpoint.close();
       throw error;
     }
   }
 
-  /** @throws CheckpointError if the checkpoint has no tensor of that name. */
-  entry(name: string): TensorEntry {
-    const entry = this.tensors.get(name);
-    if (entry) return entry;
-    const where =
-      this.sources.length === 1 ? this.sources[0]!.name : `the ${this.sources.length} shards of ${this.name}`;
-    throw new CheckpointError(
-      `tensor ${name} is not in ${where}, and config.json (${this.config.architecture}, ` +
-        `${this.config.layers} layers) needs it; check that both belong to the same model`,
-    );
+  /** Those that the files hold, by their whole names. */
+  get tensors(): ReadonlyMap<string, TensorEntry> {
+    return this.#tensors;
   }
 
+  /** Names of all tensors that the files hold or the index lists. */
+  get names(): ReadonlySet<string> {
+    return new Set([...this.#tensors.keys(), ...this.#index.keys()]);
+  }
+
+  /** The file, or files, for messages. */
+  get where(): string {
+    return this.#sources.length === 1
+      ? this.#sources[0]!.name
+      : `the ${this.#sources.length} shards of ${this.name}`;
+  }
+
+  /**
+   * A tensor, or undefined where the files do not have it.
+   * @throws FileError if it is in a shard that is missing, CheckpointError if two files hold it.
+   */
   find(name: string): TensorEntry | undefined {
-    return this.tensors.get(name);
+    const entry = this.#tensors.get(name);
+    const shard = this.#index.get(name);
+    if (!entry && shard !== undefined && this.#missingShards.has(shard)) {
+      throw new FileError(
+        `${this.name}: ${shard} is missing, and tensor ${name} is in it; download the rest of the model`,
+      );
+    }
+    const other = this.#twice.get(name);
+    if (entry && other) {
+      throw new CheckpointError(
+        `tensor ${name} is in two files, ${entry.source.name} and ${other.name}; keep the shards of one model only`,
+      );
+    }
+    return entry;
+  }
+
+  /** @throws CheckpointError if the files have no tensor of that name; else as `find`. */
+  entry(name: string): TensorEntry {
+    const entry = this.find(name);
+    if (!entry) throw new CheckpointError(`tensor ${name} is not in ${this.where}`);
+    return entry;
   }
 
   /** Closes the files. Entries must not be read afterwards. */
-  close(): Promise<void> {
-    return closeAll(this.sources);
+  async close(): Promise<void> {
+    await Promise.all(this.#sources.map((source) => source.close()));
   }
-}
 
-async function openTensors(files: ModelFiles, sources: ByteSource[]): Promise<Map<string, TensorEntry>> {
-  const tensors = new Map<string, TensorEntry>();
-  const single = await files.open(WEIGHTS);
-  if (single) {
-    await addTensors(single, sources, tensors);
-    return tensors;
+  async #openFiles(files: ModelFiles, onNotice: OpenOptions['onNotice']): Promise<void> {
+    const chosen = await findWeightFiles(files);
+    if ('index' in chosen) return this.#openShards(files, chosen.index);
+    for (const fileName of chosen.files) {
+      const source = await files.open(fileName);
+      if (!source) throw new FileError(`${files.name}: ${fileName} is missing; download the model again`);
+      await this.#add(source);
+    }
+    if (chosen.isGuess) {
+      onNotice?.(`${files.name}: has no ${weightFile}; its weights are read from ${chosen.files.join(', ')}`);
+    }
   }
-  const index = await readJson(files, INDEX);
-  if (index === undefined) throw await noWeights(files);
 
-  const weightMap = parseIndex(index, `${files.name}/${INDEX}`);
-  const shards = new Map<string, ByteSource>();
-  for (const shard of new Set(weightMap.values())) {
-    const source = await files.open(shard);
-    if (!source) {
+  async #openShards(files: ModelFiles, indexName: string): Promise<void> {
+    this.#index = parseIndex(await readJson(files, indexName), `${files.name}/${indexName}`);
+    for (const shard of new Set(this.#index.values())) {
+      const source = await files.open(shard);
+      if (source) await this.#add(source);
+      else this.#missingShards.add(shard);
+    }
+    if (this.#sources.length === 0) {
+      const [shard] = this.#missingShards;
       throw new FileError(
-        `${files.name}: ${shard} is missing, though ${INDEX} names it; download the rest of the model`,
-      );
-    }
-    shards.set(shard, source);
-    await addTensors(source, sources, tensors);
-  }
-  for (const [name, shard] of weightMap) {
-    const found = tensors.get(name)?.source;
-    if (found !== shards.get(shard)) {
-      const actually = found ? `; it is in ${found.name}` : '';
-      throw new CheckpointError(
-        `${files.name}: tensor ${name} is not in ${shard}, where ${INDEX} puts it${actually}; download the model again`,
+        `${files.name}: ${shard} is missing, though ${indexName} names it; download the rest of the model`,
       );
     }
   }
-  return tensors;
+
+  async #add(source: ByteSource): Promise<void> {
+    this.#sources.push(source);
+    for (const [name, { dtype, shape, offset, bytes }] of (await readHeader(source)).tensors) {
+      const other = this.#tensors.get(name);
+      if (other) this.#twice.set(name, other.source);
+      this.#tensors.set(name, { name, dtype, shape, source, offset, bytes });
+    }
+  }
 }
 
-async function addTensors(
-  source: ByteSource,
-  sources: ByteSource[],
-  tensors: Map<string, TensorEntry>,
-): Promise<void> {
-  sources.push(source);
-  for (const [name, { dtype, shape, offset, bytes }] of (await readHeader(source)).tensors) {
-    const other = tensors.get(name);
-    if (other) {
-      throw new CheckpointError(
-        `tensor ${name} is in two files, ${other.source.name} and ${source.name}; keep the shards of one model only`,
-      );
-    }
-    tensors.set(name, { name, dtype, shape, source, offset, bytes });
+async function findWeightFiles(files: ModelFiles): Promise<WeightFiles> {
+  const names = await files.list?.();
+  const chosen = names ? chooseWeightFiles(names) : await probe(files);
+  if (isChoice(chosen)) return chosen;
+  if (chosen) {
+    throw new FileError(
+      `${files.name}: holds several safetensors files (${chosen.join(', ')}) and no index of them; ` +
+        `name the one to use ${weightFile}, or add ${weightIndex}`,
+    );
   }
+  throw await noWeights(files);
+}
+
+function isChoice(chosen: WeightFiles | readonly string[] | undefined): chosen is WeightFiles {
+  return chosen !== undefined && !Array.isArray(chosen);
+}
+
+/** Looks for the usual names one after another. */
+async function probe(files: ModelFiles): Promise<WeightFiles | undefined> {
+  for (const name of weightCandidates) {
+    const source = await files.open(name);
+    if (!source) continue;
+    await source.close();
+    return weightFilesOf(name);
+  }
+  return undefined;
 }
 
 /** Tensor name to the name of a file beside the index. */
@@ -133,11 +181,11 @@ function parseIndex(index: unknown, name: string): Map<string, string> {
   const shards = new Map<string, string>();
   for (const [tensor, shard] of Object.entries(weightMap)) {
     if (typeof shard !== 'string')
-      throw new FormatError(`${name}: weight_map entry ${tensor} is no file name`);
+      throw new FormatError(`${name}: weight_map entry ${tensor} is not a file name`);
     // A downloaded index must not be able to make the reader open files elsewhere on the machine.
     if (/[/\\:\0]/.test(shard) || /^\.*$/.test(shard)) {
       throw new FormatError(
-        `${name}: weight_map puts ${tensor} in ${JSON.stringify(shard)}, which is no file of this folder`,
+        `${name}: weight_map puts ${tensor} in ${JSON.stringify(shard)}, which is not a file of this folder`,
       );
     }
     shards.set(tensor, shard);
@@ -156,9 +204,7 @@ async function noWeights(files: ModelFiles): Promise<FileError> {
         'use a revision of the model that has model.safetensors',
     );
   }
-  return new FileError(`${files.name}: has neither ${WEIGHTS} nor ${INDEX}; download the model's weights`);
-}
-
-async function closeAll(sources: readonly ByteSource[]): Promise<void> {
-  await Promise.all(sources.map((source) => source.close()));
+  return new FileError(
+    `${files.name}: has neither ${weightFile} nor ${weightIndex}; download the model's weights`,
+  );
 }

@@ -1,7 +1,7 @@
 import { FormatError } from './errors.ts';
 
 /** The dtypes that decodeFloats widens or narrows to float32. */
-export const floatDtypes = ['F32', 'F16', 'BF16', 'F64'] as const;
+export const floatDtypes: readonly string[] = ['F32', 'F16', 'BF16', 'F64'];
 
 /**
  * Little-endian elements of a safetensors or npy file as float32. F16 and BF16 are exact; F64 is rounded to the

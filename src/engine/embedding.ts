@@ -1,6 +1,5 @@
-import type { Checkpoint } from './checkpoint.ts';
-import { weightEntry, WeightReader } from './weights.ts';
-import type { WeightSpec } from './weights.ts';
+import { asStored, WeightReader } from './weights.ts';
+import type { Weight } from './weights.ts';
 import type { Gpu } from './gpu/gpu.ts';
 import type { Recorder } from './gpu/recorder.ts';
 import type { Tensor } from './gpu/tensor.ts';
@@ -24,14 +23,9 @@ export interface GatheredRows extends Disposable {
  * of fifty thousand, so the table itself never has to reach the GPU for this.
  * @throws FileError if the file fails, NumericalError naming the table if one of the rows holds a NaN or an infinity.
  */
-export async function gatherRows(
-  gpu: Gpu,
-  checkpoint: Checkpoint,
-  spec: WeightSpec,
-  rows: Int32Array,
-): Promise<GatheredRows> {
-  const entry = weightEntry(checkpoint, spec);
-  const rowBytes = entry.bytes / spec.shape[0]!;
+export async function gatherRows(gpu: Gpu, weight: Weight, rows: Int32Array): Promise<GatheredRows> {
+  const { entry, shape, dtype } = weight;
+  const rowBytes = entry.bytes / shape[0]!;
   const distinct = [...new Set(rows)].sort((a, b) => a - b);
   const bytes = new Uint8Array(distinct.length * rowBytes);
   let done = 0;
@@ -43,16 +37,16 @@ export async function gatherRows(
       bytes.set(read.subarray((row - first) * rowBytes, (row + 1 - first) * rowBytes), rowBytes * done++);
     }
   }
-  const table = gpu.tensor(spec.name, [distinct.length, ...spec.shape.slice(1)], entry.dtype);
+  const table = gpu.tensor(weight.name, [distinct.length, ...shape.slice(1)], dtype);
   try {
     for (const part of table.parts) {
       const start = part.firstRow * rowBytes;
-      gpu.write(part.buffer, 0, bytes.subarray(start, start + part.rows * rowBytes));
+      gpu.write(part.buffer, 0, asStored(bytes.subarray(start, start + part.rows * rowBytes), entry, dtype));
     }
-    await new WeightReader(gpu, checkpoint).checkFinite([table]);
+    await new WeightReader(gpu).checkFinite([table], [weight]);
     const place = new Map(distinct.map((row, index) => [row, index]));
     const indices = gpu.upload(
-      `${spec.name} indices`,
+      `${weight.name} indices`,
       [rows.length],
       rows.map((row) => place.get(row)!),
     );

@@ -17,6 +17,8 @@ export interface ModelFiles {
   readonly name: string;
   /** Resolves to undefined when there is no such file. @throws FileError if it is there but cannot be opened. */
   open(fileName: string): Promise<ByteSource | undefined>;
+  /** Names of all files, where they can be known without asking for each. */
+  list?(): Promise<readonly string[]>;
 }
 
 /** config.json, the index and tokenizer.json of the largest published models stay far below this. */

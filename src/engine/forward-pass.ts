@@ -1,30 +1,18 @@
+import type {
+  AttentionLayout,
+  LinearWeights,
+  NormWeights,
+  RotaryLayout,
+  Scratch,
+  Steps,
+} from './architectures/steps.ts';
 import { ConfigError, DeviceError } from './errors.ts';
 import type { Gpu } from './gpu/gpu.ts';
 import type { Recorder } from './gpu/recorder.ts';
 import { elementCount, Tensor } from './gpu/tensor.ts';
 import { attention, layerNorm, MOST_HEAD_WIDTH, rotary } from './kernels.ts';
-import type { LinearWeights } from './matrix-product.ts';
 import { alignedRowsOf, bindableRows, recordLinear, rowsOf } from './matrix-product.ts';
 import { rotaryTables } from './rotary.ts';
-
-/** The tensors that the steps of a block write, kept from block to block. */
-export type Scratch = 'normed' | 'mlpNormed' | 'queryKeyValue' | 'attended' | 'inner';
-
-export interface NormWeights {
-  readonly weight: Tensor;
-  readonly bias: Tensor;
-  readonly epsilon: number;
-}
-
-/** Where heads lie in a row of queries, keys and values, in elements. */
-export interface HeadLayout {
-  readonly heads: number;
-  readonly headWidth: number;
-  /** From one head's query to the next's. */
-  readonly headStride: number;
-  /** From a head's query to its key. */
-  readonly keyOffset: number;
-}
 
 /** Queries that one workgroup of the attention kernel takes. */
 const QUERIES_PER_WORKGROUP = 16;
@@ -34,7 +22,7 @@ const ROTARY_THREADS = 64;
  * One batch on its way through the blocks: the residual stream, scratch for the steps, and the steps themselves in the
  * words of the papers. Steps are recorded in order and run when `submit` sends them.
  */
-export class ForwardPass implements Disposable {
+export class ForwardPass implements Steps<Tensor>, Disposable {
   /** F32 [B·T, width]. */
   readonly residual: Tensor;
   readonly #owned = new Map<string, Tensor>();
@@ -65,7 +53,7 @@ export class ForwardPass implements Disposable {
   }
 
   /** Normalises each row of input F32 [B·T, width]. */
-  layerNorm(input: Tensor, into: Scratch, { weight, bias, epsilon }: NormWeights): Tensor {
+  layerNorm(input: Tensor, into: Scratch, { weight, bias, epsilon }: NormWeights<Tensor>): Tensor {
     const output = this.#take(into, this.width);
     for (const [first, rows] of bindableRows(this.gpu, input, output)) {
       this.recorder.dispatch(layerNorm, {
@@ -83,21 +71,21 @@ export class ForwardPass implements Disposable {
   }
 
   /** activation(input · weight + bias): F32 [B·T, out]. */
-  linear(input: Tensor, into: Scratch, weights: LinearWeights): Tensor {
+  linear(input: Tensor, into: Scratch, weights: LinearWeights<Tensor>): Tensor {
     const output = this.#take(into, weights.weight.shape[weights.layout === '[in, out]' ? 1 : 0]!);
     recordLinear(this.gpu, this.recorder, input, output, weights, false);
     return output;
   }
 
   /** target ← target + input · weight + bias. */
-  addLinear(input: Tensor, target: Tensor, weights: LinearWeights): void {
+  addLinear(input: Tensor, target: Tensor, weights: LinearWeights<Tensor>): void {
     recordLinear(this.gpu, this.recorder, input, target, weights, true);
   }
 
   /** Rotates the first `dimensions` of each query and key in place, by its position. */
-  rotate(queryKeyValue: Tensor, layout: HeadLayout & { dimensions: number; base: number }): void {
+  rotate(queryKeyValue: Tensor, layout: RotaryLayout): void {
     const { heads, headStride, keyOffset, dimensions, base } = layout;
-    const half = dimensions / 2;
+    const half = Math.ceil(dimensions / 2);
     const { cosines, sines } = this.#rotaryTables(dimensions, base);
     for (let sequence = 0; sequence < this.sequences; sequence++) {
       const { binding, firstElement } = this.#sequence(queryKeyValue, sequence);
@@ -110,11 +98,7 @@ export class ForwardPass implements Disposable {
   }
 
   /** Causal attention within each sequence: F32 [B·T, heads · headWidth]. */
-  attention(
-    queryKeyValue: Tensor,
-    into: Scratch,
-    layout: HeadLayout & { valueOffset: number; scale: number },
-  ): Tensor {
+  attention(queryKeyValue: Tensor, into: Scratch, layout: AttentionLayout): Tensor {
     const { heads, headWidth, headStride, keyOffset, valueOffset, scale } = layout;
     if (headWidth > MOST_HEAD_WIDTH) {
       throw new ConfigError(
@@ -184,7 +168,7 @@ export class ForwardPass implements Disposable {
     let sines = this.#owned.get('sines');
     if (!cosines || !sines) {
       const tables = rotaryTables(this.tokens, dimensions, base);
-      const shape = [this.tokens * (dimensions / 2)];
+      const shape = [this.tokens * Math.ceil(dimensions / 2)];
       cosines = this.gpu.upload('cosines', shape, tables.cosines);
       this.#owned.set('cosines', cosines);
       sines = this.gpu.upload('sines', shape, tables.sines);

@@ -1,4 +1,6 @@
-import type { Activation } from './config.ts';
+import { activationCode } from './activations.ts';
+import type { Activation } from './activations.ts';
+import type { LinearWeights as WeightsOf } from './architectures/steps.ts';
 import { DeviceError } from './errors.ts';
 import type { Gpu } from './gpu/gpu.ts';
 import { rowRanges } from './gpu/gpu.ts';
@@ -13,22 +15,7 @@ const OFFSET_ALIGNMENT = 256;
 /** Workgroups that a dispatch may have in each dimension (WebGPU's least limit); many kernels take a row with each. */
 const MOST_WORKGROUPS = 65535;
 
-/** The kernel's code for each activation. The three names of gelu's tanh form are one function. */
-const ACTIVATION_CODES: Readonly<Record<Activation, number>> = {
-  gelu_new: 1,
-  gelu_fast: 1,
-  gelu_pytorch_tanh: 1,
-  gelu: 2,
-  relu: 3,
-};
-
-export interface LinearWeights {
-  readonly weight: Tensor;
-  readonly bias?: Tensor | undefined;
-  /** How the matrix lies: Conv1D's [in, out] or Linear's [out, in]. */
-  readonly layout: '[in, out]' | '[out, in]';
-  readonly activation?: Activation;
-}
+export type LinearWeights = WeightsOf<Tensor>;
 
 /**
  * Records output ← activation(input · weight + bias), or with `accumulate` activation(output + …).
@@ -124,7 +111,7 @@ function recordProduct(gpu: Gpu, recorder: Recorder, product: Product): void {
       inputStride: input.shape[1]!,
       outputStride: output.shape[1]!,
       hasBias: product.bias !== undefined,
-      activation: product.activation ? ACTIVATION_CODES[product.activation] : 0,
+      activation: product.activation ? activationCode(product.activation) : 0,
     });
     recorder.dispatch(kernel, {
       bindings: {

@@ -1,22 +1,16 @@
-import type { Architecture } from './architectures/architecture.ts';
-import { architectureOf } from './architectures/choose.ts';
-import type { Checkpoint } from './checkpoint.ts';
 import type { ModelConfig } from './config.ts';
+import type { ModelDescription } from './description.ts';
 import { gatherRows, recordEmbedding } from './embedding.ts';
 import { InputError, NumericalError } from './errors.ts';
 import { ForwardPass } from './forward-pass.ts';
 import type { Gpu } from './gpu/gpu.ts';
-import { elementCount } from './gpu/tensor.ts';
 import type { Tensor } from './gpu/tensor.ts';
 import { findNonfinite } from './kernels.ts';
 import type { LogitsTile } from './log-softmax.ts';
 import { MaxLogSoftmax } from './log-softmax.ts';
 import { bindableRows, rowsOf } from './matrix-product.ts';
-import { activationBytes, weightSizes } from './memory.ts';
-import type { WeightSizes } from './memory.ts';
+import { checkSequences } from './sequences.ts';
 import { WeightStore } from './weight-store.ts';
-import { weightEntry } from './weights.ts';
-import type { WeightSpec } from './weights.ts';
 
 export interface LoadOptions {
   readonly signal?: AbortSignal;
@@ -46,41 +40,38 @@ export interface RunOptions {
   readonly onProgress?: (done: number, total: number) => void;
   /** Called in order: hidden states 0 … L, then residual_final. The run waits for it. */
   readonly onState?: (state: HiddenState) => void | Promise<void>;
-  /** Called with the logits, a tile of the vocabulary at a time. */
+  /** Called with the logits, a tile of the vocabulary at a time; a run that cannot give them fails then. */
   readonly onLogits?: (tile: LogitsTile) => void | Promise<void>;
+  /** Told why there are no logits, where the model's head cannot be used. */
+  readonly onNotice?: ((notice: string) => void) | undefined;
 }
 
 /** Per sequence, one number a position. */
 export interface RunResult {
-  /** max(logits) − logsumexp(logits), natural logarithm. */
-  readonly maxLogSoftmax: Float32Array[];
-  /** The token that has the largest logit. */
-  readonly argmax: Int32Array[];
+  /** max(logits) − logsumexp(logits), natural logarithm; null where there are no logits. */
+  readonly maxLogSoftmax: Float32Array[] | null;
+  /** The token that has the largest logit; null where there are no logits. */
+  readonly argmax: Int32Array[] | null;
 }
 
 /** A model, ready to run batches of token ids on a GPU. */
 export class Model implements Disposable {
   private constructor(
     readonly gpu: Gpu,
-    private readonly checkpoint: Checkpoint,
-    private readonly architecture: Architecture,
+    readonly description: ModelDescription,
     private readonly store: WeightStore,
   ) {}
 
   /**
-   * Checks that the checkpoint holds what its configuration needs, and brings the weights to the GPU if they fit
-   * `gpu.memoryLimit`; else they stream through it during each run. The checkpoint must stay open as long as the model.
+   * Brings a model's weights to the GPU if they fit `gpu.memoryLimit`; else they stream through it during each run. The
+   * description must stay open as long as the model.
    *
-   * @throws CheckpointError for a missing or misshapen tensor, NumericalError for NaN weights, FileError, DeviceError.
+   * @throws NumericalError for NaN weights, FileError, DeviceError, the signal's reason if it aborts.
    */
-  static async load(gpu: Gpu, checkpoint: Checkpoint, options: LoadOptions = {}): Promise<Model> {
-    const { config } = checkpoint;
-    const { mostTokens = 2 * config.context, reserve = 0 } = options;
-    const architecture = architectureOf(checkpoint);
-    const activations = activationBytes(config, 1, mostTokens);
-    const sizes = weightSizes(checkpoint);
-    const store = new WeightStore(gpu, checkpoint, architecture, sizes, activations + reserve, reserve);
-    store.validate();
+  static async load(gpu: Gpu, description: ModelDescription, options: LoadOptions = {}): Promise<Model> {
+    const { mostTokens = 2 * description.config.context, reserve = 0 } = options;
+    const activations = description.activationBytes(1, mostTokens);
+    const store = new WeightStore(gpu, description, activations + reserve, reserve);
     let done = 0;
     const total = store.residentFileBytes;
     const onBytes = (bytes: number) => options.onProgress?.((done += bytes), total);
@@ -90,11 +81,11 @@ export class Model implements Disposable {
       store.dispose();
       throw error;
     }
-    return new Model(gpu, checkpoint, architecture, store);
+    return new Model(gpu, description, store);
   }
 
   get config(): ModelConfig {
-    return this.checkpoint.config;
+    return this.description.config;
   }
 
   /** Whether the weights stay on the GPU between runs. */
@@ -102,24 +93,15 @@ export class Model implements Disposable {
     return this.store.isResident;
   }
 
-  /** What the weights take. */
-  get sizes(): WeightSizes {
-    return this.store.sizes;
-  }
-
-  /** Number of parameters: every weight once, a tied table too, and no buffers. */
-  get parameters(): number {
-    return this.#specs().reduce((sum, { shape }) => sum + elementCount(shape), 0);
-  }
-
-  /** How most of the weights are stored: F32, F16 or BF16. */
-  get dtype(): string {
-    const elements = new Map<string, number>();
-    for (const spec of this.#specs()) {
-      const { dtype } = weightEntry(this.checkpoint, spec);
-      elements.set(dtype, (elements.get(dtype) ?? 0) + elementCount(spec.shape));
-    }
-    return [...elements].sort((a, b) => b[1] - a[1])[0]![0];
+  /**
+   * Why runs give no logits, or undefined where they do. Where weights stream, finding out reads a tied head.
+   */
+  async logitsFault(signal?: AbortSignal): Promise<string | undefined> {
+    const { head, isTied } = this.description.weights;
+    if (!head) return `${this.description.name}: has no head, so there are no logits`;
+    if (!isTied) return undefined;
+    const fault = await this.store.headFault({ signal });
+    return fault && noLogitsNotice(fault);
   }
 
   /**
@@ -130,8 +112,12 @@ export class Model implements Disposable {
    * logit is not finite, DeviceError, and the signal's reason if it aborts.
    */
   async run(sequences: readonly Int32Array[], options: RunOptions = {}): Promise<RunResult> {
-    this.#checkSequences(sequences);
-    const { gpu, store, architecture, config } = this;
+    checkSequences(this.config, sequences);
+    if (options.onLogits && !this.description.hasHead) {
+      throw new InputError(`${this.description.name}: has no head, so there are no logits to give`);
+    }
+    const { gpu, store, config } = this;
+    const { architecture } = this.description;
     const { signal } = options;
     const tokens = sequences[0]!.length;
     const steps = config.layers + 2;
@@ -158,7 +144,7 @@ export class Model implements Disposable {
 
       for (let layer = 0; layer < config.layers; layer++) {
         const weights = await store.block(layer, { signal });
-        architecture.block(pass, weights, layer);
+        architecture.block<Tensor>(pass, weights, layer);
         store.loadAhead(layer + 1, { signal });
         if (layer < config.layers - 1) await emit('hidden_states', layer + 1, pass.residual);
         else pass.submit();
@@ -166,34 +152,20 @@ export class Model implements Disposable {
         await store.release(layer);
       }
 
-      const { weight, bias } = store.finalNorm;
-      const final = pass.layerNorm(pass.residual, 'normed', { weight, bias, epsilon: config.normEpsilon });
+      const final = architecture.final<Tensor>(pass, store.final);
       await emit('hidden_states', config.layers, final);
       await emit('residual_final', config.layers, pass.residual);
       await states.check();
 
-      using softmax = new MaxLogSoftmax(gpu, final);
-      await store.forEachHeadSlice(
-        async (slice, firstToken) => {
-          signal?.throwIfAborted();
-          await softmax.fold(slice, firstToken, options.onLogits);
-        },
-        { signal },
-      );
-      const { maxLogSoftmax, argmax } = await softmax.read();
+      const result = await this.#logits(final, tokens, options);
       await step();
-      const each = <T>(cut: (start: number, end: number) => T): T[] =>
-        sequences.map((_, index) => cut(index * tokens, (index + 1) * tokens));
-      return {
-        maxLogSoftmax: each((start, end) => maxLogSoftmax.slice(start, end)),
-        argmax: each((start, end) => argmax.slice(start, end)),
-      };
+      return result;
     } finally {
       await store.reset();
     }
   }
 
-  /** Frees the weights. The GPU and the checkpoint are the caller's. */
+  /** Frees the weights. The GPU and the description are the caller's. */
   dispose(): void {
     this.store.dispose();
   }
@@ -206,47 +178,46 @@ export class Model implements Disposable {
   async #embed(pass: ForwardPass, sequences: readonly Int32Array[]): Promise<void> {
     const ids = Int32Array.from(sequences.flatMap((sequence) => [...sequence]));
     const positions = ids.map((_, index) => index % sequences[0]!.length);
-    for (const [index, { table, by }] of this.architecture.embeddings.entries()) {
-      using rows = await gatherRows(this.gpu, this.checkpoint, table, by === 'token' ? ids : positions);
+    for (const [index, { table, by }] of this.description.weights.embeddings.entries()) {
+      using rows = await gatherRows(this.gpu, table, by === 'token' ? ids : positions);
       recordEmbedding(this.gpu, pass.recorder, rows, pass.residual, index > 0);
       pass.submit();
     }
   }
 
-  #checkSequences(sequences: readonly Int32Array[]): void {
-    const { context, vocabulary } = this.config;
-    const length = sequences[0]?.length ?? 0;
-    if (length === 0) throw new InputError('there are no tokens to run; give at least one');
-    if (sequences.some((sequence) => sequence.length !== length)) {
-      throw new InputError('the sequences of one batch must have equal lengths');
+  /** Folds the head into the result, slice by slice. */
+  async #logits(final: Tensor, tokens: number, options: RunOptions): Promise<RunResult> {
+    const { signal, onLogits, onNotice } = options;
+    const { head, isTied } = this.description.weights;
+    if (!head) return NO_LOGITS;
+    using softmax = new MaxLogSoftmax(this.gpu, final);
+    try {
+      await this.store.forEachHeadSlice(
+        async (slice, firstToken) => {
+          signal?.throwIfAborted();
+          await softmax.fold(slice, firstToken, onLogits);
+        },
+        { signal },
+      );
+    } catch (error) {
+      // An embedding row that no token of this run reads harms no state.
+      if (!isTied || onLogits || !(error instanceof NumericalError)) throw error;
+      onNotice?.(noLogitsNotice(error));
+      return NO_LOGITS;
     }
-    if (length > context) {
-      throw new InputError(`${length} tokens are more than the model's context of ${context}; take fewer`);
-    }
-    for (const sequence of sequences) {
-      const position = sequence.findIndex((id) => id < 0 || id >= vocabulary);
-      if (position >= 0) {
-        throw new InputError(
-          `token id ${sequence[position]} at position ${position} is not in the vocabulary of ${vocabulary}; use this model's own tokenizer`,
-        );
-      }
-    }
+    const { maxLogSoftmax, argmax } = await softmax.read();
+    const starts = Array.from({ length: final.shape[0]! / tokens }, (_, index) => index * tokens);
+    return {
+      maxLogSoftmax: starts.map((start) => maxLogSoftmax.slice(start, start + tokens)),
+      argmax: starts.map((start) => argmax.slice(start, start + tokens)),
+    };
   }
+}
 
-  /** Every weight once: a tied head is the token embedding. */
-  #specs(): WeightSpec[] {
-    const { embeddings, finalNorm, head } = this.architecture;
-    const blocks = Array.from({ length: this.config.layers }, (_, layer) =>
-      Object.values(this.architecture.blockWeights(layer)),
-    );
-    const all = [
-      ...embeddings.map(({ table }) => table),
-      ...Object.values(finalNorm),
-      head,
-      ...blocks.flat(),
-    ];
-    return [...new Map(all.map((spec) => [spec.name, spec])).values()];
-  }
+const NO_LOGITS: RunResult = { maxLogSoftmax: null, argmax: null };
+
+function noLogitsNotice(fault: NumericalError): string {
+  return `${fault.message}; no token of this text reads that row, so the states are right, but there are no logits`;
 }
 
 /** Watches the states for NaN and infinities, without waiting for the GPU until the end. */

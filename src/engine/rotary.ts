@@ -3,15 +3,15 @@
  * angles and the tables themselves are float32 (transformers' GPTNeoXRotaryEmbedding).
  *
  * @param positions number of positions, from 0
- * @param dimensions rotated dimensions of a head, even
- * @returns two tables F32 [positions, dimensions / 2]; column i turns by position · base^(−2i / dimensions) radians.
+ * @param dimensions rotated dimensions of a head; where odd, the middle pair is whole all the same
+ * @returns two tables F32 [positions, ceil(dimensions / 2)]; column i turns by position · base^(−2i / dimensions) radians.
  */
 export function rotaryTables(
   positions: number,
   dimensions: number,
   base: number,
 ): { cosines: Float32Array; sines: Float32Array } {
-  const half = dimensions / 2;
+  const half = Math.ceil(dimensions / 2);
   const cosines = new Float32Array(positions * half);
   const sines = new Float32Array(positions * half);
   for (let pair = 0; pair < half; pair++) {

@@ -1,11 +1,10 @@
-import type { Architecture } from './architectures/architecture.ts';
-import type { Checkpoint } from './checkpoint.ts';
+import type { ModelDescription } from './description.ts';
+import { NumericalError } from './errors.ts';
 import type { Gpu } from './gpu/gpu.ts';
 import type { Tensor } from './gpu/tensor.ts';
 import { HEAD_SLICE_BYTES, planWeights } from './memory.ts';
-import type { WeightSizes } from './memory.ts';
-import { weightBytes, weightEntry, WeightReader } from './weights.ts';
-import type { ReadOptions, WeightSpec } from './weights.ts';
+import { weightBytes, WeightReader } from './weights.ts';
+import type { ReadOptions } from './weights.ts';
 
 /** What the search for NaN takes besides a block's weights. */
 const FLAGS_BYTES = 256;
@@ -26,7 +25,8 @@ export class WeightStore implements Disposable {
   /** Settles, and never fails, when the block that was asked for ahead has arrived or could not. */
   #ahead: Promise<void> | undefined;
   #head: Tensor | undefined;
-  #finalNorm: Record<'weight' | 'bias', Tensor> | undefined;
+  #headFault: NumericalError | undefined;
+  #final: BlockWeights | undefined;
   #disposed = false;
 
   /**
@@ -35,57 +35,54 @@ export class WeightStore implements Disposable {
    */
   constructor(
     private readonly gpu: Gpu,
-    private readonly checkpoint: Checkpoint,
-    private readonly architecture: Architecture,
-    readonly sizes: WeightSizes,
+    private readonly description: ModelDescription,
     reserve: number,
     private readonly guestReserve: number,
   ) {
-    this.#reader = new WeightReader(gpu, checkpoint);
-    this.isResident = planWeights(sizes, reserve, gpu.memoryLimit).isResident;
+    this.#reader = new WeightReader(gpu);
+    this.isResident = planWeights(description.sizes, reserve, gpu.memoryLimit).isResident;
   }
 
   /** Bytes of the files that `load` reads. */
   get residentFileBytes(): number {
-    const { finalNorm, head } = this.architecture;
-    const blocks = Array.from({ length: this.checkpoint.config.layers }, (_, layer) =>
-      Object.values(this.architecture.blockWeights(layer)),
-    );
-    const specs = [...Object.values(finalNorm), ...(this.isResident ? [head, ...blocks.flat()] : [])];
-    return specs.reduce((sum, spec) => sum + weightEntry(this.checkpoint, spec).bytes, 0);
+    if (this.isResident) return this.description.sizes.read;
+    return Object.values(this.description.weights.final).reduce((sum, { entry }) => sum + entry.bytes, 0);
   }
 
   blockBytes(layer: number): number {
-    return this.#bytes(Object.values(this.architecture.blockWeights(layer)));
-  }
-
-  /** Checks every tensor's presence, shape and dtype without reading any. @throws CheckpointError */
-  validate(): void {
-    const { embeddings, finalNorm, head } = this.architecture;
-    const blocks = Array.from({ length: this.checkpoint.config.layers }, (_, layer) =>
-      Object.values(this.architecture.blockWeights(layer)),
-    );
-    const specs = [
-      ...embeddings.map(({ table }) => table),
-      ...Object.values(finalNorm),
-      head,
-      ...blocks.flat(),
-    ];
-    for (const spec of specs) weightEntry(this.checkpoint, spec);
+    const block = this.description.weights.blocks[layer]!;
+    return Object.values(block).reduce((sum, weight) => sum + weightBytes(weight), 0);
   }
 
   /** Brings everything that stays to the GPU: all weights if they fit, else the final norm alone. */
   async load(options: ReadOptions): Promise<void> {
-    this.#finalNorm = await this.#reader.load(this.architecture.finalNorm, options);
+    const { final, blocks, head } = this.description.weights;
+    this.#final = await this.#reader.load(final, options);
     if (!this.isResident) return;
-    for (let layer = 0; layer < this.checkpoint.config.layers; layer++) await this.#block(layer, options);
-    const { head } = this.architecture;
-    this.#head = (await this.#reader.load({ head }, options)).head;
+    for (const layer of blocks.keys()) await this.#block(layer, options);
+    if (!head) return;
+    try {
+      this.#head = (await this.#reader.load({ head }, options)).head;
+    } catch (error) {
+      if (!(error instanceof NumericalError) || !this.description.weights.isTied) throw error;
+      this.#headFault = error; // only logits need every row of an embedding
+    }
+  }
+
+  /** What is wrong with a tied head's numbers, if anything is. */
+  async headFault(options: ReadOptions): Promise<NumericalError | undefined> {
+    try {
+      if (!this.isResident) await this.forEachHeadSlice(() => Promise.resolve(), options);
+    } catch (error) {
+      if (!(error instanceof NumericalError)) throw error;
+      return error;
+    }
+    return this.#headFault;
   }
 
   /** The final layer norm's weights, which stay. */
-  get finalNorm(): Record<'weight' | 'bias', Tensor> {
-    return this.#finalNorm!;
+  get final(): BlockWeights {
+    return this.#final!;
   }
 
   /** A block's weights. */
@@ -99,7 +96,7 @@ export class WeightStore implements Disposable {
    * recorded, so that the activations have their memory first.
    */
   loadAhead(layer: number, options: ReadOptions): void {
-    if (this.isResident || layer >= this.checkpoint.config.layers) return;
+    if (this.isResident || layer >= this.description.config.layers) return;
     const needed = this.blockBytes(layer) + FLAGS_BYTES + this.guestReserve;
     if (this.gpu.allocatedBytes + needed > this.gpu.memoryLimit) return;
     // Whoever looks at a state may have taken the room meanwhile: then the block is loaded when it is asked for, and
@@ -118,22 +115,24 @@ export class WeightStore implements Disposable {
     this.#free(layer);
   }
 
-  /** Hands lm_head over in slices of whole rows, in order; each is valid during the call only. */
+  /** Hands the head over in slices of whole rows, in order; each is valid during the call only. */
   async forEachHeadSlice(
     use: (slice: Tensor, firstToken: number) => Promise<void>,
     options: ReadOptions,
   ): Promise<void> {
-    const { head } = this.architecture;
+    const { head } = this.description.weights;
+    if (!head) return;
+    if (this.#headFault) throw this.#headFault;
     if (this.#head) return use(this.#head, 0);
     const [vocabulary = 0] = head.shape;
-    const rowBytes = weightEntry(this.checkpoint, head).bytes / vocabulary;
+    const rowBytes = weightBytes(head) / vocabulary;
     const free = this.gpu.memoryLimit - this.gpu.allocatedBytes;
     const sliceBytes = Math.min(HEAD_SLICE_BYTES, this.gpu.bindingLimit, free / 2);
     // An even number of rows, so that packed rows of odd length begin at whole words.
     const rows = Math.max(2, 2 * Math.floor(sliceBytes / rowBytes / 2));
     for (let first = 0; first < vocabulary; first += rows) {
       using slice = await this.#reader.loadRows(head, first, Math.min(rows, vocabulary - first), options);
-      await this.#reader.checkFinite([slice]);
+      await this.#reader.checkFinite([slice], [head]);
       await use(slice, first);
       await this.gpu.finish();
     }
@@ -149,7 +148,7 @@ export class WeightStore implements Disposable {
   dispose(): void {
     this.#disposed = true;
     this.#head?.dispose();
-    if (this.#finalNorm) disposeAll(this.#finalNorm);
+    if (this.#final) disposeAll(this.#final);
     this.#blocks.clear();
     for (const layer of [...this.#arrived.keys()]) this.#free(layer);
   }
@@ -161,7 +160,7 @@ export class WeightStore implements Disposable {
   #block(layer: number, options: ReadOptions): Promise<BlockWeights> {
     let block = this.#blocks.get(layer);
     if (!block) {
-      block = this.#reader.load(this.architecture.blockWeights(layer), options).then((weights) => {
+      block = this.#reader.load(this.description.weights.blocks[layer]!, options).then((weights) => {
         this.#arrived.set(layer, weights);
         if (this.#disposed) this.#free(layer);
         return weights;
@@ -175,10 +174,6 @@ export class WeightStore implements Disposable {
     const weights = this.#arrived.get(layer);
     this.#arrived.delete(layer);
     if (weights) disposeAll(weights);
-  }
-
-  #bytes(specs: readonly WeightSpec[]): number {
-    return specs.reduce((sum, spec) => sum + weightBytes(this.checkpoint, spec), 0);
   }
 }
 

@@ -1,16 +1,20 @@
-import type { Checkpoint, TensorEntry } from './checkpoint.ts';
-import { decodeFloats } from './decode.ts';
+import type { TensorEntry } from './checkpoint.ts';
+import { decodeFloats, floatDtypes } from './decode.ts';
 import { CheckpointError, NumericalError } from './errors.ts';
 import type { Gpu } from './gpu/gpu.ts';
 import { bytesPerElement, elementCount } from './gpu/tensor.ts';
 import type { Dtype, TensorPart, Tensor } from './gpu/tensor.ts';
 import { findNonfinite, weightFormat } from './kernels.ts';
+import { quantisedMessage } from './weight-names.ts';
 
-/** A weight that an architecture needs: its name in the checkpoint and its shape there. */
-export interface WeightSpec {
+/** A weight of a model: where it lies in a checkpoint, and how it is kept on the GPU. */
+export interface Weight {
+  /** Its whole name in the checkpoint. */
   readonly name: string;
-  /** One dimension: a bias or a norm, widened to F32 on the way. Two: a matrix, kept packed as it is stored. */
   readonly shape: readonly number[];
+  /** On the GPU. Matrices stay packed as they are stored; biases, norms and F64 become F32 on the way. */
+  readonly dtype: Dtype;
+  readonly entry: TensorEntry;
 }
 
 /** Bytes read from a file and handed to the GPU at once. */
@@ -18,37 +22,31 @@ const CHUNK_BYTES = 8 * 2 ** 20;
 /** Bytes handed over before waiting for the GPU, which keeps copies of them until it has them. */
 const BYTES_IN_FLIGHT = 64 * 2 ** 20;
 const NONFINITE_WORKGROUPS = 256;
+/** What quantised weights are stored as. */
+const INTEGER_DTYPES = /^([UI]\d+|F[468]_|F4$)/;
 
-/** @throws CheckpointError unless the checkpoint holds the weight in that shape and a floating-point dtype. */
-export function weightEntry(
-  checkpoint: Checkpoint,
-  { name, shape }: WeightSpec,
-): TensorEntry & { dtype: Dtype } {
-  const entry = checkpoint.entry(name);
+/** @throws CheckpointError unless the tensor has the shape, and a dtype that can be computed with. */
+export function weightOf(entry: TensorEntry, shape: readonly number[]): Weight {
+  const { name, dtype } = entry;
+  const where = `tensor ${name} in ${entry.source.name}`;
+  if (!floatDtypes.includes(dtype)) {
+    if (!INTEGER_DTYPES.test(dtype)) {
+      throw new CheckpointError(`${where} is ${dtype}; Laminar reads ${floatDtypes.join(', ')} weights`);
+    }
+    throw new CheckpointError(quantisedMessage(entry.source.name, `tensor ${name} is ${dtype}`));
+  }
   if (entry.shape.join() !== shape.join()) {
     throw new CheckpointError(
-      `tensor ${name} in ${entry.source.name} has shape [${entry.shape.join(', ')}], where config.json needs ` +
+      `${where} has shape [${entry.shape.join(', ')}], where config.json needs ` +
         `[${shape.join(', ')}]; check that both belong to the same model`,
     );
   }
-  if (!isWeightDtype(entry.dtype)) {
-    throw new CheckpointError(
-      `tensor ${name} in ${entry.source.name} is ${entry.dtype}; Laminar computes with F32, F16 and BF16 weights`,
-    );
-  }
-  return { ...entry, dtype: entry.dtype };
-}
-
-function isWeightDtype(dtype: string): dtype is Dtype {
-  return dtype === 'F32' || dtype === 'F16' || dtype === 'BF16';
+  return { name, shape, entry, dtype: shape.length === 1 || dtype === 'F64' ? 'F32' : (dtype as Dtype) };
 }
 
 /** Bytes that a weight takes on the GPU. */
-export function weightBytes(checkpoint: Checkpoint, spec: WeightSpec): number {
-  const elements = elementCount(spec.shape);
-  return spec.shape.length === 1
-    ? 4 * elements
-    : bytesPerElement[weightEntry(checkpoint, spec).dtype] * elements;
+export function weightBytes({ shape, dtype }: Weight): number {
+  return bytesPerElement[dtype] * elementCount(shape);
 }
 
 export interface ReadOptions {
@@ -61,35 +59,33 @@ export interface ReadOptions {
 export class WeightReader {
   #inFlight = 0;
 
-  constructor(
-    private readonly gpu: Gpu,
-    private readonly checkpoint: Checkpoint,
-  ) {}
+  constructor(private readonly gpu: Gpu) {}
 
   /**
    * Loads weights whole; the caller owns the tensors.
-   * @throws CheckpointError for a wrong shape or dtype, FileError if a file fails, NumericalError naming a weight with
-   * a NaN or an infinity in it, the signal's reason if it aborts. Nothing stays allocated after a throw.
+   * @throws FileError if a file fails, NumericalError naming a weight with a NaN or an infinity in it, the signal's
+   * reason if it aborts. Nothing stays allocated after a throw.
    */
   async load<Role extends string>(
-    specs: Readonly<Record<Role, WeightSpec>>,
+    weights: Readonly<Record<Role, Weight>>,
     options: ReadOptions = {},
   ): Promise<Record<Role, Tensor>> {
     const loaded: Partial<Record<Role, Tensor>> = {};
     const tensors: Tensor[] = [];
-    const roles = Object.keys(specs) as Role[];
+    const roles = Object.keys(weights) as Role[];
     try {
       // All memory is taken at once, before the first wait, so that others see at once what is left.
       for (const role of roles) {
-        const { name, shape } = specs[role];
-        const { dtype } = weightEntry(this.checkpoint, specs[role]);
-        const tensor = this.gpu.tensor(name, shape, shape.length === 1 ? 'F32' : dtype);
-        tensors.push(tensor);
-        loaded[role] = tensor;
+        const { name, shape, dtype } = weights[role];
+        tensors.push((loaded[role] = this.gpu.tensor(name, shape, dtype)));
       }
-      for (const [index, role] of roles.entries())
-        await this.#fillWhole(tensors[index]!, specs[role], options);
-      await this.checkFinite(tensors);
+      for (const [index, role] of roles.entries()) {
+        await this.#fill(tensors[index]!, weights[role], 0, options);
+      }
+      await this.checkFinite(
+        tensors,
+        roles.map((role) => weights[role]),
+      );
     } catch (error) {
       for (const tensor of tensors) tensor.dispose();
       throw error;
@@ -98,16 +94,10 @@ export class WeightReader {
   }
 
   /** Loads rows `firstRow` … `firstRow + rows` of a matrix, packed; the caller owns the tensor. */
-  async loadRows(
-    spec: WeightSpec,
-    firstRow: number,
-    rows: number,
-    options: ReadOptions = {},
-  ): Promise<Tensor> {
-    const entry = weightEntry(this.checkpoint, spec);
-    const tensor = this.gpu.tensor(spec.name, [rows, ...spec.shape.slice(1)], entry.dtype);
+  async loadRows(weight: Weight, firstRow: number, rows: number, options: ReadOptions = {}): Promise<Tensor> {
+    const tensor = this.gpu.tensor(weight.name, [rows, ...weight.shape.slice(1)], weight.dtype);
     try {
-      await this.#fill(tensor, entry, firstRow, options);
+      await this.#fill(tensor, weight, firstRow, options);
     } catch (error) {
       tensor.dispose();
       throw error;
@@ -115,8 +105,11 @@ export class WeightReader {
     return tensor;
   }
 
-  /** @throws NumericalError naming the first tensor that holds a NaN or an infinity. */
-  async checkFinite(tensors: readonly Tensor[]): Promise<void> {
+  /**
+   * @param weights those that the tensors hold, or rows of
+   * @throws NumericalError naming the first weight that holds a NaN or an infinity.
+   */
+  async checkFinite(tensors: readonly Tensor[], weights: readonly Weight[]): Promise<void> {
     const found = this.gpu.allocate('nonfinite flags', 4 * tensors.length);
     try {
       const recorder = this.gpu.recorder();
@@ -136,10 +129,10 @@ export class WeightReader {
       });
       recorder.submit();
       const flags = new Uint32Array(await this.gpu.readBytes(found, 0, 4 * tensors.length));
-      const bad = tensors[flags.findIndex((flag) => flag !== 0)];
+      const bad = weights[flags.findIndex((flag) => flag !== 0)];
       if (bad) {
         throw new NumericalError(
-          `tensor ${bad.label} in ${this.checkpoint.entry(bad.label).source.name} holds a NaN or an infinity; download the file again, or ask its authors`,
+          `tensor ${bad.name} in ${bad.entry.source.name} holds a NaN or an infinity; download the file again, or ask its authors`,
         );
       }
     } finally {
@@ -147,36 +140,25 @@ export class WeightReader {
     }
   }
 
-  async #fillWhole(tensor: Tensor, spec: WeightSpec, options: ReadOptions): Promise<void> {
-    const entry = weightEntry(this.checkpoint, spec);
-    if (spec.shape.length > 1) return this.#fill(tensor, entry, 0, options);
-    options.signal?.throwIfAborted();
-    const bytes = await entry.source.read(entry.offset, entry.bytes);
-    const values = decodeFloats(entry.dtype, bytes, `${entry.source.name}: ${spec.name}`);
-    for (const { buffer, firstRow, rows } of tensor.parts) {
-      this.gpu.write(buffer, 0, values.subarray(firstRow, firstRow + rows));
-    }
-    options.onBytes?.(entry.bytes);
-  }
-
-  async #fill(tensor: Tensor, entry: TensorEntry, firstRow: number, options: ReadOptions): Promise<void> {
-    const rowBytes = entry.bytes / (entry.shape[0] ?? 1);
-    for (const part of tensor.parts) {
-      await this.#fillPart(part, entry, (firstRow + part.firstRow) * rowBytes, part.rows * rowBytes, options);
-    }
+  async #fill(tensor: Tensor, weight: Weight, firstRow: number, options: ReadOptions): Promise<void> {
+    for (const part of tensor.parts) await this.#fillPart(part, weight, firstRow + part.firstRow, options);
   }
 
   async #fillPart(
-    part: TensorPart,
-    entry: TensorEntry,
-    start: number,
-    bytes: number,
+    { buffer, rows }: TensorPart,
+    { entry, shape, dtype }: Weight,
+    firstRow: number,
     { signal, onBytes }: ReadOptions,
   ): Promise<void> {
+    const rowBytes = entry.bytes / (shape[0] ?? 1);
+    const growth = bytesPerElement[dtype] / (entry.bytes / elementCount(shape));
+    const start = entry.offset + firstRow * rowBytes;
+    const bytes = rows * rowBytes;
     for (let done = 0; done < bytes; done += CHUNK_BYTES) {
       signal?.throwIfAborted();
       const length = Math.min(CHUNK_BYTES, bytes - done);
-      this.gpu.write(part.buffer, done, await entry.source.read(entry.offset + start + done, length));
+      const chunk = await entry.source.read(start + done, length);
+      this.gpu.write(buffer, done * growth, asStored(chunk, entry, dtype));
       onBytes?.(length);
       this.#inFlight += length;
       if (this.#inFlight >= BYTES_IN_FLIGHT) {
@@ -185,4 +167,15 @@ export class WeightReader {
       }
     }
   }
+}
+
+/** A file's bytes as the GPU keeps them: packed, or as F32. */
+export function asStored(
+  bytes: Uint8Array<ArrayBuffer>,
+  entry: TensorEntry,
+  dtype: Dtype,
+): Uint8Array<ArrayBuffer> | Float32Array<ArrayBuffer> {
+  return entry.dtype === dtype
+    ? bytes
+    : decodeFloats(entry.dtype, bytes, `${entry.source.name}: ${entry.name}`);
 }

@@ -1,6 +1,6 @@
 import type { Stats } from 'node:fs';
 import type { FileHandle } from 'node:fs/promises';
-import { open, stat } from 'node:fs/promises';
+import { open, readdir, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { FileError } from '../engine/errors.ts';
 import type { ByteSource, ModelFiles } from '../engine/files.ts';
@@ -55,6 +55,12 @@ export function folderFiles(path: string): ModelFiles {
       if (status) return openFile(filePath);
       await checkFolder(path);
       return undefined;
+    },
+    async list() {
+      await checkFolder(path);
+      return readdir(path).catch((error: unknown) => {
+        throw fileErrorFrom(error, path, 'read the folder');
+      });
     },
   };
 }

@@ -1,7 +1,7 @@
 import { readdir, rm, statfs } from 'node:fs/promises';
 import { join } from 'node:path';
 import { jsonText } from '../analysis/json.ts';
-import { parseConfig } from '../engine/config.ts';
+import { readArchitecture } from '../engine/architectures/registry.ts';
 import { FileError, InputError } from '../engine/errors.ts';
 import type { TensorPlace } from '../engine/safetensors.ts';
 import { encodeHeader } from '../engine/safetensors.ts';
@@ -44,8 +44,8 @@ export interface MadeCheckpoint {
 const CHUNK_BYTES = 4 * 2 ** 20;
 /** Far beyond any model, and few enough for one header. */
 const MAXIMUM_LAYERS = 1000;
-/** Both formats of the published shapes name their number of layers differently. */
-const LAYER_KEYS = { gpt2: 'n_layer', gpt_neox: 'num_hidden_layers' } as const;
+/** What published configurations call the number of layers. */
+const LAYER_KEYS = ['n_layer', 'num_hidden_layers'];
 
 /**
  * Writes a checkpoint of a published model's exact shape (names, layout, buffers, configuration) with random weights:
@@ -61,8 +61,8 @@ export async function makeCheckpoint(options: MakeCheckpointOptions): Promise<Ma
   checkWhole('--seed', seed, 0, 2 ** 32 - 1);
   if (options.layers !== undefined) checkWhole('--layers', options.layers, 1, MAXIMUM_LAYERS);
   const config = configOf(published.config, options.layers, options.dtype ?? published.dtype);
-  const model = parseConfig(config, `${out}/config.json`);
-  const tensors = publishedTensors(model, options.dtype ?? published.dtype, published.prefix);
+  const architecture = readArchitecture(config, `${out}/config.json`);
+  const tensors = publishedTensors(architecture, options.dtype ?? published.dtype, published.prefix);
   const plan = planShards(tensors, shards);
   const bytes = plan.reduce((sum, shard) => sum + shard.fileSize, 0);
 
@@ -73,7 +73,7 @@ export async function makeCheckpoint(options: MakeCheckpointOptions): Promise<Ma
     const total = tensorBytes(plan.flatMap((shard) => shard.places));
     let done = 0;
     const report = (written: number) => options.onProgress?.((done += written), total);
-    const filler = new TensorFiller(model, options.dtype ?? published.dtype, seed, CHUNK_BYTES);
+    const filler = new TensorFiller(options.dtype ?? published.dtype, seed, CHUNK_BYTES);
     for (const shard of plan) {
       await writeShard(join(out, shard.fileName), shard.tensors, filler, report, signal);
       files.push(shard.fileName);
@@ -116,7 +116,7 @@ function configOf(
 ): Record<string, unknown> {
   const torchDtypes = { F32: 'float32', F16: 'float16', BF16: 'bfloat16' } as const;
   const config: Record<string, unknown> = { ...published, torch_dtype: torchDtypes[dtype] };
-  if (layers !== undefined) config[LAYER_KEYS[published['model_type'] as keyof typeof LAYER_KEYS]] = layers;
+  if (layers !== undefined) config[LAYER_KEYS.find((key) => key in published)!] = layers;
   return config;
 }
 

@@ -1,9 +1,9 @@
-import type { ModelConfig } from '../engine/config.ts';
+import type { Architecture, BufferSpec, WeightSpec } from '../engine/architectures/architecture.ts';
 import { InputError } from '../engine/errors.ts';
 import type { TensorDeclaration } from '../engine/safetensors.ts';
 
-/** What random numbers, or which of a model's constant buffers, a tensor holds. */
-export type TensorContent = 'weight' | 'norm-scale' | 'causal-mask' | 'masked-score' | 'inverse-frequencies';
+/** What a tensor holds: random numbers about 0 or about 1, or what a buffer of the model holds. */
+export type TensorContent = 'weight' | 'norm-scale' | BufferSpec['content'];
 
 export interface PublishedTensor extends TensorDeclaration {
   readonly content: TensorContent;
@@ -74,64 +74,36 @@ export function publishedModel(like: string): PublishedModel {
 }
 
 /** The tensors of a published checkpoint, buffers and all, in the order of the forward pass. */
-export function publishedTensors(config: ModelConfig, dtype: WeightDtype, prefix: string): PublishedTensor[] {
-  const { layers, width, innerWidth, vocabulary, context } = config;
-  const tensors: PublishedTensor[] = [];
-  const add = (name: string, shape: number[], content: TensorContent = 'weight', as: string = dtype) =>
-    tensors.push({ name, shape, content, dtype: as });
-  const addNorm = (name: string) => {
-    add(`${name}.weight`, [width], 'norm-scale');
-    add(`${name}.bias`, [width]);
+export function publishedTensors(
+  architecture: Architecture,
+  dtype: WeightDtype,
+  prefix: string,
+): PublishedTensor[] {
+  const { embeddings, blocks, blockBuffers, finalWeights, head, config } = architecture;
+  const weight = ({ name, shape, isScale }: WeightSpec, before: string): PublishedTensor => ({
+    name: before + name,
+    shape,
+    dtype,
+    content: isScale ? 'norm-scale' : 'weight',
+  });
+  const block = (layer: number): PublishedTensor[] => {
+    const before = `${prefix}${blocks}.${layer}.`;
+    return [
+      ...Object.values<WeightSpec>(architecture.blockWeights(layer)).map((spec) => weight(spec, before)),
+      ...blockBuffers.map((buffer) => ({
+        name: before + buffer.name,
+        shape: buffer.shape,
+        dtype: buffer.dtype === 'model' ? dtype : buffer.dtype,
+        content: buffer.content,
+      })),
+    ];
   };
-
-  if (config.architecture === 'gpt2') {
-    // Conv1D keeps its weights [in, out].
-    const addConv1d = (name: string, inputs: number, outputs: number) => {
-      add(`${name}.weight`, [inputs, outputs]);
-      add(`${name}.bias`, [outputs]);
-    };
-    add(`${prefix}wte.weight`, [vocabulary, width]);
-    add(`${prefix}wpe.weight`, [context, width]);
-    for (let layer = 0; layer < layers; layer++) {
-      const block = `${prefix}h.${layer}`;
-      addNorm(`${block}.ln_1`);
-      add(`${block}.attn.bias`, [1, 1, context, context], 'causal-mask');
-      addConv1d(`${block}.attn.c_attn`, width, 3 * width);
-      addConv1d(`${block}.attn.c_proj`, width, width);
-      addNorm(`${block}.ln_2`);
-      addConv1d(`${block}.mlp.c_fc`, width, innerWidth);
-      addConv1d(`${block}.mlp.c_proj`, innerWidth, width);
-    }
-    addNorm(`${prefix}ln_f`);
-    return tensors;
-  }
-
-  // Linear keeps its weights [out, in].
-  const addLinear = (name: string, inputs: number, outputs: number) => {
-    add(`${name}.weight`, [outputs, inputs]);
-    add(`${name}.bias`, [outputs]);
-  };
-  add(`${prefix}embed_in.weight`, [vocabulary, width]);
-  for (let layer = 0; layer < layers; layer++) {
-    const block = `${prefix}layers.${layer}`;
-    addNorm(`${block}.input_layernorm`);
-    addNorm(`${block}.post_attention_layernorm`);
-    add(`${block}.attention.bias`, [1, 1, context, context], 'causal-mask', 'U8');
-    add(`${block}.attention.masked_bias`, [], 'masked-score');
-    add(
-      `${block}.attention.rotary_emb.inv_freq`,
-      [config.rotaryDimensions / 2],
-      'inverse-frequencies',
-      'F32',
-    );
-    addLinear(`${block}.attention.query_key_value`, width, 3 * width);
-    addLinear(`${block}.attention.dense`, width, width);
-    addLinear(`${block}.mlp.dense_h_to_4h`, width, innerWidth);
-    addLinear(`${block}.mlp.dense_4h_to_h`, innerWidth, width);
-  }
-  addNorm(`${prefix}final_layer_norm`);
-  add('embed_out.weight', [vocabulary, width]);
-  return tensors;
+  return [
+    ...embeddings.map(({ table }) => weight(table, prefix)),
+    ...Array.from({ length: config.layers }, (_, layer) => block(layer)).flat(),
+    ...Object.values(finalWeights).map((spec) => weight(spec, prefix)),
+    ...(config.tiedEmbeddings ? [] : [weight(head, '')]),
+  ];
 }
 
 function gpt2Config(layers: number, width: number, heads: number): Record<string, unknown> {

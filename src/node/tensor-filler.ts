@@ -1,12 +1,9 @@
-import type { ModelConfig } from '../engine/config.ts';
 import type { PublishedTensor, WeightDtype } from './published-shapes.ts';
 import type { ElementBits } from './random-values.ts';
 import { encodeBits, normalBits, RandomStream } from './random-values.ts';
 
 /** The deviation that GPT-2 and Pythia initialise their weights with. */
 const DEVIATION = 0.02;
-/** What the published code adds to the scores of tokens to come. */
-const MASKED_SCORE = -1e9;
 
 /**
  * Makes the bytes of a checkpoint's tensors, chunk by chunk. Two buffers take turns, so a chunk stays as it is while the
@@ -19,7 +16,6 @@ export class TensorFiller {
   #turn = 0;
 
   constructor(
-    private readonly config: ModelConfig,
     private readonly dtype: WeightDtype,
     private readonly seed: number,
     /** A multiple of 8. */
@@ -40,10 +36,8 @@ export class TensorFiller {
         return yield* this.#random(tensor.name, count, this.#scales);
       case 'causal-mask':
         return yield* this.#causalMask(tensor.dtype, tensor.shape.at(-1)!);
-      case 'masked-score':
-        return yield encodeBits(this.dtype, [MASKED_SCORE]);
-      case 'inverse-frequencies':
-        return yield encodeBits('F32', this.#inverseFrequencies());
+      default:
+        return yield encodeBits(tensor.dtype as WeightDtype, tensor.content);
     }
   }
 
@@ -70,16 +64,6 @@ export class TensorFiller {
       for (let row = 0; row < rows; row++) chunk.fill(one, row * size, row * size + first + row + 1);
       yield chunk;
     }
-  }
-
-  /** base^(−2i/r) for i = 0 … r/2 − 1 (Su et al. 2021, RoFormer). */
-  #inverseFrequencies(): number[] {
-    if (this.config.architecture !== 'gpt_neox') return [];
-    const { rotaryDimensions, rotaryBase } = this.config;
-    return Array.from(
-      { length: rotaryDimensions / 2 },
-      (_, index) => rotaryBase ** ((-2 * index) / rotaryDimensions),
-    );
   }
 
   #bits(length: number): ElementBits {

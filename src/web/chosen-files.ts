@@ -15,6 +15,7 @@ export function chosenFiles(name: string, files: readonly File[]): ModelFiles {
       const file = own.get(fileName);
       return Promise.resolve(file && fileSource(`${name}/${fileName}`, file));
     },
+    list: () => Promise.resolve([...own.keys()]),
   };
 }
 

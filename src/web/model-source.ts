@@ -76,6 +76,7 @@ async function remoteModel(
     revision,
     files: {
       name: id,
+      ...(sizes && { list: () => Promise.resolve([...sizes.keys()]) }),
       async open(fileName) {
         if (sizes && !sizes.has(fileName)) return undefined;
         const known = opened.get(fileName);

@@ -2,10 +2,12 @@ import { captureTensors } from '../analysis/output-files.ts';
 import { profileReport } from '../analysis/profile-report.ts';
 import type { TextReport } from '../analysis/report.ts';
 import type { GivenTokens } from '../analysis/window.ts';
-import { Checkpoint } from '../engine/checkpoint.ts';
+import { describeModel } from '../engine/description.ts';
+import type { ModelDescription } from '../engine/description.ts';
 import { Gpu } from '../engine/gpu/gpu.ts';
-import { defaultMemoryLimit, weightSizes } from '../engine/memory.ts';
+import { defaultMemoryLimit } from '../engine/memory.ts';
 import { Model } from '../engine/model.ts';
+import { checkSequences } from '../engine/sequences.ts';
 import type { Answers, RunRequest, Stage } from './messages.ts';
 import { findModel } from './model-source.ts';
 import type { ModelSource } from './model-source.ts';
@@ -27,10 +29,10 @@ export async function profile(request: RunRequest, context: RunContext): Promise
   const { signal, stage } = context;
   const { seed, threshold } = request;
   const started = performance.now();
-  return withCheckpoint(request, context, ({ gpu, checkpoint, source: { id, revision }, tokens, text }) =>
+  return withModel(request, context, ({ gpu, description, source: { id, revision }, tokens, text }) =>
     profileReport(
       gpu,
-      checkpoint,
+      description,
       { id, revision, tokens, text, seed, started },
       {
         threshold,
@@ -38,6 +40,7 @@ export async function profile(request: RunRequest, context: RunContext): Promise
         onLoad: stage('load'),
         onForward: stage('forward'),
         onSpectrum: stage('spectrum'),
+        onNotice: context.onNotice,
       },
     ),
   );
@@ -45,9 +48,10 @@ export async function profile(request: RunRequest, context: RunContext): Promise
 
 /** Every state of the real sequence as states.safetensors, as `laminar capture` writes it. */
 export async function captureStates(request: RunRequest, context: RunContext): Promise<Blob> {
-  const { signal, stage } = context;
-  return withCheckpoint(request, context, async ({ gpu, checkpoint, tokens: { real } }) => {
-    using model = await Model.load(gpu, checkpoint, {
+  const { signal, stage, onNotice } = context;
+  return withModel(request, context, async ({ gpu, description, tokens: { real } }) => {
+    checkSequences(description.config, [real]); // before weights are read
+    using model = await Model.load(gpu, description, {
       signal,
       mostTokens: real.length,
       onProgress: stage('load'),
@@ -65,38 +69,43 @@ export async function captureStates(request: RunRequest, context: RunContext): P
       onState: async ({ name, tensor }) => {
         append(name, await gpu.readFloats(tensor));
       },
+      onNotice,
     });
-    append('max_log_softmax', maxLogSoftmax[0]!);
-    append('argmax', argmax[0]!);
-    return safetensorsBlob(captureTensors(model.config, real.length, false), chunks);
+    const hasLogits = maxLogSoftmax !== null && argmax !== null;
+    if (hasLogits) {
+      append('max_log_softmax', maxLogSoftmax[0]!);
+      append('argmax', argmax[0]!);
+    }
+    const tensors = captureTensors(model.config, real.length, hasLogits ? 'maxima' : 'none');
+    return safetensorsBlob(tensors, chunks);
   });
 }
 
 interface Opened {
   readonly gpu: Gpu;
-  readonly checkpoint: Checkpoint;
+  readonly description: ModelDescription;
   readonly source: ModelSource;
   readonly tokens: GivenTokens;
   readonly text: TextReport | null;
 }
 
 /** Opens the model, reads the tokens and brings the weights near; closes and frees all, also on failure. */
-async function withCheckpoint<Result>(
+async function withModel<Result>(
   request: RunRequest,
   { signal, gpu: { device, adapter }, stage, onNotice }: RunContext,
   use: (opened: Opened) => Promise<Result>,
 ): Promise<Result> {
   const source = await findModel(request.model, { signal, onNotice });
-  const checkpoint = await Checkpoint.open(source.files);
+  const description = await describeModel(source.files, { onNotice });
   try {
-    const { text, ...tokens } = await readTokens(request, source.files, checkpoint.config, signal);
+    const { text, ...tokens } = await readTokens(request, source.files, description.config, signal);
     signal.throwIfAborted();
     await source.download(stage('download'));
-    const suggested = defaultMemoryLimit(adapter, weightSizes(checkpoint).all, machineMemory());
+    const suggested = defaultMemoryLimit(adapter, description.sizes.all, machineMemory());
     using gpu = new Gpu(device, adapter, { memoryLimit: request.gpuMemory ?? suggested });
-    return await use({ gpu, checkpoint, source, tokens, text });
+    return await use({ gpu, description, source, tokens, text });
   } finally {
-    await checkpoint.close();
+    await description.close();
   }
 }
 

@@ -206,7 +206,7 @@ describe('figures', () => {
   it('plot densities at the left edges of their bins', async () => {
     const { report, spectra } = await goldenProfile('alice-gpt2');
     const rows = rowsWith(figures(report, spectra)[0]!.specification, 'density');
-    const { edges, density } = report.sequences.real.max_log_softmax.histogram;
+    const { edges, density } = report.sequences.real.max_log_softmax!.histogram;
     const real = rows.filter(({ series }) => series === 'real');
     expect(real.map(({ edge }) => edge)).toEqual(edges.slice(0, -1));
     expect(real.map((row) => row['density'])).toEqual(density);

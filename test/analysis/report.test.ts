@@ -41,8 +41,8 @@ describe('buildReport', () => {
     expect(Object.keys(report.text!)).toEqual(['source', 'sha256', 'tokens', 'start', 'length']);
     expect(Object.keys(report.sequences)).toEqual(['real', 'shuffled']);
     expect(Object.keys(report.sequences.real)).toEqual(['ids', 'unique_tokens', 'max_log_softmax', 'layers']);
-    expect(Object.keys(report.sequences.real.max_log_softmax)).toEqual(['values', 'mean', 'histogram']);
-    expect(Object.keys(report.sequences.real.max_log_softmax.histogram)).toEqual(['edges', 'density']);
+    expect(Object.keys(report.sequences.real.max_log_softmax!)).toEqual(['values', 'mean', 'histogram']);
+    expect(Object.keys(report.sequences.real.max_log_softmax!.histogram)).toEqual(['edges', 'density']);
     expect(Object.keys(report.sequences.real.layers[0]!)).toEqual([
       'layer',
       'effective_dimension',
@@ -70,8 +70,8 @@ describe('buildReport', () => {
       const sequence = report.sequences[expected.name as 'real' | 'shuffled'];
       expect(sequence.ids).toEqual([...expected.ids]);
       expect(sequence.unique_tokens).toBe(expected.uniqueTokens);
-      expect(sequence.max_log_softmax.values).toEqual([...expected.maxLogSoftmax]);
-      expect(sequence.max_log_softmax.mean).toBeCloseTo(expected.meanMaxLogSoftmax, 6);
+      expect(sequence.max_log_softmax!.values).toEqual([...expected.maxLogSoftmax]);
+      expect(sequence.max_log_softmax!.mean).toBeCloseTo(expected.meanMaxLogSoftmax, 6);
       expect(sequence.layers.map(({ layer }) => layer)).toEqual([0, 1, 2, 3, 4, 5, 6]);
       const at95 = thresholds.indexOf(95);
       expect(sequence.layers.map((layer) => layer.effective_dimension)).toEqual(

@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { readFixture } from '#platform';
-import { activations, parseConfig } from '../../src/engine/config.ts';
+import { activations } from '../../src/engine/activations.ts';
+import { readArchitecture } from '../../src/engine/architectures/registry.ts';
 import { ConfigError } from '../../src/engine/errors.ts';
 
 const gpt2 = {
@@ -20,19 +21,20 @@ const neox = {
   num_hidden_layers: 6,
   num_attention_heads: 8,
 };
-const parse = (json: unknown) => parseConfig(json, 'folder/config.json');
+const parse = (json: unknown) => readArchitecture(json, 'folder/config.json').config;
 
 async function fixture(path: string) {
   return parse(JSON.parse(new TextDecoder().decode(await readFixture(`${path}/config.json`))));
 }
 
-describe('parseConfig', () => {
+describe('readArchitecture', () => {
   it('fills in what a published GPT-2 leaves out', () => {
     expect(parse({ ...gpt2, n_ctx: 512 })).toEqual({
       architecture: 'gpt2',
       layers: 12,
       width: 768,
       heads: 12,
+      keyValueHeads: 12,
       headWidth: 64,
       innerWidth: 3072,
       vocabulary: 50257,
@@ -51,6 +53,7 @@ describe('parseConfig', () => {
       layers: 6,
       width: 512,
       heads: 8,
+      keyValueHeads: 8,
       headWidth: 64,
       innerWidth: 2048,
       vocabulary: 50304,
@@ -115,7 +118,36 @@ describe('parseConfig', () => {
       rotaryDimensions: 64,
       rotaryBase: 99,
     });
-    expect(parse({ ...neox, rope_theta: 77, rope_scaling: null })).toMatchObject({ rotaryBase: 77 });
+  });
+
+  it('lets rope_scaling of the default type take the place of rope_parameters', () => {
+    const rope_scaling = { rope_type: 'default', rope_theta: 500, partial_rotary_factor: 0.5 };
+    const expected = { rotaryDimensions: 32, rotaryBase: 500 };
+    const rope_parameters = { rope_type: 'yarn', rope_theta: 9, partial_rotary_factor: 1 };
+    expect(parse({ ...neox, rope_scaling })).toMatchObject(expected);
+    expect(parse({ ...neox, rope_scaling, rope_parameters, rotary_pct: 1 })).toMatchObject(expected);
+    expect(parse({ ...neox, rope_scaling: { type: 'default' }, rotary_emb_base: 7 })).toMatchObject({
+      rotaryDimensions: 16,
+      rotaryBase: 7,
+    });
+    expect(
+      parse({ ...neox, rope_scaling: {}, rope_parameters: { rope_theta: 8 }, rotary_emb_base: 7 }),
+    ).toMatchObject({ rotaryBase: 8 });
+  });
+
+  it('reads no rope_theta or partial_rotary_factor beside the other settings', () => {
+    expect(parse({ ...neox, rope_theta: 77, partial_rotary_factor: 1, rope_scaling: null })).toEqual(
+      parse(neox),
+    );
+  });
+
+  it('takes any number of rotary dimensions that the heads have room for, and an epsilon of 0', () => {
+    expect(parse({ ...neox, rotary_pct: 0 })).toMatchObject({ rotaryDimensions: 0 });
+    expect(parse({ ...neox, rotary_pct: 0.001 })).toMatchObject({ rotaryDimensions: 0 });
+    expect(parse({ ...neox, rotary_pct: 5 / 64 })).toMatchObject({ rotaryDimensions: 5 });
+    expect(parse({ ...neox, rotary_pct: 63 / 64 })).toMatchObject({ rotaryDimensions: 63 });
+    expect(parse({ ...neox, layer_norm_eps: 0 }).normEpsilon).toBe(0);
+    expect(parse({ ...gpt2, layer_norm_epsilon: 0 }).normEpsilon).toBe(0);
   });
 
   it('cuts the rotary dimensions off, as int() does', () => {
@@ -145,7 +177,7 @@ describe('parseConfig', () => {
   });
 
   it.each([
-    ['no object', null, /is no JSON object/],
+    ['null', null, /is not a JSON object/],
     ['no model_type', {}, /has no model_type/],
     ['another model', { model_type: 'llama' }, /model_type llama is not known/],
     ['a model_type that is no text', { model_type: 1 }, /model_type is 1/],
@@ -174,12 +206,16 @@ describe('parseConfig', () => {
       { ...neox, hidden_act: 'quick_gelu' },
       /hidden_act quick_gelu is not supported/,
     ],
-    ['no epsilon', { ...gpt2, layer_norm_epsilon: 0 }, /layer_norm_epsilon is 0/],
+    ['an epsilon below 0', { ...gpt2, layer_norm_epsilon: -1e-5 }, /layer_norm_epsilon is -0\.00001/],
     ['an epsilon of text', { ...neox, layer_norm_eps: '1e-5' }, /layer_norm_eps is "1e-5"/],
     ['a flag of text', { ...neox, use_parallel_residual: 'no' }, /use_parallel_residual is "no"/],
     ['cross-attention', { ...gpt2, add_cross_attention: true }, /add_cross_attention is true/],
-    ['an odd number of rotary dimensions', { ...neox, rotary_pct: 5 / 64 }, /rotates 5 dimensions/],
-    ['no rotary dimensions', { ...neox, rotary_pct: 0.001 }, /rotates 0 dimensions/],
+    [
+      'an odd head that is rotated whole',
+      { ...neox, hidden_size: 8 * 15, rotary_pct: 1 },
+      /rotates 15 dimensions; it must be at most 14/,
+    ],
+    ['a negative number of rotary dimensions', { ...neox, rotary_pct: -0.5 }, /rotary_pct is -0\.5/],
     ['more than all rotary dimensions', { ...neox, rotary_pct: 1.5 }, /rotary_pct 1\.5/],
     ['a rotary base of zero', { ...neox, rotary_emb_base: 0 }, /rotary_emb_base is 0/],
     [

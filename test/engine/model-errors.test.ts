@@ -1,6 +1,7 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { openTestGpu } from '#platform';
 import { Checkpoint } from '../../src/engine/checkpoint.ts';
+import { describeModel } from '../../src/engine/description.ts';
 import { CheckpointError, InputError, NumericalError } from '../../src/engine/errors.ts';
 import type { Gpu } from '../../src/engine/gpu/gpu.ts';
 import { Model } from '../../src/engine/model.ts';
@@ -27,7 +28,6 @@ describe.each([
     [GPT2, /h\.1\.mlp\.c_fc\.weight$/, 3],
     [GPT2, /h\.2\.attn\.c_attn\.bias$/, 0],
     [GPT2, /ln_f\.weight$/, 7],
-    [GPT2, /wte\.weight$/, 306],
     [GPT2, /wte\.weight$/, 4],
     [GPT2, /wpe\.weight$/, 2],
     [NEOX, /layers\.0\.attention\.dense\.weight$/, 63],
@@ -84,7 +84,6 @@ test.each([
   ],
   [GPT2, /ln_f\.bias/, 'ln_f.bios', /tensor \S*ln_f\.bias is not in/],
   [GPT2, /wpe\.weight/, 'wpa.weight', /tensor \S*wpe\.weight is not in/],
-  [NEOX, /embed_out\.weight/, 'embed_uot.weight', /tensor embed_out\.weight is not in/],
   [
     NEOX,
     /layers\.2\.mlp\.dense_4h_to_h\.bias/,
@@ -122,8 +121,8 @@ test.each([
 });
 
 test('what cannot be run is refused with the reason', async () => {
-  const checkpoint = await Checkpoint.open(goldenFiles(GPT2));
-  using model = await Model.load(gpu, checkpoint);
+  const description = await describeModel(goldenFiles(GPT2));
+  using model = await Model.load(gpu, description);
   const { vocabulary, context } = model.config;
   const before = gpu.allocatedBytes;
   const refusals: [Int32Array[], RegExp][] = [
@@ -143,5 +142,5 @@ test('what cannot be run is refused with the reason', async () => {
   }
   // The longest and the largest that are allowed.
   await model.run([new Int32Array(context).fill(vocabulary - 1)]);
-  await checkpoint.close();
+  await description.close();
 });

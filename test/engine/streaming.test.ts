@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { openTestGpu } from '#platform';
-import { Checkpoint } from '../../src/engine/checkpoint.ts';
+import { describeModel } from '../../src/engine/description.ts';
 import { DeviceError } from '../../src/engine/errors.ts';
 import type { Gpu } from '../../src/engine/gpu/gpu.ts';
 import { Model } from '../../src/engine/model.ts';
@@ -28,9 +28,9 @@ function expectSameStates(actual: RecordedRun, expected: RecordedRun): void {
   expect(actual.hiddenStates).toEqual(expected.hiddenStates);
   expect(actual.residualFinal).toEqual(expected.residualFinal);
   expect(actual.argmax).toEqual(expected.argmax);
-  actual.maxLogSoftmax.forEach((values, index) => {
+  actual.maxLogSoftmax!.forEach((values, index) => {
     // The vocabulary may pass by in other tiles.
-    expect(largestDifference(values, expected.maxLogSoftmax[index]!)).toBeLessThan(2e-6);
+    expect(largestDifference(values, expected.maxLogSoftmax![index]!)).toBeLessThan(2e-6);
   });
 }
 
@@ -42,8 +42,8 @@ describe.each(cases)('%s', (name) => {
 
     const memoryLimit = await streamingLimit(gpu, goldenFiles(name));
     using limited = limitedGpu(gpu, { memoryLimit });
-    const checkpoint = await Checkpoint.open(goldenFiles(name));
-    const model = await Model.load(limited, checkpoint);
+    const description = await describeModel(goldenFiles(name));
+    const model = await Model.load(limited, description);
     expect(model.isResident).toBe(false);
     const atRest = limited.allocatedBytes;
     expectSameStates(await recordRun(model, [ids]), resident);
@@ -54,7 +54,7 @@ describe.each(cases)('%s', (name) => {
     expect(limited.peakBytes).toBeLessThanOrEqual(memoryLimit);
     model.dispose();
     expect(limited.allocatedBytes).toBe(0);
-    await checkpoint.close();
+    await description.close();
   });
 });
 
@@ -100,8 +100,8 @@ test('a batch gives what its sequences give alone', async () => {
       };
       expect(together.hiddenStates.map(cut)).toEqual(alone.hiddenStates);
       expect(cut(together.residualFinal)).toEqual(alone.residualFinal);
-      expect(together.maxLogSoftmax[index]).toEqual(alone.maxLogSoftmax[0]);
-      expect(together.argmax[index]).toEqual(alone.argmax[0]);
+      expect(together.maxLogSoftmax![index]).toEqual(alone.maxLogSoftmax![0]);
+      expect(together.argmax![index]).toEqual(alone.argmax![0]);
     }
   }
 });
@@ -116,7 +116,7 @@ describe('an abort', () => {
     for (const name of cases) {
       const memoryLimit = streams ? await streamingLimit(gpu, goldenFiles(name)) : Infinity;
       using limited = limitedGpu(gpu, { memoryLimit });
-      const checkpoint = await Checkpoint.open(goldenFiles(name));
+      const description = await describeModel(goldenFiles(name));
       for (const calls of [0, 1, 2]) {
         const controller = new AbortController();
         let progress = 0;
@@ -124,13 +124,13 @@ describe('an abort', () => {
           if (++progress === calls) controller.abort(reason);
         };
         if (calls === 0) controller.abort(reason);
-        const load = Model.load(limited, checkpoint, { signal: controller.signal, onProgress });
+        const load = Model.load(limited, description, { signal: controller.signal, onProgress });
         // Where the weights stream, load reads the final norm alone: its second and last tensor ends it.
         if (streams && calls === 2) (await load).dispose();
         else await expect(load).rejects.toBe(reason);
         expect(limited.allocatedBytes).toBe(0);
       }
-      await checkpoint.close();
+      await description.close();
     }
   });
 
@@ -144,8 +144,8 @@ describe('an abort', () => {
       const memoryLimit = streams ? await streamingLimit(gpu, goldenFiles(name)) : Infinity;
       using limited = limitedGpu(gpu, { memoryLimit });
       const ids = await idsOf(name);
-      const checkpoint = await Checkpoint.open(goldenFiles(name));
-      const model = await Model.load(limited, checkpoint);
+      const description = await describeModel(goldenFiles(name));
+      const model = await Model.load(limited, description);
       const atRest = limited.allocatedBytes;
       const expected = await recordRun(model, [ids]);
       for (const step of [0, 1, 2, 3, 4]) {
@@ -171,7 +171,7 @@ describe('an abort', () => {
       expectSameStates(await recordRun(model, [ids]), expected);
       model.dispose();
       expect(limited.allocatedBytes).toBe(0);
-      await checkpoint.close();
+      await description.close();
     },
   );
 });

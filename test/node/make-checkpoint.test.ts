@@ -2,7 +2,8 @@ import { mkdir, readdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { Checkpoint } from '../../src/engine/checkpoint.ts';
-import { parseConfig } from '../../src/engine/config.ts';
+import { readArchitecture } from '../../src/engine/architectures/registry.ts';
+import { describeModel } from '../../src/engine/description.ts';
 import { decodeFloats } from '../../src/engine/decode.ts';
 import { FileError, InputError } from '../../src/engine/errors.ts';
 import { folderFiles } from '../../src/node/files.ts';
@@ -58,7 +59,7 @@ describe('publishedTensors', () => {
     ['pythia-12b', 11_846_072_320],
   ])('%s has %i parameters', (name, parameters) => {
     const { config, dtype, prefix } = publishedModel(name);
-    const tensors = publishedTensors(parseConfig(config, name), dtype, prefix);
+    const tensors = publishedTensors(readArchitecture(config, name), dtype, prefix);
     const counted = tensors
       .filter(({ content }) => content === 'weight' || content === 'norm-scale')
       .map(({ shape }) => shape.reduce((product, extent) => product * extent, 1));
@@ -71,10 +72,12 @@ describe('publishedTensors', () => {
     // A buffer of the published files that alice-pythia was saved without.
     ['pythia-70m', 'weights/alice-pythia', ['attention.masked_bias']],
   ])('%s has the tensors of %s, layer for layer', async (name, folder, extra) => {
-    const checkpoint = await Checkpoint.open(folderFiles(folder));
     const { prefix } = publishedModel(name);
-    const dtype = checkpoint.config.architecture === 'gpt2' ? 'F32' : 'F16';
-    const tensors = publishedTensors(checkpoint.config, dtype, prefix);
+    const description = await describeModel(folderFiles(folder));
+    const dtype = description.dtype === 'F32' ? 'F32' : 'F16';
+    const tensors = publishedTensors(description.architecture, dtype, prefix);
+    await description.close();
+    const checkpoint = await Checkpoint.open(folderFiles(folder));
     const described = tensors
       .filter((tensor) => !extra.some((ending) => tensor.name.endsWith(ending)))
       .map((tensor) => `${tensor.name} ${tensor.dtype} ${tensor.shape.join()}`);
@@ -117,15 +120,16 @@ describe('makeCheckpoint', () => {
     expect(last).toBe(total);
     expect(progress.every(([done], index) => index === 0 || done > progress[index - 1]![0])).toBe(true);
 
-    const checkpoint = await Checkpoint.open(folderFiles(made.folder));
-    expect(checkpoint.config).toMatchObject({
+    const description = await describeModel(folderFiles(made.folder));
+    expect(description.config).toMatchObject({
       architecture: 'gpt_neox',
       layers: 1,
       width: 128,
       vocabulary: 50304,
     });
-    expect(checkpoint.entry('embed_out.weight')).toMatchObject({ dtype: 'F16', shape: [50304, 128] });
-    await checkpoint.close();
+    expect(description.weights.head).toMatchObject({ dtype: 'F16', shape: [50304, 128] });
+    expect(description.parameters).toBe(made.parameters);
+    await description.close();
   });
 
   it('draws weights about zero and norm scales about one', async () => {
@@ -234,7 +238,7 @@ describe('makeCheckpoint', () => {
     const checkpoint = await Checkpoint.open(folderFiles(folder));
     const { config, dtype, prefix } = publishedModel(SMALL.like);
     const expected = publishedTensors(
-      parseConfig({ ...config, num_hidden_layers: 3 }, 'config'),
+      readArchitecture({ ...config, num_hidden_layers: 3 }, 'config'),
       dtype,
       prefix,
     );
@@ -334,15 +338,14 @@ describe('makeCheckpoint', () => {
 
   it('makes a GPT-2 as well', async () => {
     const { folder } = await make({ like: 'distilgpt2', layers: 1, dtype: 'F16' });
-    const checkpoint = await Checkpoint.open(folderFiles(folder));
-    expect(checkpoint.config).toMatchObject({
-      architecture: 'gpt2',
-      layers: 1,
-      width: 768,
-      tiedEmbeddings: true,
+    const description = await describeModel(folderFiles(folder));
+    const { config, weights } = description;
+    expect(config).toMatchObject({ architecture: 'gpt2', layers: 1, width: 768, tiedEmbeddings: true });
+    expect(weights.blocks[0]!['queryKeyValueWeight']).toMatchObject({
+      name: 'transformer.h.0.attn.c_attn.weight',
+      shape: [768, 2304],
     });
-    expect(checkpoint.entry('transformer.h.0.attn.c_attn.weight').shape).toEqual([768, 2304]);
-    await checkpoint.close();
+    await description.close();
     const mask = await floats(folder, 'transformer.h.0.attn.bias');
     expect([mask[0], mask[1], mask[1023], mask[1024], mask.at(-1)]).toEqual([1, 0, 0, 1, 1]);
     expect(mask.reduce((sum, value) => sum + value, 0)).toBe((1024 * 1025) / 2);

@@ -1,7 +1,6 @@
 import { readFixture } from '#platform';
 import type { ModelFiles } from '../../src/engine/files.ts';
-import { readHeader } from '../../src/engine/safetensors.ts';
-import { fixtureFiles, memorySource, readFixtureTensors } from './fixture-files.ts';
+import { fixtureFiles, readFixtureTensors } from './fixture-files.ts';
 
 /** Every golden case: Hugging Face's answers, in test/golden/NAME. */
 export const goldenCases = [
@@ -21,33 +20,9 @@ export const goldenCases = [
 ] as const;
 export type GoldenCase = (typeof goldenCases)[number];
 
-/**
- * The model whose answers a golden case holds; the trained ones lie in weights/.
- *
- * The answers of alice-gpt2 were made from a copy of its weights that lacked every `h.N.attn.c_attn.bias` (dropped with
- * the mask buffers `h.N.attn.bias`, whose name is a suffix of theirs) and so had zeros there: float64 NumPy without
- * those biases is 2e-7 from the answers in every state, and with them 9e-2. So the case is run with zeros, too.
- */
+/** The model whose answers a golden case holds; the trained ones lie in weights/. */
 export function goldenFiles(name: GoldenCase): ModelFiles {
-  const isTrained = name.startsWith('alice-');
-  const files = fixtureFiles(isTrained ? `weights/${name}` : `test/golden/${name}`);
-  return name === 'alice-gpt2' ? withZeros(files, /^h\.\d+\.attn\.c_attn\.bias$/) : files;
-}
-
-/** The same files, but with zeros in the tensors whose names match. */
-function withZeros(files: ModelFiles, names: RegExp): ModelFiles {
-  return {
-    name: files.name,
-    async open(fileName) {
-      const source = await files.open(fileName);
-      if (!source?.name.endsWith('.safetensors')) return source;
-      const bytes = await source.read(0, source.size);
-      for (const [tensor, { offset, bytes: length }] of (await readHeader(source)).tensors) {
-        if (names.test(tensor)) bytes.fill(0, offset, offset + length);
-      }
-      return memorySource(source.name, bytes);
-    },
-  };
+  return fixtureFiles(name.startsWith('alice-') ? `weights/${name}` : `test/golden/${name}`);
 }
 
 /** What Hugging Face answered for one sequence. T tokens, L layers, width d, vocabulary V. */

@@ -1,4 +1,4 @@
-import { Checkpoint } from '../../src/engine/checkpoint.ts';
+import { describeModel } from '../../src/engine/description.ts';
 import type { ByteSource, ModelFiles } from '../../src/engine/files.ts';
 import { Gpu } from '../../src/engine/gpu/gpu.ts';
 import type { GpuOptions } from '../../src/engine/gpu/gpu.ts';
@@ -39,12 +39,12 @@ export async function loadAndRecord(
   files: ModelFiles,
   sequences: readonly Int32Array[],
 ): Promise<RecordedRun & { readonly isResident: boolean }> {
-  const checkpoint = await Checkpoint.open(files);
+  const description = await describeModel(files);
   try {
-    using model = await Model.load(gpu, checkpoint);
+    using model = await Model.load(gpu, description);
     return { ...(await recordRun(model, sequences)), isResident: model.isResident };
   } finally {
-    await checkpoint.close();
+    await description.close();
   }
 }
 
@@ -56,9 +56,9 @@ export function limitedGpu(gpu: Gpu, options: GpuOptions): Gpu {
 /** A memory limit that makes the weights stream: four bytes less than they take. */
 export async function streamingLimit(gpu: Gpu, files: ModelFiles): Promise<number> {
   using own = limitedGpu(gpu, {});
-  const checkpoint = await Checkpoint.open(files);
-  using model = await Model.load(own, checkpoint);
-  await checkpoint.close();
+  const description = await describeModel(files);
+  using model = await Model.load(own, description);
+  await description.close();
   if (!model.isResident) throw new Error(`${files.name} does not fit this device`);
   return own.allocatedBytes - 4;
 }

@@ -58,7 +58,7 @@ describe.each(['alice-gpt2', 'alice-pythia'] as const)('%s', (name) => {
   test('report.json and profile.csv hold them, too', async () => {
     for (const expected of golden.sequences) {
       const { max_log_softmax: found, unique_tokens: unique } = report.sequences[expected.name as 'real'];
-      expect(largestDifference(Float32Array.from(found.values), expected.maxLogSoftmax)).toBeLessThanOrEqual(
+      expect(largestDifference(Float32Array.from(found!.values), expected.maxLogSoftmax)).toBeLessThanOrEqual(
         1e-4,
       );
       expect(unique).toBe(expected.uniqueTokens);

@@ -1,42 +1,112 @@
-import type { Checkpoint } from '../checkpoint.ts';
-import type { GptNeoxConfig } from '../config.ts';
-import type { ForwardPass } from '../forward-pass.ts';
-import type { Tensor } from '../gpu/tensor.ts';
-import type { Architecture, BlockRecord } from './architecture.ts';
+import type { ConfigFields, ModelConfig } from '../config.ts';
+import { readActivation, readHeads } from '../config.ts';
+import { ConfigError } from '../errors.ts';
+import type { Architecture, BlockRecord, Family } from './architecture.ts';
+import type { Shaped, Steps } from './steps.ts';
 
 type GptNeoxWeight =
   | `${'attentionNorm' | 'queryKeyValue' | 'projection' | 'mlpNorm' | 'mlpIn' | 'mlpOut'}Weight`
   | `${'attentionNorm' | 'mlpNorm' | 'mlpIn' | 'mlpOut'}Bias`;
 type AttentionBias = 'queryKeyValueBias' | 'projectionBias';
 
+interface GptNeoxConfig extends ModelConfig {
+  /** r: the first dimensions of each head that are rotated, rounded up to an even number of them; 0 for none. */
+  readonly rotaryDimensions: number;
+  readonly rotaryBase: number;
+  readonly parallelResidual: boolean;
+  readonly attentionBias: boolean;
+}
+
 /**
  * GPT-NeoX (Black et al. 2022), as Pythia: rotary positions on the first dimensions of each head, attention and MLP
  * both read the block's input (parallel residual) or follow each other. Its matrices are Linear's: [out, in].
  */
-export function gptNeox(
-  config: GptNeoxConfig,
-  checkpoint: Checkpoint,
-): Architecture<GptNeoxWeight, AttentionBias> {
-  const { width, innerWidth, heads, headWidth, vocabulary, normEpsilon, activation } = config;
-  const prefix = checkpoint.find('embed_in.weight') ? '' : 'gpt_neox.';
-  const tokens = { name: `${prefix}embed_in.weight`, shape: [vocabulary, width] };
-  type Weights = BlockRecord<GptNeoxWeight, AttentionBias, Tensor>;
+export const gptNeox: Family = {
+  modelType: 'gpt_neox',
+  classPrefix: 'GPTNeoX',
+  describe: (fields) => describe(readConfig(fields)),
+};
+
+/** As transformers' GPTNeoXConfig, with its defaults for what is not a size. */
+function readConfig(fields: ConfigFields): GptNeoxConfig {
+  const width = fields.count(['hidden_size']);
+  const heads = readHeads(fields, ['num_attention_heads'], width);
+  return {
+    architecture: gptNeox.modelType,
+    layers: fields.count(['num_hidden_layers']),
+    width,
+    ...heads,
+    innerWidth: fields.count(['intermediate_size']),
+    vocabulary: fields.count(['vocab_size']),
+    context: fields.count(['max_position_embeddings']),
+    activation: readActivation(fields, ['hidden_act'], 'gelu'),
+    normEpsilon: fields.nonNegative(['layer_norm_eps'], 1e-5),
+    tiedEmbeddings: fields.flag('tie_word_embeddings', false),
+    ...readRotary(fields, heads.headWidth),
+    parallelResidual: fields.flag('use_parallel_residual', true),
+    attentionBias: fields.flag('attention_bias', true),
+  };
+}
+
+/**
+ * Rotary settings stand in `rope_parameters` since transformers 5; `rope_scaling`, where it holds anything, takes that
+ * one's place whole; what neither says is `rotary_pct` and `rotary_emb_base`. A `rope_theta` or `partial_rotary_factor`
+ * beside them is not read.
+ */
+function readRotary(
+  fields: ConfigFields,
+  headWidth: number,
+): { rotaryDimensions: number; rotaryBase: number } {
+  const scaling = fields.nested('rope_scaling');
+  const group = scaling && !scaling.isEmpty ? scaling : fields.nested('rope_parameters');
+  const type = group?.text(['rope_type', 'type']) ?? 'default';
+  if (type !== 'default') {
+    throw new ConfigError(
+      `${fields.name}: rotary embedding of type ${type} is not supported; Laminar computes default`,
+    );
+  }
+  const fraction =
+    group?.nonNegativeOrUndefined(['partial_rotary_factor']) ?? fields.nonNegative(['rotary_pct'], 0.25);
+  const rotaryBase =
+    group?.positiveOrUndefined(['rope_theta']) ?? fields.positive(['rotary_emb_base'], 10_000);
+  const rotaryDimensions = Math.trunc(headWidth * fraction);
+  // An odd number has a frequency more than pairs, and takes one dimension more; there must be one.
+  if (2 * Math.ceil(rotaryDimensions / 2) > headWidth) {
+    throw new ConfigError(
+      `${fields.name}: rotary_pct ${fraction} of a head of ${headWidth} rotates ${rotaryDimensions} dimensions; ` +
+        `it must be at most ${2 * Math.floor(headWidth / 2)}`,
+    );
+  }
+  return { rotaryDimensions, rotaryBase };
+}
+
+type Weights<T> = BlockRecord<GptNeoxWeight, AttentionBias, T>;
+
+function describe(config: GptNeoxConfig): Architecture<GptNeoxWeight, AttentionBias, 'weight' | 'bias'> {
+  const { width, innerWidth, heads, headWidth, vocabulary, context, rotaryDimensions } = config;
+  const epsilon = config.normEpsilon;
+  const frequencies = Array.from(
+    { length: Math.ceil(rotaryDimensions / 2) },
+    (_, index) => config.rotaryBase ** ((-2 * index) / rotaryDimensions),
+  );
 
   /** x ← x + dense(attention(rotary(query_key_value(normed)))) */
-  function addAttention(pass: ForwardPass, normed: Tensor, weights: Weights): void {
-    const queryKeyValue = pass.linear(normed, 'queryKeyValue', {
+  function addAttention<T extends Shaped>(steps: Steps<T>, normed: T, weights: Weights<T>): void {
+    const queryKeyValue = steps.linear(normed, 'queryKeyValue', {
       weight: weights.queryKeyValueWeight, // [3d, d], rows query | key | value of one head after another
       bias: weights.queryKeyValueBias,
       layout: '[out, in]',
     });
     const perHead = { heads, headWidth, headStride: 3 * headWidth, keyOffset: headWidth };
-    pass.rotate(queryKeyValue, { ...perHead, dimensions: config.rotaryDimensions, base: config.rotaryBase });
-    const attended = pass.attention(queryKeyValue, 'attended', {
+    if (rotaryDimensions > 0) {
+      steps.rotate(queryKeyValue, { ...perHead, dimensions: rotaryDimensions, base: config.rotaryBase });
+    }
+    const attended = steps.attention(queryKeyValue, 'attended', {
       ...perHead,
       valueOffset: 2 * headWidth,
       scale: 1 / Math.sqrt(headWidth),
     });
-    pass.addLinear(attended, pass.residual, {
+    steps.addLinear(attended, steps.residual, {
       weight: weights.projectionWeight,
       bias: weights.projectionBias,
       layout: '[out, in]',
@@ -44,14 +114,14 @@ export function gptNeox(
   }
 
   /** x ← x + out(activation(in(normed))) */
-  function addMlp(pass: ForwardPass, normed: Tensor, weights: Weights): void {
-    const inner = pass.linear(normed, 'inner', {
+  function addMlp<T extends Shaped>(steps: Steps<T>, normed: T, weights: Weights<T>): void {
+    const inner = steps.linear(normed, 'inner', {
       weight: weights.mlpInWeight, // [4d, d]
       bias: weights.mlpInBias,
       layout: '[out, in]',
-      activation,
+      activation: config.activation,
     });
-    pass.addLinear(inner, pass.residual, {
+    steps.addLinear(inner, steps.residual, {
       weight: weights.mlpOutWeight, // [d, 4d]
       bias: weights.mlpOutBias,
       layout: '[out, in]',
@@ -59,53 +129,67 @@ export function gptNeox(
   }
 
   return {
-    embeddings: [{ table: tokens, by: 'token' }],
+    config,
+    basePrefix: 'gpt_neox.',
+    embeddings: [{ table: { name: 'embed_in.weight', shape: [vocabulary, width] }, by: 'token' }],
+    blocks: 'layers',
 
-    blockWeights(layer) {
-      const block = `${prefix}layers.${layer}`;
+    blockWeights() {
       const attentionBiases = {
-        queryKeyValueBias: { name: `${block}.attention.query_key_value.bias`, shape: [3 * width] },
-        projectionBias: { name: `${block}.attention.dense.bias`, shape: [width] },
+        queryKeyValueBias: { name: 'attention.query_key_value.bias', shape: [3 * width] },
+        projectionBias: { name: 'attention.dense.bias', shape: [width] },
       };
-      const weights = {
-        attentionNormWeight: { name: `${block}.input_layernorm.weight`, shape: [width] },
-        attentionNormBias: { name: `${block}.input_layernorm.bias`, shape: [width] },
-        queryKeyValueWeight: { name: `${block}.attention.query_key_value.weight`, shape: [3 * width, width] },
-        projectionWeight: { name: `${block}.attention.dense.weight`, shape: [width, width] },
-        mlpNormWeight: { name: `${block}.post_attention_layernorm.weight`, shape: [width] },
-        mlpNormBias: { name: `${block}.post_attention_layernorm.bias`, shape: [width] },
-        mlpInWeight: { name: `${block}.mlp.dense_h_to_4h.weight`, shape: [innerWidth, width] },
-        mlpInBias: { name: `${block}.mlp.dense_h_to_4h.bias`, shape: [innerWidth] },
-        mlpOutWeight: { name: `${block}.mlp.dense_4h_to_h.weight`, shape: [width, innerWidth] },
-        mlpOutBias: { name: `${block}.mlp.dense_4h_to_h.bias`, shape: [width] },
+      return {
+        attentionNormWeight: { name: 'input_layernorm.weight', shape: [width], isScale: true },
+        attentionNormBias: { name: 'input_layernorm.bias', shape: [width] },
+        mlpNormWeight: { name: 'post_attention_layernorm.weight', shape: [width], isScale: true },
+        mlpNormBias: { name: 'post_attention_layernorm.bias', shape: [width] },
+        queryKeyValueWeight: { name: 'attention.query_key_value.weight', shape: [3 * width, width] },
+        projectionWeight: { name: 'attention.dense.weight', shape: [width, width] },
+        ...(config.attentionBias && attentionBiases),
+        mlpInWeight: { name: 'mlp.dense_h_to_4h.weight', shape: [innerWidth, width] },
+        mlpInBias: { name: 'mlp.dense_h_to_4h.bias', shape: [innerWidth] },
+        mlpOutWeight: { name: 'mlp.dense_4h_to_h.weight', shape: [width, innerWidth] },
+        mlpOutBias: { name: 'mlp.dense_4h_to_h.bias', shape: [width] },
       };
-      return config.attentionBias ? { ...weights, ...attentionBiases } : weights;
     },
+    blockBuffers: [
+      { name: 'attention.bias', shape: [1, 1, context, context], dtype: 'U8', content: 'causal-mask' },
+      { name: 'attention.masked_bias', shape: [], dtype: 'model', content: [-1e9] },
+      {
+        name: 'attention.rotary_emb.inv_freq',
+        shape: [frequencies.length],
+        dtype: 'F32',
+        content: frequencies,
+      },
+    ],
 
-    finalNorm: {
-      weight: { name: `${prefix}final_layer_norm.weight`, shape: [width] },
-      bias: { name: `${prefix}final_layer_norm.bias`, shape: [width] },
+    finalWeights: {
+      weight: { name: 'final_layer_norm.weight', shape: [width], isScale: true },
+      bias: { name: 'final_layer_norm.bias', shape: [width] },
     },
-    head: config.tiedEmbeddings ? tokens : { name: 'embed_out.weight', shape: [vocabulary, width] },
+    head: { name: 'embed_out.weight', shape: [vocabulary, width] },
 
-    block(pass, weights) {
-      const { residual } = pass; // [B·T, d]
+    block(steps, weights) {
+      const { residual } = steps; // [B·T, d]
       const attentionNorm = {
         weight: weights.attentionNormWeight,
         bias: weights.attentionNormBias,
-        epsilon: normEpsilon,
+        epsilon,
       };
-      const mlpNorm = { weight: weights.mlpNormWeight, bias: weights.mlpNormBias, epsilon: normEpsilon };
-      const normed = pass.layerNorm(residual, 'normed', attentionNorm);
+      const mlpNorm = { weight: weights.mlpNormWeight, bias: weights.mlpNormBias, epsilon };
+      const normed = steps.layerNorm(residual, 'normed', attentionNorm);
       if (config.parallelResidual) {
         // x + attention(ln1 x) + mlp(ln2 x): both norms see x before either is added.
-        const mlpNormed = pass.layerNorm(residual, 'mlpNormed', mlpNorm);
-        addAttention(pass, normed, weights);
-        addMlp(pass, mlpNormed, weights);
+        const mlpNormed = steps.layerNorm(residual, 'mlpNormed', mlpNorm);
+        addAttention(steps, normed, weights);
+        addMlp(steps, mlpNormed, weights);
       } else {
-        addAttention(pass, normed, weights);
-        addMlp(pass, pass.layerNorm(residual, 'normed', mlpNorm), weights);
+        addAttention(steps, normed, weights);
+        addMlp(steps, steps.layerNorm(residual, 'normed', mlpNorm), weights);
       }
     },
+
+    final: (steps, weights) => steps.layerNorm(steps.residual, 'normed', { ...weights, epsilon }),
   };
 }

@@ -1,67 +1,101 @@
-import type { Checkpoint } from '../checkpoint.ts';
-import type { Gpt2Config } from '../config.ts';
-import type { Architecture } from './architecture.ts';
+import type { ConfigFields, ModelConfig } from '../config.ts';
+import { readActivation, readHeads } from '../config.ts';
+import type { Architecture, Family } from './architecture.ts';
 
 type Gpt2Weight =
   | `${'attentionNorm' | 'queryKeyValue' | 'projection' | 'mlpNorm' | 'mlpIn' | 'mlpOut'}Weight`
   | `${'attentionNorm' | 'queryKeyValue' | 'projection' | 'mlpNorm' | 'mlpIn' | 'mlpOut'}Bias`;
 
+interface Gpt2Config extends ModelConfig {
+  /** Divide the scores by the square root of the head's width. */
+  readonly scaleAttention: boolean;
+  /** Divide the scores by the layer's number, from 1. */
+  readonly scaleAttentionByInverseLayer: boolean;
+}
+
 /**
  * GPT-2 (Radford et al. 2019): learned positions, pre-norm blocks, attention then MLP, each added to the residual.
  * Its matrices are Conv1D's: [in, out].
  */
-export function gpt2(config: Gpt2Config, checkpoint: Checkpoint): Architecture<Gpt2Weight> {
-  const { width, innerWidth, heads, headWidth, vocabulary, context, normEpsilon, activation } = config;
-  const prefix = checkpoint.find('transformer.wte.weight') ? 'transformer.' : '';
-  const tokens = { name: `${prefix}wte.weight`, shape: [vocabulary, width] };
+export const gpt2: Family = {
+  modelType: 'gpt2',
+  classPrefix: 'GPT2',
+  describe: (fields) => describe(readConfig(fields)),
+};
+
+/** As transformers' GPT2Config, with its defaults for what is not a size. */
+function readConfig(fields: ConfigFields): Gpt2Config {
+  const width = fields.count(['n_embd', 'hidden_size']);
   return {
+    architecture: gpt2.modelType,
+    layers: fields.count(['n_layer', 'num_hidden_layers']),
+    width,
+    ...readHeads(fields, ['n_head', 'num_attention_heads'], width),
+    innerWidth: fields.count(['n_inner'], 4 * width),
+    vocabulary: fields.count(['vocab_size']),
+    context: fields.count(['n_positions', 'max_position_embeddings', 'n_ctx']),
+    activation: readActivation(fields, ['activation_function'], 'gelu_new'),
+    normEpsilon: fields.nonNegative(['layer_norm_epsilon'], 1e-5),
+    tiedEmbeddings: fields.flag('tie_word_embeddings', true),
+    scaleAttention: fields.flag('scale_attn_weights', true),
+    scaleAttentionByInverseLayer: fields.flag('scale_attn_by_inverse_layer_idx', false),
+  };
+}
+
+function describe(config: Gpt2Config): Architecture<Gpt2Weight, never, 'weight' | 'bias'> {
+  const { width, innerWidth, heads, headWidth, vocabulary, context, activation } = config;
+  const epsilon = config.normEpsilon;
+  return {
+    config,
+    basePrefix: 'transformer.',
     embeddings: [
-      { table: tokens, by: 'token' },
-      { table: { name: `${prefix}wpe.weight`, shape: [context, width] }, by: 'position' },
+      { table: { name: 'wte.weight', shape: [vocabulary, width] }, by: 'token' },
+      { table: { name: 'wpe.weight', shape: [context, width] }, by: 'position' },
+    ],
+    blocks: 'h',
+
+    blockWeights: () => ({
+      attentionNormWeight: { name: 'ln_1.weight', shape: [width], isScale: true },
+      attentionNormBias: { name: 'ln_1.bias', shape: [width] },
+      queryKeyValueWeight: { name: 'attn.c_attn.weight', shape: [width, 3 * width] },
+      queryKeyValueBias: { name: 'attn.c_attn.bias', shape: [3 * width] },
+      projectionWeight: { name: 'attn.c_proj.weight', shape: [width, width] },
+      projectionBias: { name: 'attn.c_proj.bias', shape: [width] },
+      mlpNormWeight: { name: 'ln_2.weight', shape: [width], isScale: true },
+      mlpNormBias: { name: 'ln_2.bias', shape: [width] },
+      mlpInWeight: { name: 'mlp.c_fc.weight', shape: [width, innerWidth] },
+      mlpInBias: { name: 'mlp.c_fc.bias', shape: [innerWidth] },
+      mlpOutWeight: { name: 'mlp.c_proj.weight', shape: [innerWidth, width] },
+      mlpOutBias: { name: 'mlp.c_proj.bias', shape: [width] },
+    }),
+    blockBuffers: [
+      { name: 'attn.bias', shape: [1, 1, context, context], dtype: 'model', content: 'causal-mask' },
     ],
 
-    blockWeights(layer) {
-      const block = `${prefix}h.${layer}`;
-      return {
-        attentionNormWeight: { name: `${block}.ln_1.weight`, shape: [width] },
-        attentionNormBias: { name: `${block}.ln_1.bias`, shape: [width] },
-        queryKeyValueWeight: { name: `${block}.attn.c_attn.weight`, shape: [width, 3 * width] },
-        queryKeyValueBias: { name: `${block}.attn.c_attn.bias`, shape: [3 * width] },
-        projectionWeight: { name: `${block}.attn.c_proj.weight`, shape: [width, width] },
-        projectionBias: { name: `${block}.attn.c_proj.bias`, shape: [width] },
-        mlpNormWeight: { name: `${block}.ln_2.weight`, shape: [width] },
-        mlpNormBias: { name: `${block}.ln_2.bias`, shape: [width] },
-        mlpInWeight: { name: `${block}.mlp.c_fc.weight`, shape: [width, innerWidth] },
-        mlpInBias: { name: `${block}.mlp.c_fc.bias`, shape: [innerWidth] },
-        mlpOutWeight: { name: `${block}.mlp.c_proj.weight`, shape: [innerWidth, width] },
-        mlpOutBias: { name: `${block}.mlp.c_proj.bias`, shape: [width] },
-      };
+    finalWeights: {
+      weight: { name: 'ln_f.weight', shape: [width], isScale: true },
+      bias: { name: 'ln_f.bias', shape: [width] },
     },
+    head: { name: 'lm_head.weight', shape: [vocabulary, width] },
 
-    finalNorm: {
-      weight: { name: `${prefix}ln_f.weight`, shape: [width] },
-      bias: { name: `${prefix}ln_f.bias`, shape: [width] },
-    },
-    head: config.tiedEmbeddings ? tokens : { name: 'lm_head.weight', shape: [vocabulary, width] },
-
-    block(pass, weights, layer) {
-      const { residual } = pass; // [B·T, d]
+    block(steps, weights, layer) {
+      const { residual } = steps; // [B·T, d]
       const scale =
         (config.scaleAttention ? 1 / Math.sqrt(headWidth) : 1) /
         (config.scaleAttentionByInverseLayer ? layer + 1 : 1);
 
       // x ← x + projection(attention(ln_1 x))
-      const normed = pass.layerNorm(residual, 'normed', {
+      const normed = steps.layerNorm(residual, 'normed', {
         weight: weights.attentionNormWeight,
         bias: weights.attentionNormBias,
-        epsilon: normEpsilon,
+        epsilon,
       });
-      const queryKeyValue = pass.linear(normed, 'queryKeyValue', {
+      const queryKeyValue = steps.linear(normed, 'queryKeyValue', {
         weight: weights.queryKeyValueWeight, // [d, 3d], queries | keys | values
         bias: weights.queryKeyValueBias,
         layout: '[in, out]',
       });
-      const attended = pass.attention(queryKeyValue, 'attended', {
+      const attended = steps.attention(queryKeyValue, 'attended', {
         heads,
         headWidth,
         headStride: headWidth,
@@ -69,29 +103,31 @@ export function gpt2(config: Gpt2Config, checkpoint: Checkpoint): Architecture<G
         valueOffset: 2 * width,
         scale,
       });
-      pass.addLinear(attended, residual, {
+      steps.addLinear(attended, residual, {
         weight: weights.projectionWeight,
         bias: weights.projectionBias,
         layout: '[in, out]',
       });
 
       // x ← x + out(activation(in(ln_2 x)))
-      const mlpNormed = pass.layerNorm(residual, 'normed', {
+      const mlpNormed = steps.layerNorm(residual, 'normed', {
         weight: weights.mlpNormWeight,
         bias: weights.mlpNormBias,
-        epsilon: normEpsilon,
+        epsilon,
       });
-      const inner = pass.linear(mlpNormed, 'inner', {
+      const inner = steps.linear(mlpNormed, 'inner', {
         weight: weights.mlpInWeight, // [d, 4d]
         bias: weights.mlpInBias,
         layout: '[in, out]',
         activation,
       });
-      pass.addLinear(inner, residual, {
+      steps.addLinear(inner, residual, {
         weight: weights.mlpOutWeight, // [4d, d]
         bias: weights.mlpOutBias,
         layout: '[in, out]',
       });
     },
+
+    final: (steps, weights) => steps.layerNorm(steps.residual, 'normed', { ...weights, epsilon }),
   };
 }

@@ -8,15 +8,13 @@ import { profileReport } from '../../analysis/profile-report.ts';
 import { few } from '../../analysis/quantities.ts';
 import { sequenceNames } from '../../analysis/report.ts';
 import type { Report } from '../../analysis/report.ts';
-import { architectureOf } from '../../engine/architectures/choose.ts';
 import { measureCopy, measureProduct } from '../../engine/ceilings.ts';
 import type { ProductShape } from '../../engine/ceilings.ts';
-import { Checkpoint } from '../../engine/checkpoint.ts';
+import { describeModel } from '../../engine/description.ts';
+import type { ModelDescription } from '../../engine/description.ts';
 import type { AdapterReport, Gpu } from '../../engine/gpu/gpu.ts';
 import { useDevice } from '../../engine/gpu/open.ts';
 import type { KernelTime } from '../../engine/gpu/timer.ts';
-import { weightSizes } from '../../engine/memory.ts';
-import { weightEntry } from '../../engine/weights.ts';
 import { folderFiles } from '../files.ts';
 import { makeCheckpoint } from '../make-checkpoint.ts';
 import { wholeNumber } from '../options.ts';
@@ -98,11 +96,11 @@ async function bench(flags: BenchFlags, context: CommandContext): Promise<BenchR
   try {
     const { like, layers } = flags;
     await makeCheckpoint({ like, layers, out: folder, signal, onProgress: terminal.stage('write', 'bytes') });
-    const checkpoint = await Checkpoint.open(folderFiles(folder));
+    const description = await describeModel(folderFiles(folder));
     try {
-      return await measure(checkpoint, flags, context);
+      return await measure(description, flags, context);
     } finally {
-      await checkpoint.close();
+      await description.close();
     }
   } finally {
     await rm(folder, { recursive: true, force: true });
@@ -110,17 +108,16 @@ async function bench(flags: BenchFlags, context: CommandContext): Promise<BenchR
 }
 
 async function measure(
-  checkpoint: Checkpoint,
+  description: ModelDescription,
   { like, layers, tokens }: BenchFlags,
   context: CommandContext,
 ): Promise<BenchResult> {
-  const { config } = checkpoint;
-  const sizes = weightSizes(checkpoint);
-  using gpu = await context.openGpu(sizes.all);
+  const { config } = description;
+  using gpu = await context.openGpu(description.sizes.all);
   const { memoryLimit, adapter } = gpu;
-  const plan = planProfile({ config, sizes, tokens, memoryLimit, software: adapter.software });
-  const ceilings = await measureCeilings(gpu, checkpoint, tokens, context);
-  const { model, seconds, kernels } = await measureProfile(gpu, checkpoint, tokens, context);
+  const plan = planProfile({ model: description, tokens, memoryLimit, software: adapter.software });
+  const ceilings = await measureCeilings(gpu, description, tokens, context);
+  const { model, seconds, kernels } = await measureProfile(gpu, description, tokens, context);
   const rate = (took: number, operations: number): Rate => {
     const flops = operations / took;
     return { seconds: took, flops, of_ceiling: flops / ceilings.flops };
@@ -142,11 +139,11 @@ async function measure(
 
 async function measureCeilings(
   gpu: Gpu,
-  checkpoint: Checkpoint,
+  description: ModelDescription,
   tokens: number,
   { terminal, signal }: CommandContext,
 ): Promise<BenchResult['ceilings']> {
-  const shapes = productShapes(checkpoint, sequenceNames.length * tokens, gpu.adapter.software);
+  const shapes = productShapes(description, sequenceNames.length * tokens, gpu.adapter.software);
   const onMeasured = terminal.stage('ceilings');
   const copy = await measureCopy(gpu);
   onMeasured(1, 1 + shapes.length);
@@ -160,26 +157,19 @@ async function measureCeilings(
   return { copy_bytes_per_second: copy, matrix_products: products, flops };
 }
 
-/** The products of one block, a part of lm_head's, and a square one. */
-function productShapes(checkpoint: Checkpoint, rows: number, isSoftware: boolean): ProductShape[] {
-  const { width, innerWidth, vocabulary, architecture } = checkpoint.config;
-  const { dtype } = weightEntry(checkpoint, architectureOf(checkpoint).head);
-  const layout = architecture === 'gpt2' ? '[in, out]' : '[out, in]';
+/** The products of one block, a part of the head's, and a square one. */
+function productShapes(description: ModelDescription, rows: number, isSoftware: boolean): ProductShape[] {
+  const { block, head } = description.products();
   const square = SQUARE[isSoftware ? 'software' : 'hardware'];
-  return [
-    { rows, inner: width, columns: 3 * width, dtype, layout },
-    { rows, inner: width, columns: width, dtype, layout },
-    { rows, inner: width, columns: innerWidth, dtype, layout },
-    { rows, inner: innerWidth, columns: width, dtype, layout },
-    { rows, inner: width, columns: Math.min(vocabulary, HEAD_COLUMNS), dtype, layout: '[out, in]' },
-    { rows: square, inner: square, columns: square, dtype: 'F32', layout: '[in, out]' },
-  ];
+  const shapes: ProductShape[] = block.map((product) => ({ rows, ...product }));
+  if (head) shapes.push({ rows, ...head, columns: Math.min(head.columns, HEAD_COLUMNS) });
+  return [...shapes, { rows: square, inner: square, columns: square, dtype: 'F32', layout: '[in, out]' }];
 }
 
 /** The fastest of several profiles, and where one more spent its time on the GPU. */
 async function measureProfile(
   gpu: Gpu,
-  checkpoint: Checkpoint,
+  description: ModelDescription,
   tokens: number,
   { terminal, signal }: CommandContext,
 ): Promise<{
@@ -187,7 +177,7 @@ async function measureProfile(
   seconds: { forward: number; spectrum: number };
   kernels: readonly KernelTime[] | null;
 }> {
-  const { vocabulary } = checkpoint.config;
+  const { vocabulary } = description.config;
   const ids = Int32Array.from({ length: tokens }, (_, index) => (STEP * index) % vocabulary);
   const subject = { id: 'random', revision: null, tokens: { real: ids }, text: null, seed: SEED };
   const onProfile = terminal.stage('profiles');
@@ -195,7 +185,7 @@ async function measureProfile(
     const started = performance.now();
     const { report } = await profileReport(
       on,
-      checkpoint,
+      description,
       { ...subject, started },
       { threshold: 95, signal },
     );

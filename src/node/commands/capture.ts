@@ -1,9 +1,10 @@
 import type { Command } from 'commander';
 import { captureTensors } from '../../analysis/output-files.ts';
-import { Checkpoint } from '../../engine/checkpoint.ts';
+import { describeModel } from '../../engine/description.ts';
 import type { Gpu } from '../../engine/gpu/gpu.ts';
-import { weightSizes } from '../../engine/memory.ts';
+import { InputError, NumericalError } from '../../engine/errors.ts';
 import { Model } from '../../engine/model.ts';
+import { checkSequences } from '../../engine/sequences.ts';
 import { checkWritableFile } from '../atomic.ts';
 import { defaultModel } from '../bundled.ts';
 import { folderFiles } from '../files.ts';
@@ -43,17 +44,27 @@ async function capture(reference: string, flags: CaptureFlags, context: CommandC
   const { terminal, signal } = context;
   const source = await findModel(reference, { revision: flags.revision, signal, terminal });
   const files = folderFiles(source.folder);
-  const checkpoint = await Checkpoint.open(files);
+  const onNotice = (notice: string) => terminal.notice(notice);
+  const description = await describeModel(files, { onNotice });
   try {
-    const { real: ids } = await readTokens(flags, files, checkpoint.config, signal, textListeners(terminal));
+    const { config } = description;
+    const { real: ids } = await readTokens(flags, files, config, signal, textListeners(terminal));
+    checkSequences(config, [ids]);
+    if (flags.logits && !description.hasHead) {
+      throw new InputError(`--logits: ${description.name} has no head, so there are no logits; leave it out`);
+    }
     await checkWritableFile(flags.out);
-    using gpu = await context.openGpu(weightSizes(checkpoint).all);
-    const model = await Model.load(gpu, checkpoint, {
+    using gpu = await context.openGpu(description.sizes.all);
+    const model = await Model.load(gpu, description, {
       signal,
       mostTokens: ids.length,
       onProgress: terminal.stage('load', 'bytes'),
     });
-    const tensors = captureTensors(model.config, ids.length, flags.logits === true);
+    const fault = await model.logitsFault(signal);
+    if (fault !== undefined && flags.logits) throw new NumericalError(`--logits: ${fault}; leave it out`);
+    if (fault !== undefined && description.hasHead) onNotice(fault);
+    const logits = fault !== undefined ? 'none' : flags.logits ? 'all' : 'maxima';
+    const tensors = captureTensors(model.config, ids.length, logits);
     const writer = await SafetensorsWriter.create(flags.out, tensors);
     try {
       await writer.append('ids', ids);
@@ -68,7 +79,7 @@ async function capture(reference: string, flags: CaptureFlags, context: CommandC
       `${flags.out}: ${tensors.map(({ name, shape }) => `${name} [${shape.join(', ')}]`).join(', ')}\n`,
     );
   } finally {
-    await checkpoint.close();
+    await description.close();
   }
 }
 
@@ -96,6 +107,7 @@ async function runInto(
       },
     }),
   });
+  if (!maxLogSoftmax || !argmax) return;
   await writer.append('max_log_softmax', maxLogSoftmax[0]!);
   await writer.append('argmax', argmax[0]!);
 }

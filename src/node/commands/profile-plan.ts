@@ -3,9 +3,8 @@ import { planProfile } from '../../analysis/plan.ts';
 import type { ProfilePlan } from '../../analysis/plan.ts';
 import { sequenceNames } from '../../analysis/report.ts';
 import { formatBytes } from '../../analysis/quantities.ts';
-import { Checkpoint } from '../../engine/checkpoint.ts';
+import { describeModel } from '../../engine/description.ts';
 import type { AdapterReport } from '../../engine/gpu/gpu.ts';
-import { weightSizes } from '../../engine/memory.ts';
 import { folderFiles } from '../files.ts';
 import { findModel } from '../model-source.ts';
 import { formatTable } from '../table.ts';
@@ -32,19 +31,18 @@ export async function printPlan(reference: string, flags: PlanFlags, context: Co
   const { terminal, signal } = context;
   const source = await findModel(reference, { revision: flags.revision, signal, terminal });
   const files = folderFiles(source.folder);
-  const checkpoint = await Checkpoint.open(files);
+  const model = await describeModel(files, { onNotice: (notice) => terminal.notice(notice) });
   try {
-    const { config } = checkpoint;
-    const tokens = (await readTokens(flags, files, config, signal, textListeners(terminal))).real.length;
-    const sizes = weightSizes(checkpoint);
-    using gpu = await context.openGpu(sizes.all);
+    const listeners = textListeners(terminal);
+    const tokens = (await readTokens(flags, files, model.config, signal, listeners)).real.length;
+    using gpu = await context.openGpu(model.sizes.all);
     const { memoryLimit, adapter } = gpu;
-    const plan = planProfile({ config, sizes, tokens, memoryLimit, software: adapter.software });
+    const plan = planProfile({ model, tokens, memoryLimit, software: adapter.software });
     terminal.endStages();
     const subject = { id: source.id, tokens, adapter, memoryLimit };
     process.stdout.write(flags.json ? toJson(plan, subject) : toTable(plan, subject));
   } finally {
-    await checkpoint.close();
+    await model.close();
   }
 }
 

@@ -8,8 +8,7 @@ import { profileDefaults, sequenceNames } from '../../analysis/report.ts';
 import type { Report } from '../../analysis/report.ts';
 import { shuffleTokens } from '../../analysis/shuffle.ts';
 import { countedComponents, readThreshold } from '../../analysis/threshold.ts';
-import { Checkpoint } from '../../engine/checkpoint.ts';
-import { weightSizes } from '../../engine/memory.ts';
+import { describeModel } from '../../engine/description.ts';
 import { defaultModel } from '../bundled.ts';
 import { folderFiles } from '../files.ts';
 import { checkWritableFolder } from '../folders.ts';
@@ -114,9 +113,10 @@ async function profileModel(
   const { seed, threshold, force = false } = flags;
   const started = performance.now();
   const files = folderFiles(source.folder);
-  const checkpoint = await Checkpoint.open(files);
+  const onNotice = (notice: string) => terminal.notice(notice);
+  const description = await describeModel(files, { onNotice });
   try {
-    const { config } = checkpoint;
+    const { config } = description;
     const {
       text,
       real,
@@ -125,10 +125,10 @@ async function profileModel(
     const ids = { real, shuffled };
     const run = { id, revision, config, text, ids, seed, threshold };
     if (!force) await claimFolder(folder, run);
-    using gpu = await context.openGpu(weightSizes(checkpoint).all);
+    using gpu = await context.openGpu(description.sizes.all);
     const profile = await profileReport(
       gpu,
-      checkpoint,
+      description,
       { id, revision, tokens: ids, text, seed, started },
       {
         threshold,
@@ -136,11 +136,12 @@ async function profileModel(
         onLoad: terminal.stage('load', 'bytes'),
         onForward: terminal.stage('forward'),
         onSpectrum: terminal.stage('spectrum'),
+        onNotice,
       },
     );
     return { ...profile, run };
   } finally {
-    await checkpoint.close();
+    await description.close();
   }
 }
 

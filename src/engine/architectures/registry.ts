@@ -1,0 +1,78 @@
+import type { OpenOptions } from '../checkpoint.ts';
+import { ConfigFields } from '../config.ts';
+import { ConfigError } from '../errors.ts';
+import { isJsonObject } from '../files.ts';
+import { quantisedMessage } from '../weight-names.ts';
+import type { Architecture, Family } from './architecture.ts';
+import { gpt2 } from './gpt2.ts';
+import { gptNeox } from './gpt-neox.ts';
+
+/** Every family that the engine knows. To add one: its file, and its name here. */
+const families: readonly Family[] = [gpt2, gptNeox];
+
+/** Flags that change what every family computes, and the value at which nothing changes. */
+const FLAGS = [
+  ['is_causal', true, 'tokens would see those that follow them; only causal attention is supported'],
+  ['add_cross_attention', false, 'only decoders without cross-attention are supported'],
+  ['is_encoder_decoder', false, 'only decoders are supported'],
+] as const;
+
+/**
+ * The architecture that a config.json describes, as transformers reads it.
+ *
+ * @param json the parsed file
+ * @param name of the file, for messages
+ * @throws ConfigError naming the file and the key.
+ */
+export function readArchitecture(json: unknown, name: string, { onNotice }: OpenOptions = {}): Architecture {
+  if (!isJsonObject(json)) {
+    throw new ConfigError(`${name}: is not a JSON object; is it a model's config.json?`);
+  }
+  const fields = new ConfigFields(json, name);
+  refuseQuantised(fields);
+  const family = chooseFamily(fields);
+  for (const [key, usual, reason] of FLAGS) {
+    if (fields.flag(key, usual) !== usual) throw new ConfigError(`${name}: ${key} is ${!usual}; ${reason}`);
+  }
+  const architecture = family.describe(fields);
+  if (fields.raw('auto_map') !== undefined) {
+    onNotice?.(
+      `${name}: auto_map names code of the model's own, which Laminar does not run; it computes ${family.modelType} as transformers does`,
+    );
+  }
+  return architecture;
+}
+
+/** Says so before anything else that a quantised model lacks. */
+function refuseQuantised(fields: ConfigFields): void {
+  for (const key of ['quantization_config', 'compression_config']) {
+    const value = fields.raw(key);
+    if (value === undefined) continue;
+    const method = isJsonObject(value) ? value['quant_method'] : undefined;
+    const sign = typeof method === 'string' ? `${key}: ${method}` : key;
+    throw new ConfigError(quantisedMessage(fields.name, sign));
+  }
+}
+
+/** By model_type, and where there is none by the class that `architectures` names. */
+function chooseFamily(fields: ConfigFields): Family {
+  const known = families.map(({ modelType }) => modelType).join(' and ');
+  const type = fields.text(['model_type']);
+  const classes = fields.raw('architectures');
+  const [className]: unknown[] = Array.isArray(classes) ? classes : [];
+  if (type === undefined) {
+    const family = families.find(({ classPrefix }) => isClassOf(className, classPrefix));
+    if (family) return family;
+    throw new ConfigError(`${fields.name}: has no model_type; Laminar runs ${known}`);
+  }
+  const family = families.find(({ modelType }) => modelType === type);
+  if (!family)
+    throw new ConfigError(`${fields.name}: model_type ${type} is not known; Laminar runs ${known}`);
+  return family;
+}
+
+/** GPT2LMHeadModel is a class of GPT2; GPTNeoXJapaneseModel is not one of GPTNeoX. */
+function isClassOf(className: unknown, prefix: string): boolean {
+  if (typeof className !== 'string' || !className.startsWith(prefix)) return false;
+  return /^(Model|LMHeadModel|DoubleHeadsModel|For[A-Z]\w*)$/.test(className.slice(prefix.length));
+}

@@ -1,0 +1,65 @@
+import type { Activation } from '../activations.ts';
+
+/** Anything with a shape: a tensor on the GPU, or the declaration of one. */
+export interface Shaped {
+  readonly shape: readonly number[];
+}
+
+/** The tensors that the steps of a block write, kept from block to block. */
+export type Scratch = 'normed' | 'mlpNormed' | 'queryKeyValue' | 'attended' | 'inner';
+
+export interface NormWeights<T> {
+  readonly weight: T;
+  readonly bias: T;
+  readonly epsilon: number;
+}
+
+export interface LinearWeights<T> {
+  readonly weight: T;
+  readonly bias?: T | undefined;
+  /** How the matrix lies: Conv1D's [in, out] or Linear's [out, in]. */
+  readonly layout: '[in, out]' | '[out, in]';
+  readonly activation?: Activation;
+}
+
+/** Where heads lie in a row of queries, keys and values, in elements. */
+export interface HeadLayout {
+  readonly heads: number;
+  readonly headWidth: number;
+  /** From one head's query to the next's. */
+  readonly headStride: number;
+  /** From a head's query to its key. */
+  readonly keyOffset: number;
+}
+
+export interface RotaryLayout extends HeadLayout {
+  /** r: frequency i is base^(−2i/r), and there are ceil(r/2) of them; the first 2·ceil(r/2) dimensions turn. */
+  readonly dimensions: number;
+  readonly base: number;
+}
+
+export interface AttentionLayout extends HeadLayout {
+  /** From a head's query to its value. */
+  readonly valueOffset: number;
+  /** The scores are multiplied with it. */
+  readonly scale: number;
+}
+
+/**
+ * What an architecture writes its blocks in: the steps of the papers. `ForwardPass` computes them on the GPU, `Tally`
+ * counts what they take; both see the same block.
+ */
+export interface Steps<T extends Shaped> {
+  /** The residual stream, F32 [B·T, width]. */
+  readonly residual: T;
+  /** Normalises each row of input [B·T, width]. */
+  layerNorm(input: T, into: Scratch, norm: NormWeights<T>): T;
+  /** activation(input · weight + bias): [B·T, out]. */
+  linear(input: T, into: Scratch, weights: LinearWeights<T>): T;
+  /** target ← target + input · weight + bias. */
+  addLinear(input: T, target: T, weights: LinearWeights<T>): void;
+  /** Rotates the first dimensions of each query and key in place, by its position. */
+  rotate(queryKeyValue: T, layout: RotaryLayout): void;
+  /** Causal attention within each sequence: [B·T, heads · headWidth]. */
+  attention(queryKeyValue: T, into: Scratch, layout: AttentionLayout): T;
+}

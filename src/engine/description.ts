@@ -1,0 +1,301 @@
+import type { Architecture, EmbeddingSpec, WeightSpec } from './architectures/architecture.ts';
+import { readArchitecture } from './architectures/registry.ts';
+import type { Shaped } from './architectures/steps.ts';
+import { Checkpoint } from './checkpoint.ts';
+import type { OpenOptions, TensorEntry } from './checkpoint.ts';
+import type { ModelConfig } from './config.ts';
+import { CheckpointError, FileError } from './errors.ts';
+import type { ModelFiles } from './files.ts';
+import { readJson } from './files.ts';
+import { elementCount } from './gpu/tensor.ts';
+import type { Dtype } from './gpu/tensor.ts';
+import { batchBytes } from './memory.ts';
+import type { WeightSizes } from './memory.ts';
+import { Tally } from './tally.ts';
+import { holdSameNumbers } from './tied-head.ts';
+import { besideBase, countBlocks, findBase, nearestName, refuseForeignTensors } from './weight-names.ts';
+import { weightBytes, weightOf } from './weights.ts';
+import type { Weight } from './weights.ts';
+
+/** The names of heads, in whichever family; a family's own comes first. */
+const HEAD_NAMES = ['lm_head.weight', 'embed_out.weight'];
+const ADAPTER_CONFIG = 'adapter_config.json';
+
+/** A matrix of a model, as the matrix product takes it. */
+export interface MatrixProduct {
+  readonly inner: number;
+  readonly columns: number;
+  readonly layout: '[in, out]' | '[out, in]';
+  readonly dtype: Dtype;
+}
+
+/** A model's weights by what they are for. */
+interface Weights {
+  readonly embeddings: readonly { readonly table: Weight; readonly by: EmbeddingSpec['by'] }[];
+  /** By role, one record a block. */
+  readonly blocks: readonly Readonly<Record<string, Weight>>[];
+  readonly final: Readonly<Record<string, Weight>>;
+  readonly head: Weight | undefined;
+  /** The head is the token embedding. */
+  readonly isTied: boolean;
+}
+
+/**
+ * What a model has, as one value: its configuration, where each of its weights lies, and what follows from both. It is
+ * made when the model is opened; plans, bounds, runs and reports read it.
+ */
+export class ModelDescription {
+  readonly config: ModelConfig;
+  readonly sizes: WeightSizes;
+  readonly #all: readonly Weight[];
+
+  /** @param name folder path or hub id, for messages */
+  constructor(
+    readonly name: string,
+    readonly architecture: Architecture,
+    readonly weights: Weights,
+    private readonly checkpoint: Checkpoint,
+  ) {
+    this.config = architecture.config;
+    const { embeddings, blocks, final, head } = weights;
+    const passing = [...blocks.flatMap((block) => Object.values(block)), ...Object.values(final)];
+    if (head) passing.push(head);
+    this.#all = [...new Set([...embeddings.map(({ table }) => table), ...passing])];
+    this.sizes = {
+      all: sum(passing, weightBytes),
+      block: Math.max(...blocks.map((block) => sum(Object.values(block), weightBytes))),
+      finalNorm: sum(Object.values(final), weightBytes),
+      head: head ? weightBytes(head) : 0,
+      read: sum(passing, ({ entry }) => entry.bytes),
+      embeddingRow: sum(embeddings, ({ table }) => table.entry.bytes / table.shape[0]!),
+    };
+  }
+
+  /** Number of parameters: every weight once, a tied table too, and no buffers. */
+  get parameters(): number {
+    return sum(this.#all, ({ shape }) => elementCount(shape));
+  }
+
+  /** How most of the weights are stored: F32, F16, BF16 or F64. */
+  get dtype(): string {
+    const elements = new Map<string, number>();
+    for (const { shape, entry } of this.#all) {
+      elements.set(entry.dtype, (elements.get(entry.dtype) ?? 0) + elementCount(shape));
+    }
+    return [...elements].sort((a, b) => b[1] - a[1])[0]![0];
+  }
+
+  /** Whether it has a head, and so logits. */
+  get hasHead(): boolean {
+    return this.weights.head !== undefined;
+  }
+
+  /**
+   * Bytes of the activations of one batch on the GPU: what the steps write, and a tile of logits.
+   * @param sequences B
+   * @param tokens T
+   */
+  activationBytes(sequences: number, tokens: number): number {
+    const vocabulary = this.hasHead ? this.config.vocabulary : 0;
+    return this.#tally(sequences, tokens).bytes + batchBytes(sequences * tokens, vocabulary);
+  }
+
+  /** Floating-point operations of a forward pass, the head's included. */
+  operations(sequences: number, tokens: number): number {
+    const { head } = this.weights;
+    const logits = head ? 2 * sequences * tokens * elementCount(head.shape) : 0;
+    return this.#tally(sequences, tokens).operations + logits;
+  }
+
+  /** The matrices that each position is multiplied with: those of the first block in order, and the head's. */
+  products(): { block: MatrixProduct[]; head: MatrixProduct | undefined } {
+    const { blocks, head } = this.weights;
+    const [first] = blocks;
+    const tally = new Tally(1, 1, this.config.width);
+    this.architecture.block<Shaped>(tally, first!, 0);
+    const dtypes = new Map<Shaped, Dtype>(Object.values(first!).map((weight) => [weight, weight.dtype]));
+    const block = tally.products.map(({ weight, layout, inner, columns }) => ({
+      inner,
+      columns,
+      layout,
+      dtype: dtypes.get(weight)!,
+    }));
+    if (!head) return { block, head: undefined };
+    const [columns, inner] = head.shape as [number, number];
+    return { block, head: { inner, columns, layout: '[out, in]', dtype: head.dtype } };
+  }
+
+  /** Closes the files: weights must not be read afterwards. */
+  close(): Promise<void> {
+    return this.checkpoint.close();
+  }
+
+  #tally(sequences: number, tokens: number): Tally {
+    const { architecture, weights } = this;
+    const tally = new Tally(sequences, tokens, this.config.width);
+    weights.blocks.forEach((block, layer) => architecture.block<Shaped>(tally, block, layer));
+    architecture.final<Shaped>(tally, weights.final);
+    return tally;
+  }
+}
+
+/**
+ * Opens a model: reads config.json and the headers of the safetensors files, and finds each weight that the architecture
+ * needs. Weights are read later; only where a tied head has a table of its own are the two compared.
+ *
+ * @throws FileError or FormatError if a file is missing or malformed, ConfigError if config.json asks for what the
+ * engine does not know, CheckpointError if a weight is missing, misshapen or quantised, or if it is an adapter.
+ */
+export async function describeModel(files: ModelFiles, options: OpenOptions = {}): Promise<ModelDescription> {
+  await refuseAdapter(files);
+  const json = await readJson(files, 'config.json');
+  if (json === undefined) {
+    throw new FileError(`${files.name}: has no config.json; give a folder that holds a model, or a hub id`);
+  }
+  const architecture = readArchitecture(json, `${files.name}/config.json`, options);
+  const checkpoint = await Checkpoint.open(files, options);
+  try {
+    const weights = await findWeights(checkpoint, architecture, options.onNotice ?? (() => undefined));
+    return new ModelDescription(files.name, architecture, weights, checkpoint);
+  } catch (error) {
+    await checkpoint.close();
+    throw error;
+  }
+}
+
+async function refuseAdapter(files: ModelFiles): Promise<void> {
+  const names = await files.list?.();
+  if (!names?.includes(ADAPTER_CONFIG)) return;
+  throw new CheckpointError(
+    `${files.name}: is an adapter (it has ${ADAPTER_CONFIG}), and Laminar runs whole models; merge the adapter into its base model first (PEFT's merge_and_unload)`,
+  );
+}
+
+async function findWeights(
+  checkpoint: Checkpoint,
+  architecture: Architecture,
+  notice: (text: string) => void,
+): Promise<Weights> {
+  const { names } = checkpoint;
+  const { embeddings, blocks, finalWeights, basePrefix, config } = architecture;
+  refuseForeignTensors(names, checkpoint.name);
+  const needed = [
+    ...embeddings.map(({ table }) => table.name),
+    ...specs(architecture.blockWeights(0)).map(({ name }) => `${blocks}.0.${name}`),
+    ...specs(finalWeights).map(({ name }) => name),
+  ];
+  const token = embeddings[0]!.table;
+  const { prefix, others } = findBase(names, needed, token.name, [basePrefix, '']);
+  for (const other of others) {
+    notice(`${checkpoint.name}: the tensors that begin with ${JSON.stringify(other)} are left out`);
+  }
+  const held = countBlocks(names, `${prefix}${blocks}.`);
+  if (held === 0) entryOf(checkpoint, `${prefix}${needed[embeddings.length]}`, config);
+  checkLayers(checkpoint.name, `${prefix}${blocks}.`, { held, layers: config.layers }, notice);
+
+  const find = ({ name, shape }: WeightSpec, before = prefix): Weight =>
+    weightOf(entryOf(checkpoint, before + name, config), shape);
+  const findAll = (record: Readonly<Record<string, WeightSpec>>, before: string): Record<string, Weight> =>
+    Object.fromEntries(Object.entries(record).map(([role, spec]) => [role, find(spec, before)]));
+
+  const head = await findHead(checkpoint, architecture, prefix, notice);
+  const tables = embeddings.map(({ table, by }) => ({
+    table: table === token && head.isEmbedding ? head.weight! : find(table),
+    by,
+  }));
+  return {
+    embeddings: tables,
+    blocks: Array.from({ length: config.layers }, (_, layer) =>
+      findAll(architecture.blockWeights(layer), `${prefix}${blocks}.${layer}.`),
+    ),
+    final: findAll(finalWeights, prefix),
+    head: head.weight,
+    isTied: head.isEmbedding,
+  };
+}
+
+/** Compares the number of layers with what the files have, before anything is made for each layer. */
+function checkLayers(
+  name: string,
+  prefix: string,
+  { held, layers }: { held: number; layers: number },
+  notice: (text: string) => void,
+): void {
+  if (layers > held) {
+    throw new CheckpointError(
+      `${name}: config.json says ${layers} layers, and the weights have ${held} (${prefix}0 to ` +
+        `${prefix}${held - 1}); check that both belong to the same model`,
+    );
+  }
+  if (layers < held) {
+    notice(
+      `${name}: the weights have ${held} layers and config.json says ${layers}; the last ${held - layers} are left out`,
+    );
+  }
+}
+
+/** @throws CheckpointError naming the tensor and the nearest name that is there. */
+function entryOf(checkpoint: Checkpoint, name: string, { architecture, layers }: ModelConfig): TensorEntry {
+  const entry = checkpoint.find(name);
+  if (entry) return entry;
+  const nearest = nearestName(name, checkpoint.tensors.keys());
+  const hint = nearest === undefined ? '' : ` (the nearest name there is ${nearest})`;
+  throw new CheckpointError(
+    `tensor ${name} is not in ${checkpoint.where}${hint}, and config.json (${architecture}, ${layers} layers) ` +
+      'needs it; check that both belong to the same model',
+  );
+}
+
+interface Head {
+  readonly weight: Weight | undefined;
+  readonly isEmbedding: boolean;
+}
+
+/**
+ * The head: of its own where the files have one that is not the token embedding once more, else the token embedding
+ * where the configuration ties them, in whichever of the two names the files keep it.
+ */
+async function findHead(
+  checkpoint: Checkpoint,
+  { embeddings, head, config }: Architecture,
+  prefix: string,
+  notice: (text: string) => void,
+): Promise<Head> {
+  const { table } = embeddings[0]!;
+  const headNames = [head.name, ...HEAD_NAMES.filter((name) => name !== head.name)];
+  const own = firstOf(checkpoint, besideBase(prefix, headNames));
+  const tokens = checkpoint.find(prefix + table.name);
+  if (!own) {
+    if (config.tiedEmbeddings) {
+      const entry = tokens ?? entryOf(checkpoint, prefix + table.name, config);
+      return { weight: weightOf(entry, table.shape), isEmbedding: true };
+    }
+    notice(`${checkpoint.name}: has no head (${head.name}); states are computed, and no logits`);
+    return { weight: undefined, isEmbedding: false };
+  }
+  const weight = weightOf(own, head.shape);
+  if (!config.tiedEmbeddings) return { weight, isEmbedding: false };
+  if (!tokens) return { weight, isEmbedding: true };
+  const embedding = weightOf(tokens, table.shape);
+  if (await holdSameNumbers(own, tokens)) return { weight: embedding, isEmbedding: true };
+  notice(
+    `${checkpoint.name}: ${own.name} differs from ${tokens.name}, to which config.json ties it; it is used as it is`,
+  );
+  return { weight, isEmbedding: false };
+}
+
+function firstOf(checkpoint: Checkpoint, names: Iterable<string>): TensorEntry | undefined {
+  for (const name of names) {
+    const entry = checkpoint.find(name);
+    if (entry) return entry;
+  }
+  return undefined;
+}
+
+function specs(record: Readonly<Record<string, WeightSpec>>): WeightSpec[] {
+  return Object.values(record);
+}
+
+function sum<T>(values: readonly T[], of: (value: T) => number): number {
+  return values.reduce((total, value) => total + of(value), 0);
+}

@@ -1,0 +1,139 @@
+import { CheckpointError } from './errors.ts';
+
+/** Where in a checkpoint a model's base (all but the head) stands. */
+export interface Base {
+  /** What its names begin with: '', `transformer.`, `_orig_mod.module.transformer.` */
+  readonly prefix: string;
+  /** Other prefixes under which a whole base stands, too. */
+  readonly others: readonly string[];
+}
+
+/**
+ * Finds the prefix under which the needed names stand, whole, whatever wrappers have put before them. Names are
+ * compared after the prefix and up to their end, so that `h.0.attn.bias`, a mask, is not `h.0.attn.c_attn.bias`.
+ *
+ * @param names of all tensors
+ * @param needed of the base: embeddings, the first block, the final norm
+ * @param spare one of them that the head may stand for
+ * @param usual the prefixes that published files have, the likeliest first
+ * @returns where no base is whole, the prefix that has most of it
+ * @throws CheckpointError if two bases are whole and neither is where published files have it
+ */
+export function findBase(
+  names: ReadonlySet<string>,
+  needed: readonly string[],
+  spare: string,
+  usual: readonly string[],
+): Base {
+  const wanted = new Set(needed);
+  const found = new Map<string, number>();
+  for (const name of names) {
+    for (let start = 0; ;) {
+      const rest = name.slice(start);
+      if (wanted.has(rest)) {
+        const prefix = name.slice(0, start);
+        found.set(prefix, (found.get(prefix) ?? 0) + 1);
+      }
+      const dot = name.indexOf('.', start);
+      if (dot < 0) break;
+      start = dot + 1;
+    }
+  }
+  const isWhole = (prefix: string): boolean => {
+    const count = found.get(prefix)!;
+    return count === wanted.size || (count === wanted.size - 1 && !names.has(prefix + spare));
+  };
+  const whole = [...found.keys()].filter(isWhole);
+  if (whole.length === 0) {
+    const [best] = [...found].sort((a, b) => b[1] - a[1]);
+    return { prefix: best?.[0] ?? usual[0]!, others: [] };
+  }
+  const known = whole.filter((prefix) => usual.includes(prefix));
+  const candidates = known.length > 0 ? known : whole;
+  const [prefix] = candidates;
+  if (prefix === undefined || candidates.length > 1) {
+    const listed = candidates.map((candidate) => JSON.stringify(candidate)).join(' and ');
+    throw new CheckpointError(
+      `the checkpoint holds more than one model, with names that begin with ${listed}; keep the tensors of one`,
+    );
+  }
+  return { prefix, others: whole.filter((other) => other !== prefix) };
+}
+
+/** How many blocks there are: one more than the highest number after `prefix`, which ends with a dot. */
+export function countBlocks(names: ReadonlySet<string>, prefix: string): number {
+  let count = 0;
+  for (const name of names) {
+    if (!name.startsWith(prefix)) continue;
+    const number = /^\d+(?=\.)/.exec(name.slice(prefix.length));
+    if (number) count = Math.max(count, Number(number[0]) + 1);
+  }
+  return count;
+}
+
+/**
+ * Names under which a head may stand beside a base: with the base's whole prefix, and with ever fewer of its parts.
+ * @param prefix '', or ending with a dot
+ */
+export function* besideBase(prefix: string, headNames: readonly string[]): Generator<string> {
+  for (const head of headNames) {
+    for (let rest = prefix; ; rest = rest.replace(/[^.]*\.$/, '')) {
+      yield rest + head;
+      if (rest === '') break;
+    }
+  }
+}
+
+/** LoRA and its kin: tensors that change what a layer computes, or that are nothing without their base model. */
+const ADAPTER =
+  /(^|\.)(lora_[A-Za-z_]+|base_layer|prompt_embeddings|prompt_encoder|ia3_l|hada_w\d_[ab]|vera_lambda_[bd]|oft_[rR]|boft_\w+)(\.|$)/;
+/** GPTQ and AWQ, bitsandbytes, compressed-tensors and FP8. */
+const QUANTISED =
+  /\.(qweight|qzeros|g_idx|SCB|weight_format|absmax|quant_map|nested_absmax|quant_state(\..*)?|weight_packed|weight_scale(_inv)?|weight_zero_point)$/;
+
+/** @throws CheckpointError if the tensors are an adapter's or quantised: saying so comes before what they lack. */
+export function refuseForeignTensors(names: ReadonlySet<string>, where: string): void {
+  for (const name of names) {
+    if (ADAPTER.test(name)) {
+      throw new CheckpointError(
+        `${where}: tensor ${name} belongs to an adapter, and Laminar runs whole models; merge the adapter into its base model first (PEFT's merge_and_unload)`,
+      );
+    }
+    if (QUANTISED.test(name)) throw new CheckpointError(quantisedMessage(where, `tensor ${name}`));
+  }
+}
+
+/** @param sign what shows it */
+export function quantisedMessage(where: string, sign: string): string {
+  return `${where}: the weights are quantised (${sign}), and Laminar reads F32, F16, BF16 and F64; use the checkpoint that it was quantised from`;
+}
+
+/** The name that differs least from a given one, by insertions, deletions and substitutions; undefined if all do much. */
+export function nearestName(name: string, names: Iterable<string>): string | undefined {
+  let nearest: string | undefined;
+  let least = Math.ceil(name.length / 2);
+  for (const other of names) {
+    if (Math.abs(other.length - name.length) >= least) continue;
+    const distance = editDistance(name, other, least);
+    if (distance < least) {
+      least = distance;
+      nearest = other;
+    }
+  }
+  return nearest;
+}
+
+/** Levenshtein's distance, or `limit` where it is no less. */
+function editDistance(a: string, b: string, limit: number): number {
+  let row = Array.from({ length: b.length + 1 }, (_, index) => index);
+  for (let i = 1; i <= a.length; i++) {
+    const next = [i];
+    for (let j = 1; j <= b.length; j++) {
+      const replaced = row[j - 1]! + (a[i - 1] === b[j - 1] ? 0 : 1);
+      next.push(Math.min(replaced, row[j]! + 1, next[j - 1]! + 1));
+    }
+    if (Math.min(...next) >= limit) return limit;
+    row = next;
+  }
+  return row[b.length]!;
+}
