@@ -86,15 +86,39 @@ export async function readJson(files: ModelFiles, fileName: string): Promise<unk
 }
 
 /**
+ * Parses JSON, and what Python's json module writes besides: NaN, Infinity and -Infinity, in place of any value.
+ *
  * @param name of the file that the text came from
- * @param advice how to mend it
- * @throws FormatError with both, if the text is no JSON.
+ * @param advice how to fix it
+ * @throws FormatError with both, if the text is not JSON.
  */
 export function parseJson(text: string, name: string, advice: string): unknown {
   try {
     return JSON.parse(text) as unknown;
   } catch (error) {
+    const value = parsePythonJson(text);
+    if (value !== undefined) return value;
     throw new FormatError(`${name}: is not valid JSON (${oneLine(error)}); ${advice}`);
+  }
+}
+
+/** A string, which is passed over, or one of Python's constants where a value may stand, not a key. */
+const STRING_OR_CONSTANT = /"(?:[^"\\]|\\.)*"|(-?Infinity|NaN)(?!\s*:)/g;
+/** What stands for a constant until the text is parsed; no text that is read contains it. */
+const MARK = '\u0000python:';
+
+/** undefined where the text has none of the constants, or is not JSON with them either. */
+function parsePythonJson(text: string): unknown {
+  if (!/NaN|Infinity/.test(text) || text.includes('\\u0000python:')) return undefined;
+  const marked = text.replace(STRING_OR_CONSTANT, (match, constant?: string) =>
+    constant === undefined ? match : JSON.stringify(MARK + constant),
+  );
+  try {
+    return JSON.parse(marked, (_, value: unknown) =>
+      typeof value === 'string' && value.startsWith(MARK) ? Number(value.slice(MARK.length)) : value,
+    ) as unknown;
+  } catch {
+    return undefined;
   }
 }
 
