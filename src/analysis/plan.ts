@@ -10,7 +10,7 @@ const MOST_SCRATCH_BYTES = 512 * 2 ** 20;
 /** Real and shuffled. */
 const SEQUENCES = 2;
 /** Jacobi sweeps that a hidden state usually takes: of the triangular factor, and after the projection. */
-const USUAL_SWEEPS = [12, 4] as const;
+const USUAL_SWEEPS = [11, 1] as const;
 /**
  * What a process holds besides GPU buffers, as measured (bench/memory.md): Node, Dawn and the figures' packages, file
  * chunks on their way, and their copies that the driver keeps until it has them.
@@ -95,8 +95,8 @@ export function planProfile(input: PlanInput): ProfilePlan {
 }
 
 /**
- * Operations of one matrix's spectrum, n vectors of length m: centring, Householder QR (2n²(m − n/3), and padding), the
- * usual number of Jacobi sweeps on n × n and then on n × m, and the projection between them in three digits.
+ * Operations of one matrix's spectrum, n vectors of length m: centring, Householder QR twice (2n²(m − n/3), and padding),
+ * the usual number of Jacobi sweeps on n × n after each, and the projection between them in three digits.
  */
 function spectrumOperations(shape: SpectrumShape): number {
   const { rows, columns, vectors, padded, length4 } = shape;
@@ -104,8 +104,8 @@ function spectrumOperations(shape: SpectrumShape): number {
   const [first, last] = USUAL_SWEEPS;
   return (
     32 * rows * columns +
-    2 * vectors ** 2 * (4 * length4 - vectors / 3) +
-    rounds * (first * roundWork(padded, padded / 4) + last * roundWork(padded, length4)) +
+    4 * vectors ** 2 * (4 * length4 - vectors / 3) +
+    rounds * (first + last) * roundWork(padded) +
     12 * padded * vectors * 4 * length4
   );
 }

@@ -1,11 +1,13 @@
 import { InputError, NumericalError } from '../engine/errors.ts';
 import type { Gpu } from '../engine/gpu/gpu.ts';
 import { Pace } from '../engine/gpu/pace.ts';
+import type { Recorder } from '../engine/gpu/recorder.ts';
 import { evenGroups } from '../engine/gpu/tuning.ts';
-import { factorise, recordCentring, recordNorms } from './spectrum/factorise.ts';
+import { factorise, recordCentring, recordNorms, sortVectors } from './spectrum/factorise.ts';
 import { cumulativePercent } from './spectrum/kernels.ts';
 import type { MatrixView } from './spectrum/matrix-view.ts';
-import { MAX_SWEEPS, orthogonalise, project } from './spectrum/sweeps.ts';
+import { project } from './spectrum/projection.ts';
+import { MAX_SWEEPS, orthogonalise } from './spectrum/sweeps.ts';
 import { matricesAtOnce, spectrumShape, SpectrumWorkspace } from './spectrum/workspace.ts';
 import type { SpectrumShape } from './spectrum/workspace.ts';
 
@@ -32,16 +34,19 @@ export interface SpectrumOptions {
 const MOST_ROWS = 2 ** 18;
 /** Centring takes 16 columns a workgroup, and a dispatch may have 65535 workgroups in a dimension. */
 const MOST_COLUMNS = 16 * 65_535;
-/** Progress steps a group of matrices takes: usual sweeps of the two orthogonalisations, and four other stages. */
-const EXPECTED_SWEEPS = [12, 4] as const;
-const STEPS = EXPECTED_SWEEPS[0] + EXPECTED_SWEEPS[1] + 4;
+/** Progress steps a group of matrices takes: usual sweeps of the two orthogonalisations, and five other stages. */
+const EXPECTED_SWEEPS = [12, 2] as const;
+const STEPS = EXPECTED_SWEEPS[0] + EXPECTED_SWEEPS[1] + 5;
+/** Sweeps after which some matrices of a group may have converged, in either orthogonalisation. */
+const FIRST_LOOKS = [9, 1] as const;
 
 /**
  * Singular values and cumulative variance of column-centred matrices of one shape, on the GPU.
  *
  * Householder QR of the norm-sorted centred matrix, then one-sided Jacobi on Rᵀ (Drmač and Veselić, SIAM J. Matrix
- * Anal. 29, 2008), then a projection of the matrix on the directions found, exact beyond float32, and a few sweeps
- * more on that. All that is allocated is freed, also on failure.
+ * Anal. 29, 2008), then a projection of the matrix on the directions found, exact beyond float32, and QR and Jacobi
+ * once more on that: its columns are nearly orthogonal, so that Rᵀ is all but diagonal, and a sweep is enough. All that
+ * is allocated is freed, also on failure.
  *
  * @param matrices of equal [rows, columns]; they are read, never written.
  * @returns one spectrum a matrix, in order.
@@ -98,7 +103,7 @@ async function spectraOfGroup(
   options: SpectrumOptions,
   onStep: (step: number) => void,
 ): Promise<Spectrum[]> {
-  const { vectors, padded, length4 } = shape;
+  const { vectors, padded } = shape;
   const matrices = views.length;
   const names = views.map(({ name }) => name);
   const pace = new Pace(gpu, 'centring', options.signal);
@@ -121,30 +126,28 @@ async function spectraOfGroup(
   }
   onStep(1);
 
+  await sortVectors(pace, workspace);
   await factorise(pace, workspace);
   onStep(2);
   const [firstSweeps, lastSweeps] = EXPECTED_SWEEPS;
-  const first = await orthogonalise(
-    gpu,
-    pace,
-    workspace,
-    { vectors: buffers.lower, length4: padded / 4 },
-    names,
-    {
-      onSweep: (sweep) => onStep(2 + Math.min(sweep, firstSweeps)),
-      maxSweeps,
-    },
-  );
-  await project(pace, workspace);
-  await pace.add(0, (recorder) => recordWorkingNorms(recorder, workspace));
-  onStep(3 + firstSweeps);
-  const last = await orthogonalise(gpu, pace, workspace, { vectors: buffers.working, length4 }, names, {
-    onSweep: (sweep) => onStep(3 + firstSweeps + Math.min(sweep, lastSweeps)),
+  const first = await orthogonalise(gpu, pace, workspace, names, {
+    onSweep: (sweep) => onStep(2 + Math.min(sweep, firstSweeps)),
     maxSweeps,
+    firstLook: FIRST_LOOKS[0],
+  });
+  await project(pace, workspace);
+  onStep(3 + firstSweeps);
+  await factorise(pace, workspace);
+  await pace.add(0, (recorder) => recordFactorNorms(recorder, workspace));
+  onStep(4 + firstSweeps);
+  const last = await orthogonalise(gpu, pace, workspace, names, {
+    onSweep: (sweep) => onStep(4 + firstSweeps + Math.min(sweep, lastSweeps)),
+    maxSweeps,
+    firstLook: FIRST_LOOKS[1],
   });
 
   await pace.add(0, (recorder) => {
-    recordWorkingNorms(recorder, workspace);
+    recordFactorNorms(recorder, workspace);
     recorder.dispatch(cumulativePercent, {
       bindings: { singular_values: buffers.directionNorms, percent: buffers.cumulative },
       uniforms: { values: vectors, stride: padded },
@@ -169,13 +172,13 @@ async function spectraOfGroup(
   });
 }
 
-/** Norms of the working vectors, sorted, into `directionNorms`. */
-function recordWorkingNorms(recorder: ReturnType<Gpu['recorder']>, workspace: SpectrumWorkspace): void {
+/** Norms of the triangular factor's vectors, sorted, into `directionNorms`. */
+function recordFactorNorms(recorder: Recorder, workspace: SpectrumWorkspace): void {
   const { buffers, shape } = workspace;
   recordNorms(
     recorder,
     workspace,
-    { vectors: buffers.working, held: shape.padded, length4: shape.length4, scaled: false },
+    { vectors: buffers.lower, held: shape.padded, length4: shape.padded / 4, scaled: false },
     { order: buffers.directionOrder, sorted: buffers.directionNorms },
   );
 }

@@ -1,35 +1,27 @@
-// Ends a Jacobi sweep: a matrix whose largest |cosine| of the sweep stayed under 2e-6 has converged. Counts sweeps,
-// clears the cosines and writes the workgroup counts of the next rounds, which become empty when all have converged.
+// Ends a Jacobi sweep: a matrix whose largest |cosine| of the sweep stayed under 2e-6 has converged. Counts sweeps
+// and clears the cosines.
 //
 // progress holds two words a matrix: converged, sweeps so far. One thread.
 
 struct Uniforms {
   matrices: u32,
-  pairs: u32, // workgroups a matrix and round
 }
 
 @group(0) @binding(0) var<uniform> uniforms: Uniforms;
 @group(0) @binding(1) var<storage, read_write> worst: array<u32>;
 @group(0) @binding(2) var<storage, read_write> progress: array<u32>;
-@group(0) @binding(3) var<storage, read_write> workgroups: array<u32>;
 
 const CONVERGED_UNDER = 2e-6;
 
 @compute @workgroup_size(1)
 fn main() {
-  var unfinished = 0u;
   for (var matrix = 0u; matrix < uniforms.matrices; matrix++) {
     if (progress[2u * matrix] == 0u) {
       progress[2u * matrix + 1u] += 1u;
       if (worst[matrix] < bitcast<u32>(f32(CONVERGED_UNDER))) {
         progress[2u * matrix] = 1u;
-      } else {
-        unfinished += 1u;
       }
     }
     worst[matrix] = 0u;
   }
-  workgroups[0] = select(0u, uniforms.pairs, unfinished > 0u);
-  workgroups[1] = select(0u, uniforms.matrices, unfinished > 0u);
-  workgroups[2] = select(0u, 1u, unfinished > 0u);
 }

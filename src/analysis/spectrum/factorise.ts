@@ -79,12 +79,11 @@ export function recordNorms(
   });
 }
 
-/** Sorts the centred vectors and factors them: `lower` becomes L = R' of their QR factorisation. */
-export async function factorise(pace: Pace, workspace: SpectrumWorkspace): Promise<void> {
+/** Sorts the centred vectors by norm, largest first, into `working`. */
+export async function sortVectors(pace: Pace, workspace: SpectrumWorkspace): Promise<void> {
   const { shape, buffers, matrices } = workspace;
   const { vectors, padded, length4 } = shape;
-  const { summary, centred, working, reflectors, triangle, lower, floors } = buffers;
-  const { vectorOrder: order, vectorNorms: sorted } = buffers;
+  const { summary, centred, working, floors, vectorOrder: order, vectorNorms: sorted } = buffers;
   pace.startJob('factorisation');
   await pace.add(8 * matrices * vectors * length4, (recorder) => {
     recordNorms(
@@ -99,6 +98,14 @@ export async function factorise(pace: Pace, workspace: SpectrumWorkspace): Promi
       workgroups: [Math.ceil(length4 / 64), padded, matrices],
     });
   });
+}
+
+/** Factors the vectors of `working`, in place: `lower` becomes L = R' of their QR factorisation. */
+export async function factorise(pace: Pace, workspace: SpectrumWorkspace): Promise<void> {
+  const { shape, buffers, matrices } = workspace;
+  const { vectors, padded, length4 } = shape;
+  const { working, reflectors, triangle, lower } = buffers;
+  pace.startJob('factorisation');
   for (let first = 0; first < vectors; first += PANEL) {
     const rest = Math.max(0, vectors - first - PANEL);
     const rows = 4 * length4 - first;

@@ -98,8 +98,8 @@ export const jacobiRound = defineKernel({
 export const jacobiSweepEnd = defineKernel({
   name: 'jacobi-sweep-end',
   source: jacobiSweepEndSource,
-  bindings: { worst: 'read_write', progress: 'read_write', workgroups: 'read_write' },
-  uniforms: { matrices: 'u32', pairs: 'u32' },
+  bindings: { worst: 'read_write', progress: 'read_write' },
+  uniforms: { matrices: 'u32' },
 });
 
 export const rowExtents = defineKernel({

@@ -31,8 +31,8 @@ export function spectrumShape(rows: number, columns: number): SpectrumShape {
 }
 
 /** Operations of one Jacobi round a matrix: 32 x 32 products along a pair's vectors, twice, and the inner sweep. */
-export function roundWork(padded: number, length4: number): number {
-  return (padded / (2 * BLOCK)) * (4 * 1024 * 4 * length4 + 2 ** 18);
+export function roundWork(padded: number): number {
+  return (padded / (2 * BLOCK)) * (4 * 1024 * padded + 2 ** 18);
 }
 
 type ScratchName = keyof ReturnType<typeof scratchBytes>;
@@ -44,7 +44,7 @@ function scratchBytes({ columns, vectors, padded, length4 }: SpectrumShape, matr
     means: 4 * 5 * columns,
     summary: 16 * matrices,
     centred: 4 * matrices * vectors * length,
-    /** The sorted vectors, factored in place; later their projections, which Jacobi turns again. */
+    /** The sorted vectors, factored in place; later their projections, factored too. */
     working: 4 * matrices * padded * length,
     reflectors: 4 * matrices * 16 * length,
     triangle: 4 * matrices * 256,
@@ -59,7 +59,6 @@ function scratchBytes({ columns, vectors, padded, length4 }: SpectrumShape, matr
     extents: 4 * matrices * length,
     worst: 4 * matrices,
     progress: 8 * matrices,
-    workgroups: 12,
     cumulative: 4 * matrices * padded,
   };
 }
@@ -81,8 +80,7 @@ export class SpectrumWorkspace implements Disposable {
     const allocated: Partial<Record<ScratchName, GPUBuffer>> = {};
     try {
       for (const [name, bytes] of Object.entries(scratchBytes(shape, matrices))) {
-        const usage = name === 'workgroups' ? GPUBufferUsage.INDIRECT : 0;
-        allocated[name as ScratchName] = gpu.allocate(`spectrum ${name}`, bytes, usage);
+        allocated[name as ScratchName] = gpu.allocate(`spectrum ${name}`, bytes);
       }
     } catch (error) {
       for (const buffer of Object.values(allocated)) gpu.free(buffer);
@@ -121,7 +119,7 @@ export function matricesAtOnce(gpu: Gpu, shape: SpectrumShape, scratchLimit: num
   const total = workspaceBytes(shape, 1);
   const most = Math.min(Math.floor(gpu.bindingLimit / largest), Math.floor(scratchLimit / total));
   // Where a CPU computes, one round of a group must be short; a GPU gains from more matrices at once.
-  const short = Math.floor(gpu.tuning.groupWork / roundWork(shape.padded, shape.length4));
+  const short = Math.floor(gpu.tuning.groupWork / roundWork(shape.padded));
   // 65535 is WebGPU's least limit on workgroups a dimension.
   return Math.max(1, Math.min(most, short, 65535));
 }
