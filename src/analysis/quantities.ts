@@ -13,9 +13,9 @@ export function grouped(value: number): string {
   return String(value).replace(/\B(?=(\d{3})+$)/g, ',');
 }
 
-/** A number with so many decimals, and a true minus sign. */
-export function fixed(value: number, decimals: number): string {
-  return value.toFixed(decimals).replace('-', '−');
+/** A number with so many decimals, as a column of them needs it, and a true minus sign; a dash for null. */
+export function fixed(value: number | null, decimals: number): string {
+  return value === null ? '–' : value.toFixed(decimals).replace('-', '−');
 }
 
 /**

@@ -1,4 +1,4 @@
-import { few, formatPercent } from '../analysis/quantities.ts';
+import { fixed, formatPercent } from '../analysis/quantities.ts';
 import { sequenceNames } from '../analysis/report.ts';
 import type { LayerReport, Report } from '../analysis/report.ts';
 import { button, create } from './elements.ts';
@@ -7,9 +7,9 @@ const columns: readonly (readonly [title: string, value: (layer: LayerReport) =>
   ['effective', ({ effective_dimension: dimension }) => String(dimension)],
   ['rank', ({ rank }) => String(rank)],
   ['% of rank', ({ percent_of_rank: percent }) => formatPercent(percent)],
-  ['participation', ({ participation_ratio: ratio }) => few(ratio, 3)],
-  ['entropy', ({ entropy_rank: rank }) => few(rank, 3)],
-  ['stable', ({ stable_rank: rank }) => few(rank, 3)],
+  ['participation', ({ participation_ratio: ratio }) => fixed(ratio, 1)],
+  ['entropy', ({ entropy_rank: rank }) => fixed(rank, 1)],
+  ['stable', ({ stable_rank: rank }) => fixed(rank, 2)],
 ];
 
 /**

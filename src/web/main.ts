@@ -70,6 +70,7 @@ function readForm(): RunRequest | undefined {
     return form.read();
   } catch (error) {
     if (!(error instanceof FieldError)) throw error;
+    status.textContent = '';
     say('error', error.message);
     error.field.focus();
     return undefined;

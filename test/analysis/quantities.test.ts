@@ -16,6 +16,8 @@ it('formats percents with one decimal, and never rounds up to all', () => {
 
 it('formats numbers with a true minus sign', () => {
   expect(fixed(-1.4, 2)).toBe('−1.40');
+  expect(fixed(42, 1)).toBe('42.0');
+  expect(fixed(null, 1)).toBe('–');
   expect(few(-0.00012345, 3)).toBe('−0.000123');
   expect(few(null)).toBe('–');
 });

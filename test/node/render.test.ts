@@ -23,7 +23,7 @@ describe.each(['alice-gpt2', 'gpt2-one-token'])('the figures of %s', (name) => {
       const svg = await renderSvg(specification);
       const words = [...svg.matchAll(/<text[^>]*>([^<]*)</g)].map((match) => match[1]);
       expect(words, figure).toEqual(expect.arrayContaining([title, 'real', 'shuffled']));
-      if (figure === 'effective-dimension') expect(words).toContain('% max dimensionality');
+      if (figure === 'effective-dimension') expect(words).toContain('Percent of rank');
       expect(svg).not.toMatch(/NaN|undefined/);
       const [, width, height] = /<svg[^>]*width="([\d.]+)" height="([\d.]+)"/.exec(svg)!;
       const png = renderPng(svg);

@@ -197,6 +197,7 @@ describe('other texts', () => {
       if (await visit.page.locator(field).isVisible()) await visit.page.locator(field).fill(usual);
     await fill(label, value);
     expect(await visit.run()).toMatch(sentence);
+    expect(await visit.status()).toBe('');
     await fill(label, '');
   });
 });

@@ -2,7 +2,7 @@ import type { Command } from 'commander';
 import { layerDimensions } from '../../analysis/dimensions.ts';
 import { spectrumScratch } from '../../analysis/profile.ts';
 import { jsonText } from '../../analysis/json.ts';
-import { formatPercent } from '../../analysis/quantities.ts';
+import { fixed, formatPercent } from '../../analysis/quantities.ts';
 import { profileDefaults } from '../../analysis/report.ts';
 import type { LayerReport } from '../../analysis/report.ts';
 import { computeSpectra } from '../../analysis/spectrum.ts';
@@ -104,16 +104,15 @@ function toJson({ tensor, rows, columns, isStack }: MatrixSource, slices: readon
 
 function toTable(source: MatrixSource, slices: readonly SliceSpectrum[], threshold: number): string {
   const header = ['slice', 'effective', 'rank', '% of rank', 'top %', 'participation', 'entropy', 'stable'];
-  const figures = (value: number | null, digits = 1) => (value === null ? '–' : value.toFixed(digits));
   const rows = slices.map((slice) => [
     String(slice.layer),
     String(slice.effective_dimension),
     `${slice.rank} of ${slice.components}`,
     formatPercent(slice.percent_of_rank),
     formatPercent(slice.top_percent),
-    figures(slice.participation_ratio),
-    figures(slice.entropy_rank),
-    figures(slice.stable_rank, 2),
+    fixed(slice.participation_ratio, 1),
+    fixed(slice.entropy_rank, 1),
+    fixed(slice.stable_rank, 2),
   ]);
   const title = `${source.name}: ${source.rows} rows of ${source.columns}; effective dimension: ${countedComponents(threshold)}`;
   return `${title}\n${formatTable(header, rows)}`;
