@@ -17,9 +17,19 @@ export interface FigureOptions {
   readonly layer?: number | undefined;
 }
 
+/** The names of all figures, drawn or not. */
+export const figureNames = [
+  'max-log-softmax',
+  'singular-values',
+  'cumulative',
+  'rank',
+  'effective-dimension',
+] as const;
+
 /**
- * The figures of a profile (four, and where there are logits their density first), as Vega-Lite 6 specifications with their data inside: plain objects for a compiler in
- * Node or in a browser. Rows of the per-layer figures have the field `layer`, for whoever listens to clicks.
+ * The figures of a profile (four, and where there are logits their density first), as Vega-Lite 6 specifications with
+ * their data inside: plain objects for a compiler in Node or in a browser. Rows of the per-layer figures have the field
+ * `layer`, for listeners to clicks.
  * @throws InputError if there is no such layer, or the spectra are not the report's
  */
 export function figures(report: Report, spectra: ProfileSpectra, options: FigureOptions = {}): Figure[] {

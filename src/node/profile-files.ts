@@ -1,18 +1,19 @@
 import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
-import { figures } from '../analysis/figures.ts';
+import { figureNames, figures } from '../analysis/figures.ts';
 import type { ProfileSpectra } from '../analysis/figures.ts';
 import { reportJson, spectraTensors } from '../analysis/output-files.ts';
 import { profileCsv } from '../analysis/profile-csv.ts';
 import { sequenceNames } from '../analysis/report.ts';
 import type { Report } from '../analysis/report.ts';
 import { writeFileAtomically } from './atomic.ts';
+import { fileErrorFrom } from './file-errors.ts';
 import { SafetensorsWriter } from './safetensors-writer.ts';
 import type { StageProgress } from './terminal.ts';
 
 /**
- * Writes a profile's files into a folder, each whole or not at all, report.json last: where it stands, the others do. One
- * that is there goes first, so that it never stands beside files that are not its own.
+ * Writes a profile's files into a folder, each whole or not at all, report.json last: where it stands, the others do. The
+ * report and figures that are there go first, so that files of two runs never stand side by side under one report.
  * @throws FileError if one cannot be written
  */
 export async function writeProfileFiles(
@@ -26,7 +27,10 @@ export async function writeProfileFiles(
   const { renderPng, renderSvg } = await import('./render.ts');
   const specifications = figures(report, spectra);
   const total = specifications.length + 1;
-  await rm(join(folder, 'report.json'), { force: true });
+  await removeFile(join(folder, 'report.json'));
+  // A model without a head has one figure less than the run that was there before.
+  for (const name of figureNames)
+    for (const ending of ['svg', 'png']) await removeFile(join(folder, 'figures', `${name}.${ending}`));
   for (const [index, { name, specification }] of specifications.entries()) {
     signal.throwIfAborted();
     onProgress(index, total);
@@ -39,6 +43,12 @@ export async function writeProfileFiles(
   await writeFileAtomically(join(folder, 'profile.csv'), profileCsv(report));
   await writeFileAtomically(join(folder, 'report.json'), reportJson(report));
   onProgress(total, total);
+}
+
+async function removeFile(path: string): Promise<void> {
+  await rm(path, { force: true }).catch((error: unknown) => {
+    throw fileErrorFrom(error, path, 'remove the file');
+  });
 }
 
 async function writeSpectra(path: string, spectra: ProfileSpectra): Promise<void> {

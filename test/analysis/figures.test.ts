@@ -1,6 +1,6 @@
 import { compile } from 'vega-lite';
 import { beforeAll, describe, expect, it } from 'vitest';
-import { figures } from '../../src/analysis/figures.ts';
+import { figureNames, figures } from '../../src/analysis/figures.ts';
 import type { Figure, ProfileSpectra } from '../../src/analysis/figures.ts';
 import type { Report } from '../../src/analysis/report.ts';
 import { sequenceNames } from '../../src/analysis/report.ts';
@@ -88,6 +88,7 @@ describe.each([
       ['rank', 'Rank of each layer'],
       ['effective-dimension', 'Effective dimension of each layer'],
     ]);
+    expect(drawn.map(({ name }) => name)).toEqual(figureNames);
   });
 
   it('compile without a warning', () => {
