@@ -12,6 +12,19 @@ const CODES = {
   gelu: 2,
   gelu_python: 2,
   relu: 3,
+  quick_gelu: 4,
+  gelu_10: 5,
+  silu: 6,
+  swish: 6,
+  sigmoid: 7,
+  tanh: 8,
+  mish: 9,
+  laplace: 10,
+  leaky_relu: 11,
+  relu2: 12,
+  relu6: 13,
+  hardswish: 14,
+  sqrtsoftplus: 15,
 } as const;
 
 export type Activation = keyof typeof CODES;
@@ -23,3 +36,6 @@ export const activations = Object.keys(CODES) as readonly Activation[];
 export function activationCode(activation: Activation): number {
   return CODES[activation];
 }
+
+/** Those of ACT2FN that have weights of their own, which no checkpoint of these families names. */
+export const parametrised: readonly string[] = ['prelu', 'xielu'];

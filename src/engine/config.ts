@@ -1,5 +1,5 @@
 import type { Activation } from './activations.ts';
-import { activations } from './activations.ts';
+import { activations, parametrised } from './activations.ts';
 import { ConfigError } from './errors.ts';
 import { isJsonObject } from './files.ts';
 
@@ -54,6 +54,11 @@ export function readActivation(
 ): Activation {
   const text = fields.text(keys) ?? fallback;
   const known = activations.find((activation) => activation === text);
+  if (parametrised.includes(text)) {
+    throw new ConfigError(
+      `${fields.name}: ${keys[0]} ${text} is not supported: it has weights of its own; Laminar computes ${activations.join(', ')}`,
+    );
+  }
   if (!known) {
     throw new ConfigError(
       `${fields.name}: ${keys[0]} ${text} is not supported; Laminar computes ${activations.join(', ')}`,

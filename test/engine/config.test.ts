@@ -198,13 +198,13 @@ describe('readArchitecture', () => {
     ],
     [
       'an unknown activation',
-      { ...gpt2, activation_function: 'swish' },
-      /activation_function swish is not supported/,
+      { ...gpt2, activation_function: 'swiglu' },
+      /activation_function swiglu is not supported; Laminar computes .*gelu_new.*swish/,
     ],
     [
-      'an unknown activation',
-      { ...neox, hidden_act: 'quick_gelu' },
-      /hidden_act quick_gelu is not supported/,
+      'an activation with weights',
+      { ...neox, hidden_act: 'prelu' },
+      /hidden_act prelu is not supported: it has weights of its own/,
     ],
     ['an epsilon below 0', { ...gpt2, layer_norm_epsilon: -1e-5 }, /layer_norm_epsilon is -0\.00001/],
     ['an epsilon of text', { ...neox, layer_norm_eps: '1e-5' }, /layer_norm_eps is "1e-5"/],

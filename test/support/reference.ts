@@ -23,18 +23,39 @@ function erfcBeyondThree(z: number): number {
   return Math.exp(-z * z) / Math.sqrt(Math.PI) / fraction;
 }
 
-export type ActivationName = 'none' | 'gelu tanh' | 'gelu erf' | 'relu';
+function geluErf(x: number): number {
+  const z = x / Math.SQRT2;
+  return 0.5 * x * (z < -3 ? erfcBeyondThree(-z) : 1 + erf(z));
+}
 
-/** The activations, in the order of the kernel's codes. */
-export const activations: Readonly<Record<ActivationName, (x: number) => number>> = {
-  none: (x) => x,
-  'gelu tanh': (x) => 0.5 * x * (1 + Math.tanh(Math.sqrt(2 / Math.PI) * (x + 0.044715 * x ** 3))),
-  'gelu erf': (x) => {
-    const z = x / Math.SQRT2;
-    return 0.5 * x * (z < -3 ? erfcBeyondThree(-z) : 1 + erf(z));
+const sigmoid = (x: number): number => 1 / (1 + Math.exp(-x));
+const clamp = (x: number, low: number, high: number): number => Math.min(Math.max(x, low), high);
+/** ln(1 + e^x). */
+const softplus = (x: number): number => Math.max(x, 0) + Math.log1p(Math.exp(-Math.abs(x)));
+
+/** The activations, in the order of the kernel's codes, as transformers and PyTorch define them. */
+export const activations = {
+  none: (x: number) => x,
+  'gelu tanh': (x: number) => 0.5 * x * (1 + Math.tanh(Math.sqrt(2 / Math.PI) * (x + 0.044715 * x ** 3))),
+  'gelu erf': geluErf,
+  relu: (x: number) => Math.max(x, 0),
+  quick_gelu: (x: number) => x * sigmoid(1.702 * x),
+  gelu_10: (x: number) => clamp(geluErf(x), -10, 10),
+  silu: (x: number) => x * sigmoid(x),
+  sigmoid,
+  tanh: (x: number) => Math.tanh(x),
+  mish: (x: number) => x * Math.tanh(softplus(x)),
+  laplace: (x: number) => {
+    const z = (x - 0.707107) / (0.282095 * Math.SQRT2);
+    return z < -3 ? 0.5 * erfcBeyondThree(-z) : 0.5 * (1 + erf(z));
   },
-  relu: (x) => Math.max(x, 0),
-};
+  leaky_relu: (x: number) => (x > 0 ? x : 0.01 * x),
+  relu2: (x: number) => Math.max(x, 0) ** 2,
+  relu6: (x: number) => clamp(x, 0, 6),
+  hardswish: (x: number) => (x * clamp(x + 3, 0, 6)) / 6,
+  sqrtsoftplus: (x: number) => Math.sqrt(softplus(x)),
+} as const satisfies Record<string, (x: number) => number>;
+export type ActivationName = keyof typeof activations;
 
 /**
  * input [rows, inner] · weight, and the sum of the terms' magnitudes, by which rounding errors are measured.
