@@ -47,7 +47,12 @@ const cases: readonly Case[] = [
   ['profile --text empty.txt', 2, /empty\.txt.*empty/, { 'empty.txt': '' }],
   ['profile --text missing.txt', 1, /missing\.txt.*no such file/],
   ['profile --text .', 1, /\.: .*folder/],
-  ['profile --text bytes.txt', 1, /bytes\.txt.*not valid UTF-16/, { 'bytes.txt': Uint8Array.of(0xff, 0xfe, 0x41) }],
+  [
+    'profile --text bytes.txt',
+    1,
+    /bytes\.txt.*not valid UTF-16/,
+    { 'bytes.txt': Uint8Array.of(0xff, 0xfe, 0x41) },
+  ],
   ['profile --text http://127.0.0.1:9/a.txt', 1, /http:\/\/127\.0\.0\.1:9\/a\.txt/],
   ['profile --revision main', 2, /--revision main.*folder/],
   ['profile --ids missing.json', 1, /missing\.json.*no such file/],
