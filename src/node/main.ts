@@ -19,6 +19,8 @@ const EXIT_FAILED = 1;
 const EXIT_USAGE = 2;
 /** What shells report for a process that a signal ended: 128 + its number. */
 const EXIT_INTERRUPTED = { SIGINT: 130, SIGTERM: 143 } as const;
+/** Milliseconds after an interruption in which what is under way may end by itself. */
+const EXIT_PATIENCE = 300;
 
 const commands = [
   addProfileCommand,
@@ -59,7 +61,12 @@ async function main(argv: readonly string[]): Promise<number> {
     const isVerbose = program.opts<{ verbose?: boolean }>().verbose === true;
     process.stderr.write(`laminar: ${interrupted === undefined ? oneLine(error, program) : 'interrupted'}\n`);
     if (isVerbose && error instanceof Error) process.stderr.write(`${withCauses(error)}\n`);
-    if (interrupted !== undefined) return interrupted;
+    if (interrupted !== undefined) {
+      // What cannot be stopped (a name being looked up, a connection being made) would keep the process for its time-out.
+      const code = interrupted;
+      setTimeout(() => process.exit(code), EXIT_PATIENCE).unref();
+      return code;
+    }
     return error instanceof InputError || error instanceof CommanderError ? EXIT_USAGE : EXIT_FAILED;
   } finally {
     context.terminal.endStages();

@@ -1,4 +1,6 @@
 import { readFile, readdir, stat } from 'node:fs/promises';
+import { createServer } from 'node:net';
+import type { AddressInfo, Socket } from 'node:net';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
 import { COMMIT, OTHER_COMMIT, addModel, singleFileModel, useHub } from '../support/hub-fixture.ts';
@@ -19,6 +21,8 @@ test('laminar fetch prints the folder, with a network and without', async () => 
   expect(step).toMatchObject({ code: 0, stdout: `${join(snapshots, OTHER_COMMIT)}\n` });
   hub.environment['HF_HUB_OFFLINE'] = '1';
   expect(await fetch('somebody/model', '--revision', 'step1000')).toEqual(step);
+  const page = `${hub.server.endpoint}/somebody/model/tree/step1000`;
+  expect(await fetch(page)).toEqual(step);
   const main = await fetch('somebody/model');
   expect(main).toMatchObject({ code: 1, stdout: '' });
   expect(complaints(main)).toMatch(/^laminar: cannot fetch somebody\/model at main: HF_HUB_OFFLINE is set/);
@@ -51,4 +55,24 @@ test('Ctrl-C during a fetch leaves a cache in which the next one goes on', async
   expect(next).toEqual({ code: 0, stdout: `${folder}\n`, stderr: '' });
   expect((await readFile(join(folder, 'model.safetensors'))).equals(WEIGHTS.bytes)).toBe(true);
   expect(hub.server.bodiesOf('model.safetensors').at(-1)?.headers.range).toBe('bytes=60000-');
+});
+
+test('Ctrl-C is heard while a connection is being made', async () => {
+  let isAsked: () => void;
+  const asked = new Promise<void>((resolve) => (isAsked = resolve));
+  const sockets: Socket[] = [];
+  const silent = createServer((socket) => {
+    sockets.push(socket.on('error', () => undefined));
+    isAsked();
+  });
+  await new Promise<void>((listening) => silent.listen(0, '127.0.0.1', listening));
+  const { port } = silent.address() as AddressInfo;
+  const env = { ...hub.environment, HF_ENDPOINT: `https://127.0.0.1:${port}` };
+  const { child, ended } = startLaminar(['fetch', 'gpt2'], { env });
+  await asked; // the handshake gets no answer
+  child.kill('SIGINT');
+  const result = await ended; // before anybody closes the connection
+  for (const socket of sockets) socket.destroy();
+  silent.close();
+  expect(result).toMatchObject({ code: 130, stdout: '', stderr: 'laminar: interrupted\n' });
 });

@@ -6,6 +6,14 @@ import { fileURLToPath } from 'node:url';
 /** The tests' own build of the command: dist/ may be in use. It lies within the project, so that packages resolve. */
 export const commandPath = fileURLToPath(new URL('../../out/test-dist/node/main.js', import.meta.url));
 
+/** The servers of these tests are on this machine, whatever stands between it and the others. */
+const withoutProxies = Object.fromEntries(
+  ['HTTP_PROXY', 'HTTPS_PROXY', 'ALL_PROXY'].flatMap((name) => [
+    [name, undefined],
+    [name.toLowerCase(), undefined],
+  ]),
+);
+
 export interface CommandResult {
   readonly code: number | null;
   readonly stdout: string;
@@ -32,7 +40,7 @@ export function startLaminar(
 ): { readonly child: ChildProcess; readonly ended: Promise<CommandResult> } {
   const child = spawn(process.execPath, [commandPath, ...args], {
     cwd: options.cwd,
-    env: { ...process.env, ...options.env },
+    env: { ...process.env, ...withoutProxies, ...options.env },
     stdio: ['ignore', 'pipe', 'pipe'],
   });
   let stdout = '';

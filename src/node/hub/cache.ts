@@ -63,7 +63,7 @@ export class ModelCache {
 
   /**
    * The commit that a revision seems to stand for where no note says so: the one that a short hash begins; for main, the
-   * one that was fetched last.
+   * one that was fetched last and has no other name.
    */
   async guessCommit(revision: string): Promise<string | undefined> {
     const commits = (await readdir(join(this.folder, 'snapshots')).catch(() => [])).filter(isCommit);
@@ -72,8 +72,11 @@ export class ModelCache {
       return matching.length === 1 ? matching[0] : undefined;
     }
     if (revision !== 'main') return undefined;
+    const named = await this.#namedCommits();
     const ages = await Promise.all(
-      commits.map(async (commit) => ({ commit, time: (await stat(this.snapshot(commit))).mtimeMs })),
+      commits
+        .filter((commit) => !named.has(commit))
+        .map(async (commit) => ({ commit, time: (await stat(this.snapshot(commit))).mtimeMs })),
     );
     return ages.sort((a, b) => b.time - a.time)[0]?.commit;
   }
@@ -152,6 +155,14 @@ export class ModelCache {
       if (isNew) await rename(blob, path);
       else await replace(path, (temporary) => copyFile(blob, temporary, constants.COPYFILE_FICLONE));
     }
+  }
+
+  /** The commits that branches and tags stand for. */
+  async #namedCommits(): Promise<Set<string>> {
+    const folder = join(this.folder, 'refs');
+    const names = await readdir(folder, { recursive: true }).catch(() => []);
+    const texts = names.map((name) => readFile(join(folder, name), 'utf8').catch(() => '')); // folders are among them
+    return new Set((await Promise.all(texts)).map((text) => text.trim()));
   }
 
   private path(commit: string, name: string): string {

@@ -4,6 +4,8 @@ export class NetworkError extends Error {
   readonly retryAfter: number | undefined;
   /** Whether the same request may succeed later. A refused certificate or a proxy without its password does not pass. */
   readonly mayPass: boolean;
+  /** Whether there is nobody at the address: its name is unknown, or it refuses connections. */
+  readonly isNobody: boolean;
 
   constructor(
     message: string,
@@ -12,6 +14,7 @@ export class NetworkError extends Error {
     super(message, { cause: options.cause });
     this.retryAfter = options.retryAfter;
     this.mayPass = options.mayPass ?? true;
+    this.isNobody = /^(ENOTFOUND|ECONNREFUSED)$/.test(networkReason(options.cause));
   }
 }
 

@@ -84,6 +84,8 @@ export async function fetchText(address: string, options: RemoteTextOptions): Pr
         const answer = await open(network, url, failure);
         return { source, charset: charsetOf(answer), bytes: await readBody(answer, options, failure) };
       } catch (error) {
+        // An address is mistyped more often than a server comes back within seconds.
+        if (error instanceof NetworkError && error.isNobody) throw failure(error.message, error);
         await backoff.wait(error);
       }
     }
