@@ -96,7 +96,7 @@ export function planProfile(input: PlanInput): ProfilePlan {
 
 /**
  * Operations of one matrix's spectrum, n vectors of length m: centring, Householder QR twice (2n²(m − n/3), and padding),
- * the usual number of Jacobi sweeps on n × n after each, and the projection between them in three digits.
+ * the usual number of Jacobi sweeps on n × n after each, and the projection between them, three products for one.
  */
 function spectrumOperations(shape: SpectrumShape): number {
   const { rows, columns, vectors, padded, length4 } = shape;
@@ -106,6 +106,6 @@ function spectrumOperations(shape: SpectrumShape): number {
     32 * rows * columns +
     4 * vectors ** 2 * (4 * length4 - vectors / 3) +
     rounds * (first + last) * roundWork(padded) +
-    12 * padded * vectors * 4 * length4
+    6 * padded * vectors * 4 * length4
   );
 }

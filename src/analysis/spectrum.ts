@@ -135,7 +135,7 @@ async function spectraOfGroup(
     maxSweeps,
     firstLook: FIRST_LOOKS[0],
   });
-  await project(pace, workspace);
+  await project(gpu.tuning, pace, workspace);
   onStep(3 + firstSweeps);
   await factorise(pace, workspace);
   await pace.add(0, (recorder) => recordFactorNorms(recorder, workspace));

@@ -5,8 +5,10 @@ import cumulativePercentSource from '../../shaders/cumulative-percent.wgsl?raw';
 import directionExtentsSource from '../../shaders/direction-extents.wgsl?raw';
 import gatherVectorsSource from '../../shaders/gather-vectors.wgsl?raw';
 import jacobiRoundSource from '../../shaders/jacobi-round.wgsl?raw';
+import jacobiRoundLanesSource from '../../shaders/jacobi-round-lanes.wgsl?raw';
 import jacobiSweepEndSource from '../../shaders/jacobi-sweep-end.wgsl?raw';
 import orderDescendingSource from '../../shaders/order-descending.wgsl?raw';
+import projectVectorsLanesSource from '../../shaders/project-vectors-lanes.wgsl?raw';
 import projectVectorsSource from '../../shaders/project-vectors.wgsl?raw';
 import qrPanelSource from '../../shaders/qr-panel.wgsl?raw';
 import qrUpdateSource from '../../shaders/qr-update.wgsl?raw';
@@ -95,6 +97,19 @@ export const jacobiRound = defineKernel({
   constants: ['threads'],
 });
 
+export const jacobiRoundLanes = defineKernel({
+  name: 'jacobi-round-lanes',
+  source: jacobiRoundLanesSource,
+  bindings: {
+    vectors: 'read_write',
+    grams: 'read_write',
+    floors: 'read',
+    progress: 'read',
+    worst: 'read_write',
+  },
+  uniforms: { blocks: 'u32', length4: 'u32', round: 'u32', crosswise: 'u32' },
+});
+
 export const jacobiSweepEnd = defineKernel({
   name: 'jacobi-sweep-end',
   source: jacobiSweepEndSource,
@@ -126,6 +141,22 @@ export const directionExtents = defineKernel({
 export const projectVectors = defineKernel({
   name: 'project-vectors',
   source: projectVectorsSource,
+  bindings: {
+    centred: 'read',
+    summary: 'read',
+    order: 'read',
+    sorted: 'read',
+    lower: 'read',
+    directions: 'read',
+    extents: 'read',
+    projected: 'read_write',
+  },
+  uniforms: { vectors: 'u32', padded: 'u32', length4: 'u32', first_group: 'u32' },
+});
+
+export const projectVectorsLanes = defineKernel({
+  name: 'project-vectors-lanes',
+  source: projectVectorsLanesSource,
   bindings: {
     centred: 'read',
     summary: 'read',

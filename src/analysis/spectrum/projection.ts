@@ -1,6 +1,7 @@
 import type { Pace } from '../../engine/gpu/pace.ts';
+import type { Tuning } from '../../engine/gpu/tuning.ts';
 import { recordNorms } from './factorise.ts';
-import { directionExtents, projectVectors, rowExtents } from './kernels.ts';
+import { directionExtents, projectVectors, projectVectorsLanes, rowExtents } from './kernels.ts';
 import type { SpectrumWorkspace } from './workspace.ts';
 
 /**
@@ -9,7 +10,11 @@ import type { SpectrumWorkspace } from './workspace.ts';
  * largest first. Jacobi on them afterwards is accurate to the last few bits of each (Demmel and Veselić, SIAM J. Matrix
  * Anal. 13, 1992).
  */
-export async function project(pace: Pace, workspace: SpectrumWorkspace): Promise<void> {
+export async function project(
+  { lanes }: Tuning,
+  pace: Pace,
+  workspace: SpectrumWorkspace,
+): Promise<void> {
   const { shape, buffers, matrices } = workspace;
   const { vectors, padded, length4 } = shape;
   const { summary, centred, working, lower, norms, vectorOrder, floors, directions, extents } = buffers;
@@ -46,13 +51,16 @@ export async function project(pace: Pace, workspace: SpectrumWorkspace): Promise
       workgroups: [Math.ceil(padded / 32), matrices],
     });
   });
-  const rowGroups = Math.ceil(length4 / 8);
-  const groupWork = 12 * matrices * padded * vectors * 32;
+  const isLanes = lanes === 4;
+  const tile = isLanes ? 16 : 32;
+  const kernel = isLanes ? projectVectorsLanes : projectVectors;
+  const rowGroups = Math.ceil((4 * length4) / tile);
+  const groupWork = 6 * matrices * padded * vectors * tile;
   const groupsAtOnce = Math.max(1, Math.floor(pace.budget / groupWork));
   for (let first = 0; first < rowGroups; first += groupsAtOnce) {
     const groups = Math.min(groupsAtOnce, rowGroups - first);
     await pace.add(groups * groupWork, (recorder) => {
-      recorder.dispatch(projectVectors, {
+      recorder.dispatch(kernel, {
         bindings: {
           centred,
           summary,
@@ -64,7 +72,7 @@ export async function project(pace: Pace, workspace: SpectrumWorkspace): Promise
           projected: working,
         },
         uniforms: { vectors, padded, length4, first_group: first },
-        workgroups: [groups, padded / 32, matrices],
+        workgroups: [groups, padded / tile, matrices],
       });
     });
   }

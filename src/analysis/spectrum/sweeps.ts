@@ -2,7 +2,7 @@ import { NumericalError } from '../../engine/errors.ts';
 import type { Gpu } from '../../engine/gpu/gpu.ts';
 import type { Pace } from '../../engine/gpu/pace.ts';
 import type { Recorder } from '../../engine/gpu/recorder.ts';
-import { jacobiRound, jacobiSweepEnd } from './kernels.ts';
+import { jacobiRound, jacobiRoundLanes, jacobiSweepEnd } from './kernels.ts';
 import { BLOCK, roundWork } from './workspace.ts';
 import type { SpectrumWorkspace } from './workspace.ts';
 
@@ -33,11 +33,11 @@ export async function orthogonalise(
   } = {},
 ): Promise<number[]> {
   const { buffers, matrices, pairs, shape } = workspace;
-  const { worst, progress, floors, lower: vectors } = buffers;
+  const { worst, progress, floors, grams, lower: vectors } = buffers;
   const { padded } = shape;
   const maxSweeps = Math.max(1, options.maxSweeps ?? MAX_SWEEPS);
   const blocks = padded / BLOCK;
-  const { jacobiThreads: threads } = gpu.tuning;
+  const { jacobiThreads: threads, lanes } = gpu.tuning;
   pace.startJob('jacobi');
   await pace.add(0, (recorder) => {
     recorder.clear(worst);
@@ -48,12 +48,14 @@ export async function orthogonalise(
   for (let sweep = 1; sweep <= maxSweeps; sweep++) {
     for (let round = 0; round < blocks - 1; round++) {
       const record = (recorder: Recorder): void => {
-        recorder.dispatch(jacobiRound, {
-          bindings: { vectors, floors, progress, worst },
-          uniforms: { blocks, length4: padded / 4, round, crosswise: round === 0 ? 0 : 1 },
-          constants: { threads },
-          workgroups: [pairs, matrices],
-        });
+        const common = { vectors, floors, progress, worst };
+        const uniforms = { blocks, length4: padded / 4, round, crosswise: round === 0 ? 0 : 1 };
+        const workgroups = [pairs, matrices] as const;
+        if (lanes === 4) {
+          recorder.dispatch(jacobiRoundLanes, { bindings: { ...common, grams }, uniforms, workgroups });
+        } else {
+          recorder.dispatch(jacobiRound, { bindings: common, uniforms, constants: { threads }, workgroups });
+        }
       };
       // After the first sweep, matrices may have converged, and rounds may be empty.
       await pace.add(work, record, sweep > 1);

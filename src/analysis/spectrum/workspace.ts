@@ -49,6 +49,8 @@ function scratchBytes({ columns, vectors, padded, length4 }: SpectrumShape, matr
     reflectors: 4 * matrices * 16 * length,
     triangle: 4 * matrices * 256,
     lower: 4 * matrices * padded * padded,
+    /** The Gram matrices of the blocks of `lower`. */
+    grams: 4 * matrices * padded * BLOCK,
     norms: 4 * matrices * padded,
     vectorOrder: 4 * matrices * padded,
     vectorNorms: 4 * matrices * padded,

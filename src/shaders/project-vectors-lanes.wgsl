@@ -1,0 +1,223 @@
+// B = C V beyond float32, as project-vectors, where four lanes make a subgroup. That file says what is split, and why
+// nothing is lost.
+//
+// centred[matrix, vector, row] -> projected[matrix, rank of j, row]. One workgroup of four threads, a subgroup, makes 16
+// rows by 16 directions: a lane has a group of four rows, and hands the coefficients of four directions round.
+
+enable subgroups;
+// All four lanes take every branch together.
+diagnostic(off, subgroup_uniformity);
+
+struct Uniforms {
+  vectors: u32, // centred vectors a matrix
+  padded: u32, // directions a matrix, a multiple of 32
+  length4: u32,
+  first_group: u32, // the 16 rows at which this dispatch begins
+}
+
+@group(0) @binding(0) var<uniform> uniforms: Uniforms;
+@group(0) @binding(1) var<storage, read> centred: array<vec4<f32>>;
+@group(0) @binding(2) var<storage, read> summary: array<u32>;
+@group(0) @binding(3) var<storage, read> order: array<u32>; // of the centred vectors
+@group(0) @binding(4) var<storage, read> sorted: array<f32>; // their norms
+@group(0) @binding(5) var<storage, read> lower: array<f32>; // w_j[k]
+@group(0) @binding(6) var<storage, read> directions: array<vec4<u32>>; // from direction-extents
+@group(0) @binding(7) var<storage, read> extents: array<vec4<f32>>; // from row-extents
+@group(0) @binding(8) var<storage, read_write> projected: array<vec4<f32>>;
+
+const SLAB = 16u;
+
+struct Split {
+  digit: vec4<f32>,
+  rest: vec4<f32>,
+}
+
+struct Sums {
+  high: vec4<f32>, // in units of 2^-8
+  low: vec4<f32>, // 2^-20
+  rest: vec4<f32>, // 2^-20
+}
+
+fn centredScale(magnitudeBits: u32) -> f32 {
+  return bitcast<f32>(u32(clamp(126 - i32(magnitudeBits >> 23u), -126, 127) + 127) << 23u);
+}
+
+/// 2^floor(log2 norm), and 1 for 0.
+fn powerUnder(norm: f32) -> f32 {
+  return select(bitcast<f32>(bitcast<u32>(norm) & 0x7f800000u), 1.0, norm == 0.0);
+}
+
+/// 1 / power by its bits, since a division need not be exact.
+fn inversePower(power: vec4<f32>) -> vec4<f32> {
+  return bitcast<vec4<f32>>(vec4<u32>(0x7f000000u) - bitcast<vec4<u32>>(power));
+}
+
+/// 1024 x as a whole number and what is left.
+fn split(x: vec4<f32>) -> Split {
+  let scaled = 1024.0 * x;
+  let digit = round(scaled);
+  return Split(digit, scaled - digit);
+}
+
+fn added(sums: Sums, whole: vec4<f32>, rest: vec4<f32>) -> Sums {
+  let high = round(whole * 0x1p-12f);
+  return Sums(sums.high + high, sums.low + (whole - 4096.0 * high), sums.rest + rest);
+}
+
+fn value(sums: Sums) -> vec4<f32> {
+  let carry = round(sums.low * 0x1p-12f);
+  return ((sums.low - 4096.0 * carry) + sums.rest) * 0x1p-20f + (sums.high + carry) * 0x1p-8f;
+}
+
+@compute @workgroup_size(4)
+fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index) lane: u32) {
+  let matrix = group.z;
+  let base = matrix * uniforms.padded;
+  let row4 = (uniforms.first_group + group.x) * 4u + lane;
+  // Beyond the end a lane reads the last group again and does not write.
+  let readRow4 = min(row4, uniforms.length4 - 1u);
+  let extent = extents[matrix * uniforms.length4 + readRow4];
+  let inverseExtent = inversePower(extent);
+  let firstDirection = base + group.y * 16u;
+  let own = firstDirection + 4u * lane;
+  let own0 = directions[own];
+  let own1 = directions[own + 1u];
+  let own2 = directions[own + 2u];
+  let own3 = directions[own + 3u];
+  let at0 = (base + own0.x) * uniforms.padded;
+  let at1 = (base + own1.x) * uniforms.padded;
+  let at2 = (base + own2.x) * uniforms.padded;
+  let at3 = (base + own3.x) * uniforms.padded;
+  let inverses = bitcast<vec4<f32>>(vec4<u32>(own0.y, own1.y, own2.y, own3.y));
+  let scale = centredScale(summary[4u * matrix + 2u]);
+
+  var sums0 = Sums();
+  var sums1 = Sums();
+  var sums2 = Sums();
+  var sums3 = Sums();
+  var sums4 = Sums();
+  var sums5 = Sums();
+  var sums6 = Sums();
+  var sums7 = Sums();
+  var sums8 = Sums();
+  var sums9 = Sums();
+  var sums10 = Sums();
+  var sums11 = Sums();
+  var sums12 = Sums();
+  var sums13 = Sums();
+  var sums14 = Sums();
+  var sums15 = Sums();
+  // Beyond the vectors, up to whole slabs, the coefficients are zero.
+  for (var slab = 0u; slab < uniforms.vectors; slab += SLAB) {
+    var whole0 = vec4<f32>();
+    var rest0 = vec4<f32>();
+    var whole1 = vec4<f32>();
+    var rest1 = vec4<f32>();
+    var whole2 = vec4<f32>();
+    var rest2 = vec4<f32>();
+    var whole3 = vec4<f32>();
+    var rest3 = vec4<f32>();
+    var whole4 = vec4<f32>();
+    var rest4 = vec4<f32>();
+    var whole5 = vec4<f32>();
+    var rest5 = vec4<f32>();
+    var whole6 = vec4<f32>();
+    var rest6 = vec4<f32>();
+    var whole7 = vec4<f32>();
+    var rest7 = vec4<f32>();
+    var whole8 = vec4<f32>();
+    var rest8 = vec4<f32>();
+    var whole9 = vec4<f32>();
+    var rest9 = vec4<f32>();
+    var whole10 = vec4<f32>();
+    var rest10 = vec4<f32>();
+    var whole11 = vec4<f32>();
+    var rest11 = vec4<f32>();
+    var whole12 = vec4<f32>();
+    var rest12 = vec4<f32>();
+    var whole13 = vec4<f32>();
+    var rest13 = vec4<f32>();
+    var whole14 = vec4<f32>();
+    var rest14 = vec4<f32>();
+    var whole15 = vec4<f32>();
+    var rest15 = vec4<f32>();
+    for (var k = slab; k < slab + SLAB; k++) {
+      let power = powerUnder(sorted[base + k]);
+      let vector = matrix * uniforms.vectors + min(order[base + k], uniforms.vectors - 1u);
+      let factor = scale * inversePower(vec4<f32>(power));
+      let row = split(centred[vector * uniforms.length4 + readRow4] * factor * inverseExtent);
+      let coefficients = vec4<f32>(lower[at0 + k], lower[at1 + k], lower[at2 + k], lower[at3 + k]);
+      let values = 1024.0 * (coefficients * power * inverses);
+      let digits = round(values);
+      let rests = values - digits;
+      whole0 += quadBroadcast(digits.x, 0u) * row.digit;
+      rest0 += quadBroadcast(values.x, 0u) * row.rest + quadBroadcast(rests.x, 0u) * row.digit;
+      whole1 += quadBroadcast(digits.y, 0u) * row.digit;
+      rest1 += quadBroadcast(values.y, 0u) * row.rest + quadBroadcast(rests.y, 0u) * row.digit;
+      whole2 += quadBroadcast(digits.z, 0u) * row.digit;
+      rest2 += quadBroadcast(values.z, 0u) * row.rest + quadBroadcast(rests.z, 0u) * row.digit;
+      whole3 += quadBroadcast(digits.w, 0u) * row.digit;
+      rest3 += quadBroadcast(values.w, 0u) * row.rest + quadBroadcast(rests.w, 0u) * row.digit;
+      whole4 += quadBroadcast(digits.x, 1u) * row.digit;
+      rest4 += quadBroadcast(values.x, 1u) * row.rest + quadBroadcast(rests.x, 1u) * row.digit;
+      whole5 += quadBroadcast(digits.y, 1u) * row.digit;
+      rest5 += quadBroadcast(values.y, 1u) * row.rest + quadBroadcast(rests.y, 1u) * row.digit;
+      whole6 += quadBroadcast(digits.z, 1u) * row.digit;
+      rest6 += quadBroadcast(values.z, 1u) * row.rest + quadBroadcast(rests.z, 1u) * row.digit;
+      whole7 += quadBroadcast(digits.w, 1u) * row.digit;
+      rest7 += quadBroadcast(values.w, 1u) * row.rest + quadBroadcast(rests.w, 1u) * row.digit;
+      whole8 += quadBroadcast(digits.x, 2u) * row.digit;
+      rest8 += quadBroadcast(values.x, 2u) * row.rest + quadBroadcast(rests.x, 2u) * row.digit;
+      whole9 += quadBroadcast(digits.y, 2u) * row.digit;
+      rest9 += quadBroadcast(values.y, 2u) * row.rest + quadBroadcast(rests.y, 2u) * row.digit;
+      whole10 += quadBroadcast(digits.z, 2u) * row.digit;
+      rest10 += quadBroadcast(values.z, 2u) * row.rest + quadBroadcast(rests.z, 2u) * row.digit;
+      whole11 += quadBroadcast(digits.w, 2u) * row.digit;
+      rest11 += quadBroadcast(values.w, 2u) * row.rest + quadBroadcast(rests.w, 2u) * row.digit;
+      whole12 += quadBroadcast(digits.x, 3u) * row.digit;
+      rest12 += quadBroadcast(values.x, 3u) * row.rest + quadBroadcast(rests.x, 3u) * row.digit;
+      whole13 += quadBroadcast(digits.y, 3u) * row.digit;
+      rest13 += quadBroadcast(values.y, 3u) * row.rest + quadBroadcast(rests.y, 3u) * row.digit;
+      whole14 += quadBroadcast(digits.z, 3u) * row.digit;
+      rest14 += quadBroadcast(values.z, 3u) * row.rest + quadBroadcast(rests.z, 3u) * row.digit;
+      whole15 += quadBroadcast(digits.w, 3u) * row.digit;
+      rest15 += quadBroadcast(values.w, 3u) * row.rest + quadBroadcast(rests.w, 3u) * row.digit;
+    }
+    sums0 = added(sums0, whole0, rest0);
+    sums1 = added(sums1, whole1, rest1);
+    sums2 = added(sums2, whole2, rest2);
+    sums3 = added(sums3, whole3, rest3);
+    sums4 = added(sums4, whole4, rest4);
+    sums5 = added(sums5, whole5, rest5);
+    sums6 = added(sums6, whole6, rest6);
+    sums7 = added(sums7, whole7, rest7);
+    sums8 = added(sums8, whole8, rest8);
+    sums9 = added(sums9, whole9, rest9);
+    sums10 = added(sums10, whole10, rest10);
+    sums11 = added(sums11, whole11, rest11);
+    sums12 = added(sums12, whole12, rest12);
+    sums13 = added(sums13, whole13, rest13);
+    sums14 = added(sums14, whole14, rest14);
+    sums15 = added(sums15, whole15, rest15);
+  }
+
+  if (row4 < uniforms.length4) {
+    let target0 = firstDirection * uniforms.length4 + row4;
+    projected[target0 + 0u * uniforms.length4] = value(sums0) * extent * bitcast<f32>(directions[firstDirection + 0u].z);
+    projected[target0 + 1u * uniforms.length4] = value(sums1) * extent * bitcast<f32>(directions[firstDirection + 1u].z);
+    projected[target0 + 2u * uniforms.length4] = value(sums2) * extent * bitcast<f32>(directions[firstDirection + 2u].z);
+    projected[target0 + 3u * uniforms.length4] = value(sums3) * extent * bitcast<f32>(directions[firstDirection + 3u].z);
+    projected[target0 + 4u * uniforms.length4] = value(sums4) * extent * bitcast<f32>(directions[firstDirection + 4u].z);
+    projected[target0 + 5u * uniforms.length4] = value(sums5) * extent * bitcast<f32>(directions[firstDirection + 5u].z);
+    projected[target0 + 6u * uniforms.length4] = value(sums6) * extent * bitcast<f32>(directions[firstDirection + 6u].z);
+    projected[target0 + 7u * uniforms.length4] = value(sums7) * extent * bitcast<f32>(directions[firstDirection + 7u].z);
+    projected[target0 + 8u * uniforms.length4] = value(sums8) * extent * bitcast<f32>(directions[firstDirection + 8u].z);
+    projected[target0 + 9u * uniforms.length4] = value(sums9) * extent * bitcast<f32>(directions[firstDirection + 9u].z);
+    projected[target0 + 10u * uniforms.length4] = value(sums10) * extent * bitcast<f32>(directions[firstDirection + 10u].z);
+    projected[target0 + 11u * uniforms.length4] = value(sums11) * extent * bitcast<f32>(directions[firstDirection + 11u].z);
+    projected[target0 + 12u * uniforms.length4] = value(sums12) * extent * bitcast<f32>(directions[firstDirection + 12u].z);
+    projected[target0 + 13u * uniforms.length4] = value(sums13) * extent * bitcast<f32>(directions[firstDirection + 13u].z);
+    projected[target0 + 14u * uniforms.length4] = value(sums14) * extent * bitcast<f32>(directions[firstDirection + 14u].z);
+    projected[target0 + 15u * uniforms.length4] = value(sums15) * extent * bitcast<f32>(directions[firstDirection + 15u].z);
+  }
+}
