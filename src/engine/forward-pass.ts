@@ -10,12 +10,16 @@ import { ConfigError, DeviceError } from './errors.ts';
 import type { Gpu } from './gpu/gpu.ts';
 import type { Recorder } from './gpu/recorder.ts';
 import { elementCount, Tensor } from './gpu/tensor.ts';
-import { attention, layerNorm, MOST_HEAD_WIDTH, rotary } from './kernels.ts';
+import type { AttentionVariant } from './gpu/tuning.ts';
+import { attention, attentionLanes, layerNorm, MOST_HEAD_WIDTH, rotary } from './kernels.ts';
 import { alignedRowsOf, bindableRows, recordLinear, rowsOf } from './matrix-product.ts';
 import { rotaryTables } from './rotary.ts';
 
-/** Queries that one workgroup of the attention kernel takes. */
-const QUERIES_PER_WORKGROUP = 16;
+/** The kernel of each variant of attention, and the queries that one workgroup takes. */
+export const ATTENTION_VARIANTS = {
+  staged: { kernel: attention, queries: 16 },
+  lanes: { kernel: attentionLanes, queries: 8 },
+} as const satisfies Record<AttentionVariant, unknown>;
 const ROTARY_THREADS = 64;
 
 /**
@@ -106,10 +110,11 @@ export class ForwardPass implements Steps<Tensor>, Disposable {
       );
     }
     const output = this.#take(into, heads * headWidth);
+    const { kernel, queries } = ATTENTION_VARIANTS[this.gpu.tuning.attention];
     for (let sequence = 0; sequence < this.sequences; sequence++) {
       const source = this.#sequence(queryKeyValue, sequence);
       const target = this.#sequence(output, sequence);
-      this.recorder.dispatch(attention, {
+      this.recorder.dispatch(kernel, {
         bindings: { queryKeyValue: source.binding, output: target.binding },
         uniforms: {
           tokens: this.tokens,
@@ -123,7 +128,7 @@ export class ForwardPass implements Steps<Tensor>, Disposable {
           firstOutput: target.firstElement,
         },
         constants: { headWidth },
-        workgroups: [Math.ceil(this.tokens / QUERIES_PER_WORKGROUP), heads],
+        workgroups: [Math.ceil(this.tokens / queries), heads],
       });
     }
     return output;

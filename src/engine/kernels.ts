@@ -1,4 +1,5 @@
 import attentionSource from '../shaders/attention.wgsl?raw';
+import attentionLanesSource from '../shaders/attention-lanes.wgsl?raw';
 import embedSource from '../shaders/embed.wgsl?raw';
 import findNonfiniteSource from '../shaders/find-nonfinite.wgsl?raw';
 import foldLogSoftmaxSource from '../shaders/fold-log-softmax.wgsl?raw';
@@ -78,9 +79,8 @@ export const rotary = defineKernel({
   },
 });
 
-export const attention = defineKernel({
-  name: 'attention',
-  source: attentionSource,
+/** What every variant of attention binds and is told. */
+const attentionFace = {
   bindings: { queryKeyValue: 'read', output: 'read_write' },
   uniforms: {
     tokens: 'u32',
@@ -94,6 +94,18 @@ export const attention = defineKernel({
     firstOutput: 'u32',
   },
   constants: ['headWidth'],
+} as const;
+
+export const attention = defineKernel({
+  ...attentionFace,
+  name: 'attention',
+  source: attentionSource,
+});
+
+export const attentionLanes = defineKernel({
+  ...attentionFace,
+  name: 'attention-lanes',
+  source: attentionLanesSource,
 });
 
 /** Heads wider than this do not fit the attention kernel's registers. */

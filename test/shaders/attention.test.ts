@@ -1,18 +1,15 @@
-import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { afterAll, describe, expect, test } from 'vitest';
 import { openTestGpu } from '#platform';
-import { ForwardPass } from '../../src/engine/forward-pass.ts';
-import type { Gpu } from '../../src/engine/gpu/gpu.ts';
-import { attention } from '../../src/engine/kernels.ts';
+import { ATTENTION_VARIANTS, ForwardPass } from '../../src/engine/forward-pass.ts';
 import { largestDifference } from '../support/distance.ts';
 import { MatrixSource } from '../support/matrices.ts';
 import * as reference from '../support/reference.ts';
 import type { Heads } from '../support/reference.ts';
+import { limitedGpu } from '../support/model-runs.ts';
 import { poison, runKernel } from '../support/run-kernel.ts';
+import { attentionVariants } from '../support/variants.ts';
 
-let gpu: Gpu;
-beforeAll(async () => {
-  gpu = await openTestGpu();
-});
+const gpu = await openTestGpu();
 afterAll(() => {
   gpu.dispose();
 });
@@ -22,106 +19,118 @@ const layouts = [
   ['GPT-NeoX', reference.neoxHeads],
 ] as const;
 
-async function attend(
-  queryKeyValue: Float32Array,
-  tokens: number,
-  { headWidth, ...layout }: Heads,
-  scale: number,
-): Promise<Float32Array> {
-  const { heads } = layout;
-  const { output } = await runKernel(gpu, attention, {
-    buffers: { queryKeyValue, output: poison(tokens * heads * headWidth) },
-    uniforms: { tokens, ...layout, stride: 3 * heads * headWidth, scale, firstInput: 0, firstOutput: 0 },
-    constants: { headWidth },
-    workgroups: [Math.ceil(tokens / 16), heads],
+describe.each(attentionVariants(gpu))('%s', (variant) => {
+  const { kernel, queries } = ATTENTION_VARIANTS[variant];
+
+  async function attend(
+    queryKeyValue: Float32Array,
+    tokens: number,
+    { headWidth, ...layout }: Heads,
+    scale: number,
+  ): Promise<Float32Array> {
+    const { heads } = layout;
+    const { output } = await runKernel(gpu, kernel, {
+      buffers: { queryKeyValue, output: poison(tokens * heads * headWidth) },
+      uniforms: { tokens, ...layout, stride: 3 * heads * headWidth, scale, firstInput: 0, firstOutput: 0 },
+      constants: { headWidth },
+      workgroups: [Math.ceil(tokens / queries), heads],
+    });
+    return new Float32Array(output);
+  }
+
+  /** The largest error of attention over random rows, whose values are near 1. */
+  async function worstError(tokens: number, layout: Heads): Promise<number> {
+    const { heads, headWidth } = layout;
+    const queryKeyValue = new MatrixSource(tokens + headWidth).random(tokens, 3 * heads * headWidth);
+    const scale = Math.fround(1 / Math.sqrt(headWidth));
+    const expected = reference.attention(queryKeyValue, tokens, layout, scale);
+    return largestDifference(await attend(queryKeyValue, tokens, layout, scale), expected);
+  }
+
+  describe.each(layouts)('%s', (_, layoutOf) => {
+    test.each([1, 2, 7, 8, 9, 15, 16, 17, 33, 70])('%i tokens', async (tokens) => {
+      expect(await worstError(tokens, layoutOf(3, 16))).toBeLessThan(2e-6);
+    });
   });
-  return new Float32Array(output);
-}
 
-/** The largest error of attention over random rows, whose values are near 1. */
-async function worstError(tokens: number, layout: Heads): Promise<number> {
-  const { heads, headWidth } = layout;
-  const queryKeyValue = new MatrixSource(tokens + headWidth).random(tokens, 3 * heads * headWidth);
-  const scale = Math.fround(1 / Math.sqrt(headWidth));
-  const expected = reference.attention(queryKeyValue, tokens, layout, scale);
-  return largestDifference(await attend(queryKeyValue, tokens, layout, scale), expected);
-}
-
-describe.each(layouts)('%s', (_, layoutOf) => {
-  test.each([1, 2, 15, 16, 17, 33, 70])('%i tokens', async (tokens) => {
-    expect(await worstError(tokens, layoutOf(3, 16))).toBeLessThan(2e-6);
+  test.each([1, 8, 31, 32, 33, 64, 80, 256])('heads of width %i', async (headWidth) => {
+    for (const [, layoutOf] of layouts)
+      expect(await worstError(35, layoutOf(2, headWidth))).toBeLessThan(2e-6);
   });
-});
 
-test.each([1, 8, 31, 32, 64, 80, 128, 256])('heads of width %i', async (headWidth) => {
-  for (const [, layoutOf] of layouts) expect(await worstError(35, layoutOf(2, headWidth))).toBeLessThan(2e-6);
-});
+  test('a long sequence', async () => {
+    expect(await worstError(400, reference.neoxHeads(1, 64))).toBeLessThan(2e-6);
+  });
 
-// Whole numbers keep the scores exact, so that the weights can be compared at any magnitude.
-test.each([-1e5, -3e6, 1e5])('scores about %f', async (offset) => {
-  const tokens = 50;
-  const layout = reference.gpt2Heads(2, 16);
-  const source = new MatrixSource(3);
-  const queryKeyValue = source.random(tokens, 96);
-  for (let token = 0; token < tokens; token++) {
-    for (let head = 0; head < 2; head++) {
-      const first = token * 96 + head * 16;
-      for (let d = 0; d < 16; d++) {
-        queryKeyValue[first + d] = d === 0 ? offset / 100 : d === 1 ? 1 : 0;
-        queryKeyValue[first + layout.keyOffset + d] = d === 0 ? 100 : Math.round(2 * source.normal());
+  // Whole numbers keep the scores exact, so that the weights can be compared at any magnitude.
+  test.each([-1e5, -3e6, 1e5])('scores about %f', async (offset) => {
+    const tokens = 50;
+    const layout = reference.gpt2Heads(2, 16);
+    const source = new MatrixSource(3);
+    const queryKeyValue = source.random(tokens, 96);
+    for (let token = 0; token < tokens; token++) {
+      for (let head = 0; head < 2; head++) {
+        const first = token * 96 + head * 16;
+        for (let d = 0; d < 16; d++) {
+          queryKeyValue[first + d] = d === 0 ? offset / 100 : d === 1 ? 1 : 0;
+          queryKeyValue[first + layout.keyOffset + d] = d === 0 ? 100 : Math.round(2 * source.normal());
+        }
       }
     }
-  }
-  const expected = reference.attention(queryKeyValue, tokens, layout, 1);
-  const actual = await attend(queryKeyValue, tokens, layout, 1);
-  expect(largestDifference(actual, expected)).toBeLessThan(2e-6);
-  // The first token sees itself alone.
-  for (let head = 0; head < 2; head++) {
-    const start = layout.valueOffset + head * 16;
-    const own = queryKeyValue.subarray(start, start + 16);
-    expect(actual.subarray(head * 16, head * 16 + 16)).toEqual(own);
-  }
-});
-
-test('a later token changes nothing before it', async () => {
-  const tokens = 40;
-  const layout = reference.neoxHeads(2, 32);
-  const queryKeyValue = new MatrixSource(5).random(tokens, 192);
-  const before = await attend(queryKeyValue, tokens, layout, 0.25);
-  queryKeyValue.fill(1e30, 39 * 192);
-  const after = await attend(queryKeyValue, tokens, layout, 0.25);
-  expect(after.subarray(0, 39 * 64)).toEqual(before.subarray(0, 39 * 64));
-});
-
-test.each(layouts)('%s: the sequences of a batch do not see each other', async (_, layoutOf) => {
-  // 7 rows of 36 floats: no sequence but the first starts at a multiple of 256 bytes.
-  const [tokens, width] = [7, 12];
-  const layout = { ...layoutOf(3, 4), scale: 0.5 };
-  const source = new MatrixSource(19);
-  const sequences = [1, 2, 3].map(() => source.random(tokens, 3 * width));
-  const run = async (batch: readonly Float32Array[]): Promise<Float32Array> => {
-    using pass = new ForwardPass(gpu, batch.length, tokens, width);
-    const rows = Float32Array.from(batch.flatMap((sequence) => [...sequence]));
-    using queryKeyValue = gpu.upload('queries, keys and values', [batch.length * tokens, 3 * width], rows);
-    const output = pass.attention(queryKeyValue, 'attended', layout);
-    gpu.write(output.buffer, 0, poison(output.size));
-    pass.submit();
-    return gpu.readFloats(output);
-  };
-  const together = await run(sequences);
-  for (const [index, sequence] of sequences.entries()) {
-    const size = tokens * width;
-    const actual = together.subarray(index * size, (index + 1) * size);
-    expect(actual).toEqual(await run([sequence]));
-    expect(largestDifference(actual, reference.attention(sequence, tokens, layout, 0.5))).toBeLessThan(2e-6);
-  }
-  // The kernel's own third dimension does the same.
-  const rows = Float32Array.from(sequences.flatMap((sequence) => [...sequence]));
-  const { output } = await runKernel(gpu, attention, {
-    buffers: { queryKeyValue: rows, output: poison(3 * tokens * width) },
-    uniforms: { tokens, ...layout, stride: 3 * width, firstInput: 0, firstOutput: 0 },
-    constants: { headWidth: 4 },
-    workgroups: [1, 3, 3],
+    const expected = reference.attention(queryKeyValue, tokens, layout, 1);
+    const actual = await attend(queryKeyValue, tokens, layout, 1);
+    expect(largestDifference(actual, expected)).toBeLessThan(2e-6);
+    // The first token sees itself alone.
+    for (let head = 0; head < 2; head++) {
+      const start = layout.valueOffset + head * 16;
+      const own = queryKeyValue.subarray(start, start + 16);
+      expect(actual.subarray(head * 16, head * 16 + 16)).toEqual(own);
+    }
   });
-  expect(new Float32Array(output)).toEqual(together);
+
+  test('a later token changes nothing before it', async () => {
+    const tokens = 40;
+    const layout = reference.neoxHeads(2, 32);
+    const queryKeyValue = new MatrixSource(5).random(tokens, 192);
+    const before = await attend(queryKeyValue, tokens, layout, 0.25);
+    queryKeyValue.fill(1e30, 39 * 192);
+    const after = await attend(queryKeyValue, tokens, layout, 0.25);
+    expect(after.subarray(0, 39 * 64)).toEqual(before.subarray(0, 39 * 64));
+  });
+
+  test.each(layouts)('%s: the sequences of a batch do not see each other', async (_, layoutOf) => {
+    // 7 rows of 36 floats: no sequence but the first starts at a multiple of 256 bytes.
+    const [tokens, width] = [7, 12];
+    const layout = { ...layoutOf(3, 4), scale: 0.5 };
+    const source = new MatrixSource(19);
+    const sequences = [1, 2, 3].map(() => source.random(tokens, 3 * width));
+    const forced = limitedGpu(gpu, { tuning: { attention: variant } });
+    const run = async (batch: readonly Float32Array[]): Promise<Float32Array> => {
+      using pass = new ForwardPass(forced, batch.length, tokens, width);
+      const rows = Float32Array.from(batch.flatMap((sequence) => [...sequence]));
+      using queryKeyValue = gpu.upload('queries, keys and values', [batch.length * tokens, 3 * width], rows);
+      const output = pass.attention(queryKeyValue, 'attended', layout);
+      gpu.write(output.buffer, 0, poison(output.size));
+      pass.submit();
+      return gpu.readFloats(output);
+    };
+    const together = await run(sequences);
+    for (const [index, sequence] of sequences.entries()) {
+      const size = tokens * width;
+      const actual = together.subarray(index * size, (index + 1) * size);
+      expect(actual).toEqual(await run([sequence]));
+      expect(largestDifference(actual, reference.attention(sequence, tokens, layout, 0.5))).toBeLessThan(
+        2e-6,
+      );
+    }
+    // The kernel's own third dimension does the same.
+    const rows = Float32Array.from(sequences.flatMap((sequence) => [...sequence]));
+    const { output } = await runKernel(gpu, kernel, {
+      buffers: { queryKeyValue: rows, output: poison(3 * tokens * width) },
+      uniforms: { tokens, ...layout, stride: 3 * width, firstInput: 0, firstOutput: 0 },
+      constants: { headWidth: 4 },
+      workgroups: [1, 3, 3],
+    });
+    expect(new Float32Array(output)).toEqual(together);
+  });
 });

@@ -73,7 +73,7 @@ export function tune(traits: DeviceTraits, overrides: TuningOverrides = {}): Tun
     traits,
     lanes,
     product: lanes === 4 ? 'lanes' : software ? 'direct' : 'staged',
-    attention: 'staged',
+    attention: lanes === 4 ? 'lanes' : 'staged',
     normThreads: 64,
     foldThreads: 128,
     jacobiThreads: software ? 16 : 64,
