@@ -17,11 +17,6 @@ import { byteCount } from './options.ts';
 
 const EXIT_FAILED = 1;
 const EXIT_USAGE = 2;
-/** What shells report for a process that a signal ended: 128 + its number. */
-const EXIT_INTERRUPTED = { SIGINT: 130, SIGTERM: 143 } as const;
-/** Milliseconds after an interruption in which what is under way may end by itself. */
-const EXIT_PATIENCE = 300;
-
 const commands = [
   addProfileCommand,
   addCaptureCommand,
@@ -41,11 +36,11 @@ async function main(argv: readonly string[]): Promise<number> {
   console.log = console.info = console.debug = console.error;
   watchStreams();
   const interruption = new AbortController();
-  let interrupted: number | undefined;
+  let interrupted: NodeJS.Signals | undefined;
   for (const name of ['SIGINT', 'SIGTERM'] as const) {
     process.on(name, () => {
-      if (interrupted !== undefined) process.exit(interrupted); // asked twice: do not wait for the cleaning up
-      interrupted = EXIT_INTERRUPTED[name];
+      if (interrupted !== undefined) endBy(name); // asked twice: do not wait for the cleaning up
+      interrupted = name;
       interruption.abort(new LaminarError('interrupted'));
     });
   }
@@ -57,20 +52,28 @@ async function main(argv: readonly string[]): Promise<number> {
     return 0;
   } catch (error) {
     if (error instanceof CommanderError && error.exitCode === 0) return 0; // --help, --version
+    if (error instanceof CommanderError && error.code === 'commander.help') {
+      program.outputHelp(); // no command was given
+      return 0;
+    }
     context.terminal.endStages();
     const isVerbose = program.opts<{ verbose?: boolean }>().verbose === true;
     process.stderr.write(`laminar: ${interrupted === undefined ? oneLine(error, program) : 'interrupted'}\n`);
     if (isVerbose && error instanceof Error) process.stderr.write(`${withCauses(error)}\n`);
-    if (interrupted !== undefined) {
-      // What cannot be stopped (a name being looked up, a connection being made) would keep the process for its time-out.
-      const code = interrupted;
-      setTimeout(() => process.exit(code), EXIT_PATIENCE).unref();
-      return code;
-    }
+    if (interrupted !== undefined) endBy(interrupted);
     return error instanceof InputError || error instanceof CommanderError ? EXIT_USAGE : EXIT_FAILED;
   } finally {
     context.terminal.endStages();
   }
+}
+
+/**
+ * Ends this process by the signal itself, as programs do that were interrupted; shells report 128 + its number. The GPU
+ * may still compute what was submitted: nobody waits for it, and no library is taken apart under its threads.
+ */
+function endBy(signal: NodeJS.Signals): void {
+  process.removeAllListeners(signal);
+  process.kill(process.pid, signal);
 }
 
 /**
@@ -126,9 +129,8 @@ function oneLine(error: unknown, program: Command): string {
   return text.replace(/\s*\n\s*/g, ' ').trim();
 }
 
-/** commander's message without its prefix, and where to look; a line of our own where it would print its help. */
-function usageMessage({ code, message }: CommanderError, program: Command): string {
-  if (code === 'commander.help') return 'no such command, or none at all; laminar --help lists them';
+/** commander's message without its prefix, and where to look. */
+function usageMessage({ message }: CommanderError, program: Command): string {
   const [word] = program.args;
   const command = program.commands.some((known) => known.name() === word) ? `laminar ${word}` : 'laminar';
   return `${message.replace(/^error: |\.$/g, '')}; see ${command} --help`;

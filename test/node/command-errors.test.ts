@@ -17,7 +17,6 @@ const ids = '--ids ids.json';
 const short = { 'ids.json': '[1, 2, 3]' };
 
 const cases: readonly Case[] = [
-  ['', 2, /no.* command.*--help/],
   ['nonsense', 2, /unknown command 'nonsense'; see laminar --help$/],
   ['profile a b', 2, /too many arguments/],
   ['profile --nonsense', 2, /unknown option '--nonsense'; see laminar profile --help$/],
@@ -169,6 +168,12 @@ describe('the program', () => {
     expect((await stat(commandPath)).mode & 0o111).toBe(0o111);
     expect(await readFile(commandPath, 'utf8')).toMatch(/^#!\/usr\/bin\/env node\n/);
     expect(await laminar(['--version'])).toEqual({ code: 0, stdout: `${version}\n`, stderr: '' });
+  });
+
+  it('prints its help where no command is given', async () => {
+    const help = await laminar(['--help']);
+    expect(help.stdout).toMatch(/^Usage: laminar /);
+    expect(await laminar([])).toEqual(help);
   });
 
   it('lists the flags of all commands in the help of each', async () => {

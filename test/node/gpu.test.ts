@@ -31,3 +31,15 @@ test('a tensor over the binding limit is split by rows and read back whole', asy
   expect(small.allocatedBytes).toBe(0);
   small.dispose();
 });
+
+test('an abort ends a wait for the GPU with its reason, and the device may be disposed of at once', async () => {
+  const controller = new AbortController();
+  const other = await openTestGpu({ signal: controller.signal });
+  const tensor = other.upload('values', [2], Float32Array.of(1, 2));
+  const waits = [other.readFloats(tensor), other.finish()];
+  const reason = new Error('enough');
+  controller.abort(reason);
+  for (const wait of waits) await expect(wait).rejects.toBe(reason);
+  await expect(other.finish()).rejects.toBe(reason);
+  other.dispose();
+});

@@ -1,5 +1,6 @@
 import { spawn } from 'node:child_process';
 import type { ChildProcess } from 'node:child_process';
+import { constants } from 'node:os';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 
@@ -15,6 +16,7 @@ const withoutProxies = Object.fromEntries(
 );
 
 export interface CommandResult {
+  /** As shells have it: 128 + its number where a signal ended the command. */
   readonly code: number | null;
   readonly stdout: string;
   readonly stderr: string;
@@ -24,8 +26,8 @@ export interface CommandOptions {
   readonly cwd?: string;
   /** Added to this process's environment; undefined removes a variable. */
   readonly env?: Readonly<Record<string, string | undefined>>;
-  /** Sends a signal as soon as the command has come so far. */
-  readonly killWhen?: readonly [signal: NodeJS.Signals, hasComeSoFar: () => Promise<boolean>];
+  /** Sends a signal as soon as the command has come so far, as its stderr may tell. */
+  readonly killWhen?: readonly [signal: NodeJS.Signals, hasComeSoFar: (stderr: string) => Promise<boolean>];
 }
 
 /** Runs the built `laminar` as a process of its own and waits for its end. */
@@ -47,11 +49,14 @@ export function startLaminar(
   let stderr = '';
   child.stdout.setEncoding('utf8').on('data', (chunk: string) => (stdout += chunk));
   child.stderr.setEncoding('utf8').on('data', (chunk: string) => (stderr += chunk));
-  if (options.killWhen) void killWhen(child, ...options.killWhen);
+  if (options.killWhen) {
+    const [signal, hasComeSoFar] = options.killWhen;
+    void killWhen(child, signal, () => hasComeSoFar(stderr));
+  }
   const ended = new Promise<CommandResult>((resolve, reject) => {
     child.on('error', reject);
-    child.on('close', (code) => {
-      resolve({ code, stdout, stderr });
+    child.on('close', (code, signal) => {
+      resolve({ code: code ?? (signal && 128 + constants.signals[signal]), stdout, stderr });
     });
   });
   return { child, ended };

@@ -28,6 +28,11 @@ export interface GpuOptions {
   readonly timed?: boolean;
   /** Decisions to take another way than the device suggests; tests force every kernel's variants with it. */
   readonly tuning?: TuningOverrides;
+  /**
+   * Ends every wait for the GPU with the signal's reason. What was submitted cannot be called back: a device that Laminar
+   * opened is destroyed once it has done that, and nobody waits for it.
+   */
+  readonly signal?: AbortSignal;
 }
 
 /** What copyBufferToBuffer and writeBuffer need: sizes in whole 32-bit words. */
@@ -48,6 +53,7 @@ export class Gpu implements Disposable {
   readonly #uniforms: UniformPool;
   readonly #sizes = new Map<GPUBuffer, number>();
   readonly #budgets = new Map<string, WorkBudget>();
+  readonly #signal: AbortSignal | undefined;
   #allocated = 0;
   #peak = 0;
   #failure: DeviceError | undefined;
@@ -79,6 +85,7 @@ export class Gpu implements Disposable {
       maxBufferSize,
     );
     this.memoryLimit = options.memoryLimit ?? Infinity;
+    this.#signal = options.signal;
     const canTime = options.timed === true && device.features.has('timestamp-query');
     this.timer = canTime ? new KernelTimer(device) : undefined;
     device.addEventListener('uncapturederror', this.#onError);
@@ -188,7 +195,8 @@ export class Gpu implements Disposable {
 
   /** Waits for everything submitted. @throws DeviceError if the GPU rejected any of it. */
   async finish(): Promise<void> {
-    await this.device.queue.onSubmittedWorkDone().catch((cause: unknown) => {
+    await this.#unlessAborted(this.device.queue.onSubmittedWorkDone()).catch((cause: unknown) => {
+      this.#signal?.throwIfAborted();
       this.check();
       // The refusal may come before the news of the loss.
       throw new DeviceError(`the GPU device was lost: ${String(cause)}; run again`, { cause });
@@ -230,11 +238,47 @@ export class Gpu implements Disposable {
     this.#uniforms.dispose();
     this.timer?.dispose();
     this.device.removeEventListener('uncapturederror', this.#onError);
-    if (this.ownsDevice) this.device.destroy();
+    if (!this.ownsDevice) return;
+    const destroy = (): void => {
+      this.device.destroy();
+    };
+    // Destroying waits for what was submitted.
+    if (this.#signal?.aborted) void this.device.queue.onSubmittedWorkDone().then(destroy, destroy);
+    else destroy();
   }
 
   [Symbol.dispose](): void {
     this.dispose();
+  }
+
+  /** Waits for the GPU, or for the signal. @throws the signal's reason */
+  async #unlessAborted(work: Promise<unknown>): Promise<void> {
+    const signal = this.#signal;
+    if (!signal) {
+      await work;
+      return;
+    }
+    await new Promise<void>((resolve, reject) => {
+      const abort = (): void => {
+        reject(signal.reason as Error);
+      };
+      if (signal.aborted) abort();
+      signal.addEventListener('abort', abort, { once: true });
+      const end = (settle: () => void): void => {
+        signal.removeEventListener('abort', abort);
+        settle();
+      };
+      work.then(
+        () => {
+          end(resolve);
+        },
+        (error: unknown) => {
+          end(() => {
+            reject(error as Error);
+          });
+        },
+      );
+    });
   }
 
   /** Hands over bytes of a buffer, in memory that is valid during the call only. */
@@ -254,7 +298,8 @@ export class Gpu implements Disposable {
       const encoder = this.device.createCommandEncoder();
       encoder.copyBufferToBuffer(buffer, offset, staging, 0, wholeWords(bytes));
       this.device.queue.submit([encoder.finish()]);
-      await staging.mapAsync(GPUMapMode.READ).catch((cause: unknown) => {
+      await this.#unlessAborted(staging.mapAsync(GPUMapMode.READ)).catch((cause: unknown) => {
+        this.#signal?.throwIfAborted();
         this.check();
         throw new DeviceError(
           `could not read ${bytes} bytes back from the GPU: ${String(cause)}; run again`,

@@ -10,15 +10,17 @@ import { sequenceNames } from '../../analysis/report.ts';
 import type { Report } from '../../analysis/report.ts';
 import { measureCopy, measureProduct } from '../../engine/ceilings.ts';
 import type { ProductShape } from '../../engine/ceilings.ts';
+import { readArchitecture } from '../../engine/architectures/registry.ts';
 import { describeModel } from '../../engine/description.ts';
 import type { ModelDescription } from '../../engine/description.ts';
+import { InputError } from '../../engine/errors.ts';
 import type { AdapterReport, Gpu } from '../../engine/gpu/gpu.ts';
 import { useDevice } from '../../engine/gpu/open.ts';
 import type { KernelTime } from '../../engine/gpu/timer.ts';
 import { folderFiles } from '../files.ts';
 import { makeCheckpoint } from '../make-checkpoint.ts';
 import { wholeNumber } from '../options.ts';
-import { publishedNames } from '../published-shapes.ts';
+import { publishedModel, publishedNames } from '../published-shapes.ts';
 import { formatTable } from '../table.ts';
 import type { CommandContext } from './context.ts';
 
@@ -30,7 +32,7 @@ interface BenchFlags {
 }
 
 /** What `bench --json` prints. A rate's `of_ceiling` is its part of the fastest matrix product of the same run. */
-interface BenchResult {
+export interface BenchResult {
   readonly adapter: AdapterReport;
   readonly model: {
     readonly like: string;
@@ -86,16 +88,19 @@ export function addBenchCommand(program: Command, context: CommandContext): void
     .action(async (flags: BenchFlags) => {
       const result = await bench(flags, context);
       context.terminal.endStages();
-      process.stdout.write(flags.json ? jsonText(result, 'bench') : describe(result));
+      process.stdout.write(flags.json ? jsonText(result, 'bench') : describeBench(result));
     });
 }
 
 async function bench(flags: BenchFlags, context: CommandContext): Promise<BenchResult> {
   const { terminal, signal } = context;
+  checkTokens(flags);
   const folder = await mkdtemp(join(tmpdir(), 'laminar-bench-'));
   try {
     const { like, layers } = flags;
-    await makeCheckpoint({ like, layers, out: folder, signal, onProgress: terminal.stage('write', 'bytes') });
+    const onProgress = terminal.stage('write', 'bytes');
+    terminal.notice('laminar: writing random weights');
+    await makeCheckpoint({ like, layers, out: folder, signal, onProgress });
     const description = await describeModel(folderFiles(folder));
     try {
       return await measure(description, flags, context);
@@ -105,6 +110,15 @@ async function bench(flags: BenchFlags, context: CommandContext): Promise<BenchR
   } finally {
     await rm(folder, { recursive: true, force: true });
   }
+}
+
+/** @throws InputError before any work where the model has no place for so many tokens, or is not known */
+function checkTokens({ like, tokens }: BenchFlags): void {
+  const { context } = readArchitecture(publishedModel(like).config, like).config;
+  if (tokens <= context) return;
+  throw new InputError(
+    `--tokens ${tokens} is more than the context of ${like}, ${context} tokens; give --tokens ${context} or fewer`,
+  );
 }
 
 async function measure(
@@ -144,7 +158,9 @@ async function measureCeilings(
   { terminal, signal }: CommandContext,
 ): Promise<BenchResult['ceilings']> {
   const shapes = productShapes(description, sequenceNames.length * tokens, gpu.adapter.software);
+  terminal.notice('laminar: measuring what the adapter can do at best');
   const onMeasured = terminal.stage('ceilings');
+  onMeasured(0, 1 + shapes.length);
   const copy = await measureCopy(gpu);
   onMeasured(1, 1 + shapes.length);
   const products: (ProductShape & { flops: number })[] = [];
@@ -180,31 +196,40 @@ async function measureProfile(
   const { vocabulary } = description.config;
   const ids = Int32Array.from({ length: tokens }, (_, index) => (STEP * index) % vocabulary);
   const subject = { id: 'random', revision: null, tokens: { real: ids }, text: null, seed: SEED };
-  const onProfile = terminal.stage('profiles');
-  const profile = async (on: Gpu): Promise<Report> => {
+  const profile = async (on: Gpu, why: string): Promise<Report> => {
+    signal.throwIfAborted();
+    terminal.notice(`laminar: profiling ${why}`);
     const started = performance.now();
     const { report } = await profileReport(
       on,
       description,
       { ...subject, started },
-      { threshold: 95, signal },
+      {
+        threshold: 95,
+        signal,
+        onForward: terminal.stage('forward'),
+        onSpectrum: terminal.stage('spectrum'),
+      },
     );
+    terminal.endStages();
     return report;
   };
 
-  const { model } = await profile(gpu); // compiles the kernels
+  const { model } = await profile(gpu, 'once, which compiles the kernels');
   const forward: number[] = [];
   const spectrum: number[] = [];
   for (let measured = 0; measured < LEAST_MILLISECONDS;) {
-    const { timings_ms: timings } = await profile(gpu);
+    const { timings_ms: timings } = await profile(
+      gpu,
+      `to measure, ${few(measured / 1000, 2)} of ${LEAST_MILLISECONDS / 1000} s so far`,
+    );
     forward.push(timings.forward / 1000);
     spectrum.push(timings.spectrum / 1000);
     measured += timings.forward + timings.spectrum;
-    onProfile(Math.min(measured, LEAST_MILLISECONDS), LEAST_MILLISECONDS);
   }
   // A device's kernels are compiled once, whoever uses it.
-  using timed = useDevice(gpu.device, { memoryLimit: gpu.memoryLimit, timed: true });
-  if (timed.timer) await profile(timed);
+  using timed = useDevice(gpu.device, { memoryLimit: gpu.memoryLimit, timed: true, signal });
+  if (timed.timer) await profile(timed, 'once more, to time each kernel');
   return {
     model,
     seconds: { forward: Math.min(...forward), spectrum: Math.min(...spectrum) },
@@ -212,7 +237,8 @@ async function measureProfile(
   };
 }
 
-function describe(result: BenchResult): string {
+/** What `bench` prints without --json. */
+export function describeBench(result: BenchResult): string {
   const { adapter, model, tokens, ceilings, forward, spectrum, kernels } = result;
   const ceilingRows = ceilings.matrix_products.map(({ rows, inner, columns, dtype, layout, flops }) => [
     `${rows} x ${inner} x ${columns} ${dtype} ${layout}`,

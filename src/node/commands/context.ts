@@ -22,6 +22,7 @@ export class CommandContext {
    */
   async openGpu(weightBytes = 0): Promise<Gpu> {
     this.#gpu = await openNodeGpu({
+      signal: this.signal,
       memoryLimit: (adapter) => this.gpuMemory ?? defaultMemoryLimit(adapter, weightBytes, machineMemory()),
       onNotice: (line) => {
         if (!this.#gpu) this.terminal.notice(`laminar: ${line}`); // once is loud enough
