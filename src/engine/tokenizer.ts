@@ -1,50 +1,192 @@
-import { Tokenizer as HuggingFaceTokenizer } from '@huggingface/tokenizers';
-import { FileError, FormatError } from './errors.ts';
+import { FormatError, InputError } from './errors.ts';
+import { isJsonObject } from './files.ts';
 import type { ModelFiles } from './files.ts';
-import { isJsonObject, readJson } from './files.ts';
+import { AddedTokenFinder, giveIds, readAddedToken } from './tokenizer/added-tokens.ts';
+import { toByteCharacters } from './tokenizer/byte-level.ts';
+import { createDecoder } from './tokenizer/decoders.ts';
+import type { Decoder } from './tokenizer/decoders.ts';
+import { readDescription } from './tokenizer/files.ts';
+import { createNormalizer } from './tokenizer/normalizers.ts';
+import type { Normalizer } from './tokenizer/normalizers.ts';
+import { loadPatternCompiler } from './tokenizer/patterns.ts';
+import type { PatternCompiler } from './tokenizer/patterns.ts';
+import { createPreTokenizer } from './tokenizer/pre-tokenizers.ts';
+import type { PreTokenizer } from './tokenizer/pre-tokenizers.ts';
+import { TokenIds } from './tokenizer/token-ids.ts';
+import { createWordModel } from './tokenizer/word-models.ts';
+import type { WordModel } from './tokenizer/word-model.ts';
 
-/** Text to token ids, as the model's own tokenizer.json says. */
+/** What a long text is tokenised with. */
+export interface EncodeOptions {
+  /** Heard within a fraction of a second. */
+  readonly signal?: AbortSignal | undefined;
+  /** Told of the characters that are done. */
+  readonly onProgress?: ((done: number, total: number) => void) | undefined;
+}
+
+/** Text to token ids and back, as the model's own tokenizer does it. */
 export interface Tokenizer {
   /** The ids of the whole text, with no special token added before, after or between. */
   encode(text: string): number[];
+  /**
+   * The same ids of a text of any length, in slices of time, so that a signal is heard and others have a turn.
+   * @returns [n]
+   * @throws what the signal was aborted with
+   */
+  encodeLong(text: string, options?: EncodeOptions): Promise<Int32Array<ArrayBuffer>>;
+  /**
+   * The text of ids, special tokens included, spaces as they are: what Python's decode(ids) gives. Bytes that are not
+   * whole characters become U+FFFD; ids that no token has give nothing.
+   * @throws InputError if an id is not a whole number from 0 on
+   */
+  decode(ids: ArrayLike<number>): string;
+  /**
+   * One token's own text, to be shown; a part of a character is U+FFFD, and a space that begins a word is kept.
+   * @throws InputError if the id is not a whole number from 0 on
+   */
+  tokenText(id: number): string;
 }
 
 /**
- * Loads tokenizer.json, and tokenizer_config.json where there is one.
- * @throws FileError if the model has no tokenizer.json, FormatError if it cannot be used.
+ * Loads tokenizer.json, or vocab.json with merges.txt, and tokenizer_config.json where there is one.
+ * @throws FileError if the model has no tokenizer that can be read, FormatError if a file of it cannot be used.
  */
 export async function loadTokenizer(files: ModelFiles): Promise<Tokenizer> {
-  const [tokenizer, config] = await Promise.all([
-    readJson(files, 'tokenizer.json'),
-    readJson(files, 'tokenizer_config.json'),
-  ]);
-  if (tokenizer === undefined) {
-    throw new FileError(
-      `${files.name}: has no tokenizer.json; add the model's own, or give token ids instead of a text`,
-    );
-  }
-  const where = `${files.name}/tokenizer.json`;
-  if (!isJsonObject(tokenizer)) throw new FormatError(`${where}: is no JSON object; download the file again`);
-  if (config !== undefined && !isJsonObject(config)) {
-    throw new FormatError(`${files.name}/tokenizer_config.json: is no JSON object; download the file again`);
-  }
-  let inner: HuggingFaceTokenizer;
+  const { where, tokenizer } = await readDescription(files);
   try {
-    inner = new HuggingFaceTokenizer(tokenizer, config ?? {});
+    return new PipelineTokenizer(tokenizer, await loadPatternCompiler(tokenizer));
   } catch (error) {
     const reason = error instanceof Error ? error.message.replace(/\s+/g, ' ') : String(error);
-    throw new FormatError(`${where}: is no tokenizer that can be used (${reason}); download the file again`, {
+    throw new FormatError(`${where}: cannot be used as a tokenizer (${reason}); download the file again`, {
       cause: error,
     });
   }
-  return {
-    encode(text) {
-      const { ids } = inner.encode(text, { add_special_tokens: false });
-      // The package leaves undefined where a token is in no vocabulary and there is no unknown token.
-      const missing = ids.findIndex((id) => !Number.isInteger(id));
-      if (missing !== -1)
-        throw new FormatError(`${where}: its vocabulary lacks token ${missing} of the text`);
-      return ids;
-    },
-  };
+}
+
+/** Words between two looks at the clock. */
+const WORDS_AT_ONCE = 256;
+/** Milliseconds after which others have a turn. */
+const SLICE = 40;
+
+/** Added tokens, normalizer, pre-tokenizer and model in turn, as the Rust library runs them. */
+class PipelineTokenizer implements Tokenizer {
+  readonly #model: WordModel;
+  readonly #preTokenizer: PreTokenizer;
+  readonly #normalize: Normalizer;
+  readonly #decode: Decoder;
+  readonly #show: Decoder;
+  readonly #tokens: (string | undefined)[] = [];
+  /** Finds the tokens that are looked for before the normalizer, and those after it. */
+  readonly #before: AddedTokenFinder;
+  readonly #after: AddedTokenFinder;
+
+  constructor(json: Readonly<Record<string, unknown>>, compile: PatternCompiler) {
+    if (!isJsonObject(json['model'])) throw new FormatError('it has no "model"');
+    this.#normalize = createNormalizer(json['normalizer'], compile);
+    this.#preTokenizer = createPreTokenizer(json['pre_tokenizer'], compile);
+    this.#model = createWordModel(json['model'], this.#preTokenizer.endsInBytes, toByteCharacters);
+    this.#decode = createDecoder(json['decoder'], compile);
+    this.#show = createDecoder(json['decoder'], compile, true);
+    for (const [token, id] of this.#model.vocabulary) this.#tokens[id] = token;
+    const added = Array.isArray(json['added_tokens']) ? json['added_tokens'].map(readAddedToken) : [];
+    const ids = giveIds(added, this.#model.vocabulary);
+    for (const [{ content }, id] of ids) this.#tokens[id] = content;
+    // Special tokens come first where two are alike.
+    const ordered = [...ids].sort(([a], [b]) => Number(b.isSpecial) - Number(a.isSpecial));
+    this.#before = new AddedTokenFinder(ordered.filter(([{ isNormalized }]) => !isNormalized));
+    this.#after = new AddedTokenFinder(
+      ordered.filter(([{ isNormalized }]) => isNormalized),
+      this.#normalize,
+    );
+  }
+
+  encode(text: string): number[] {
+    const ids = new TokenIds();
+    const steps = this.#steps(text, ids);
+    while (!steps.next().done);
+    return [...ids.slice()];
+  }
+
+  async encodeLong(
+    text: string,
+    { signal, onProgress }: EncodeOptions = {},
+  ): Promise<Int32Array<ArrayBuffer>> {
+    signal?.throwIfAborted();
+    const ids = new TokenIds();
+    let last = performance.now();
+    for (const done of this.#steps(text, ids)) {
+      if (performance.now() - last < SLICE) continue;
+      onProgress?.(Math.min(done, text.length), text.length);
+      await new Promise((resolve) => setTimeout(resolve, 0));
+      signal?.throwIfAborted();
+      last = performance.now();
+    }
+    onProgress?.(text.length, text.length);
+    return ids.slice();
+  }
+
+  decode(ids: ArrayLike<number>): string {
+    const tokens: string[] = [];
+    for (const id of Array.from(ids)) {
+      const token = this.#token(id);
+      if (token !== undefined) tokens.push(token);
+    }
+    return this.#decode(tokens).join('');
+  }
+
+  tokenText(id: number): string {
+    const token = this.#token(id);
+    return token === undefined ? '' : this.#show([token]).join('');
+  }
+
+  #token(id: number): string | undefined {
+    if (!Number.isInteger(id) || id < 0)
+      throw new InputError(`${id} is not a token id; give whole numbers from 0 on`);
+    return this.#tokens[id];
+  }
+
+  /** Adds a text's ids; pauses now and then and says how many characters are done, about. */
+  *#steps(given: string, ids: TokenIds): Generator<number, void> {
+    const text = given.toWellFormed(); // half a pair of surrogates is no character, and UTF-8 has none for it
+    let isFirst = true;
+    let done = 0;
+    let words = 0;
+    for (const section of this.#before.split(text)) {
+      if (section === undefined) {
+        yield done;
+        continue;
+      }
+      if (typeof section === 'number') {
+        ids.push(section);
+        isFirst = false;
+        continue;
+      }
+      const sectionStart = done;
+      for (const part of this.#after.split(this.#normalize(section))) {
+        if (part === undefined) {
+          yield done;
+          continue;
+        }
+        if (typeof part === 'number') {
+          ids.push(part);
+          isFirst = false;
+          continue;
+        }
+        for (const word of this.#preTokenizer.cut(part, isFirst)) {
+          const rest = this.#model.encode(word, ids);
+          done += word.length;
+          words += 1;
+          if (rest) yield* pauses(rest, done);
+          if (words % WORDS_AT_ONCE === 0) yield done;
+        }
+        isFirst = false;
+      }
+      done = sectionStart + section.length;
+    }
+  }
+}
+
+function* pauses(work: Iterable<void>, done: number): Generator<number, void> {
+  const steps = work[Symbol.iterator]();
+  while (!steps.next().done) yield done;
 }

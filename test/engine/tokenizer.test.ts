@@ -61,6 +61,6 @@ describe('loadTokenizer', () => {
       'tokenizer.json': await readFixture('weights/alice-gpt2/tokenizer.json'),
       'tokenizer_config.json': encode('[]'),
     });
-    await expect(loadTokenizer(brokenConfig)).rejects.toThrow(/tokenizer_config\.json: is no JSON object/);
+    await expect(loadTokenizer(brokenConfig)).rejects.toThrow(/tokenizer_config\.json: is not a JSON object/);
   });
 });

@@ -1,0 +1,230 @@
+import { FormatError } from '../errors.ts';
+import { toByteCharacters } from './byte-level.ts';
+import { readVocabulary } from './json.ts';
+import { MergeTable, WordMerger } from './merges.ts';
+import type { TokenIds } from './token-ids.ts';
+import type { WordModel } from './word-model.ts';
+
+/** Words of more characters are cut where no merge can cross, and are not kept. */
+const SHORT = 256;
+/** Words kept with their ids: nearly all of a text's words are among few. */
+const KEPT_WORDS = 2 ** 16;
+/** Characters of a long word that are looked at before others have a turn. */
+const LOOKED_AT_ONCE = 2 ** 16;
+/** Engines keep a long piece of a text as a reference to all of it; shorter ones are copies. */
+const SURELY_COPIED = 12;
+
+/** Byte-pair encoding as the Rust library computes it: on ids, by rank, leftmost first. */
+export class Bpe implements WordModel {
+  readonly vocabulary: ReadonlyMap<string, number>;
+  readonly #table: MergeTable;
+  readonly #merger: WordMerger;
+  readonly #tokens: (string | undefined)[] = [];
+  readonly #unknown: number | undefined;
+  readonly #fusesUnknown: boolean;
+  readonly #hasByteFallback: boolean;
+  readonly #ignoresMerges: boolean;
+  readonly #prefix: string;
+  readonly #suffix: string;
+  readonly #kept = new Map<string, number | readonly number[]>();
+  readonly #keptParts = new Map<string, number | readonly number[]>();
+  #crossed: Set<string> | undefined;
+  readonly #uncrossed = new Map<string, boolean>();
+
+  /**
+   * @param model the "model" of tokenizer.json
+   * @param readsBytes whether words are to be mapped to the characters of their bytes first
+   * @throws FormatError if it is not a BPE model, or a merge names a token that the vocabulary lacks
+   */
+  constructor(
+    model: Readonly<Record<string, unknown>>,
+    private readonly readsBytes: boolean,
+  ) {
+    this.vocabulary = readVocabulary(model['vocab']);
+    for (const [token, id] of this.vocabulary) this.#tokens[id] = token;
+    const unknown = model['unk_token'];
+    if (typeof unknown === 'string') {
+      this.#unknown = this.vocabulary.get(unknown);
+      if (this.#unknown === undefined)
+        throw new FormatError(`its vocabulary lacks the unknown token ${JSON.stringify(unknown)}`);
+    }
+    this.#fusesUnknown = model['fuse_unk'] === true;
+    this.#hasByteFallback = model['byte_fallback'] === true;
+    this.#ignoresMerges = model['ignore_merges'] === true;
+    this.#prefix = stringOr(model['continuing_subword_prefix']);
+    this.#suffix = stringOr(model['end_of_word_suffix']);
+    this.#table = new MergeTable(readMerges(model['merges'], this.vocabulary, this.#prefix.length));
+    this.#merger = new WordMerger(this.#table, SHORT);
+  }
+
+  encode(word: string, ids: TokenIds): Iterable<void> | undefined {
+    const kept = this.#kept.get(word);
+    if (kept !== undefined) {
+      append(kept, ids);
+      return undefined;
+    }
+    const mapped = this.readsBytes ? toByteCharacters(word) : word;
+    const whole = this.#ignoresMerges ? this.vocabulary.get(mapped) : undefined;
+    if (whole === undefined && mapped.length > SHORT) return this.#encodeLong(mapped, ids);
+    const found = whole ?? this.#merger.runAtOnce(this.#symbols(mapped));
+    keep(this.#kept, word, found);
+    append(found, ids);
+    return undefined;
+  }
+
+  /** The symbols that merging begins with: a token for each character, or what stands for it. */
+  #symbols(word: string): number[] {
+    const symbols: number[] = [];
+    let pending: number | undefined; // an unknown character waits for those that are fused with it
+    const settle = () => {
+      if (pending !== undefined) symbols.push(pending);
+      pending = undefined;
+    };
+    let offset = 0;
+    for (const character of word) {
+      const prefix = offset === 0 ? '' : this.#prefix;
+      offset += character.length;
+      const name = prefix + character + (offset === word.length ? this.#suffix : '');
+      const id = this.vocabulary.get(name);
+      const bytes = id === undefined && this.#hasByteFallback ? this.#byteTokens(name) : undefined;
+      if (id !== undefined) {
+        settle();
+        symbols.push(id);
+      } else if (bytes) {
+        symbols.push(...bytes);
+      } else {
+        if (!this.#fusesUnknown) settle();
+        pending = this.#unknown; // without an unknown token the character vanishes, as in the Rust library
+      }
+    }
+    settle();
+    return symbols;
+  }
+
+  #byteTokens(character: string): number[] | undefined {
+    const ids = Array.from(new TextEncoder().encode(character), (byte) =>
+      this.vocabulary.get(`<0x${byte.toString(16).toUpperCase().padStart(2, '0')}>`),
+    );
+    return ids.every((id) => id !== undefined) ? ids : undefined;
+  }
+
+  /**
+   * A long word in parts. No merge crosses from one character to the next if no token that a merge makes holds the two
+   * side by side, so the parts between such places merge as they would within the whole.
+   */
+  *#encodeLong(word: string, ids: TokenIds): Iterable<void> {
+    let start = 0;
+    let place = 0;
+    let paused = 0;
+    let left = '';
+    for (const right of word) {
+      if (place > start && this.#neverMerge(left, right)) {
+        yield* this.#encodePart(word.slice(start, place), ids);
+        start = place;
+      }
+      left = right;
+      place += right.length;
+      if (place - paused >= LOOKED_AT_ONCE) {
+        paused = place;
+        yield;
+      }
+    }
+    yield* this.#encodePart(word.slice(start), ids);
+  }
+
+  *#encodePart(part: string, ids: TokenIds): Iterable<void> {
+    const kept = this.#keptParts.get(part);
+    if (kept !== undefined) {
+      append(kept, ids);
+    } else if (part.length <= SHORT) {
+      const found = this.#merger.runAtOnce(this.#symbols(part));
+      keep(this.#keptParts, part, found);
+      append(found, ids);
+    } else {
+      const symbols = this.#symbols(part);
+      yield;
+      if (symbols.length === 0) return;
+      const merger = new WordMerger(this.#table, symbols.length);
+      yield* merger.run(symbols, (id) => {
+        ids.push(id);
+      });
+    }
+  }
+
+  /** Whether a word may be cut between two characters. */
+  #neverMerge(left: string, right: string): boolean {
+    if (this.#prefix !== '' || this.#suffix !== '') return false;
+    const pair = left + right;
+    const known = this.#uncrossed.get(pair);
+    if (known !== undefined) return known;
+    // Runs of unknown characters are fused, and bytes that stand for a character may merge: only known ones are cut.
+    const isFree =
+      this.vocabulary.has(left) && this.vocabulary.has(right) && !(this.#crossed ??= this.#pairs()).has(pair);
+    if (this.#uncrossed.size >= KEPT_WORDS) this.#uncrossed.clear();
+    this.#uncrossed.set(pair, isFree);
+    return isFree;
+  }
+
+  /** All pairs of characters side by side in what merges make. */
+  #pairs(): Set<string> {
+    const pairs = new Set<string>();
+    for (const merged of this.#table.products) {
+      let left = '';
+      for (const right of this.#tokens[merged]!) {
+        if (left !== '') pairs.add(left + right);
+        left = right;
+      }
+    }
+    return pairs;
+  }
+}
+
+function append(found: number | readonly number[], ids: TokenIds): void {
+  if (typeof found === 'number') ids.push(found);
+  else for (const id of found) ids.push(id);
+}
+
+function keep(
+  kept: Map<string, number | readonly number[]>,
+  word: string,
+  ids: number | readonly number[],
+): void {
+  if (word.length > SHORT) return;
+  if (kept.size >= KEPT_WORDS) kept.clear();
+  kept.set(ownCopy(word), typeof ids !== 'number' && ids.length === 1 ? ids[0]! : ids);
+}
+
+/** The same characters, holding on to no longer text that they were cut from. */
+function ownCopy(word: string): string {
+  if (word.length <= SURELY_COPIED) return word;
+  return String.fromCharCode(...Array.from({ length: word.length }, (_, index) => word.charCodeAt(index)));
+}
+
+function stringOr(value: unknown): string {
+  return typeof value === 'string' ? value : '';
+}
+
+function readMerges(
+  value: unknown,
+  vocabulary: ReadonlyMap<string, number>,
+  prefixLength: number,
+): (readonly [number, number, number])[] {
+  if (!Array.isArray(value)) throw new FormatError('its BPE model has no list "merges"');
+  return (value as unknown[]).map((merge, rank) => {
+    const pair: unknown = typeof merge === 'string' ? merge.split(' ') : merge;
+    if (
+      !Array.isArray(pair) ||
+      pair.length !== 2 ||
+      typeof pair[0] !== 'string' ||
+      typeof pair[1] !== 'string'
+    )
+      throw new FormatError(`its merge ${rank} is not a pair of tokens`);
+    const [left, right] = pair as [string, string];
+    const lookUp = (token: string): number => {
+      const id = vocabulary.get(token);
+      if (id !== undefined) return id;
+      throw new FormatError(`its vocabulary lacks ${JSON.stringify(token)}, which merge ${rank} names`);
+    };
+    return [lookUp(left), lookUp(right), lookUp(left + right.slice(prefixLength))];
+  });
+}

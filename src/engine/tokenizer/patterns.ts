@@ -1,0 +1,109 @@
+import { FormatError } from '../errors.ts';
+import type { Part } from './json.ts';
+
+/** A pattern that can be looked for from any place of a text. */
+export interface Pattern {
+  /** Finds the next match from `lastIndex` on. */
+  readonly search: RegExp;
+  /** Matches at `lastIndex` or not at all. */
+  readonly sticky: RegExp;
+}
+
+/** Turns the source of a pattern, as tokenizer.json has it, into one of JavaScript's. */
+export type PatternCompiler = (source: string) => Pattern;
+
+/** @param source in JavaScript's syntax, for the flag u */
+export function pattern(source: string): Pattern {
+  return { search: new RegExp(source, 'gu'), sticky: new RegExp(source, 'uy') };
+}
+
+/** A pattern for the characters themselves. */
+export function literalPattern(text: string): Pattern {
+  return pattern(text.replace(/[\\^$.*+?()[\]{}|/]/g, '\\$&'));
+}
+
+/**
+ * The pattern of a part: {"String": …} or {"Regex": …}.
+ * @throws FormatError if it has neither
+ */
+export function patternOf(part: Part, compile: PatternCompiler): Pattern {
+  const value = Object(part['pattern']) as Record<string, unknown>;
+  if (typeof value['String'] === 'string') return literalPattern(value['String']);
+  if (typeof value['Regex'] === 'string') return compile(value['Regex']);
+  throw new FormatError(`its ${part.type} has no pattern`);
+}
+
+/**
+ * A compiler of the patterns that the Rust library hands to Oniguruma. What translates them is loaded only where the
+ * tokenizer has any: GPT-2's and GPT-NeoX's have none.
+ */
+export async function loadPatternCompiler(tokenizer: unknown): Promise<PatternCompiler> {
+  let hasPatterns = false;
+  JSON.stringify(tokenizer, (key, value: unknown) => {
+    hasPatterns ||= key === 'Regex' && typeof value === 'string';
+    return key === 'vocab' || key === 'merges' ? undefined : value;
+  });
+  if (!hasPatterns) return pattern;
+  const { toRegExp } = await import('oniguruma-to-es');
+  return (source) => {
+    const rewritten = rewritePattern(source);
+    try {
+      if (/\\G/.test(source)) throw new SyntaxError('\\G is not supported');
+      const search = toRegExp(rewritten, { target: 'ES2024', global: true });
+      return { search, sticky: new RegExp(search.source, search.flags.replace('g', 'y')) };
+    } catch (cause) {
+      const reason = cause instanceof Error ? cause.message : String(cause);
+      throw new FormatError(`its pattern ${JSON.stringify(source)} is not understood (${reason})`, { cause });
+    }
+  };
+}
+
+/** Oniguruma's word characters in a class: Alphabetic, M, Nd, Pc. Alone, \w has some of Latin-1's numbers, too. */
+const WORD = String.raw`\p{Alphabetic}\p{M}\p{Nd}\p{Pc}`;
+const WORD_ALONE = String.raw`${WORD}\u00B2\u00B3\u00B9\u00BC-\u00BE`;
+const IS_WORD = `[${WORD_ALONE}]`;
+const aloneRewrites = new Map([
+  [String.raw`\w`, IS_WORD],
+  [String.raw`\W`, `[^${WORD_ALONE}]`],
+  [String.raw`\b`, `(?:(?<!${IS_WORD})(?=${IS_WORD})|(?<=${IS_WORD})(?!${IS_WORD}))`],
+  [String.raw`\B`, `(?:(?<!${IS_WORD})(?!${IS_WORD})|(?<=${IS_WORD})(?=${IS_WORD}))`],
+]);
+const classRewrites = new Map([
+  [String.raw`\w`, `[${WORD}]`],
+  [String.raw`\W`, `[^${WORD}]`],
+]);
+
+/**
+ * Says in other words of Oniguruma's what the translation would get wrong: \w, \W, \b, \B, which it takes for other
+ * characters; and simple groups (?i:…), for which it would make the whole pattern ignore case, so that the combining
+ * iota below (U+0345), no letter, would pass for one.
+ */
+export function rewritePattern(source: string): string {
+  let result = '';
+  let depth = 0; // of classes, which nest
+  const unfolded = source.replace(/\(\?i:((?:[^()\\[\]-]|\[[^()\\[\]^-]*\])*)\)/g, (_, body: string) => {
+    let isInClass = false;
+    const folded = body.replace(/[[\]a-z]/gi, (character) => {
+      if (character === '[' || character === ']') {
+        isInClass = character === '[';
+        return character;
+      }
+      const cases = bothCases(character);
+      return isInClass ? cases : `[${cases}]`;
+    });
+    return `(?:${folded})`;
+  });
+  for (const [piece] of unfolded.matchAll(/\\[^]|\[\^?\]?|[^]/g)) {
+    if (piece.startsWith('[')) depth += 1;
+    else if (piece === ']' && depth > 0) depth -= 1;
+    result += (depth > 0 ? classRewrites : aloneRewrites).get(piece) ?? piece;
+  }
+  return result;
+}
+
+/** What Unicode takes for one ASCII letter when case is ignored: the long s and the Kelvin sign among them. */
+function bothCases(letter: string): string {
+  const lower = letter.toLowerCase();
+  const others = lower === 's' ? '\u017F' : lower === 'k' ? '\u212A' : '';
+  return `${lower}${lower.toUpperCase()}${others}`;
+}
