@@ -9,7 +9,7 @@ import type { ProfileOptions } from './profile.ts';
 import { buildReport, sequenceNames } from './report.ts';
 import type { Report, TextReport } from './report.ts';
 import { shuffleTokens } from './shuffle.ts';
-import type { GivenTokens } from './window.ts';
+import type { GivenTokens } from './token-ids.ts';
 
 /** What is profiled, in the words of the report. */
 export interface ProfileSubject {

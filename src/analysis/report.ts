@@ -63,6 +63,8 @@ export interface TextReport {
   /** The window that was run: its first token, and how many. */
   start: number;
   length: number;
+  /** Both ends of the window as text, 80 characters each. */
+  preview: { first: string; last: string };
 }
 
 export interface Timings {
@@ -150,6 +152,7 @@ export function buildReport(parts: ReportParts): Report {
       tokens: text.tokens,
       start: text.start,
       length: text.length,
+      preview: { first: text.preview.first, last: text.preview.last },
     },
     threshold: parts.threshold,
     seed: parts.seed,

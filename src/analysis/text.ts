@@ -1,4 +1,4 @@
-import type { Tokenizer } from '../engine/tokenizer.ts';
+import type { EncodeOptions, Tokenizer } from '../engine/tokenizer.ts';
 import { decodeText, textNotice } from './decode-text.ts';
 import type { TextOrigin } from './decode-text.ts';
 import type { TextReport } from './report.ts';
@@ -8,32 +8,51 @@ import type { WindowOptions } from './window.ts';
 /** A text as it was read, and what a report calls it: its file or URL. */
 export interface SourceText extends TextOrigin {
   readonly bytes: Uint8Array<ArrayBuffer>;
-  /** Takes one line on what the user should know of it. */
-  readonly onNotice?: ((line: string) => void) | undefined;
+}
+
+/** Which tokens of a text, and who is told of what comes of it. */
+export interface TextWindowOptions extends WindowOptions, EncodeOptions {
+  /** Takes one line on what the user should know of the text or its window. */
+  readonly onNotice?: ((message: string) => void) | undefined;
 }
 
 /**
  * Tokenises a whole text, adding nothing to it, and takes its window.
- * @param context the most tokens that the model can take
+ * @param context the maximum of tokens that the model can take
  * @returns the window's ids [length], and what a report says of the text
- * @throws InputError if the text is empty or the window does not suit it, FormatError if it cannot be decoded
+ * @throws InputError if the text is empty or the window does not suit it, FormatError if it cannot be decoded, and what
+ *   the signal was aborted with
  */
 export async function textWindow(
   tokenizer: Tokenizer,
   origin: SourceText,
   context: number,
-  options: WindowOptions,
+  options: TextWindowOptions,
 ): Promise<{ real: Int32Array<ArrayBuffer>; text: TextReport }> {
   const { source, bytes } = origin;
   const text = decodeText(bytes, origin);
   const notice = textNotice(text, origin);
-  if (notice !== undefined) origin.onNotice?.(notice);
-  const ids = tokenizer.encode(text);
+  if (notice !== undefined) options.onNotice?.(notice);
+  const ids = await tokenizer.encodeLong(text, options);
   const { start, length } = chooseWindow(ids.length, context, options, source);
+  if (options.tokens === undefined && length < context)
+    options.onNotice?.(
+      `${source} has ${ids.length} tokens, fewer than the model's context of ${context}; all of it is taken`,
+    );
   const digest = new Uint8Array(await crypto.subtle.digest('SHA-256', bytes));
   const sha256 = Array.from(digest, (byte) => byte.toString(16).padStart(2, '0')).join('');
-  return {
-    real: Int32Array.from(ids.slice(start, start + length)),
-    text: { source, sha256, tokens: ids.length, start, length },
-  };
+  const real = ids.slice(start, start + length);
+  const preview = previewOf(tokenizer.decode(real));
+  return { real, text: { source, sha256, tokens: ids.length, start, length, preview } };
+}
+
+/** Characters of each end of a window that a report shows. */
+const PREVIEW = 80;
+
+/** Both ends of a text; a text that is no longer than one of them is both. */
+function previewOf(text: string): TextReport['preview'] {
+  // Two UTF-16 units may be one character.
+  const first = Array.from(text.slice(0, 2 * PREVIEW)).slice(0, PREVIEW);
+  const last = Array.from(text.slice(-2 * PREVIEW - 1)).slice(-PREVIEW);
+  return { first: first.join(''), last: last.join('') };
 }

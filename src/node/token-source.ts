@@ -2,12 +2,11 @@ import { defaultText } from '../analysis/bundled.ts';
 import { decodeText } from '../analysis/decode-text.ts';
 import type { TextReport } from '../analysis/report.ts';
 import { textWindow } from '../analysis/text.ts';
-import { parseTokenIds } from '../analysis/window.ts';
-import type { GivenTokens } from '../analysis/window.ts';
+import { readTokenIds } from '../analysis/token-ids.ts';
+import type { GivenTokens } from '../analysis/token-ids.ts';
 import type { ModelConfig } from '../engine/config.ts';
 import { InputError } from '../engine/errors.ts';
 import type { ModelFiles } from '../engine/files.ts';
-import { parseJson } from '../engine/files.ts';
 import { loadTokenizer } from '../engine/tokenizer.ts';
 import { bundledPath } from './bundled.ts';
 import type { Terminal } from './terminal.ts';
@@ -33,6 +32,8 @@ export interface TokenListeners {
   readonly onNotice?: (line: string) => void;
   /** Bytes of the text that have arrived from a server, and how many there will be. */
   readonly onBytes?: (done: number, total: number) => void;
+  /** How much of the text is tokenised. */
+  readonly onTokens?: (done: number, total: number) => void;
 }
 
 /** Lets a terminal say it. */
@@ -42,6 +43,7 @@ export function textListeners(terminal: Terminal): TokenListeners {
       terminal.notice(`laminar: ${line}`);
     },
     onBytes: terminal.stage('text', 'bytes'),
+    onTokens: terminal.stage('tokens'),
   };
 }
 
@@ -55,7 +57,7 @@ export async function readTokens(
   files: ModelFiles,
   config: ModelConfig,
   signal: AbortSignal,
-  { onNotice = () => undefined, onBytes }: TokenListeners = {},
+  { onNotice = () => undefined, onBytes, onTokens }: TokenListeners = {},
 ): Promise<TokenSource> {
   if (flags.ids !== undefined) {
     for (const name of ['text', 'tokens', 'start'] as const) {
@@ -65,17 +67,20 @@ export async function readTokens(
         );
       }
     }
-    return { ...parseTokenIds(await readIds(flags.ids), config, flags.ids), text: null };
+    const given = decodeText(await readWholeFile(flags.ids, signal), { source: flags.ids });
+    return { ...readTokenIds(given, config, flags.ids, onNotice), text: null };
   }
   const text: TextBytes =
     flags.text === undefined
       ? { source: defaultText, bytes: await readWholeFile(bundledPath(defaultText), signal) }
       : await readTextBytes(flags.text, { signal, onNotice, onBytes });
   const tokenizer = await loadTokenizer(files);
-  return textWindow(tokenizer, { ...text, onNotice }, config.context, flags);
-}
-
-async function readIds(path: string): Promise<unknown> {
-  const text = decodeText(await readWholeFile(path), { source: path });
-  return parseJson(text, path, 'give an array of token ids');
+  const { tokens, start } = flags;
+  return textWindow(tokenizer, text, config.context, {
+    tokens,
+    start,
+    signal,
+    onProgress: onTokens,
+    onNotice,
+  });
 }

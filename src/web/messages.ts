@@ -31,7 +31,7 @@ export interface RunRequest {
 }
 
 /** The stages of a run, in order; each has a bar. */
-export const stages = ['download', 'load', 'forward', 'spectrum'] as const;
+export const stages = ['tokens', 'download', 'load', 'forward', 'spectrum'] as const;
 export type Stage = (typeof stages)[number];
 
 /** What the kernels say of a cloud of points in the plane. */

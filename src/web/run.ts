@@ -1,7 +1,7 @@
 import { captureTensors } from '../analysis/output-files.ts';
 import { profileReport } from '../analysis/profile-report.ts';
 import type { TextReport } from '../analysis/report.ts';
-import type { GivenTokens } from '../analysis/window.ts';
+import type { GivenTokens } from '../analysis/token-ids.ts';
 import { describeModel } from '../engine/description.ts';
 import type { ModelDescription } from '../engine/description.ts';
 import { Gpu } from '../engine/gpu/gpu.ts';
@@ -92,13 +92,15 @@ interface Opened {
 /** Opens the model, reads the tokens and brings the weights near; closes and frees all, also on failure. */
 async function withModel<Result>(
   request: RunRequest,
-  { signal, gpu: { device, adapter }, stage, onNotice }: RunContext,
+  context: RunContext,
   use: (opened: Opened) => Promise<Result>,
 ): Promise<Result> {
+  const { signal, gpu: page, stage, onNotice } = context;
+  const { device, adapter } = page;
   const source = await findModel(request.model, { signal, onNotice });
   const description = await describeModel(source.files, { onNotice });
   try {
-    const { text, ...tokens } = await readTokens(request, source.files, description.config, signal);
+    const { text, ...tokens } = await readTokens(request, source.files, description.config, context);
     signal.throwIfAborted();
     await source.download(stage('download'));
     const suggested = defaultMemoryLimit(adapter, description.sizes.all, machineMemory());

@@ -1,15 +1,16 @@
 import { defaultText } from '../analysis/bundled.ts';
 import type { TextReport } from '../analysis/report.ts';
 import { textWindow } from '../analysis/text.ts';
-import { parseTokenIds } from '../analysis/window.ts';
-import type { GivenTokens } from '../analysis/window.ts';
+import { readTokenIds } from '../analysis/token-ids.ts';
+import type { GivenTokens } from '../analysis/token-ids.ts';
 import type { ModelConfig } from '../engine/config.ts';
 import { FileError } from '../engine/errors.ts';
-import { parseJson } from '../engine/files.ts';
 import type { ModelFiles } from '../engine/files.ts';
 import { loadTokenizer } from '../engine/tokenizer.ts';
 import type { RunRequest, TextChoice } from './messages.ts';
 import { pageAddress } from './page-address.ts';
+import { pageSentence } from './page-words.ts';
+import type { RunContext } from './run.ts';
 
 /**
  * The ids to run, and what a report says of the text; null where ids were given.
@@ -19,18 +20,22 @@ export async function readTokens(
   request: RunRequest,
   files: ModelFiles,
   config: ModelConfig,
-  signal: AbortSignal,
+  { signal, stage, onNotice: tell }: Pick<RunContext, 'signal' | 'stage' | 'onNotice'>,
 ): Promise<GivenTokens & { readonly text: TextReport | null }> {
   const { text: choice, tokens, start } = request;
+  const onNotice = (message: string) => {
+    tell(pageSentence(message));
+  };
   if (choice.kind === 'ids') {
-    const where = 'the token ids';
-    const json = parseJson(choice.json, where, 'give an array such as [464, 11, 262]');
-    return { ...parseTokenIds(json, config, where), text: null };
+    const given = readTokenIds(choice.json, config, 'the token ids', onNotice);
+    stage('tokens')(given.real.length, given.real.length);
+    return { ...given, text: null };
   }
   const text = await readText(choice, signal);
   signal.throwIfAborted();
   const tokenizer = await loadTokenizer(files);
-  return textWindow(tokenizer, text, config.context, { tokens, start });
+  const onProgress = stage('tokens');
+  return textWindow(tokenizer, text, config.context, { tokens, start, signal, onProgress, onNotice });
 }
 
 async function readText(

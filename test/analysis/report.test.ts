@@ -38,7 +38,7 @@ describe('buildReport', () => {
       'revision',
     ]);
     expect(Object.keys(report.adapter)).toEqual(['vendor', 'architecture', 'description', 'software']);
-    expect(Object.keys(report.text!)).toEqual(['source', 'sha256', 'tokens', 'start', 'length']);
+    expect(Object.keys(report.text!)).toEqual(['source', 'sha256', 'tokens', 'start', 'length', 'preview']);
     expect(Object.keys(report.sequences)).toEqual(['real', 'shuffled']);
     expect(Object.keys(report.sequences.real)).toEqual(['ids', 'unique_tokens', 'max_log_softmax', 'layers']);
     expect(Object.keys(report.sequences.real.max_log_softmax!)).toEqual(['values', 'mean', 'histogram']);
