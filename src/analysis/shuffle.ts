@@ -21,7 +21,7 @@ export class Pcg32 {
   constructor(seed: number) {
     if (!Number.isSafeInteger(seed) || seed < 0)
       throw new InputError(
-        `--seed ${seed} is no seed; give a whole number from 0 to ${Number.MAX_SAFE_INTEGER}`,
+        `--seed ${seed} is not a seed; give a whole number from 0 to ${Number.MAX_SAFE_INTEGER}`,
       );
     this.#step();
     this.#state = (this.#state + BigInt(seed)) & word;
@@ -55,7 +55,7 @@ export class Pcg32 {
  * down (Durstenfeld 1964), driven by PCG32.
  * @param ids [T], left as they are
  * @returns [T], a permutation of ids
- * @throws InputError if the seed is no whole number from 0 to 2⁵³ − 1
+ * @throws InputError if the seed is not a whole number from 0 to 2⁵³ − 1
  */
 export function shuffleTokens(ids: ArrayLike<number>, seed: number): Int32Array<ArrayBuffer> {
   const random = new Pcg32(seed);

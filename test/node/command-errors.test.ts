@@ -38,7 +38,7 @@ const cases: readonly Case[] = [
   ['profile --tokens 257', 2, /--tokens 257.*context of 256/],
   ['profile --start 999999999', 2, /too short/],
   [
-    'profile --text short.txt',
+    'profile --tokens 256 --text short.txt',
     2,
     /short\.txt is too short.*--tokens/,
     { 'short.txt': 'Alice was beginning' },

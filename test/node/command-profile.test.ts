@@ -156,6 +156,7 @@ describe('laminar profile', () => {
       tokens: report.text!.tokens,
       start: Math.floor(report.text!.tokens / 2),
       length: 9,
+      preview: { first: expect.stringMatching(/^.{9,80}$/s), last: report.text!.preview.first },
     });
     const { real, shuffled } = report.sequences;
     const [golden] = (await readExpected('alice-gpt2')).sequences;
@@ -195,8 +196,14 @@ describe('laminar profile', () => {
     expect(stdout).toMatch(/^alice-gpt2, 256 tokens, on .+; at most:\n\n +weights {2}5\.\d+ MB +stay\n/);
     expect(stdout).toMatch(/^GPU buffers .+ at least /m);
     expect(code).toBe(0);
-    const bounded = await laminar(['profile', '--plan', '--json', '--gpu-memory', '1MB'], { cwd });
-    expect(JSON.parse(bounded.stdout)).toMatchObject({ tokens: 256, gpu_memory_limit: 1e6, fits: false });
     expect(await readdir(cwd)).toEqual([]);
+    await writeFile(join(cwd, 'short.txt'), 'The White Rabbit was late.');
+    const options = ['--json', '--gpu-memory', '1MB', '--text', 'short.txt'];
+    const bounded = await laminar(['profile', '--plan', ...options], { cwd });
+    const plan = JSON.parse(bounded.stdout) as { tokens: number };
+    expect(plan).toMatchObject({ gpu_memory_limit: 1e6, fits: false });
+    expect(bounded.stderr).toContain(
+      `laminar: short.txt has ${plan.tokens} tokens, fewer than the model's context of 256; all of it is taken\n`,
+    );
   });
 });

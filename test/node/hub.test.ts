@@ -110,6 +110,31 @@ describe('the cache', () => {
     ]);
   });
 
+  test("gives GPT-2's own tokenizer files where there is no tokenizer.json, and only there", async () => {
+    const old = {
+      'vocab.json': textFile({ a: 0 }),
+      'merges.txt': textFile({}),
+      'added_tokens.json': textFile({}),
+    };
+    const files = { ...singleFileModel(largeFile(100, 5)), ...old };
+    addModel(hub.server, 'new', files);
+    expect((await readdir((await hub.resolve('new')).folder)).sort()).toEqual(FETCHED);
+    const older = Object.fromEntries(Object.entries(files).filter(([name]) => name !== 'tokenizer.json'));
+    addModel(hub.server, 'old', older);
+    const { folder } = await hub.resolve('old');
+    expect((await readdir(folder)).sort()).toEqual([
+      'added_tokens.json',
+      'config.json',
+      'merges.txt',
+      'model.safetensors',
+      'tokenizer_config.json',
+      'vocab.json',
+    ]);
+    hub.server.seen.length = 0;
+    await hub.resolve('old'); // all is there: no listing
+    expect(hub.server.seen.map(({ path }) => path)).toEqual(['/api/models/old/revision/main']);
+  });
+
   test('is asked first: one question for a branch, none for a commit or offline', async () => {
     addModel(hub.server, 'gpt2');
     const first = await hub.resolve('gpt2');

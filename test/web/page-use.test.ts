@@ -131,17 +131,23 @@ test('a worker that does not stop is ended, and the explainer asks the next one'
 describe('other texts', () => {
   test('pasted, dropped as a file, and by URL', async () => {
     const { page } = visit;
-    await fill('Length', '5');
-    await fill('Start', '0');
+    const sentence = 'The White Rabbit was late.';
+    await fill('Length', '');
+    await fill('Start', '');
     await chooseText('pasted');
-    await fill('Text', 'The White Rabbit had a large watch, and he was late.');
+    await fill('Text', sentence);
     expect(await visit.run()).toBeUndefined();
     const pasted = JSON.parse(String(await visit.download('report.json'))) as Report;
-    expect(pasted.text!.source).toBe('the pasted text');
+    const { tokens } = pasted.text!;
+    expect(pasted.text).toMatchObject({ source: 'the pasted text', start: 0, length: tokens });
+    expect(pasted.text!.preview).toEqual({ first: sentence, last: sentence });
+    expect(await page.locator('body').textContent()).toContain(
+      `The pasted text has ${tokens} tokens, fewer than`,
+    );
 
     const dropped = await page.evaluateHandle(() => {
       const transfer = new DataTransfer();
-      transfer.items.add(new File(['The White Rabbit had a large watch, and he was late.'], 'rabbit.txt'));
+      transfer.items.add(new File(['The White Rabbit was late.'], 'rabbit.txt'));
       return transfer;
     });
     await page.dispatchEvent('#form', 'drop', { dataTransfer: dropped });
@@ -150,6 +156,8 @@ describe('other texts', () => {
     expect(fromFile.text).toEqual({ ...pasted.text, source: 'rabbit.txt' });
     expect(fromFile.sequences.real.ids).toEqual(pasted.sequences.real.ids);
 
+    await fill('Length', '5');
+    await fill('Start', '0');
     await chooseText('url');
     const address = `${server.address}weights/text/alice.txt`;
     await fill('Address (https)', address);

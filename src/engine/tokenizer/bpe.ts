@@ -28,6 +28,8 @@ export class Bpe implements WordModel {
   readonly #suffix: string;
   readonly #kept = new Map<string, number | readonly number[]>();
   readonly #keptParts = new Map<string, number | readonly number[]>();
+  /** UTF-16 units of the longest token. */
+  readonly #longest: number;
   #crossed: Set<string> | undefined;
   readonly #uncrossed = new Map<string, boolean>();
 
@@ -41,7 +43,12 @@ export class Bpe implements WordModel {
     private readonly readsBytes: boolean,
   ) {
     this.vocabulary = readVocabulary(model['vocab']);
-    for (const [token, id] of this.vocabulary) this.#tokens[id] = token;
+    let longest = 0;
+    for (const [token, id] of this.vocabulary) {
+      this.#tokens[id] = token;
+      longest = Math.max(longest, token.length);
+    }
+    this.#longest = longest;
     const unknown = model['unk_token'];
     if (typeof unknown === 'string') {
       this.#unknown = this.vocabulary.get(unknown);
@@ -54,7 +61,7 @@ export class Bpe implements WordModel {
     this.#prefix = stringOr(model['continuing_subword_prefix']);
     this.#suffix = stringOr(model['end_of_word_suffix']);
     this.#table = new MergeTable(readMerges(model['merges'], this.vocabulary, this.#prefix.length));
-    this.#merger = new WordMerger(this.#table, SHORT);
+    this.#merger = new WordMerger(this.#table, 4 * SHORT); // a character may begin as four bytes
   }
 
   encode(word: string, ids: TokenIds): Iterable<void> | undefined {
@@ -63,18 +70,32 @@ export class Bpe implements WordModel {
       append(kept, ids);
       return undefined;
     }
-    const mapped = this.readsBytes ? toByteCharacters(word) : word;
-    const whole = this.#ignoresMerges ? this.vocabulary.get(mapped) : undefined;
-    if (whole === undefined && mapped.length > SHORT) return this.#encodeLong(mapped, ids);
-    const found = whole ?? this.#merger.runAtOnce(this.#symbols(mapped));
+    const isShort = word.length <= SHORT;
+    const mapped =
+      isShort || (this.#ignoresMerges && word.length <= this.#longest) ? this.#map(word) : undefined;
+    const whole = this.#ignoresMerges && mapped !== undefined ? this.vocabulary.get(mapped) : undefined;
+    if (whole === undefined && (mapped === undefined || mapped.length > SHORT))
+      return this.#encodeLong(word, ids);
+    const found = whole ?? this.#mergeShort(mapped!);
     keep(this.#kept, word, found);
     append(found, ids);
     return undefined;
   }
 
-  /** The symbols that merging begins with: a token for each character, or what stands for it. */
-  #symbols(word: string): number[] {
+  #map(word: string): string {
+    return this.readsBytes ? toByteCharacters(word) : word;
+  }
+
+  #mergeShort(word: string): number[] {
     const symbols: number[] = [];
+    const steps = this.#symbols(word, symbols);
+    while (!steps.next().done);
+    return this.#merger.runAtOnce(symbols);
+  }
+
+  /** Adds the symbols that merging begins with: a token for each character, or what stands for it. */
+  *#symbols(word: string, symbols: number[]): Generator<void, void> {
+    let paused = 0;
     let pending: number | undefined; // an unknown character waits for those that are fused with it
     const settle = () => {
       if (pending !== undefined) symbols.push(pending);
@@ -82,6 +103,10 @@ export class Bpe implements WordModel {
     };
     let offset = 0;
     for (const character of word) {
+      if (offset - paused >= LOOKED_AT_ONCE) {
+        paused = offset;
+        yield;
+      }
       const prefix = offset === 0 ? '' : this.#prefix;
       offset += character.length;
       const name = prefix + character + (offset === word.length ? this.#suffix : '');
@@ -98,7 +123,6 @@ export class Bpe implements WordModel {
       }
     }
     settle();
-    return symbols;
   }
 
   #byteTokens(character: string): number[] | undefined {
@@ -113,23 +137,25 @@ export class Bpe implements WordModel {
    * side by side, so the parts between such places merge as they would within the whole.
    */
   *#encodeLong(word: string, ids: TokenIds): Iterable<void> {
-    let start = 0;
-    let place = 0;
-    let paused = 0;
+    let part = '';
     let left = '';
-    for (const right of word) {
-      if (place > start && this.#neverMerge(left, right)) {
-        yield* this.#encodePart(word.slice(start, place), ids);
-        start = place;
+    for (const stretch of stretches(word)) {
+      const mapped = this.#map(stretch);
+      let start = 0;
+      let place = 0;
+      for (const right of mapped) {
+        if (left !== '' && this.#neverMerge(left, right)) {
+          yield* this.#encodePart(part + mapped.slice(start, place), ids);
+          part = '';
+          start = place;
+        }
+        left = right;
+        place += right.length;
       }
-      left = right;
-      place += right.length;
-      if (place - paused >= LOOKED_AT_ONCE) {
-        paused = place;
-        yield;
-      }
+      part += mapped.slice(start);
+      yield;
     }
-    yield* this.#encodePart(word.slice(start), ids);
+    yield* this.#encodePart(part, ids);
   }
 
   *#encodePart(part: string, ids: TokenIds): Iterable<void> {
@@ -137,12 +163,12 @@ export class Bpe implements WordModel {
     if (kept !== undefined) {
       append(kept, ids);
     } else if (part.length <= SHORT) {
-      const found = this.#merger.runAtOnce(this.#symbols(part));
+      const found = this.#mergeShort(part);
       keep(this.#keptParts, part, found);
       append(found, ids);
     } else {
-      const symbols = this.#symbols(part);
-      yield;
+      const symbols: number[] = [];
+      yield* this.#symbols(part, symbols);
       if (symbols.length === 0) return;
       const merger = new WordMerger(this.#table, symbols.length);
       yield* merger.run(symbols, (id) => {
@@ -176,6 +202,16 @@ export class Bpe implements WordModel {
       }
     }
     return pairs;
+  }
+}
+
+/** A long word in stretches that are mapped and looked at in one go; no pair of surrogates is parted. */
+function* stretches(word: string): Iterable<string> {
+  for (let start = 0; start < word.length;) {
+    let stop = Math.min(start + LOOKED_AT_ONCE, word.length);
+    if (stop < word.length && /[\uDC00-\uDFFF]/.test(word[stop]!)) stop += 1;
+    yield word.slice(start, stop);
+    start = stop;
   }
 }
 

@@ -25,8 +25,8 @@ export function chooseTokenizerFiles(has: (name: string) => boolean): string[] {
 }
 
 /** Whether a folder holds a tokenizer, judged by names. */
-export async function holdsTokenizer(has: (name: string) => Promise<boolean>): Promise<boolean> {
-  return (await has(WHOLE)) || ((await has(VOCABULARY)) && (await has(MERGES)));
+export function holdsTokenizer(has: (name: string) => boolean): boolean {
+  return has(WHOLE) || (has(VOCABULARY) && has(MERGES));
 }
 
 /** SentencePiece's and tiktoken's files, by the names that published models give them. */

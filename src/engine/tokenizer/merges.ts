@@ -1,5 +1,7 @@
 /** Merges after which a long word lets others have a turn. */
 const MERGES_AT_ONCE = 4096;
+/** Pairs that are looked up in the table before others have a turn. */
+const PAIRS_AT_ONCE = 2 ** 16;
 /** A place within a word and a rank make one number that sorts by rank, then by place. */
 const PLACES = 2 ** 31;
 
@@ -67,6 +69,10 @@ export class WordMerger {
    */
   *run(symbols: ArrayLike<number>, onId: (id: number) => void): Generator<void, void> {
     this.#begin(symbols);
+    for (let place = 0; place < symbols.length; place += PAIRS_AT_ONCE) {
+      this.#considerAll(place, Math.min(place + PAIRS_AT_ONCE, symbols.length));
+      yield;
+    }
     while (!this.#merge(MERGES_AT_ONCE)) yield;
     for (let place = 0; place !== -1; place = this.#after[place]!) onId(this.#ids[place]!);
   }
@@ -76,6 +82,7 @@ export class WordMerger {
     const ids: number[] = [];
     if (symbols.length === 0) return ids;
     this.#begin(symbols);
+    this.#considerAll(0, symbols.length);
     this.#merge(Infinity);
     for (let place = 0; place !== -1; place = this.#after[place]!) ids.push(this.#ids[place]!);
     return ids;
@@ -89,7 +96,10 @@ export class WordMerger {
       this.#before[place] = place - 1;
       this.#after[place] = place + 1 < this.#length ? place + 1 : -1;
     }
-    for (let place = 0; place + 1 < this.#length; place += 1) this.#consider(place);
+  }
+
+  #considerAll(start: number, stop: number): void {
+    for (let place = start; place < stop && place + 1 < this.#length; place += 1) this.#consider(place);
   }
 
   /** @returns whether nothing is left to merge */

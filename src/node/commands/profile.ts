@@ -70,7 +70,7 @@ export function addTokenOptions(command: Command): Command {
     )
     .option(
       '--ids <file>',
-      'token ids instead of a text: a JSON array, or {"real": [...], "shuffled": [...]}',
+      'token ids instead of a text: an array, an encoding {"input_ids": [...]}, or {"real": [...], "shuffled": [...]}',
       nonEmpty('--ids'),
     )
     .option('--tokens <n>', "how many (default: the model's context)", wholeNumber('--tokens', 1))

@@ -1,19 +1,12 @@
 import { createHash } from 'node:crypto';
+import { chooseTokenizerFiles, tokenizerFiles } from '../../engine/tokenizer/files.ts';
 import type { HubClient } from './client.ts';
 import { fileAddress } from './download.ts';
 import { HubRefusal, unlikeTheHub } from './errors.ts';
 import type { Subject } from './errors.ts';
 import { isCommit } from './repository.ts';
 import type { RemoteFile } from './repository.ts';
-import {
-  CONFIG,
-  INDEX,
-  OLDER_TOKENIZER,
-  SINGLE,
-  TOKENIZER,
-  TOKENIZER_CONFIG,
-  readShardNames,
-} from './selection.ts';
+import { CONFIG, INDEX, SINGLE, readShardNames } from './selection.ts';
 
 const PATIENCE = 3;
 /** The index and the largest tokenizers stay below this; only for them can a length be found out by reading. */
@@ -58,8 +51,10 @@ export async function listPlainMirror(
     const where = `${INDEX} of ${subject.repository} at ${subject.revision}`;
     for (const shard of readShardNames(text, where)) await look(shard);
   }
-  if (!(await look(TOKENIZER))) for (const name of OLDER_TOKENIZER) await look(name);
-  await look(TOKENIZER_CONFIG);
+  // The first is tokenizer.json, which makes the older form needless.
+  for (const name of tokenizerFiles) {
+    if (chooseTokenizerFiles((other) => other === name || files.has(other)).includes(name)) await look(name);
+  }
   const words = [...files.values()].map(({ path, etag }) => `${path} ${etag}\n`).join('');
   commit ??= STAND_IN + createHash('sha1').update(words).digest('hex').slice(STAND_IN.length);
   return { commit, files };

@@ -2,7 +2,7 @@ import { isJsonObject } from '../../engine/files.ts';
 import type { HubClient } from './client.ts';
 import { HubError, unlikeTheHub } from './errors.ts';
 import type { Subject } from './errors.ts';
-import { CONFIG, INDEX, SINGLE, filesBeside, liesInside } from './selection.ts';
+import { CONFIG, INDEX, SINGLE, besideWeights, liesInside } from './selection.ts';
 
 /** A file of a repository at a commit, and the hash that its bytes must have. */
 export interface RemoteFile {
@@ -106,7 +106,10 @@ export async function selectFiles(
   }
   const weights = files.get(SINGLE) ?? files.get(INDEX); // of both, transformers takes the single file, too
   if (weights === undefined) throw await withoutSafetensors(client, subject, [...files.keys()]);
-  return { weights, beside: filesBeside(files) };
+  return {
+    weights,
+    beside: besideWeights((name) => files.has(name)).flatMap((name) => files.get(name) ?? []),
+  };
 }
 
 /** The error for a model that has weights only in other formats: the hub's own converter may have offered some. */

@@ -1,18 +1,14 @@
 import { FormatError } from '../../engine/errors.ts';
+import { chooseTokenizerFiles, holdsTokenizer, tokenizerFiles } from '../../engine/tokenizer/files.ts';
 
 export const CONFIG = 'config.json';
-export const TOKENIZER = 'tokenizer.json';
 export const TOKENIZER_CONFIG = 'tokenizer_config.json';
 export const INDEX = 'model.safetensors.index.json';
 export const SINGLE = 'model.safetensors';
 
-/** What stands for tokenizer.json in older repositories. */
-export const OLDER_TOKENIZER: readonly string[] = ['vocab.json', 'merges.txt', 'added_tokens.json'];
-
-/** The small files that are fetched where the repository has them: an older tokenizer only if there is no other. */
-export function filesBeside<File>(files: ReadonlyMap<string, File>): File[] {
-  const tokenizer = files.has(TOKENIZER) ? [TOKENIZER] : OLDER_TOKENIZER;
-  return [CONFIG, ...tokenizer, TOKENIZER_CONFIG].flatMap((name) => files.get(name) ?? []);
+/** What is fetched beside the weights, of what the repository has. */
+export function besideWeights(has: (name: string) => boolean): string[] {
+  return [CONFIG, ...chooseTokenizerFiles(has)].filter(has);
 }
 
 /**
@@ -93,10 +89,11 @@ export async function inspectSnapshot(
   }
   const lacking: string[] = [];
   for (const name of [...needed, ...shards]) if (!(await isSound(name))) lacking.push(name);
-  const tokenizers = [await isSound(TOKENIZER), await isSound(TOKENIZER_CONFIG)];
-  for (const name of OLDER_TOKENIZER) await isSound(name);
+  const sound = new Set<string>();
+  for (const name of tokenizerFiles) if (await isSound(name)) sound.add(name);
+  const hasTokenizer = holdsTokenizer((name) => sound.has(name)) && sound.has(TOKENIZER_CONFIG);
   const first = damaged[0] === undefined ? lacking[0] : damaged[0];
   const lack =
     first === undefined ? undefined : `${damaged.includes(first) ? 'has a damaged' : 'lacks'} ${first}`;
-  return { lack, damaged: [...new Set(damaged)], whole: lack === undefined && tokenizers.every(Boolean) };
+  return { lack, damaged: [...new Set(damaged)], whole: lack === undefined && hasTokenizer };
 }

@@ -163,6 +163,10 @@ describe('bytes that stand for unknown characters', () => {
     const small = await tokenizerOf(llama);
     expect(small.encode('a é')).toEqual([5, 4, 1, 2]);
     expect(small.encode('a 一二a')).toEqual([5, 4, 0, 3]);
+    expect(small.encode('é'.repeat(250))).toEqual([
+      4,
+      ...Array.from({ length: 500 }, (_, place) => 1 + (place % 2)),
+    ]);
     expect(small.decode([5, 4, 1, 2])).toBe('a é');
     expect(small.decode([5, 1])).toBe('a\uFFFD');
     expect(small.tokenText(5)).toBe(' a');
