@@ -16,7 +16,7 @@ export { describeModel, ModelDescription } from './engine/description.ts';
 export type { Activation } from './engine/activations.ts';
 export type { ModelConfig } from './engine/config.ts';
 export { loadTokenizer } from './engine/tokenizer.ts';
-export type { Tokenizer } from './engine/tokenizer.ts';
+export type { EncodeOptions, Tokenizer } from './engine/tokenizer.ts';
 export { Model } from './engine/model.ts';
 export type { HiddenState, LoadOptions, RunOptions, RunResult } from './engine/model.ts';
 export type { LogitsTile } from './engine/log-softmax.ts';
