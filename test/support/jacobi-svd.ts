@@ -18,7 +18,11 @@ export function centredSingularValues(matrix: Float32Array, rows: number, column
 }
 
 /** x minus its column's mean, in float64, the mean summed twice so that it is good to the last bit. */
-export function centredColumns(matrix: Float32Array, rows: number, columns: number): Float64Array {
+export function centredColumns(
+  matrix: Float32Array | Float64Array,
+  rows: number,
+  columns: number,
+): Float64Array {
   const centred = Float64Array.from(matrix);
   for (let column = 0; column < columns; column++) {
     for (let pass = 0; pass < 2; pass++) {
