@@ -9,7 +9,7 @@ export function formatTable(
   groups: readonly (readonly [title: string, columns: number])[] = [],
 ): string {
   const widths = header.map((title, column) =>
-    Math.max(title.length, ...rows.map((row) => row[column]?.length ?? 0)),
+    rows.reduce((width, row) => Math.max(width, row[column]?.length ?? 0), title.length),
   );
   const line = (cells: readonly string[]) =>
     `${cells.map((cell, column) => cell.padStart(widths[column]!)).join('  ')}\n`;

@@ -1,13 +1,13 @@
-import { decodeFloats } from '../engine/decode.ts';
-import { FormatError, InputError } from '../engine/errors.ts';
-import type { ByteSource } from '../engine/files.ts';
-import { readHeader } from '../engine/safetensors.ts';
-import type { TensorPlace } from '../engine/safetensors.ts';
-import { openFile } from './files.ts';
-import { beginsAsNpy, readNpy } from './npy.ts';
+import { FormatError, InputError } from '../../engine/errors.ts';
+import { openFile } from '../files.ts';
+import { findArrays } from './arrays.ts';
+import type { FoundArray } from './arrays.ts';
+import type { Numbers } from './elements.ts';
+import { naturalOrder } from './natural-order.ts';
+import { SliceReader } from './slices.ts';
 
 /** A matrix [rows, columns] in a file, or a stack of them, read a slice at a time. */
-export interface MatrixSource extends AsyncDisposable {
+export interface MatrixSource {
   /** The file, and the tensor in it, for messages. */
   readonly name: string;
   /** The tensor's name; null in a .npy file, whose array has none. */
@@ -15,93 +15,133 @@ export interface MatrixSource extends AsyncDisposable {
   readonly slices: number;
   readonly rows: number;
   readonly columns: number;
-  /** Whether it is a stack, even one of a single slice. */
   readonly isStack: boolean;
-  /** Row-major, [rows · columns]. */
-  read(slice: number): Promise<Float32Array<ArrayBuffer>>;
+  /** Row-major, [rows · columns], the caller's to overwrite. Slices are read fastest in order. */
+  read(slice: number): Promise<Numbers>;
 }
 
+/** What is to be measured of a file. */
+export interface MatrixFile extends AsyncDisposable {
+  readonly name: string;
+  /** In natural order of their names: layer.2 before layer.10. */
+  readonly sources: readonly MatrixSource[];
+  /** Whether the sources are layers of a dict, not one tensor. */
+  readonly isDict: boolean;
+  /** What was left out, and why; a line each. */
+  readonly notices: readonly string[];
+}
+
+type MeasurableArray = Extract<FoundArray, { stored: unknown }>;
+type Misfit = Exclude<FoundArray, MeasurableArray>;
+
+/** Names that a message lists; files may hold thousands. */
+const LISTED = 12;
+
 /**
- * Opens a .npy file, or a tensor of a safetensors file; F16, BF16 and F64 are read as float32.
- * @param tensorName needed where a safetensors file holds several tensors
- * @throws InputError if the tensor is not named or not there, or is no matrix and no stack of matrices
- * @throws FileError or FormatError if the file cannot be read
+ * Opens a .npy, .npz or safetensors file. Without a name, the one tensor of a file is taken, or all of them where they
+ * are matrices; what cannot be measured is left out with a notice, and so are integers beside floats.
+ *
+ * @param wanted a tensor's name, or a pattern in which `*` stands for any run of characters
+ * @throws InputError if the tensor is not there or cannot be measured, or one has to be chosen
+ * @throws FileError or FormatError if the file cannot be read or holds nothing that can be measured
  */
-export async function openMatrices(path: string, tensorName: string | undefined): Promise<MatrixSource> {
+export async function openMatrices(path: string, wanted: string | undefined): Promise<MatrixFile> {
   const source = await openFile(path);
   try {
-    const isNumpy = /\.npy$/i.test(path) || (await beginsAsNpy(source));
-    return await (isNumpy ? openNpy(source, tensorName) : openSafetensors(source, tensorName));
+    const found = (await findArrays(source)).sort((a, b) => naturalOrder(a.tensor ?? '', b.tensor ?? ''));
+    const { arrays, isDict, misfits } = choose(found, wanted, path);
+    return {
+      name: path,
+      sources: arrays.map(toSource),
+      isDict,
+      notices: misfits.map(({ name, problem }) => `${name} is left out: it ${problem}`),
+      [Symbol.asyncDispose]: () => source.close(),
+    };
   } catch (error) {
     await source.close();
     throw error;
   }
 }
 
-async function openNpy(source: ByteSource, tensorName: string | undefined): Promise<MatrixSource> {
-  if (tensorName !== undefined) {
+function toSource({ tensor, name, stored, isStack }: MeasurableArray): MatrixSource {
+  const { slices, rows, columns } = stored;
+  const reader = new SliceReader(stored);
+  return { name, tensor, slices, rows, columns, isStack, read: (slice) => reader.read(slice) };
+}
+
+interface Choice {
+  readonly arrays: readonly MeasurableArray[];
+  readonly isDict: boolean;
+  readonly misfits: readonly Misfit[];
+}
+
+function choose(found: readonly FoundArray[], wanted: string | undefined, path: string): Choice {
+  return wanted === undefined ? chooseAll(found, path) : chooseWanted(found, wanted, path);
+}
+
+function chooseWanted(found: readonly FoundArray[], wanted: string, path: string): Choice {
+  if (found.some(({ tensor }) => tensor === null)) {
     throw new InputError(
-      `--tensor ${tensorName}: ${source.name} is a .npy file, which holds one array; leave it out`,
+      `--tensor ${wanted}: ${path} is a .npy file, which holds one array without a name; leave the flag out`,
     );
   }
-  const { shape, values } = await readNpy(source);
-  const extents = matrixExtents(shape, source.name);
-  const elements = extents.rows * extents.columns;
-  return {
-    name: source.name,
-    tensor: null,
-    ...extents,
-    read: (slice) => Promise.resolve(values.slice(slice * elements, (slice + 1) * elements)),
-    [Symbol.asyncDispose]: () => source.close(),
-  };
-}
-
-async function openSafetensors(source: ByteSource, tensorName: string | undefined): Promise<MatrixSource> {
-  const { tensors } = await readHeader(source);
-  const place = chooseTensor(tensors, tensorName, source.name);
-  const name = `${source.name}: tensor ${place.name}`;
-  decodeFloats(place.dtype, new Uint8Array(0), name); // refuses what are no floats before anything is read
-  const extents = matrixExtents(place.shape, name);
-  const bytes = place.bytes / extents.slices;
-  return {
-    name,
-    tensor: place.name,
-    ...extents,
-    read: async (slice) =>
-      decodeFloats(place.dtype, await source.read(place.offset + slice * bytes, bytes), name),
-    [Symbol.asyncDispose]: () => source.close(),
-  };
-}
-
-function chooseTensor(
-  tensors: ReadonlyMap<string, TensorPlace>,
-  name: string | undefined,
-  fileName: string,
-): TensorPlace {
-  const names = [...tensors.keys()].sort().join(', ');
-  if (name !== undefined) {
-    const named = tensors.get(name);
-    if (!named) throw new InputError(`--tensor ${name}: ${fileName} has no such tensor; it has ${names}`);
-    return named;
+  const named = found.find(({ tensor }) => tensor === wanted);
+  if (named) {
+    if ('problem' in named) throw new InputError(`--tensor ${wanted}: ${named.name}: ${named.problem}`);
+    return { arrays: [named], isDict: false, misfits: [] };
   }
-  const [only, ...others] = tensors.values();
-  if (!only) throw new FormatError(`${fileName}: holds no tensor`);
-  if (others.length > 0) {
-    throw new InputError(`${fileName}: holds ${tensors.size} tensors; choose with --tensor one of ${names}`);
-  }
-  return only;
+  const matching = wanted.includes('*') ? found.filter(({ tensor }) => matches(tensor, wanted)) : [];
+  const { arrays, misfits } = measurable(matching);
+  if (arrays.length > 0) return { arrays, isDict: true, misfits };
+  const [misfit] = misfits;
+  throw new InputError(
+    misfit
+      ? `--tensor ${wanted}: nothing that it names can be measured: ${misfit.name}: ${misfit.problem}`
+      : `--tensor ${wanted}: ${path} has no such tensor; it has ${listed(found)}`,
+  );
 }
 
-function matrixExtents(
-  shape: readonly number[],
-  name: string,
-): Pick<MatrixSource, 'slices' | 'rows' | 'columns' | 'isStack'> {
-  const isStack = shape.length === 3;
-  const [slices, rows, columns] = isStack ? shape : [1, ...shape];
-  if ((!isStack && shape.length !== 2) || !slices || !rows || !columns) {
-    throw new InputError(
-      `${name}: has shape [${shape.join(', ')}]; a matrix [T, d] or a stack [L, T, d] with no extent of 0 is needed`,
+function chooseAll(found: readonly FoundArray[], path: string): Choice {
+  const { arrays, misfits } = measurable(found);
+  const [only, ...others] = arrays;
+  if (!only) {
+    const [misfit] = misfits;
+    if (misfits.length === 1) throw new FormatError(`${misfit!.name}: ${misfit!.problem}`);
+    throw new FormatError(
+      `${path}: holds no matrix [T, d] and no stack of matrices [L, T, d]; it has ${listed(found)}`,
     );
   }
-  return { slices, rows, columns, isStack };
+  if (others.length === 0) return { arrays, isDict: false, misfits };
+  if (arrays.some(({ isStack }) => isStack)) {
+    throw new InputError(
+      `${path}: holds ${found.length} tensors, not all of them matrices; choose with --tensor one of ${listed(arrays)}`,
+    );
+  }
+  return { arrays, isDict: true, misfits };
+}
+
+/** Integers beside floats are token ids and masks: nobody means their spectrum. */
+function measurable(found: readonly FoundArray[]): { arrays: MeasurableArray[]; misfits: Misfit[] } {
+  const fitting = found.filter((array): array is MeasurableArray => 'stored' in array);
+  const hasFloats = fitting.some(({ stored }) => stored.elements.isFloat);
+  const misfits = found.flatMap((array): Misfit[] => {
+    if ('problem' in array) return [array];
+    const { tensor, name, stored } = array;
+    if (!hasFloats || stored.elements.isFloat) return [];
+    return [
+      { tensor, name, problem: `holds integers (${stored.elements.name}); --tensor ${tensor} measures it` },
+    ];
+  });
+  return { arrays: fitting.filter(({ stored }) => !hasFloats || stored.elements.isFloat), misfits };
+}
+
+function matches(tensor: string | null, pattern: string): boolean {
+  const parts = pattern.split('*').map((part) => part.replaceAll(/[.*+?^${}()|[\]\\]/g, '\\$&'));
+  return new RegExp(`^${parts.join('.*')}$`, 's').test(tensor ?? '');
+}
+
+function listed(arrays: readonly FoundArray[]): string {
+  const names = arrays.slice(0, LISTED).map(({ tensor }) => tensor);
+  const rest = arrays.length - names.length;
+  return `${names.join(', ')}${rest > 0 ? ` and ${rest} more` : ''}`;
 }

@@ -1,0 +1,136 @@
+import { FormatError } from '../../engine/errors.ts';
+import type { ByteSource } from '../../engine/files.ts';
+import { readHeader } from '../../engine/safetensors.ts';
+import { measurableDtypes, safetensorsElements } from './elements.ts';
+import {
+  beginsAsSafetensors,
+  beginsAsZip,
+  foreignKind,
+  foreignZip,
+  isTorchPath,
+  SNIFFED_BYTES,
+  torchKind,
+} from './file-kind.ts';
+import type { ForeignKind } from './file-kind.ts';
+import { beginsAsNpy, readNpyHeader } from './npy.ts';
+import type { StoredMatrices } from './slices.ts';
+import { readZip } from './zip.ts';
+
+/** An array of a file: matrices, or what speaks against measuring it. */
+export type FoundArray = {
+  /** The tensor's name; null in a .npy file, whose array has none. */
+  readonly tensor: string | null;
+  /** The file, and the tensor in it, for messages. */
+  readonly name: string;
+} & (
+  | {
+      readonly stored: StoredMatrices;
+      /** Whether it is a stack [L, T, d], L being more than one or the only leading extent that is not. */
+      readonly isStack: boolean;
+    }
+  | { readonly problem: string }
+);
+
+const NEEDED = 'a .npy file, .npz file or safetensors file';
+
+/**
+ * Finds the arrays of a .npy, .npz or safetensors file, whatever its name, without reading their elements.
+ * @throws FormatError if the file is damaged, or another kind of file; it says how to save what Laminar reads
+ */
+export async function findArrays(source: ByteSource): Promise<FoundArray[]> {
+  const start = await source.read(0, Math.min(SNIFFED_BYTES, source.size));
+  if (beginsAsNpy(start)) return [await findNpy(source, null)];
+  if (beginsAsZip(start)) return await findNpz(source);
+  const isSafetensors = beginsAsSafetensors(start);
+  const kind = isSafetensors ? undefined : foreignKind(start);
+  if (kind) throw foreign(source.name, kind);
+  if (isSafetensors || /\.safetensors$/i.test(source.name)) return await findSafetensors(source);
+  if (isTorchPath(source.name)) throw foreign(source.name, torchKind);
+  throw new FormatError(
+    `${source.name}: is not ${NEEDED}; save the array with numpy.save('states.npy', array)`,
+  );
+}
+
+function foreign(name: string, { what, advice }: ForeignKind): FormatError {
+  return new FormatError(`${name}: is ${what}, not ${NEEDED}; ${advice}`);
+}
+
+async function findNpy(source: ByteSource, tensor: string | null): Promise<FoundArray> {
+  const { name } = source;
+  const { shape, elements, fortranOrder, offset } = await readNpyHeader(source);
+  if ('problem' in elements) return { tensor, name, problem: elements.problem };
+  return asMatrices(tensor, shape, { name, source, offset, elements, fortranOrder });
+}
+
+async function findNpz(source: ByteSource): Promise<FoundArray[]> {
+  const entries = await readZip(source).catch((error: unknown) => {
+    throw isTorchPath(source.name) && error instanceof FormatError ? foreign(source.name, torchKind) : error;
+  });
+  const paths = entries.map(({ path }) => path);
+  if (!paths.some((path) => path.endsWith('.npy')))
+    throw foreign(source.name, foreignZip(paths, source.name));
+  const found: FoundArray[] = [];
+  for (const { path, isReadable, open } of entries) {
+    if (path.endsWith('/')) continue;
+    const tensor = path.replace(/\.npy$/, '');
+    const name = `${source.name}: tensor ${tensor}`;
+    if (!path.endsWith('.npy')) {
+      found.push({ tensor, name, problem: 'is not a .npy file' });
+    } else if (!isReadable) {
+      found.push({
+        tensor,
+        name,
+        problem:
+          'is encrypted or compressed in a way that cannot be read; save it with numpy.savez or numpy.savez_compressed',
+      });
+    } else {
+      const entry = open(name);
+      found.push(await findNpy(entry, tensor));
+      await entry.close();
+    }
+  }
+  return found;
+}
+
+async function findSafetensors(source: ByteSource): Promise<FoundArray[]> {
+  const { tensors } = await readHeader(source);
+  if (tensors.size === 0) throw new FormatError(`${source.name}: holds no tensor; save some`);
+  return [...tensors.values()].map(({ name: tensor, dtype, shape, offset }): FoundArray => {
+    const name = `${source.name}: tensor ${tensor}`;
+    const elements = safetensorsElements(dtype);
+    if (!elements) {
+      return {
+        tensor,
+        name,
+        problem: `has dtype ${dtype}; of ${measurableDtypes} it could be measured: save it with tensor.float()`,
+      };
+    }
+    return asMatrices(tensor, shape, { name, source, offset, elements, fortranOrder: false });
+  });
+}
+
+/** Leading extents of 1 are left out: [1, T, d] is a matrix, [L, 1, T, d] and [1, L, T, d] are stacks. */
+function asMatrices(
+  tensor: string | null,
+  shape: readonly number[],
+  stored: Pick<StoredMatrices, 'name' | 'source' | 'offset' | 'elements' | 'fortranOrder'>,
+): FoundArray {
+  const { name } = stored;
+  const leading = shape.slice(0, -2).filter((extent) => extent !== 1);
+  const [rows, columns] = shape.slice(-2);
+  if (rows === undefined || columns === undefined || leading.length > 1 || shape.includes(0)) {
+    const emptiness = shape.includes(0) ? ', which is empty' : '';
+    return {
+      tensor,
+      name,
+      problem: `has shape [${shape.join(', ')}]${emptiness}; a matrix [T, d] or a stack of matrices [L, T, d] is needed`,
+    };
+  }
+  const [slices] = leading;
+  return {
+    tensor,
+    name,
+    stored: { ...stored, slices: slices ?? 1, rows, columns },
+    isStack: slices !== undefined,
+  };
+}
