@@ -23,6 +23,8 @@ export type { LogitsTile } from './engine/log-softmax.ts';
 export { computeSpectra } from './analysis/spectrum.ts';
 export type { Spectrum, SpectrumOptions } from './analysis/spectrum.ts';
 export type { MatrixView } from './analysis/spectrum/matrix-view.ts';
+export { measureMatrices } from './analysis/measure-matrices.ts';
+export type { MeasuredMatrix, MeasureOptions, UnreadMatrix } from './analysis/measure-matrices.ts';
 export { layerDimensions } from './analysis/dimensions.ts';
 export type { LayerDimensions } from './analysis/dimensions.ts';
 export { freedmanDiaconis } from './analysis/histogram.ts';

@@ -5,10 +5,13 @@ import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { describe, expect, it, onTestFinished } from 'vitest';
+import { npyFile } from './arrays/make-files.ts';
 import { commandPath, complaints, laminar } from './run-command.ts';
 import { temporaryFolder } from './temporary-folder.ts';
 
 const golden = fileURLToPath(new URL('../golden/gpt2-prefix-f32', import.meta.url));
+
+const nan = Float32Array.of(1, 2, 3, 4, 5, NaN);
 
 /** A case's command line, its exit code, what the one line says, and the files to make before. */
 type Case = [args: string, code: 1 | 2, line: RegExp, files?: Readonly<Record<string, string | Uint8Array>>];
@@ -88,6 +91,9 @@ const cases: readonly Case[] = [
   ['profile broken', 1, /broken\/config\.json.*not valid JSON/, { 'broken/config.json': '{' }],
   ['spectrum missing.npy', 1, /missing\.npy.*no such file/],
   ['spectrum text.npy', 1, /text\.npy.*not a \.npy file/, { 'text.npy': 'not an array, though long enough' }],
+  ['spectrum states.csv', 1, /states\.csv.*is text.*numpy\.loadtxt/, { 'states.csv': '1.5,2\n3,4\n' }],
+  ['spectrum nan.npy', 1, /nan\.npy: holds NaN at row 1, column 2/, { 'nan.npy': npyFile(nan) }],
+  ['spectrum nan.npy --tensor states', 2, /--tensor states.*without a name/, { 'nan.npy': npyFile(nan) }],
   [
     'spectrum text.safetensors',
     1,

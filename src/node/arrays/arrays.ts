@@ -51,6 +51,11 @@ export async function findArrays(source: ByteSource): Promise<FoundArray[]> {
   );
 }
 
+/** What messages call a tensor: names may hold line breaks and what else a terminal would obey. */
+function nameOf(source: ByteSource, tensor: string): string {
+  return `${source.name}: tensor ${tensor.replaceAll(/\p{Cc}/gu, '\ufffd')}`;
+}
+
 function foreign(name: string, { what, advice }: ForeignKind): FormatError {
   return new FormatError(`${name}: is ${what}, not ${NEEDED}; ${advice}`);
 }
@@ -73,7 +78,7 @@ async function findNpz(source: ByteSource): Promise<FoundArray[]> {
   for (const { path, isReadable, open } of entries) {
     if (path.endsWith('/')) continue;
     const tensor = path.replace(/\.npy$/, '');
-    const name = `${source.name}: tensor ${tensor}`;
+    const name = nameOf(source, tensor);
     if (!path.endsWith('.npy')) {
       found.push({ tensor, name, problem: 'is not a .npy file' });
     } else if (!isReadable) {
@@ -96,7 +101,7 @@ async function findSafetensors(source: ByteSource): Promise<FoundArray[]> {
   const { tensors } = await readHeader(source);
   if (tensors.size === 0) throw new FormatError(`${source.name}: holds no tensor; save some`);
   return [...tensors.values()].map(({ name: tensor, dtype, shape, offset }): FoundArray => {
-    const name = `${source.name}: tensor ${tensor}`;
+    const name = nameOf(source, tensor);
     const elements = safetensorsElements(dtype);
     if (!elements) {
       return {

@@ -128,9 +128,8 @@ function measurable(found: readonly FoundArray[]): { arrays: MeasurableArray[]; 
     if ('problem' in array) return [array];
     const { tensor, name, stored } = array;
     if (!hasFloats || stored.elements.isFloat) return [];
-    return [
-      { tensor, name, problem: `holds integers (${stored.elements.name}); --tensor ${tensor} measures it` },
-    ];
+    const problem = `holds ${stored.elements.name}, not floats as the others do; --tensor ${tensor} measures it`;
+    return [{ tensor, name, problem }];
   });
   return { arrays: fitting.filter(({ stored }) => !hasFloats || stored.elements.isFloat), misfits };
 }

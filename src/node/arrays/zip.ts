@@ -65,7 +65,7 @@ class SourceReader extends RandomAccessReader {
     position: number,
     callback: (error: Error | null) => void,
   ): void {
-    this.source.read(position, length).then(
+    this.#read(position, length).then(
       (bytes) => {
         buffer.set(bytes, offset);
         callback(null);
@@ -77,15 +77,18 @@ class SourceReader extends RandomAccessReader {
   }
 
   override _readStreamForRange(start: number, end: number): Readable {
-    const { source } = this;
-    return Readable.from(
-      (async function* () {
-        for (let at = start; at < end; at += CHUNK_BYTES) {
-          yield Buffer.from(await source.read(at, Math.min(CHUNK_BYTES, end - at)));
-        }
-      })(),
-      { objectMode: false },
-    );
+    return Readable.from(this.#chunks(start, end), { objectMode: false });
+  }
+
+  async *#chunks(start: number, end: number): AsyncGenerator<Buffer> {
+    for (let at = start; at < end; at += CHUNK_BYTES) {
+      yield Buffer.from(await this.#read(at, Math.min(CHUNK_BYTES, end - at)));
+    }
+  }
+
+  async #read(position: number, length: number): Promise<Uint8Array<ArrayBuffer>> {
+    if (position + length > this.source.size) throw new RangeError('it refers to bytes beyond its end');
+    return await this.source.read(position, length);
   }
 }
 

@@ -3,6 +3,7 @@ import { measureMatrices } from '../../analysis/measure-matrices.ts';
 import type { MeasuredMatrix, UnreadMatrix } from '../../analysis/measure-matrices.ts';
 import { profileDefaults } from '../../analysis/report.ts';
 import { readThreshold } from '../../analysis/threshold.ts';
+import { FileError, InputError } from '../../engine/errors.ts';
 import { openMatrices } from '../arrays/matrix-source.ts';
 import type { MatrixFile } from '../arrays/matrix-source.ts';
 import { nonEmpty } from '../options.ts';
@@ -67,9 +68,14 @@ async function measureFile(
     }),
   );
   const onProgress = context.terminal.stage('spectrum');
-  const measured = await measureMatrices(gpu, matrices, { threshold, signal: context.signal, onProgress });
-  context.terminal.endStages();
-  return measured;
+  try {
+    return await measureMatrices(gpu, matrices, { threshold, signal: context.signal, onProgress });
+  } catch (error) {
+    // The flags are checked by now: a matrix that cannot be measured is the file's matter, and exit code 1.
+    throw error instanceof InputError ? new FileError(error.message, { cause: error }) : error;
+  } finally {
+    context.terminal.endStages();
+  }
 }
 
 /** Prints pieces as they come: the whole may be longer than a string can be. */

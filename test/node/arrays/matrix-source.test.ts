@@ -1,7 +1,8 @@
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { FormatError, InputError } from '../../../src/engine/errors.ts';
+import { FormatError, InputError, LaminarError } from '../../../src/engine/errors.ts';
 import { encodeHeader } from '../../../src/engine/safetensors.ts';
 import { openMatrices } from '../../../src/node/arrays/matrix-source.ts';
 import { temporaryFolder } from '../temporary-folder.ts';
@@ -125,7 +126,9 @@ describe('openMatrices', () => {
     expect(sources.map(([tensor]) => tensor)).toEqual(['layer.0', 'layer.1']);
     expect(notices).toEqual([
       expect.stringMatching(/^FILE: tensor ids is left out: it has shape \[3\]/),
-      expect.stringMatching(/^FILE: tensor mask is left out: it holds integers \(I64\); --tensor mask/),
+      expect.stringMatching(
+        /^FILE: tensor mask is left out: it holds I64, not floats as the others do; --tensor mask/,
+      ),
       expect.stringMatching(/^FILE: tensor none is left out: it has shape \[0, 2\], which is empty/),
       expect.stringMatching(/^FILE: tensor part is left out: it has dtype F8_E4M3/),
     ]);
@@ -214,6 +217,34 @@ describe('a .npz file', () => {
     expect(error).toBeInstanceOf(FormatError);
     expect(error!.message).toMatch(/c\.npz: tensor layer\.10: the zip archive is damaged/);
   });
+});
+
+it('a .npz file with any byte changed is read or refused by name', async () => {
+  const data = npyFile(Float32Array.of(1, 2, 3, 4, 5, 6));
+  const good = zipFile([
+    { path: 'a.npy', data, deflated: true, zip64: true },
+    { path: 'b.npy', data },
+  ]);
+  const path = await inFile('a.npz', good);
+  await fc.assert(
+    fc.asyncProperty(
+      fc.nat({ max: good.length - 1 }),
+      fc.integer({ min: 1, max: 255 }),
+      async (at, change) => {
+        const changed = Buffer.from(good);
+        changed[at]! ^= change;
+        await writeFile(path, changed);
+        try {
+          await using file = await openMatrices(path, undefined);
+          for (const { read } of file.sources) await read(0);
+        } catch (error) {
+          expect(error).toBeInstanceOf(LaminarError);
+          expect((error as Error).message.startsWith(`${path}: `)).toBe(true);
+        }
+      },
+    ),
+    { numRuns: 300 },
+  );
 });
 
 describe('another kind of file', () => {

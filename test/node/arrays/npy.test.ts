@@ -83,6 +83,18 @@ describe('readNpyHeader', () => {
     expect(elements).toMatchObject({ problem: expect.stringMatching(message) as string });
   });
 
+  it('refuses any other header by name, or reads it', async () => {
+    const piece = fc.constantFrom(...`{}()[],:'"0123-L "\\`, 'True', "'shape'", "'descr'", "'<f4'", 'None');
+    await fc.assert(
+      fc.asyncProperty(fc.array(piece, { maxLength: 40 }), async (pieces) => {
+        const error = await read(npyFile(six, { header: pieces.join('') })).catch(
+          (reason: unknown) => reason,
+        );
+        if (error instanceof Error) expect(error).toBeInstanceOf(FormatError);
+      }),
+    );
+  });
+
   it('refuses what is not a .npy file', async () => {
     await expect(read(new Uint8Array(0))).rejects.toThrow(/is not a \.npy file/);
   });
