@@ -123,13 +123,19 @@ export function nearestName(name: string, names: Iterable<string>): string | und
   return nearest;
 }
 
+/** Another number means another layer, which a misspelt name does not. */
+function substitution(a: string, b: string): number {
+  if (a === b) return 0;
+  return /\d/.test(a + b) ? 2 : 1;
+}
+
 /** Levenshtein's distance, or `limit` where it is no less. */
 function editDistance(a: string, b: string, limit: number): number {
   let row = Array.from({ length: b.length + 1 }, (_, index) => index);
   for (let i = 1; i <= a.length; i++) {
     const next = [i];
     for (let j = 1; j <= b.length; j++) {
-      const replaced = row[j - 1]! + (a[i - 1] === b[j - 1] ? 0 : 1);
+      const replaced = row[j - 1]! + substitution(a[i - 1]!, b[j - 1]!);
       next.push(Math.min(replaced, row[j]! + 1, next[j - 1]! + 1));
     }
     if (Math.min(...next) >= limit) return limit;

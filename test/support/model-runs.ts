@@ -33,16 +33,26 @@ export async function recordRun(
   return { ...result, hiddenStates, residualFinal };
 }
 
+export interface LoadedRun extends RecordedRun {
+  readonly isResident: boolean;
+  /** What was told on the way. */
+  readonly notices: readonly string[];
+}
+
 /** Loads a model and runs a batch. */
 export async function loadAndRecord(
   gpu: Gpu,
   files: ModelFiles,
   sequences: readonly Int32Array[],
-): Promise<RecordedRun & { readonly isResident: boolean }> {
-  const description = await describeModel(files);
+  options: Omit<RunOptions, 'onState' | 'onNotice'> = {},
+): Promise<LoadedRun> {
+  const notices: string[] = [];
+  const onNotice = (notice: string) => void notices.push(notice);
+  const description = await describeModel(files, { onNotice });
   try {
     using model = await Model.load(gpu, description);
-    return { ...(await recordRun(model, sequences)), isResident: model.isResident };
+    const run = await recordRun(model, sequences, { ...options, onNotice });
+    return { ...run, isResident: model.isResident, notices };
   } finally {
     await description.close();
   }
