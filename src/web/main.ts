@@ -87,6 +87,7 @@ async function work(
     say('notice', 'One run at a time: stop this one, or wait for its end.');
     return;
   }
+  const notices: string[] = [];
   stopper = new AbortController();
   setBusy(true);
   say('error', '');
@@ -100,7 +101,8 @@ async function work(
         progress.update(...amount);
       },
       onNotice: (sentence) => {
-        say('notice', sentence);
+        notices.push(sentence);
+        say('notice', notices.join(' '));
       },
     });
     status.textContent = 'Done.';

@@ -52,7 +52,7 @@ async function answer(
     gpu: await openGpu(),
     stage: progressSender(number),
     onNotice: (message) => {
-      send({ kind: 'notice', number, message });
+      send({ kind: 'notice', number, message: pageSentence(message) });
     },
   };
   return question.kind === 'profile'

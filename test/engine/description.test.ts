@@ -244,6 +244,14 @@ describe('heads', () => {
   });
 });
 
+function addLora(model: RebuiltModel): void {
+  renameAll(model, (name) => `base_model.model.${name.replace('dense.weight', 'dense.lora_A.weight')}`);
+}
+
+function addAdapterConfig(model: RebuiltModel): void {
+  model.files['adapter_config.json'] = '{}';
+}
+
 describe('dtypes', () => {
   test.each([GPT2, NEOX] as const)('%s: F64 is rounded on the way', async (name) => {
     const files = await rebuiltFiles(goldenFiles(name), (model) => {
@@ -285,12 +293,8 @@ describe('dtypes', () => {
   });
 
   test.each([
-    [
-      'names of LoRA',
-      (model: RebuiltModel): void =>
-        renameAll(model, (name) => `base_model.model.${name.replace('dense.weight', 'dense.lora_A.weight')}`),
-    ],
-    ['its configuration', (model: RebuiltModel) => void (model.files['adapter_config.json'] = '{}')],
+    ['names of LoRA', addLora],
+    ['its configuration', addAdapterConfig],
   ] as const)('an adapter is called so, by %s', async (_, change) => {
     expect((await failure(NEOX, change)).message).toMatch(
       /adapter.*merge the adapter into its base model first/,
