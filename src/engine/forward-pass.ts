@@ -68,6 +68,7 @@ export class ForwardPass implements Steps<Tensor>, Disposable {
           output: rowsOf(output, first, rows),
         },
         uniforms: { rows, width: this.width, epsilon },
+        constants: { threads: this.gpu.tuning.normThreads },
         workgroups: [rows],
       });
     }

@@ -54,6 +54,7 @@ export const layerNorm = defineKernel({
   source: layerNormSource,
   bindings: { input: 'read', weight: 'read', bias: 'read', output: 'read_write' },
   uniforms: { rows: 'u32', width: 'u32', epsilon: 'f32' },
+  constants: ['threads'],
 });
 
 export const embed = defineKernel({
@@ -116,6 +117,7 @@ export const foldLogSoftmax = defineKernel({
   source: foldLogSoftmaxSource,
   bindings: { logits: 'read', maximum: 'read_write', sum: 'read_write', argmax: 'read_write' },
   uniforms: { rows: 'u32', columns: 'u32', firstToken: 'u32' },
+  constants: ['threads'],
 });
 
 export const findNonfinite = defineKernel({

@@ -116,6 +116,7 @@ export class MaxLogSoftmax implements Disposable {
           argmax: rowsOf(argmax, first, rows),
         },
         uniforms: { rows, columns: logits.shape[1]!, firstToken },
+        constants: { threads: this.gpu.tuning.foldThreads },
         workgroups: [rows],
       });
     }

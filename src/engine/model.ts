@@ -2,10 +2,10 @@ import type { ModelConfig } from './config.ts';
 import type { ModelDescription } from './description.ts';
 import { gatherRows, recordEmbedding } from './embedding.ts';
 import { InputError, NumericalError } from './errors.ts';
+import { recordFindNonfinite } from './find-nonfinite.ts';
 import { ForwardPass } from './forward-pass.ts';
 import type { Gpu } from './gpu/gpu.ts';
 import type { Tensor } from './gpu/tensor.ts';
-import { findNonfinite } from './kernels.ts';
 import type { LogitsTile } from './log-softmax.ts';
 import { MaxLogSoftmax } from './log-softmax.ts';
 import { bindableRows, rowsOf } from './matrix-product.ts';
@@ -235,11 +235,8 @@ class StateWatch implements Disposable {
   watch(pass: ForwardPass, tensor: Tensor): void {
     const slot = this.#states++;
     for (const [first, rows] of bindableRows(this.gpu, tensor)) {
-      pass.recorder.dispatch(findNonfinite, {
-        bindings: { values: rowsOf(tensor, first, rows), found: this.#found },
-        uniforms: { elements: rows * tensor.shape[1]!, slot, workgroups: 64 },
-        workgroups: [64],
-      });
+      const found = { buffer: this.#found, slot };
+      recordFindNonfinite(pass.recorder, rowsOf(tensor, first, rows), rows * tensor.shape[1]!, 'F32', found);
     }
   }
 

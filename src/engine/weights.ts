@@ -1,10 +1,10 @@
 import type { TensorEntry } from './checkpoint.ts';
 import { decodeFloats, floatDtypes } from './decode.ts';
 import { CheckpointError, NumericalError } from './errors.ts';
+import { recordFindNonfinite } from './find-nonfinite.ts';
 import type { Gpu } from './gpu/gpu.ts';
 import { bytesPerElement, elementCount } from './gpu/tensor.ts';
 import type { Dtype, TensorPart, Tensor } from './gpu/tensor.ts';
-import { findNonfinite, weightFormat } from './kernels.ts';
 import { quantisedMessage } from './weight-names.ts';
 
 /** A weight of a model: where it lies in a checkpoint, and how it is kept on the GPU. */
@@ -21,7 +21,6 @@ export interface Weight {
 const CHUNK_BYTES = 8 * 2 ** 20;
 /** Bytes handed over before waiting for the GPU, which keeps copies of them until it has them. */
 const BYTES_IN_FLIGHT = 64 * 2 ** 20;
-const NONFINITE_WORKGROUPS = 256;
 /** What quantised weights are stored as. */
 const INTEGER_DTYPES = /^([UI]\d+|F[468]_|F4$)/;
 
@@ -115,16 +114,8 @@ export class WeightReader {
       const recorder = this.gpu.recorder();
       tensors.forEach((tensor, slot) => {
         for (const part of tensor.parts) {
-          recorder.dispatch(findNonfinite, {
-            bindings: { values: part.buffer, found },
-            uniforms: {
-              elements: (tensor.size / (tensor.shape[0] ?? 1)) * part.rows,
-              slot,
-              workgroups: NONFINITE_WORKGROUPS,
-            },
-            constants: { weightFormat: weightFormat(tensor.dtype) },
-            workgroups: [NONFINITE_WORKGROUPS],
-          });
+          const elements = (tensor.size / (tensor.shape[0] ?? 1)) * part.rows;
+          recordFindNonfinite(recorder, part.buffer, elements, tensor.dtype, { buffer: found, slot });
         }
       });
       recorder.submit();

@@ -20,23 +20,34 @@ override weightFormat: u32 = 0u;
 
 const THREADS = 128u;
 
-fn isNonfinite(word: u32) -> bool {
+// The exponent bits of an element: of each in a word that holds two.
+fn exponentBits() -> u32 {
   if (weightFormat == 0u) {
-    return (word & 0x7f800000u) == 0x7f800000u;
+    return 0x7f800000u;
   }
-  let exponent = select(0x7f80u, 0x7c00u, weightFormat == 1u);
-  return (word & exponent) == exponent || ((word >> 16u) & exponent) == exponent;
+  return select(0x7f807f80u, 0x7c007c00u, weightFormat == 1u);
+}
+
+// The largest exponent in a word, as its bits stand in the lowest element.
+fn largestExponent(word: u32, bits: u32) -> u32 {
+  let exponents = word & bits;
+  if (weightFormat == 0u) {
+    return exponents;
+  }
+  return max(exponents & 0xffffu, exponents >> 16u);
 }
 
 @compute @workgroup_size(THREADS)
 fn main(@builtin(global_invocation_id) global: vec3<u32>) {
   // The last word of an odd number of 16-bit elements is padded with zeros, which are finite.
   let words = select((shape.elements + 1u) / 2u, shape.elements, weightFormat == 0u);
-  var isBad = false;
-  for (var i = global.x; i < words; i += shape.workgroups * THREADS) {
-    isBad = isBad || isNonfinite(values[i]);
+  let stride = shape.workgroups * THREADS;
+  let bits = exponentBits();
+  var largest = 0u;
+  for (var i = global.x; i < words; i += stride) {
+    largest = max(largest, largestExponent(values[i], bits));
   }
-  if (isBad) {
+  if (largest == largestExponent(bits, bits)) {
     atomicStore(&found[shape.slot], 1u);
   }
 }

@@ -18,29 +18,31 @@ struct Shape {
 @group(0) @binding(3) var<storage, read_write> sum: array<f32>;
 @group(0) @binding(4) var<storage, read_write> argmax: array<u32>;
 
-const THREADS = 128u;
+// A power of two.
+override threads: u32 = 128u;
+const RUN = 64u;
 const LOWEST = -3.4028234663852886e38;
 
-var<workgroup> largest: array<f32, THREADS>;
-var<workgroup> tokenOf: array<u32, THREADS>;
-var<workgroup> partial: array<f32, THREADS>;
+var<workgroup> largest: array<f32, threads>;
+var<workgroup> tokenOf: array<u32, threads>;
+var<workgroup> partial: array<f32, threads>;
 
-@compute @workgroup_size(THREADS)
+@compute @workgroup_size(threads)
 fn main(@builtin(workgroup_id) workgroup: vec3<u32>, @builtin(local_invocation_index) thread: u32) {
   let row = workgroup.x;
-  let first = row * shape.columns;
+  let columns = shape.columns;
+  let first = row * columns;
 
   var best = LOWEST;
   var bestToken = 0u;
-  for (var i = thread; i < shape.columns; i += THREADS) {
-    if (logits[first + i] > best) {
-      best = logits[first + i];
-      bestToken = i;
-    }
+  for (var i = thread; i < columns; i += threads) {
+    let logit = logits[first + i];
+    bestToken = select(bestToken, i, logit > best);
+    best = max(best, logit);
   }
   largest[thread] = best;
   tokenOf[thread] = bestToken;
-  for (var stride = THREADS / 2u; stride > 0u; stride /= 2u) {
+  for (var stride = threads / 2u; stride > 0u; stride /= 2u) {
     workgroupBarrier();
     if (thread < stride) {
       let other = largest[thread + stride];
@@ -56,12 +58,18 @@ fn main(@builtin(workgroup_id) workgroup: vec3<u32>, @builtin(local_invocation_i
   let isFirst = shape.firstToken == 0u;
   let before = select(maximum[row], LOWEST, isFirst);
   let now = max(before, largest[0]);
+  // Runs first, then their sums, so that few threads add up as well as many.
   var tail = 0.0;
-  for (var i = thread; i < shape.columns; i += THREADS) {
-    tail += exp(logits[first + i] - now);
+  for (var start = thread; start < columns; start += RUN * threads) {
+    let end = min(start + RUN * threads, columns);
+    var run = 0.0;
+    for (var i = start; i < end; i += threads) {
+      run += exp(logits[first + i] - now);
+    }
+    tail += run;
   }
   partial[thread] = tail;
-  for (var stride = THREADS / 2u; stride > 0u; stride /= 2u) {
+  for (var stride = threads / 2u; stride > 0u; stride /= 2u) {
     workgroupBarrier();
     if (thread < stride) {
       partial[thread] += partial[thread + stride];

@@ -4,7 +4,9 @@
 //   input, output  F32 [rows, width]      weight, bias  F32 [width]
 //
 // One workgroup a row. Mean first, then the deviations' sum and sum of squares in a second pass: their corrected form
-// (Chan, Golub, LeVeque 1983, equation 1.7) keeps the small elements of a row beside a massive one.
+// (Chan, Golub, LeVeque 1983, equation 1.7) keeps the small elements of a row beside a massive one. Those two sums are
+// compensated (Kahan 1965), so that they are as good with few threads as with many; a compiler that reassociates takes
+// the compensation away, and leaves plain sums.
 
 struct Shape {
   rows: u32,
@@ -18,47 +20,60 @@ struct Shape {
 @group(0) @binding(3) var<storage, read> bias: array<f32>;
 @group(0) @binding(4) var<storage, read_write> output: array<f32>;
 
-const THREADS = 64u;
+override threads: u32 = 64u;
 
-var<workgroup> partial: array<vec2<f32>, THREADS>;
+var<workgroup> partial: array<vec2<f32>, threads>;
+
+// A sum, and what rounding has taken from it.
+struct Compensated {
+  sum: vec2<f32>,
+  lost: vec2<f32>,
+}
+
+fn add(before: Compensated, value: vec2<f32>) -> Compensated {
+  let corrected = value - before.lost;
+  let sum = before.sum + corrected;
+  return Compensated(sum, (sum - before.sum) - corrected);
+}
 
 // The sums of both components over the workgroup's threads. Every thread adds all the partial sums up itself: that
 // costs fewer barriers than a tree.
 fn sumOverThreads(thread: u32, value: vec2<f32>) -> vec2<f32> {
   partial[thread] = value;
   workgroupBarrier();
-  var total = vec2<f32>();
-  for (var i = 0u; i < THREADS; i++) {
-    total += partial[i];
+  var total = Compensated();
+  for (var i = 0u; i < threads; i++) {
+    total = add(total, partial[i]);
   }
   workgroupBarrier();
-  return total;
+  return total.sum;
 }
 
-@compute @workgroup_size(THREADS)
+@compute @workgroup_size(threads)
 fn main(@builtin(workgroup_id) workgroup: vec3<u32>, @builtin(local_invocation_index) thread: u32) {
-  let row = workgroup.x * shape.width;
-  let width = f32(shape.width);
+  let elements = shape.width;
+  let row = workgroup.x * elements;
+  let width = f32(elements);
 
   var sum = 0.0;
-  for (var i = thread; i < shape.width; i += THREADS) {
+  for (var i = thread; i < elements; i += threads) {
     sum += input[row + i];
   }
   let roughMean = sumOverThreads(thread, vec2(sum, 0.0)).x / width;
 
-  var deviations = vec2<f32>();
-  for (var i = thread; i < shape.width; i += THREADS) {
+  var deviations = Compensated();
+  for (var i = thread; i < elements; i += threads) {
     let deviation = input[row + i] - roughMean;
-    deviations += vec2(deviation, deviation * deviation);
+    deviations = add(deviations, vec2(deviation, deviation * deviation));
   }
-  let sums = sumOverThreads(thread, deviations);
+  let sums = sumOverThreads(thread, deviations.sum);
   let correction = sums.x / width;
   let variance = max(0.0, sums.y / width - correction * correction) + shape.epsilon;
 
   // One Newton step: inverseSqrt alone may be off by 2 units in the last place.
   let rough = inverseSqrt(variance);
   let scale = rough * (1.5 - 0.5 * variance * rough * rough);
-  for (var i = thread; i < shape.width; i += THREADS) {
+  for (var i = thread; i < elements; i += threads) {
     output[row + i] = (input[row + i] - roughMean - correction) * scale * weight[i] + bias[i];
   }
 }
