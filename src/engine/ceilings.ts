@@ -1,4 +1,5 @@
 import type { Gpu } from './gpu/gpu.ts';
+import { unpaced } from './gpu/pace.ts';
 import type { Recorder } from './gpu/recorder.ts';
 import type { Dtype } from './gpu/tensor.ts';
 import { recordLinear } from './matrix-product.ts';
@@ -48,7 +49,7 @@ export async function measureProduct(gpu: Gpu, shape: ProductShape): Promise<num
     for (const { buffer } of parts) gpu.write(buffer, 0, randomValues(buffer.size));
   }
   const seconds = await secondsEach(gpu, (recorder) => {
-    recordLinear(gpu, recorder, input, output, { weight, layout }, false);
+    recordLinear(gpu, unpaced(recorder), input, output, { weight, layout }, false);
   });
   return (2 * rows * inner * columns) / seconds;
 }

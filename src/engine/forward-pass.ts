@@ -8,6 +8,7 @@ import type {
 } from './architectures/steps.ts';
 import { ConfigError, DeviceError } from './errors.ts';
 import type { Gpu } from './gpu/gpu.ts';
+import { Pace } from './gpu/pace.ts';
 import type { Recorder } from './gpu/recorder.ts';
 import { elementCount, Tensor } from './gpu/tensor.ts';
 import type { AttentionVariant } from './gpu/tuning.ts';
@@ -21,6 +22,8 @@ export const ATTENTION_VARIANTS = {
   lanes: { kernel: attentionLanes, queries: 8 },
 } as const satisfies Record<AttentionVariant, unknown>;
 const ROTARY_THREADS = 64;
+/** Operations of a layer norm an element, about. */
+const NORM_WORK = 12;
 
 /**
  * One batch on its way through the blocks: the residual stream, scratch for the steps, and the steps themselves in the
@@ -30,7 +33,7 @@ export class ForwardPass implements Steps<Tensor>, Disposable {
   /** F32 [B·T, width]. */
   readonly residual: Tensor;
   readonly #owned = new Map<string, Tensor>();
-  #recorder: Recorder | undefined;
+  readonly #pace: Pace;
 
   /**
    * @param sequences B
@@ -43,17 +46,22 @@ export class ForwardPass implements Steps<Tensor>, Disposable {
     readonly tokens: number,
     readonly width: number,
   ) {
+    this.#pace = new Pace(gpu, 'forward');
     this.residual = this.#take('residual', width);
   }
 
   get recorder(): Recorder {
-    return (this.#recorder ??= this.gpu.recorder());
+    return this.#pace.recorder;
   }
 
-  /** Sends the steps recorded so far to the GPU. */
+  /** Sends the steps recorded so far to the GPU. Many operations are sent earlier, in pieces of bounded length. */
   submit(): void {
-    this.#recorder?.submit();
-    this.#recorder = undefined;
+    this.#pace.submit();
+  }
+
+  /** Waits until the GPU has little left of what was sent. @throws DeviceError if the GPU rejected any of it */
+  async settle(): Promise<void> {
+    await this.#pace.settle();
   }
 
   /** Normalises each row of input F32 [B·T, width]. */
@@ -71,6 +79,7 @@ export class ForwardPass implements Steps<Tensor>, Disposable {
         constants: { threads: this.gpu.tuning.normThreads },
         workgroups: [rows],
       });
+      this.#pace.count(NORM_WORK * rows * this.width);
     }
     return output;
   }
@@ -78,13 +87,13 @@ export class ForwardPass implements Steps<Tensor>, Disposable {
   /** activation(input · weight + bias): F32 [B·T, out]. */
   linear(input: Tensor, into: Scratch, weights: LinearWeights<Tensor>): Tensor {
     const output = this.#take(into, weights.weight.shape[weights.layout === '[in, out]' ? 1 : 0]!);
-    recordLinear(this.gpu, this.recorder, input, output, weights, false);
+    recordLinear(this.gpu, this.#pace, input, output, weights, false);
     return output;
   }
 
   /** target ← target + input · weight + bias. */
   addLinear(input: Tensor, target: Tensor, weights: LinearWeights<Tensor>): void {
-    recordLinear(this.gpu, this.recorder, input, target, weights, true);
+    recordLinear(this.gpu, this.#pace, input, target, weights, true);
   }
 
   /** Rotates the first `dimensions` of each query and key in place, by its position. */
@@ -99,6 +108,7 @@ export class ForwardPass implements Steps<Tensor>, Disposable {
         uniforms: { stride: queryKeyValue.shape[1]!, heads, headStride, keyOffset, half, firstElement },
         workgroups: [Math.ceil((2 * heads * half) / ROTARY_THREADS), this.tokens],
       });
+      this.#pace.count(6 * 2 * heads * half * this.tokens);
     }
   }
 
@@ -131,6 +141,8 @@ export class ForwardPass implements Steps<Tensor>, Disposable {
         constants: { headWidth },
         workgroups: [Math.ceil(this.tokens / queries), heads],
       });
+      // Half of the products with all keys, and of those with all values.
+      this.#pace.count(2 * this.tokens ** 2 * heads * headWidth);
     }
     return output;
   }

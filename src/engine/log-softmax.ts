@@ -1,10 +1,14 @@
 import { NumericalError } from './errors.ts';
 import type { Gpu } from './gpu/gpu.ts';
+import { Pace } from './gpu/pace.ts';
 import type { Recorder } from './gpu/recorder.ts';
 import type { Tensor } from './gpu/tensor.ts';
 import { foldLogSoftmax, weightFormat } from './kernels.ts';
 import { bindableRows, recordLogits, rowsOf } from './matrix-product.ts';
 import { LOGITS_TILE_BYTES } from './memory.ts';
+
+/** A tile of fewer tokens is not worth its dispatches. */
+const FEWEST_TOKENS = 1024;
 
 /** Some tokens' logits, read back. */
 export interface LogitsTile {
@@ -55,30 +59,33 @@ export class MaxLogSoftmax implements Disposable {
     onLogits?: (tile: LogitsTile) => void | Promise<void>,
   ): Promise<void> {
     const rows = this.input.shape[0]!;
+    const width = this.input.shape[1]!;
     const free = this.gpu.memoryLimit - this.gpu.allocatedBytes;
     const tileBytes = Math.min(LOGITS_TILE_BYTES, this.gpu.bindingLimit, free);
-    const most = Math.max(1, Math.floor(tileBytes / (4 * rows)));
+    const pace = new Pace(this.gpu, 'log-softmax');
     for (const part of head.parts) {
-      for (let start = 0; start < part.rows; start += most) {
-        const tokens = Math.min(most, part.rows - start);
+      for (let start = 0, tokens: number; start < part.rows; start += tokens) {
+        const short = Math.max(FEWEST_TOKENS, pace.budget / (2 * rows * width));
+        tokens = Math.max(1, Math.floor(Math.min(tileBytes / (4 * rows), short, part.rows - start)));
         const first = firstToken + part.firstRow + start;
         using logits = this.gpu.tensor('logits', [rows, tokens]);
-        const recorder = this.gpu.recorder();
         recordLogits(
           this.gpu,
-          recorder,
+          pace,
           this.input,
           { buffer: part.buffer, format: weightFormat(head.dtype) },
           start,
           logits,
         );
-        this.#recordFold(recorder, logits, first);
-        recorder.submit();
+        this.#recordFold(pace.recorder, logits, first);
+        pace.count(0);
+        pace.submit();
         if (onLogits) {
           await onLogits({ firstToken: first, tokens, values: await this.gpu.readFloats(logits) });
-        }
+        } else await pace.settle();
       }
     }
+    await pace.settle();
   }
 
   /**

@@ -5,7 +5,7 @@ import { DeviceError } from './errors.ts';
 import type { Gpu } from './gpu/gpu.ts';
 import { rowRanges } from './gpu/gpu.ts';
 import type { BufferRange } from './gpu/kernel.ts';
-import type { Recorder } from './gpu/recorder.ts';
+import type { Recording } from './gpu/pace.ts';
 import type { Tensor } from './gpu/tensor.ts';
 import type { ProductVariant } from './gpu/tuning.ts';
 import { matrixProduct, matrixProductLanes, weightFormat } from './kernels.ts';
@@ -28,7 +28,7 @@ export type LinearWeights = WeightsOf<Tensor>;
  */
 export function recordLinear(
   gpu: Gpu,
-  recorder: Recorder,
+  recording: Recording,
   input: Tensor,
   output: Tensor,
   { weight, bias, layout, activation }: LinearWeights,
@@ -38,7 +38,7 @@ export function recordLinear(
   weight.parts.forEach((part, index) => {
     const isLast = index === weight.parts.length - 1;
     const isWhole = isTransposed || isLast;
-    recordProduct(gpu, recorder, {
+    recordProduct(gpu, recording, {
       input,
       output,
       weight: { buffer: part.buffer },
@@ -62,14 +62,14 @@ export function recordLinear(
  */
 export function recordLogits(
   gpu: Gpu,
-  recorder: Recorder,
+  recording: Recording,
   input: Tensor,
   part: { readonly buffer: GPUBuffer; readonly format: number },
   firstRow: number,
   output: Tensor,
 ): void {
   const width = input.shape[1]!;
-  recordProduct(gpu, recorder, {
+  recordProduct(gpu, recording, {
     input,
     output,
     weight: { buffer: part.buffer },
@@ -102,9 +102,10 @@ interface Product {
   readonly activation: Activation | undefined;
 }
 
-function recordProduct(gpu: Gpu, recorder: Recorder, product: Product): void {
+function recordProduct(gpu: Gpu, recording: Recording, product: Product): void {
   const { input, output } = product;
-  for (const [first, rows] of bindableRows(gpu, input, output)) {
+  const rowWork = 2 * product.inner * product.columns;
+  for (const [first, rows] of shortRuns(bindableRows(gpu, input, output), recording.budget / rowWork)) {
     const { kernel, ...run } = productRun(gpu.tuning.product, {
       ...product,
       rows,
@@ -113,7 +114,7 @@ function recordProduct(gpu: Gpu, recorder: Recorder, product: Product): void {
       hasBias: product.bias !== undefined,
       activation: product.activation ? activationCode(product.activation) : 0,
     });
-    recorder.dispatch(kernel, {
+    recording.recorder.dispatch(kernel, {
       bindings: {
         input: rowsOf(input, first, rows),
         weight: product.weight,
@@ -123,7 +124,23 @@ function recordProduct(gpu: Gpu, recorder: Recorder, product: Product): void {
       },
       ...run,
     });
+    recording.count(rows * rowWork);
   }
+}
+
+/** Rows that a dispatch is cut at: whole tiles of every variant, and 256 bytes of any row. */
+const CUT_ROWS = 128;
+
+/** Cuts runs of rows into shorter ones of at most so many rows; fewer than a few tiles are not worth a dispatch. */
+function shortRuns(runs: readonly [number, number][], most: number): [number, number][] {
+  const length = Math.max(1, Math.floor(most / CUT_ROWS)) * CUT_ROWS;
+  const cut: [number, number][] = [];
+  for (const [first, rows] of runs) {
+    for (let done = 0; done < rows; done += length) {
+      cut.push([first + done, Math.min(length, rows - done)]);
+    }
+  }
+  return cut;
 }
 
 /** A matrix product in numbers: what matrix-product.wgsl says of each. */

@@ -122,8 +122,9 @@ export class Model implements Disposable {
     const tokens = sequences[0]!.length;
     const steps = config.layers + 2;
     let done = 0;
-    const step = async (): Promise<void> => {
-      await gpu.finish();
+    const step = async (pass: ForwardPass): Promise<void> => {
+      // The weights of a block that passes through must have done their work before the next ones come.
+      await (store.isResident ? pass.settle() : gpu.finish());
       signal?.throwIfAborted();
       options.onProgress?.(++done, steps);
     };
@@ -140,7 +141,7 @@ export class Model implements Disposable {
 
       await this.#embed(pass, sequences);
       await emit('hidden_states', 0, pass.residual);
-      await step();
+      await step(pass);
 
       for (let layer = 0; layer < config.layers; layer++) {
         const weights = await store.block(layer, { signal });
@@ -148,7 +149,7 @@ export class Model implements Disposable {
         store.loadAhead(layer + 1, { signal });
         if (layer < config.layers - 1) await emit('hidden_states', layer + 1, pass.residual);
         else pass.submit();
-        await step();
+        await step(pass);
         await store.release(layer);
       }
 
@@ -158,7 +159,7 @@ export class Model implements Disposable {
       await states.check();
 
       const result = await this.#logits(final, tokens, options);
-      await step();
+      await step(pass);
       return result;
     } finally {
       await store.reset();

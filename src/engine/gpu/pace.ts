@@ -43,12 +43,26 @@ export class WorkBudget {
   }
 }
 
+/** Where steps record their dispatches: the recorder of the moment, and how much one dispatch should hold. */
+export interface Recording {
+  readonly recorder: Recorder;
+  /** Operations that a single dispatch should hold at most. */
+  readonly budget: number;
+  /** Says that about so many operations were just recorded; the recorder may be another one afterwards. */
+  count(work: number): void;
+}
+
+/** Records everything into one recorder, which the caller submits. */
+export function unpaced(recorder: Recorder): Recording {
+  return { recorder, budget: Infinity, count: () => undefined };
+}
+
 /**
  * Cuts a long run of dispatches into submissions that each take about as long as `gpu.tuning.submissionMilliseconds`,
  * and keeps at most two of them in flight, so that an abort is heard soon and no command buffer runs for long. The
  * first is small; the time that each takes decides the size of the next.
  */
-export class Pace {
+export class Pace implements Recording {
   #budget: WorkBudget;
   readonly #inFlight: Promise<void>[] = [];
   #recorder: Recorder | undefined;
