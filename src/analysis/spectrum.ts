@@ -127,7 +127,7 @@ async function spectraOfGroup(
   onStep(1);
 
   await sortVectors(pace, workspace);
-  await factorise(pace, workspace);
+  await factorise(gpu.tuning, pace, workspace);
   onStep(2);
   const [firstSweeps, lastSweeps] = EXPECTED_SWEEPS;
   const first = await orthogonalise(gpu, pace, workspace, names, {
@@ -137,7 +137,7 @@ async function spectraOfGroup(
   });
   await project(gpu.tuning, pace, workspace);
   onStep(3 + firstSweeps);
-  await factorise(pace, workspace);
+  await factorise(gpu.tuning, pace, workspace);
   await pace.add(0, (recorder) => recordFactorNorms(recorder, workspace));
   onStep(4 + firstSweeps);
   const last = await orthogonalise(gpu, pace, workspace, names, {

@@ -50,22 +50,9 @@ struct Turn {
 var<workgroup> gram: array<vec4<f32>, 256>;
 var<workgroup> turns: array<Turn, 124>; // [step, lane]
 
-/// Puts a lane's four sums of one row of a tile where they belong in the Gram matrix.
-fn putRow(tile: u32, i: u32, lane: u32, sum: vec4<f32>) {
-  if (tile == 0u) {
-    gram[8u * i + 4u + lane] = sum;
-    let below = 8u * (16u + 4u * lane) + i / 4u;
-    gram[below][i % 4u] = sum.x;
-    gram[below + 8u][i % 4u] = sum.y;
-    gram[below + 16u][i % 4u] = sum.z;
-    gram[below + 24u][i % 4u] = sum.w;
-  } else {
-    gram[select(8u * i, 8u * i + 132u, tile == 2u) + lane] = sum;
-  }
-}
-
-fn row(i: u32, lane: u32) -> Row {
-  return Row(gram[8u * i + lane], gram[8u * i + 4u + lane]);
+/// What four rows, one a lane, add to a lane's four products of one vector.
+fn products(x: f32, b0: vec4<f32>, b1: vec4<f32>, b2: vec4<f32>, b3: vec4<f32>) -> vec4<f32> {
+  return (quadBroadcast(x, 0u) * b0 + quadBroadcast(x, 1u) * b1) + (quadBroadcast(x, 2u) * b2 + quadBroadcast(x, 3u) * b3);
 }
 
 fn ofLane(lane: u32, x0: vec4<f32>, x1: vec4<f32>, x2: vec4<f32>, x3: vec4<f32>) -> vec4<f32> {
@@ -182,90 +169,32 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
       let x14 = vectors[rows + 14u * length + k][lane];
       let x15 = vectors[rows + 15u * length + k][lane];
       let bx = vec4<f32>(own0.x, own1.x, own2.x, own3.x);
-      sum0 += quadBroadcast(x0, 0u) * bx;
-      sum1 += quadBroadcast(x1, 0u) * bx;
-      sum2 += quadBroadcast(x2, 0u) * bx;
-      sum3 += quadBroadcast(x3, 0u) * bx;
-      sum4 += quadBroadcast(x4, 0u) * bx;
-      sum5 += quadBroadcast(x5, 0u) * bx;
-      sum6 += quadBroadcast(x6, 0u) * bx;
-      sum7 += quadBroadcast(x7, 0u) * bx;
-      sum8 += quadBroadcast(x8, 0u) * bx;
-      sum9 += quadBroadcast(x9, 0u) * bx;
-      sum10 += quadBroadcast(x10, 0u) * bx;
-      sum11 += quadBroadcast(x11, 0u) * bx;
-      sum12 += quadBroadcast(x12, 0u) * bx;
-      sum13 += quadBroadcast(x13, 0u) * bx;
-      sum14 += quadBroadcast(x14, 0u) * bx;
-      sum15 += quadBroadcast(x15, 0u) * bx;
       let by = vec4<f32>(own0.y, own1.y, own2.y, own3.y);
-      sum0 += quadBroadcast(x0, 1u) * by;
-      sum1 += quadBroadcast(x1, 1u) * by;
-      sum2 += quadBroadcast(x2, 1u) * by;
-      sum3 += quadBroadcast(x3, 1u) * by;
-      sum4 += quadBroadcast(x4, 1u) * by;
-      sum5 += quadBroadcast(x5, 1u) * by;
-      sum6 += quadBroadcast(x6, 1u) * by;
-      sum7 += quadBroadcast(x7, 1u) * by;
-      sum8 += quadBroadcast(x8, 1u) * by;
-      sum9 += quadBroadcast(x9, 1u) * by;
-      sum10 += quadBroadcast(x10, 1u) * by;
-      sum11 += quadBroadcast(x11, 1u) * by;
-      sum12 += quadBroadcast(x12, 1u) * by;
-      sum13 += quadBroadcast(x13, 1u) * by;
-      sum14 += quadBroadcast(x14, 1u) * by;
-      sum15 += quadBroadcast(x15, 1u) * by;
       let bz = vec4<f32>(own0.z, own1.z, own2.z, own3.z);
-      sum0 += quadBroadcast(x0, 2u) * bz;
-      sum1 += quadBroadcast(x1, 2u) * bz;
-      sum2 += quadBroadcast(x2, 2u) * bz;
-      sum3 += quadBroadcast(x3, 2u) * bz;
-      sum4 += quadBroadcast(x4, 2u) * bz;
-      sum5 += quadBroadcast(x5, 2u) * bz;
-      sum6 += quadBroadcast(x6, 2u) * bz;
-      sum7 += quadBroadcast(x7, 2u) * bz;
-      sum8 += quadBroadcast(x8, 2u) * bz;
-      sum9 += quadBroadcast(x9, 2u) * bz;
-      sum10 += quadBroadcast(x10, 2u) * bz;
-      sum11 += quadBroadcast(x11, 2u) * bz;
-      sum12 += quadBroadcast(x12, 2u) * bz;
-      sum13 += quadBroadcast(x13, 2u) * bz;
-      sum14 += quadBroadcast(x14, 2u) * bz;
-      sum15 += quadBroadcast(x15, 2u) * bz;
       let bw = vec4<f32>(own0.w, own1.w, own2.w, own3.w);
-      sum0 += quadBroadcast(x0, 3u) * bw;
-      sum1 += quadBroadcast(x1, 3u) * bw;
-      sum2 += quadBroadcast(x2, 3u) * bw;
-      sum3 += quadBroadcast(x3, 3u) * bw;
-      sum4 += quadBroadcast(x4, 3u) * bw;
-      sum5 += quadBroadcast(x5, 3u) * bw;
-      sum6 += quadBroadcast(x6, 3u) * bw;
-      sum7 += quadBroadcast(x7, 3u) * bw;
-      sum8 += quadBroadcast(x8, 3u) * bw;
-      sum9 += quadBroadcast(x9, 3u) * bw;
-      sum10 += quadBroadcast(x10, 3u) * bw;
-      sum11 += quadBroadcast(x11, 3u) * bw;
-      sum12 += quadBroadcast(x12, 3u) * bw;
-      sum13 += quadBroadcast(x13, 3u) * bw;
-      sum14 += quadBroadcast(x14, 3u) * bw;
-      sum15 += quadBroadcast(x15, 3u) * bw;
+      sum0 += products(x0, bx, by, bz, bw);
+      sum1 += products(x1, bx, by, bz, bw);
+      sum2 += products(x2, bx, by, bz, bw);
+      sum3 += products(x3, bx, by, bz, bw);
+      sum4 += products(x4, bx, by, bz, bw);
+      sum5 += products(x5, bx, by, bz, bw);
+      sum6 += products(x6, bx, by, bz, bw);
+      sum7 += products(x7, bx, by, bz, bw);
+      sum8 += products(x8, bx, by, bz, bw);
+      sum9 += products(x9, bx, by, bz, bw);
+      sum10 += products(x10, bx, by, bz, bw);
+      sum11 += products(x11, bx, by, bz, bw);
+      sum12 += products(x12, bx, by, bz, bw);
+      sum13 += products(x13, bx, by, bz, bw);
+      sum14 += products(x14, bx, by, bz, bw);
+      sum15 += products(x15, bx, by, bz, bw);
     }
-    putRow(tile, 0u, lane, sum0);
-    putRow(tile, 1u, lane, sum1);
-    putRow(tile, 2u, lane, sum2);
-    putRow(tile, 3u, lane, sum3);
-    putRow(tile, 4u, lane, sum4);
-    putRow(tile, 5u, lane, sum5);
-    putRow(tile, 6u, lane, sum6);
-    putRow(tile, 7u, lane, sum7);
-    putRow(tile, 8u, lane, sum8);
-    putRow(tile, 9u, lane, sum9);
-    putRow(tile, 10u, lane, sum10);
-    putRow(tile, 11u, lane, sum11);
-    putRow(tile, 12u, lane, sum12);
-    putRow(tile, 13u, lane, sum13);
-    putRow(tile, 14u, lane, sum14);
-    putRow(tile, 15u, lane, sum15);
+    // Every access of memory is dear to compile, so that they stand in loops.
+    let sums = array<vec4<f32>, 16>(sum0, sum1, sum2, sum3, sum4, sum5, sum6, sum7, sum8, sum9, sum10, sum11, sum12, sum13, sum14, sum15);
+    let at = select(select(4u, 0u, tile == 1u), 132u, tile == 2u) + lane;
+    for (var i = 0u; i < 16u; i++) {
+      gram[at + 8u * i] = sums[i];
+    }
   }
   if (isCrosswise) {
     for (var i = 0u; i < 16u; i++) {
@@ -274,38 +203,47 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
     }
   }
   workgroupBarrier();
-  var a0 = row(0u, lane);
-  var b0 = row(16u, lane);
-  var a1 = row(1u, lane);
-  var b1 = row(17u, lane);
-  var a2 = row(2u, lane);
-  var b2 = row(18u, lane);
-  var a3 = row(3u, lane);
-  var b3 = row(19u, lane);
-  var a4 = row(4u, lane);
-  var b4 = row(20u, lane);
-  var a5 = row(5u, lane);
-  var b5 = row(21u, lane);
-  var a6 = row(6u, lane);
-  var b6 = row(22u, lane);
-  var a7 = row(7u, lane);
-  var b7 = row(23u, lane);
-  var a8 = row(8u, lane);
-  var b8 = row(24u, lane);
-  var a9 = row(9u, lane);
-  var b9 = row(25u, lane);
-  var a10 = row(10u, lane);
-  var b10 = row(26u, lane);
-  var a11 = row(11u, lane);
-  var b11 = row(27u, lane);
-  var a12 = row(12u, lane);
-  var b12 = row(28u, lane);
-  var a13 = row(13u, lane);
-  var b13 = row(29u, lane);
-  var a14 = row(14u, lane);
-  var b14 = row(30u, lane);
-  var a15 = row(15u, lane);
-  var b15 = row(31u, lane);
+  var rows: array<Row, 32>;
+  for (var i = 0u; i < 16u; i++) {
+    rows[i] = Row(gram[8u * i + lane], gram[8u * i + 4u + lane]);
+    let above = 32u * lane + 4u + i / 4u;
+    rows[i + 16u] = Row(
+      vec4<f32>(gram[above][i % 4u], gram[above + 8u][i % 4u], gram[above + 16u][i % 4u], gram[above + 24u][i % 4u]),
+      gram[8u * i + 132u + lane],
+    );
+  }
+  var a0 = rows[0];
+  var b0 = rows[16];
+  var a1 = rows[1];
+  var b1 = rows[17];
+  var a2 = rows[2];
+  var b2 = rows[18];
+  var a3 = rows[3];
+  var b3 = rows[19];
+  var a4 = rows[4];
+  var b4 = rows[20];
+  var a5 = rows[5];
+  var b5 = rows[21];
+  var a6 = rows[6];
+  var b6 = rows[22];
+  var a7 = rows[7];
+  var b7 = rows[23];
+  var a8 = rows[8];
+  var b8 = rows[24];
+  var a9 = rows[9];
+  var b9 = rows[25];
+  var a10 = rows[10];
+  var b10 = rows[26];
+  var a11 = rows[11];
+  var b11 = rows[27];
+  var a12 = rows[12];
+  var b12 = rows[28];
+  var a13 = rows[13];
+  var b13 = rows[29];
+  var a14 = rows[14];
+  var b14 = rows[30];
+  var a15 = rows[15];
+  var b15 = rows[31];
 
   let floorSquare = max(floors[matrix] * floors[matrix], 1e-34);
   let squaresA = ofLane(lane, vec4<f32>(a0.a.x, a1.a.y, a2.a.z, a3.a.w), vec4<f32>(a4.a.x, a5.a.y, a6.a.z, a7.a.w), vec4<f32>(a8.a.x, a9.a.y, a10.a.z, a11.a.w), vec4<f32>(a12.a.x, a13.a.y, a14.a.z, a15.a.w));
@@ -441,38 +379,11 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
         b15 = followFull(b15, lane);
     }
   }
-  grams[firstGram + 0u] = a0.a;
-  grams[otherGram + 0u] = b0.b;
-  grams[firstGram + 4u] = a1.a;
-  grams[otherGram + 4u] = b1.b;
-  grams[firstGram + 8u] = a2.a;
-  grams[otherGram + 8u] = b2.b;
-  grams[firstGram + 12u] = a3.a;
-  grams[otherGram + 12u] = b3.b;
-  grams[firstGram + 16u] = a4.a;
-  grams[otherGram + 16u] = b4.b;
-  grams[firstGram + 20u] = a5.a;
-  grams[otherGram + 20u] = b5.b;
-  grams[firstGram + 24u] = a6.a;
-  grams[otherGram + 24u] = b6.b;
-  grams[firstGram + 28u] = a7.a;
-  grams[otherGram + 28u] = b7.b;
-  grams[firstGram + 32u] = a8.a;
-  grams[otherGram + 32u] = b8.b;
-  grams[firstGram + 36u] = a9.a;
-  grams[otherGram + 36u] = b9.b;
-  grams[firstGram + 40u] = a10.a;
-  grams[otherGram + 40u] = b10.b;
-  grams[firstGram + 44u] = a11.a;
-  grams[otherGram + 44u] = b11.b;
-  grams[firstGram + 48u] = a12.a;
-  grams[otherGram + 48u] = b12.b;
-  grams[firstGram + 52u] = a13.a;
-  grams[otherGram + 52u] = b13.b;
-  grams[firstGram + 56u] = a14.a;
-  grams[otherGram + 56u] = b14.b;
-  grams[firstGram + 60u] = a15.a;
-  grams[otherGram + 60u] = b15.b;
+  let kept = array<vec4<f32>, 32>(a0.a, a1.a, a2.a, a3.a, a4.a, a5.a, a6.a, a7.a, a8.a, a9.a, a10.a, a11.a, a12.a, a13.a, a14.a, a15.a, b0.b, b1.b, b2.b, b3.b, b4.b, b5.b, b6.b, b7.b, b8.b, b9.b, b10.b, b11.b, b12.b, b13.b, b14.b, b15.b);
+  for (var i = 0u; i < 16u; i++) {
+    grams[firstGram + 4u * i] = kept[i];
+    grams[otherGram + 4u * i] = kept[i + 16u];
+  }
 
   if (!isWork) {
     return;
@@ -483,38 +394,43 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
     // Beyond the end a lane reads the last group again and does not write.
     let at = firstBase + min(k, length - 1u);
     let other = otherBase + min(k, length - 1u);
-    var a0 = vectors[at + 0u * length];
-    var b0 = vectors[other + 0u * length];
-    var a1 = vectors[at + 1u * length];
-    var b1 = vectors[other + 1u * length];
-    var a2 = vectors[at + 2u * length];
-    var b2 = vectors[other + 2u * length];
-    var a3 = vectors[at + 3u * length];
-    var b3 = vectors[other + 3u * length];
-    var a4 = vectors[at + 4u * length];
-    var b4 = vectors[other + 4u * length];
-    var a5 = vectors[at + 5u * length];
-    var b5 = vectors[other + 5u * length];
-    var a6 = vectors[at + 6u * length];
-    var b6 = vectors[other + 6u * length];
-    var a7 = vectors[at + 7u * length];
-    var b7 = vectors[other + 7u * length];
-    var a8 = vectors[at + 8u * length];
-    var b8 = vectors[other + 8u * length];
-    var a9 = vectors[at + 9u * length];
-    var b9 = vectors[other + 9u * length];
-    var a10 = vectors[at + 10u * length];
-    var b10 = vectors[other + 10u * length];
-    var a11 = vectors[at + 11u * length];
-    var b11 = vectors[other + 11u * length];
-    var a12 = vectors[at + 12u * length];
-    var b12 = vectors[other + 12u * length];
-    var a13 = vectors[at + 13u * length];
-    var b13 = vectors[other + 13u * length];
-    var a14 = vectors[at + 14u * length];
-    var b14 = vectors[other + 14u * length];
-    var a15 = vectors[at + 15u * length];
-    var b15 = vectors[other + 15u * length];
+    var held: array<vec4<f32>, 32>;
+    for (var i = 0u; i < 16u; i++) {
+      held[i] = vectors[at + i * length];
+      held[i + 16u] = vectors[other + i * length];
+    }
+    var a0 = held[0];
+    var b0 = held[16];
+    var a1 = held[1];
+    var b1 = held[17];
+    var a2 = held[2];
+    var b2 = held[18];
+    var a3 = held[3];
+    var b3 = held[19];
+    var a4 = held[4];
+    var b4 = held[20];
+    var a5 = held[5];
+    var b5 = held[21];
+    var a6 = held[6];
+    var b6 = held[22];
+    var a7 = held[7];
+    var b7 = held[23];
+    var a8 = held[8];
+    var b8 = held[24];
+    var a9 = held[9];
+    var b9 = held[25];
+    var a10 = held[10];
+    var b10 = held[26];
+    var a11 = held[11];
+    var b11 = held[27];
+    var a12 = held[12];
+    var b12 = held[28];
+    var a13 = held[13];
+    var b13 = held[29];
+    var a14 = held[14];
+    var b14 = held[30];
+    var a15 = held[15];
+    var b15 = held[31];
     for (var step = 0u; step < steps; step++) {
       let turn = turns[4u * step + lane];
       let first = turnVectors(&a0, b0, quadBroadcast(turn.sine.x, 0u), quadBroadcast(turn.halfTangent.x, 0u));
@@ -556,38 +472,11 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
       }
     }
     if (k < length) {
-      vectors[at + 0u * length] = a0;
-      vectors[other + 0u * length] = b0;
-      vectors[at + 1u * length] = a1;
-      vectors[other + 1u * length] = b1;
-      vectors[at + 2u * length] = a2;
-      vectors[other + 2u * length] = b2;
-      vectors[at + 3u * length] = a3;
-      vectors[other + 3u * length] = b3;
-      vectors[at + 4u * length] = a4;
-      vectors[other + 4u * length] = b4;
-      vectors[at + 5u * length] = a5;
-      vectors[other + 5u * length] = b5;
-      vectors[at + 6u * length] = a6;
-      vectors[other + 6u * length] = b6;
-      vectors[at + 7u * length] = a7;
-      vectors[other + 7u * length] = b7;
-      vectors[at + 8u * length] = a8;
-      vectors[other + 8u * length] = b8;
-      vectors[at + 9u * length] = a9;
-      vectors[other + 9u * length] = b9;
-      vectors[at + 10u * length] = a10;
-      vectors[other + 10u * length] = b10;
-      vectors[at + 11u * length] = a11;
-      vectors[other + 11u * length] = b11;
-      vectors[at + 12u * length] = a12;
-      vectors[other + 12u * length] = b12;
-      vectors[at + 13u * length] = a13;
-      vectors[other + 13u * length] = b13;
-      vectors[at + 14u * length] = a14;
-      vectors[other + 14u * length] = b14;
-      vectors[at + 15u * length] = a15;
-      vectors[other + 15u * length] = b15;
+      let turned = array<vec4<f32>, 32>(a0, a1, a2, a3, a4, a5, a6, a7, a8, a9, a10, a11, a12, a13, a14, a15, b0, b1, b2, b3, b4, b5, b6, b7, b8, b9, b10, b11, b12, b13, b14, b15);
+      for (var i = 0u; i < 16u; i++) {
+        vectors[at + i * length] = turned[i];
+        vectors[other + i * length] = turned[i + 16u];
+      }
     }
   }
 }

@@ -1,6 +1,7 @@
 import type { Gpu } from '../../engine/gpu/gpu.ts';
 import type { Pace } from '../../engine/gpu/pace.ts';
 import type { Recorder } from '../../engine/gpu/recorder.ts';
+import type { Tuning } from '../../engine/gpu/tuning.ts';
 import type { MatrixView } from './matrix-view.ts';
 import {
   centreColumns,
@@ -8,7 +9,9 @@ import {
   gatherVectors,
   orderDescending,
   qrPanel,
+  qrPanelLanes,
   qrUpdate,
+  qrUpdateLanes,
   transposeTriangle,
   vectorNorms,
 } from './kernels.ts';
@@ -101,7 +104,11 @@ export async function sortVectors(pace: Pace, workspace: SpectrumWorkspace): Pro
 }
 
 /** Factors the vectors of `working`, in place: `lower` becomes L = R' of their QR factorisation. */
-export async function factorise(pace: Pace, workspace: SpectrumWorkspace): Promise<void> {
+export async function factorise(
+  { lanes }: Tuning,
+  pace: Pace,
+  workspace: SpectrumWorkspace,
+): Promise<void> {
   const { shape, buffers, matrices } = workspace;
   const { vectors, padded, length4 } = shape;
   const { working, reflectors, triangle, lower } = buffers;
@@ -110,12 +117,12 @@ export async function factorise(pace: Pace, workspace: SpectrumWorkspace): Promi
     const rest = Math.max(0, vectors - first - PANEL);
     const rows = 4 * length4 - first;
     await pace.add(4 * matrices * rows * PANEL * (PANEL + rest), (recorder) => {
-      recorder.dispatch(qrPanel, {
+      recorder.dispatch(lanes === 4 ? qrPanelLanes : qrPanel, {
         bindings: { columns: working, reflectors, triangle },
         uniforms: { columns: vectors, padded, length4, first },
         workgroups: [matrices],
       });
-      recorder.dispatch(qrUpdate, {
+      recorder.dispatch(lanes === 4 ? qrUpdateLanes : qrUpdate, {
         bindings: { columns: working, reflectors, triangle },
         uniforms: { padded, length4, first },
         workgroups: [Math.ceil(rest / PANEL), matrices],

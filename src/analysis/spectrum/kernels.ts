@@ -10,7 +10,9 @@ import jacobiSweepEndSource from '../../shaders/jacobi-sweep-end.wgsl?raw';
 import orderDescendingSource from '../../shaders/order-descending.wgsl?raw';
 import projectVectorsLanesSource from '../../shaders/project-vectors-lanes.wgsl?raw';
 import projectVectorsSource from '../../shaders/project-vectors.wgsl?raw';
+import qrPanelLanesSource from '../../shaders/qr-panel-lanes.wgsl?raw';
 import qrPanelSource from '../../shaders/qr-panel.wgsl?raw';
+import qrUpdateLanesSource from '../../shaders/qr-update-lanes.wgsl?raw';
 import qrUpdateSource from '../../shaders/qr-update.wgsl?raw';
 import rowExtentsSource from '../../shaders/row-extents.wgsl?raw';
 import transposeTriangleSource from '../../shaders/transpose-triangle.wgsl?raw';
@@ -75,9 +77,23 @@ export const qrPanel = defineKernel({
   uniforms: { columns: 'u32', padded: 'u32', length4: 'u32', first: 'u32' },
 });
 
+export const qrPanelLanes = defineKernel({
+  name: 'qr-panel-lanes',
+  source: qrPanelLanesSource,
+  bindings: { columns: 'read_write', reflectors: 'read_write', triangle: 'read_write' },
+  uniforms: { columns: 'u32', padded: 'u32', length4: 'u32', first: 'u32' },
+});
+
 export const qrUpdate = defineKernel({
   name: 'qr-update',
   source: qrUpdateSource,
+  bindings: { columns: 'read_write', reflectors: 'read', triangle: 'read' },
+  uniforms: { padded: 'u32', length4: 'u32', first: 'u32' },
+});
+
+export const qrUpdateLanes = defineKernel({
+  name: 'qr-update-lanes',
+  source: qrUpdateLanesSource,
   bindings: { columns: 'read_write', reflectors: 'read', triangle: 'read' },
   uniforms: { padded: 'u32', length4: 'u32', first: 'u32' },
 });
