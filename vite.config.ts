@@ -5,6 +5,9 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { defineConfig } from 'vite';
 import type { Plugin } from 'vite';
+import { BaseSequencer } from 'vitest/node';
+import type { TestSpecification } from 'vitest/node';
+import { builtFrom } from './built-from.ts';
 import packageJson from './package.json' with { type: 'json' };
 
 const here = (path: string) => fileURLToPath(new URL(path, import.meta.url));
@@ -21,9 +24,21 @@ const executableCommand: Plugin = {
   },
 };
 
+/** A hung test is stopped by these. On a busy machine all else just takes longer. */
+const patience = { testTimeout: 600_000, hookTimeout: 600_000, expect: { poll: { timeout: 600_000 } } };
+
+/** Begins with the projects whose files take longest, so that at the end no core waits for one of them. */
+class LongestFirst extends BaseSequencer {
+  override async sort(files: TestSpecification[]): Promise<TestSpecification[]> {
+    const order = ['browser', 'page', 'command', 'node'];
+    const sorted = await super.sort(files);
+    return sorted.sort((a, b) => order.indexOf(a.project.name) - order.indexOf(b.project.name));
+  }
+}
+
 /** Builds the library (dist/index.js) and the command (dist/node/main.js); packages stay imports. */
 export default defineConfig({
-  plugins: [executableCommand],
+  plugins: [executableCommand, builtFrom],
   build: {
     target: 'node20',
     minify: false,
@@ -48,6 +63,7 @@ export default defineConfig({
   },
   test: {
     maxWorkers: 2,
+    sequence: { sequencer: LongestFirst },
     projects: [
       {
         extends: true,
@@ -56,8 +72,7 @@ export default defineConfig({
           name: 'node',
           include: ['test/**/*.test.ts'],
           exclude: ['test/web/**', commandTests],
-          testTimeout: 120_000,
-          hookTimeout: 120_000,
+          ...patience,
         },
       },
       {
@@ -67,8 +82,7 @@ export default defineConfig({
           name: 'command',
           include: [commandTests],
           globalSetup: 'test/node/build-command.ts',
-          testTimeout: 120_000,
-          hookTimeout: 120_000,
+          ...patience,
         },
       },
       {
@@ -78,8 +92,7 @@ export default defineConfig({
           name: 'page',
           include: ['test/web/**/*.test.ts'],
           globalSetup: 'test/web/build-page.ts',
-          testTimeout: 240_000,
-          hookTimeout: 240_000,
+          ...patience,
         },
       },
       './vitest.browser.config.ts',

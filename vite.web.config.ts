@@ -4,6 +4,7 @@ import { join, relative, sep } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { defineConfig } from 'vite';
 import type { Plugin } from 'vite';
+import { builtFrom } from './built-from.ts';
 import { bundledModels, defaultText } from './src/analysis/bundled.ts';
 
 const here = (path: string) => fileURLToPath(new URL(path, import.meta.url));
@@ -54,7 +55,7 @@ const pageFiles: Plugin = {
 export default defineConfig({
   root: here('src/web'),
   base: './',
-  plugins: [bundledWeights, pageFiles],
+  plugins: [bundledWeights, pageFiles, builtFrom],
   worker: { format: 'es' },
   build: {
     target: ['chrome120', 'firefox140', 'safari18'],

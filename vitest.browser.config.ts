@@ -32,14 +32,17 @@ export default defineConfig({
   test: {
     name: 'browser',
     include: ['test/shaders/**/*.test.ts', 'test/analysis/spectrum*.test.ts', 'test/engine/golden.test.ts'],
-    testTimeout: 120_000,
-    hookTimeout: 120_000,
-    fileParallelism: false,
+    testTimeout: 600_000,
+    hookTimeout: 600_000,
+    // As many as the other projects have, so that this one runs beside them; one page at a time is enough.
+    maxWorkers: 2,
     browser: {
+      fileParallelism: false,
+      connectTimeout: 600_000,
       enabled: true,
       headless: true,
       screenshotFailures: false,
-      provider: playwright({ launchOptions: await unpackChromium() }),
+      provider: playwright({ launchOptions: { ...(await unpackChromium()), timeout: 600_000 } }),
       instances: [{ browser: 'chromium' }],
     },
   },

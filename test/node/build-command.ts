@@ -1,24 +1,14 @@
-import { dirname } from 'node:path';
+import { rm } from 'node:fs/promises';
+import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { build, loadConfigFromFile } from 'vite';
+import { reuseOrBuild } from '../support/reuse-or-build.ts';
 import { commandPath } from './run-command.ts';
 
 const projectFile = (path: string) => fileURLToPath(new URL(`../../${path}`, import.meta.url));
 
-/** vitest's global setup: builds the command as `npm run build` does, once for all the files that run it. */
+/** vitest's global setup: the library and the command as `npm run build` makes them, once for all who run them. */
 export async function setup(): Promise<void> {
-  const loaded = await loadConfigFromFile(
-    { command: 'build', mode: 'production' },
-    projectFile('vite.config.ts'),
-  );
-  if (!loaded) throw new Error('vite.config.ts is not there');
-  await build({
-    ...loaded.config,
-    configFile: false,
-    logLevel: 'warn',
-    build: {
-      ...loaded.config.build,
-      outDir: dirname(dirname(commandPath)),
-    },
-  });
+  const folder = dirname(dirname(commandPath));
+  await reuseOrBuild(projectFile('vite.config.ts'), projectFile('dist'), folder);
+  await rm(join(folder, 'web'), { recursive: true, force: true });
 }

@@ -1,14 +1,12 @@
 import { fileURLToPath } from 'node:url';
-import { build } from 'vite';
+import { reuseOrBuild } from '../support/reuse-or-build.ts';
+
+const projectFile = (path: string) => fileURLToPath(new URL(`../../${path}`, import.meta.url));
 
 /** The tests' own build of the page: dist/ may be in use. */
-export const pageFolder = fileURLToPath(new URL('../../out/test-web', import.meta.url));
+export const pageFolder = projectFile('out/test-web');
 
-/** vitest's global setup: builds the page as `npm run build` does. */
+/** vitest's global setup: the page as `npm run build` makes it. */
 export async function setup(): Promise<void> {
-  await build({
-    configFile: fileURLToPath(new URL('../../vite.web.config.ts', import.meta.url)),
-    logLevel: 'warn',
-    build: { outDir: pageFolder },
-  });
+  await reuseOrBuild(projectFile('vite.web.config.ts'), projectFile('dist/web'), pageFolder);
 }

@@ -7,7 +7,7 @@ import { unpackChromium } from '../support/chromium.ts';
 import type { PageServer } from './page-server.ts';
 
 /** How long a run may take on a busy machine without a GPU. */
-const PATIENCE = 120_000;
+const PATIENCE = 600_000;
 
 /** A name of this machine that browsers do not trust as they trust localhost. */
 export const plainHost = 'laminar.test';
@@ -20,6 +20,7 @@ export async function openBrowser(hasAdapter = true): Promise<Browser> {
     ...launch,
     args: [...args, `--host-resolver-rules=MAP ${plainHost} 127.0.0.1`],
     headless: true,
+    timeout: PATIENCE,
   });
 }
 
