@@ -40,14 +40,20 @@ function stallAfter(length: number): Fault {
   };
 }
 
-/** Sends the weights with pauses, so that another download can meet this one. */
-const slowly: Fault = (_request, response, { place }) => {
-  if (place !== 'storage') return false;
-  response.writeHead(200, { 'content-length': WEIGHTS.bytes.length });
-  response.write(WEIGHTS.bytes.subarray(0, 100_000));
-  setTimeout(() => response.end(WEIGHTS.bytes.subarray(100_000)), 400);
-  return true;
-};
+/** Sends a part of the weights, and the rest once another download has met this one. */
+function sendOnce(hasMet: () => boolean): Fault {
+  return (_request, response, { place }) => {
+    if (place !== 'storage') return false;
+    response.writeHead(200, { 'content-length': WEIGHTS.bytes.length });
+    response.write(WEIGHTS.bytes.subarray(0, 100_000));
+    const look = setInterval(() => {
+      if (!hasMet()) return;
+      clearInterval(look);
+      response.end(WEIGHTS.bytes.subarray(100_000));
+    }, 5);
+    return true;
+  };
+}
 
 /** The ranges that the weights were asked for with. */
 function ranges(): (string | undefined)[] {
@@ -136,7 +142,9 @@ describe('a stopped download', () => {
 describe('several at once', () => {
   test('calls in one process fetch each file once', async () => {
     addModel(hub.server, 'gpt2', FILES);
-    hub.server.inject(slowly);
+    hub.server.inject(
+      sendOnce(() => hub.notices.some((line) => /^waiting .* model\.safetensors/.test(line))),
+    );
     const found = await Promise.all([hub.resolve('gpt2'), hub.resolve('gpt2'), hub.resolve('gpt2')]);
     expect(ranges()).toEqual([undefined]);
     expect(hub.server.bodiesOf('config.json')).toHaveLength(1);
@@ -148,10 +156,11 @@ describe('several at once', () => {
 
   test('waiting ends with the signal', async () => {
     addModel(hub.server, 'gpt2', FILES);
-    hub.server.inject(slowly);
+    const controller = new AbortController();
+    let isOver = false;
+    hub.server.inject(sendOnce(() => isOver));
     const first = hub.resolve('gpt2');
     while (ranges().length === 0) await new Promise((passed) => setTimeout(passed, 5));
-    const controller = new AbortController();
     const second = hub
       .resolve('gpt2', {
         signal: controller.signal,
@@ -161,6 +170,7 @@ describe('several at once', () => {
       })
       .catch((error: unknown) => error);
     expect(await second).toBe(controller.signal.reason);
+    isOver = true;
     expect(controller.signal.aborted).toBe(true);
     await expectWhole((await first).folder);
   });
@@ -226,7 +236,10 @@ describe('several processes', () => {
 
   test('fetch each file once, and all get it whole', async () => {
     addModel(hub.server, 'gpt2', FILES);
-    hub.server.inject(slowly);
+    // Both have asked what the model consists of.
+    hub.server.inject(
+      sendOnce(() => hub.server.seen.filter(({ path }) => path.includes('/revision/')).length >= 2),
+    );
     const answers = await Promise.all([start().ended, start().ended]);
     const snapshot = join(hub.cacheFolder, 'models--gpt2', 'snapshots', COMMIT);
     for (const { stdout } of answers) expect(stdout).toBe(`${snapshot}\n`);
