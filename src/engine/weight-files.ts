@@ -66,3 +66,9 @@ function completeShards(names: readonly string[]): string[] | undefined {
   if (!shards || more.length > 0) return undefined;
   return shards.length === Number(SHARD.exec(shards[0]!)![3]) ? shards : undefined;
 }
+
+/** Whether a name that a downloaded file gives, joined to a folder, stays in it, on every system. */
+export function liesInside(name: string): boolean {
+  if (name === '' || /[\\:\p{Cc}]/u.test(name)) return false;
+  return name.split('/').every((segment) => !/^\.*$/.test(segment));
+}

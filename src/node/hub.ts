@@ -1,10 +1,9 @@
-import { stat, statfs } from 'node:fs/promises';
+import { stat } from 'node:fs/promises';
 import { resolve } from 'node:path';
 import { FileError, InputError } from '../engine/errors.ts';
 import { namesTheHub, parseHubReference } from '../hub/reference.ts';
 import { ModelCache } from './hub/cache.ts';
 import { HubClient } from './hub/client.ts';
-import { downloadFile } from './hub/download.ts';
 import { readHubSettings } from './hub/environment.ts';
 import {
   HubError,
@@ -16,27 +15,18 @@ import {
   isFileSystemError,
 } from './hub/errors.ts';
 import type { Subject } from './hub/errors.ts';
-import { cleanLeftovers } from './hub/partial.ts';
+import { fetchMissing } from './hub/fetch-missing.ts';
+import type { FetchProgress, Fetching } from './hub/fetch-missing.ts';
 import { isStandIn, listPlainMirror } from './hub/plain-mirror.ts';
-import { isCommit, listRemoteFiles, resolveCommit, selectFiles } from './hub/repository.ts';
+import { isCommit, listRemoteFiles, resolveCommit } from './hub/repository.ts';
 import type { RemoteFile } from './hub/repository.ts';
 import type { Environment } from './network/proxy.ts';
-import { INDEX, inspectSnapshot, readShardNames } from './hub/selection.ts';
+import { inspectSnapshot } from './hub/selection.ts';
 import type { Holding } from './hub/selection.ts';
 
 export { isHubId } from '../hub/reference.ts';
+export type { FetchProgress } from './hub/fetch-missing.ts';
 export { HubError, HubUnreachableError } from './hub/errors.ts';
-
-/** How far fetching a model is. All counts are over the files that were not in the cache when it began. */
-export interface FetchProgress {
-  /** The file that bytes are arriving for, by its name in the repository. */
-  readonly file: string;
-  /** Bytes there, those that an earlier attempt left included: the first call tells how many, for the rate. */
-  readonly bytesDone: number;
-  readonly bytesTotal: number;
-  readonly filesDone: number;
-  readonly filesTotal: number;
-}
 
 export interface ResolveModelOptions {
   /** Branch, tag or commit; main if absent. */
@@ -61,7 +51,6 @@ export interface ModelFolder {
   readonly revision: string | null;
 }
 
-const PROGRESS_INTERVAL = 50;
 /** What git forbids in a name, and what would lead out of refs/. */
 const NO_REVISION = /(^|\/)\.{0,2}(\/|$)|\.\.|[\p{Cc} \\~^:?*[]/u;
 
@@ -142,17 +131,13 @@ function chooseRevision(
   return revision;
 }
 
-/** A model to bring into the cache. */
-interface Fetching {
-  readonly client: HubClient;
-  readonly cache: ModelCache;
-  readonly subject: Subject;
-  readonly onProgress?: ResolveModelOptions['onProgress'];
+/** A model to bring into the cache, and how. */
+interface Resolving extends Fetching {
   readonly thorough?: boolean | undefined;
 }
 
 /** Makes sure that the cache holds a revision of a model; returns its commit. */
-async function resolveSnapshot(fetching: Fetching): Promise<string> {
+async function resolveSnapshot(fetching: Resolving): Promise<string> {
   const { client, cache, subject, thorough = false } = fetching;
   const { repository, revision } = subject;
   const { endpoint, cacheFolder, offline } = client.settings;
@@ -218,87 +203,9 @@ async function askForCommit(
 }
 
 function inspect(cache: ModelCache, commit: string): Promise<Holding> {
-  return inspectSnapshot(
-    (name) => cache.stateOf(commit, name),
-    (name) => cache.read(commit, name),
-  );
-}
-
-/** Fetches what a snapshot lacks: the index first, for it names the rest. */
-async function fetchMissing(
-  { client, cache, subject, onProgress }: Fetching,
-  commit: string,
-  listed: ReadonlyMap<string, RemoteFile>,
-  damaged: readonly string[],
-): Promise<void> {
-  const { weights, beside } = await selectFiles(client, subject, listed);
-  for (const name of damaged) {
-    const file = listed.get(name);
-    if (!file) continue;
-    client.options.onNotice(`the cached ${name} of ${subject.repository} is damaged; fetching it anew`);
-    await cache.discard(commit, file);
-  }
-  const fetchOne = (file: RemoteFile, onBytes: (bytes: number) => void) =>
-    downloadFile({ client, cache, subject: { ...subject, file: file.path }, commit, file, onBytes });
-  const needed = [...beside];
-  if (weights.path === INDEX) {
-    await fetchOne(weights, () => undefined);
-    needed.push(...(await listShards(cache, subject, commit, listed)));
-  } else {
-    needed.push(weights);
-  }
-  const missing: RemoteFile[] = [];
-  for (const file of needed) {
-    if (!(await cache.has(commit, file.path, file.size))) missing.push(file);
-  }
-  const bytesTotal = missing.reduce((sum, file) => sum + file.size, 0);
-  await warnIfTight(client, bytesTotal);
-  let bytesBefore = 0;
-  let lastCall = -Infinity;
-  for (const [filesBefore, file] of missing.entries()) {
-    const report = (bytes: number, filesDone: number): void => {
-      lastCall = performance.now();
-      const bytesDone = bytesBefore + bytes;
-      onProgress?.({ file: file.path, bytesDone, bytesTotal, filesDone, filesTotal: missing.length });
-    };
-    await fetchOne(file, (bytes) => {
-      if (performance.now() - lastCall >= PROGRESS_INTERVAL) report(bytes, filesBefore);
-    });
-    report(file.size, filesBefore + 1);
-    bytesBefore += file.size;
-  }
-  await cleanLeftovers(cache).catch(() => undefined); // a read-only cache, for instance
-}
-
-/** Says so before an hour's download that the disk may not hold; what is there of it already is not counted. */
-async function warnIfTight(client: HubClient, bytes: number): Promise<void> {
-  const { cacheFolder } = client.settings;
-  const disk = await statfs(cacheFolder).catch(() => undefined);
-  const free = (disk?.bavail ?? 0) * (disk?.bsize ?? 0);
-  if (disk && bytes > free) {
-    const gigabytes = (count: number) => `${(count / 1e9).toFixed(2)} GB`;
-    client.options.onNotice(
-      `${gigabytes(bytes)} may not fit into ${cacheFolder}, which has ${gigabytes(free)} free; HF_HUB_CACHE names another folder`,
-    );
-  }
-}
-
-/** The shards that the snapshot's index names, as the hub lists them. */
-async function listShards(
-  cache: ModelCache,
-  subject: Subject,
-  commit: string,
-  listed: ReadonlyMap<string, RemoteFile>,
-): Promise<RemoteFile[]> {
-  const where = `${INDEX} of ${subject.repository} at ${subject.revision}`;
-  const names = readShardNames((await cache.read(commit, INDEX)) ?? '', where);
-  return names.map((name) => {
-    const file = listed.get(name);
-    if (!file) {
-      throw new HubError(
-        `${where} names ${name}, which the repository does not have; choose another --revision`,
-      );
-    }
-    return file;
+  return inspectSnapshot({
+    list: () => cache.list(commit),
+    stateOf: (name) => cache.stateOf(commit, name),
+    read: (name) => cache.read(commit, name),
   });
 }

@@ -5,23 +5,23 @@ import { checkRange } from '../engine/files.ts';
 /**
  * Files of a folder that the user chose; they are read where they lie, in ranges, and leave the machine for nowhere.
  * @param name of the folder
- * @param files of it and of folders in it, which are passed over
+ * @param files of it and of folders in it, which are found by their paths and not listed
  */
 export function chosenFiles(name: string, files: readonly File[]): ModelFiles {
-  const own = new Map(files.filter(isDirectlyInFolder).map((file) => [file.name, file]));
+  const own = new Map(files.map((file) => [pathInFolder(file), file]));
   return {
     name,
     open: (fileName) => {
       const file = own.get(fileName);
       return Promise.resolve(file && fileSource(`${name}/${fileName}`, file));
     },
-    list: () => Promise.resolve([...own.keys()]),
+    list: () => Promise.resolve([...own.keys()].filter((path) => !path.includes('/'))),
   };
 }
 
 /** Paths of a chosen folder's files begin with the folder; files that were chosen one by one have none. */
-function isDirectlyInFolder({ webkitRelativePath }: File): boolean {
-  return webkitRelativePath.split('/').length <= 2;
+function pathInFolder({ webkitRelativePath, name }: File): string {
+  return webkitRelativePath.split('/').slice(1).join('/') || name;
 }
 
 function fileSource(name: string, file: File): ByteSource {

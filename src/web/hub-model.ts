@@ -1,11 +1,15 @@
 import { FileError, InputError } from '../engine/errors.ts';
 import { isJsonObject } from '../engine/files.ts';
+import { parseHubReference } from '../hub/reference.ts';
+import { readBounded } from './bounded-answer.ts';
 import { KeptBlocks } from './kept-blocks.ts';
 
 const HUB = 'https://huggingface.co';
 
 /** A model on the hub at one commit. */
 export interface HubModel {
+  /** NAME or ORGANISATION/NAME. */
+  readonly id: string;
   /** The commit, 40 hexadecimal digits. */
   readonly revision: string;
   /** The address that file names follow. */
@@ -14,15 +18,26 @@ export interface HubModel {
   readonly sizes: ReadonlyMap<string, number | undefined>;
 }
 
+/** A listing of every file of the largest repositories is far smaller. */
+const MAX_LISTING_BYTES = 32 * 2 ** 20;
+
 /**
  * Resolves a branch, tag or commit and lists the files; without network, as it was the last time.
- * @throws InputError if the id cannot be one, FileError if the hub does not answer or has no such model
+ * @param reference an id, or the address of a model's page
+ * @param chosenRevision counts where the reference names none
+ * @throws InputError if the reference cannot be one, FileError if the hub does not answer or has no such model
  */
-export async function findOnHub(id: string, revision: string, signal: AbortSignal): Promise<HubModel> {
-  if (!/^[\w.-]+(\/[\w.-]+)?$/.test(id))
+export async function findOnHub(
+  reference: string,
+  chosenRevision: string,
+  signal: AbortSignal,
+): Promise<HubModel> {
+  const named = parseHubReference(reference);
+  if (!named)
     throw new InputError(
-      `${id} is no id of a model on the hub; give one such as gpt2 or EleutherAI/pythia-70m`,
+      `${reference} is no id of a model on the hub; give one such as gpt2 or EleutherAI/pythia-70m`,
     );
+  const { id, revision = chosenRevision } = named;
   const kept = await KeptBlocks.open('names on the hub');
   const key = `${id}@${revision}`;
   const address = `${HUB}/api/models/${id}/revision/${encodeURIComponent(revision)}?blobs=true`;
@@ -32,7 +47,7 @@ export async function findOnHub(id: string, revision: string, signal: AbortSigna
     throw new FileError(
       `${id}: the hub has no public model of that name and revision ${revision} (it answered ${response.status}); check both`,
     );
-  const listing = response?.ok ? await response.text().catch(() => undefined) : undefined;
+  const listing = response?.ok ? await readListing(response) : undefined;
   signal.throwIfAborted();
   if (listing === undefined) {
     const last = await kept.get(key);
@@ -64,5 +79,11 @@ function parseListing(id: string, listing: string): HubModel {
     if (!isJsonObject(file) || typeof file['rfilename'] !== 'string') throw failure;
     sizes.set(file['rfilename'], typeof file['size'] === 'number' ? file['size'] : undefined);
   }
-  return { revision: sha, base: `${HUB}/${id}/resolve/${sha}/`, sizes };
+  return { id, revision: sha, base: `${HUB}/${id}/resolve/${sha}/`, sizes };
+}
+
+/** The text of an answer; undefined if it breaks off or is too large to be a listing. */
+async function readListing(response: Response): Promise<string | undefined> {
+  const bytes = await readBounded(response, MAX_LISTING_BYTES).catch(() => undefined);
+  return bytes && new TextDecoder().decode(bytes);
 }

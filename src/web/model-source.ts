@@ -34,9 +34,9 @@ export async function findModel(choice: ModelChoice, options: SourceOptions): Pr
       return remoteModel({ id: choice.name, revision: null, keptAs: choice.name, base }, options);
     }
     case 'hub': {
-      const { revision, base, sizes } = await findOnHub(choice.id, choice.revision, options.signal);
-      const keptAs = `${choice.id}@${revision.slice(0, 12)}`;
-      return remoteModel({ id: choice.id, revision, keptAs, base, sizes }, options);
+      const { id, revision, base, sizes } = await findOnHub(choice.id, choice.revision, options.signal);
+      const keptAs = `${id}@${revision.slice(0, 12)}`;
+      return remoteModel({ id, revision, keptAs, base, sizes }, options);
     }
     case 'folder':
       if (choice.files.length === 0)
@@ -76,14 +76,14 @@ async function remoteModel(
     revision,
     files: {
       name: id,
-      ...(sizes && { list: () => Promise.resolve([...sizes.keys()]) }),
+      ...(sizes && { list: () => Promise.resolve([...sizes.keys()].filter((each) => !each.includes('/'))) }),
       async open(fileName) {
         if (sizes && !sizes.has(fileName)) return undefined;
         const known = opened.get(fileName);
         if (known) return known;
         const size = sizes?.get(fileName);
         const place = {
-          url: base + encodeURIComponent(fileName),
+          url: base + fileName.split('/').map(encodeURIComponent).join('/'),
           name: `${id}/${fileName}`,
           size,
           kept,

@@ -164,7 +164,7 @@ async function fetchBlock(
     signal.throwIfAborted();
     throw new FileError(`${name}: cannot be fetched; check the network and run again`, { cause });
   };
-  const response = await fetch(url, { headers, signal, credentials: 'omit' }).catch(unreachable);
+  const response = await fetchPatiently(url, { headers, signal, credentials: 'omit' }).catch(unreachable);
   if (response.status === 404) return undefined;
   if (response.status === 401 || response.status === 403)
     throw new FileError(
@@ -179,4 +179,38 @@ async function fetchBlock(
   if (size === undefined || bytes.length !== Math.min(length, size - offset))
     throw new FileError(`${name}: the download was cut short; run again`);
   return { bytes, size, isWhole: false };
+}
+
+/** Milliseconds before each repetition of a request that failed in passing. */
+const PAUSES = [500, 1500];
+const TRANSIENT_STATUS = new Set([408, 425, 429, 500, 502, 503, 504]);
+
+/** A fetch that is repeated where the connection breaks or the server is busy, unless there is no network at all. */
+async function fetchPatiently(url: string, init: RequestInit & { signal: AbortSignal }): Promise<Response> {
+  for (let attempt = 0; ; attempt++) {
+    const pause = navigator.onLine ? PAUSES[attempt] : undefined;
+    try {
+      const response = await fetch(url, init);
+      if (pause === undefined || !TRANSIENT_STATUS.has(response.status)) return response;
+      await response.body?.cancel();
+    } catch (error) {
+      if (pause === undefined || init.signal.aborted) throw error;
+    }
+    await pauseFor(pause, init.signal);
+  }
+}
+
+/** @throws the signal's reason as soon as it is aborted */
+function pauseFor(milliseconds: number, signal: AbortSignal): Promise<void> {
+  return new Promise((resolve, reject) => {
+    const stop = (): void => {
+      clearTimeout(timer);
+      reject(signal.reason as Error);
+    };
+    const timer = setTimeout(() => {
+      signal.removeEventListener('abort', stop);
+      resolve();
+    }, milliseconds);
+    signal.addEventListener('abort', stop, { once: true });
+  });
 }

@@ -1,16 +1,21 @@
 import { defaultText } from '../analysis/bundled.ts';
 import type { TextReport } from '../analysis/report.ts';
 import { textWindow } from '../analysis/text.ts';
+import type { SourceText } from '../analysis/text.ts';
 import { readTokenIds } from '../analysis/token-ids.ts';
 import type { GivenTokens } from '../analysis/token-ids.ts';
 import type { ModelConfig } from '../engine/config.ts';
 import { FileError } from '../engine/errors.ts';
 import type { ModelFiles } from '../engine/files.ts';
 import { loadTokenizer } from '../engine/tokenizer.ts';
+import { readBounded } from './bounded-answer.ts';
 import type { RunRequest, TextChoice } from './messages.ts';
 import { pageAddress } from './page-address.ts';
 import { pageSentence } from './page-words.ts';
 import type { RunContext } from './run.ts';
+
+/** Bytes that a text may have, after decompression. */
+const MAX_TEXT_BYTES = 256 * 2 ** 20;
 
 /**
  * The ids to run, and what a report says of the text; null where ids were given.
@@ -41,23 +46,24 @@ export async function readTokens(
 async function readText(
   choice: Exclude<TextChoice, { kind: 'ids' }>,
   signal: AbortSignal,
-): Promise<{ source: string; bytes: Uint8Array<ArrayBuffer> }> {
+): Promise<SourceText> {
   switch (choice.kind) {
     case 'bundled':
       return {
+        ...(await fetchWhole(new URL(defaultText, pageAddress()).href, signal)),
         source: defaultText,
-        bytes: await fetchWhole(new URL(defaultText, pageAddress()).href, signal),
       };
     case 'pasted':
       return { source: 'the pasted text', bytes: new TextEncoder().encode(choice.text) };
     case 'file':
       return { source: choice.file.name, bytes: await readFile(choice.file) };
     case 'url':
-      return { source: choice.url, bytes: await fetchWhole(choice.url, signal) };
+      return fetchWhole(choice.url, signal);
   }
 }
 
 async function readFile(file: File): Promise<Uint8Array<ArrayBuffer>> {
+  if (file.size > MAX_TEXT_BYTES) throw tooLarge(file.name);
   const content = await file.arrayBuffer().catch((cause: unknown) => {
     throw new FileError(
       `${file.name}: cannot be read (moved, changed or a folder); choose a text file again`,
@@ -69,15 +75,32 @@ async function readFile(file: File): Promise<Uint8Array<ArrayBuffer>> {
   return new Uint8Array(content);
 }
 
-async function fetchWhole(url: string, signal: AbortSignal): Promise<Uint8Array<ArrayBuffer>> {
+/** A text behind an address, and the encoding that its server declares. */
+async function fetchWhole(address: string, signal: AbortSignal): Promise<SourceText> {
+  const url = URL.canParse(address) ? new URL(address) : undefined;
+  // A browser refuses them, and with them they would be shown.
+  if (!url || url.username !== '' || url.password !== '')
+    throw new FileError(
+      `${address.replace(/\/\/[^/]*@/, '//')}: is not an address without a password; download the text and choose the file`,
+    );
   const unreachable = (cause: unknown): never => {
     signal.throwIfAborted();
     throw new FileError(
-      `${url}: cannot be fetched (no network, no https, or its server allows no other pages); paste the text instead`,
+      `${address}: cannot be fetched (no network, no https, or its server allows no other pages); paste the text instead`,
       { cause },
     );
   };
   const response = await fetch(url, { signal, credentials: 'omit' }).catch(unreachable);
-  if (!response.ok) throw new FileError(`${url}: the server answered ${response.status}; check the address`);
-  return new Uint8Array(await response.arrayBuffer().catch(unreachable));
+  if (!response.ok)
+    throw new FileError(`${address}: the server answered ${response.status}; check the address`);
+  const bytes = await readBounded(response, MAX_TEXT_BYTES).catch(unreachable);
+  if (!bytes) throw tooLarge(address);
+  const charset = /;\s*charset\s*=\s*"?([^\s";]+)/i.exec(response.headers.get('Content-Type') ?? '')?.[1];
+  return { source: address, bytes, charset };
+}
+
+function tooLarge(name: string): FileError {
+  return new FileError(
+    `${name}: is larger than ${MAX_TEXT_BYTES / 2 ** 20} MiB, the most that is read as one text; give a part of it`,
+  );
 }

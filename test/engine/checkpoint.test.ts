@@ -197,10 +197,25 @@ describe('Checkpoint', () => {
     }
   });
 
+  it('reads shards that lie in folders of the folder', async () => {
+    const parsed = JSON.parse(await index({})) as { weight_map: Record<string, string> };
+    const changes: Record<string, Uint8Array | string | undefined> = {};
+    for (const name of shardNames) {
+      changes[`parts/${name}`] = await readFixture(`${SHARDED}/${name}`);
+      changes[name] = undefined;
+    }
+    const moved = Object.entries(parsed.weight_map).map(([tensor, name]) => [tensor, `parts/${name}`]);
+    changes['model.safetensors.index.json'] = JSON.stringify({ weight_map: Object.fromEntries(moved) });
+    const description = await describeModel(await shardedFolder(changes));
+    expect(description.config.layers).toBe(3);
+    await description.close();
+  });
+
   it.each([
     '../secret.safetensors',
     '/etc/passwd',
-    'sub/model.safetensors',
+    'sub/../../model.safetensors',
+    'sub//model.safetensors',
     '..\\secret',
     'C:secret',
     '..',

@@ -138,3 +138,34 @@ test('what dead processes left of other files is kept to be resumed, or cleared 
   expect(left).toEqual([`${second}.incomplete`]);
   expect((await lstat(inCache('blobs', first))).size).toBe(5);
 });
+
+describe('weights under other names', () => {
+  test.each(['pytorch_model.safetensors', 'model.fp16.safetensors', 'whatever.safetensors'])(
+    '%s is fetched where there is nothing else, and used without a network',
+    async (name) => {
+      const { 'model.safetensors': own, ...files } = FILES;
+      addModel(hub.server, 'gpt2', { ...files, [name]: own!, 'onnx/model.safetensors': own! });
+      const found = await hub.resolve('gpt2');
+      expect(await readdir(found.folder)).toContain(name);
+      expect(await readdir(found.folder)).not.toContain('onnx');
+      hub.environment['HF_HUB_OFFLINE'] = '1';
+      expect(await hub.resolve('gpt2')).toEqual(found);
+    },
+  );
+
+  test('of several without an index, none is guessed', async () => {
+    const { 'model.safetensors': own, ...files } = FILES;
+    addModel(hub.server, 'gpt2', { ...files, 'a.safetensors': own!, 'b.safetensors': own! });
+    await expect(hub.resolve('gpt2')).rejects.toThrow(
+      /several safetensors files \(a.safetensors, b.safe.*no index/,
+    );
+  });
+
+  test('a copy of a variant alone is completed where the usual weights are to be had', async () => {
+    addModel(hub.server, 'gpt2', FILES);
+    const { folder } = await hub.resolve('gpt2');
+    await rm(join(folder, 'model.safetensors'));
+    await writeFile(join(folder, 'model.fp16.safetensors'), FILES['model.safetensors']!.bytes);
+    await expectWhole((await hub.resolve('gpt2')).folder);
+  });
+});

@@ -187,7 +187,7 @@ describe('a model of the hub', () => {
     await visit.context.unroute(`${hub}/**`);
     await visit.context.route(`${hub}/**`, (route) => route.abort('internetdisconnected'));
     await visit.page.reload();
-    expect(await chooseAndRun('somebody/tiny')).toBeUndefined();
+    expect(await chooseAndRun('https://huggingface.co/somebody/tiny/tree/main')).toBeUndefined();
     expect(await visit.table()).toEqual(table);
     expect(await chooseAndRun('somebody/else')).toMatch(/^somebody\/else: the hub cannot be reached/);
   });

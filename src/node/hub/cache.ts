@@ -94,6 +94,11 @@ export class ModelCache {
     return isFile(this.path(commit, name), size);
   }
 
+  /** The names of a snapshot's files and folders. */
+  async list(commit: string): Promise<string[]> {
+    return readdir(this.snapshot(commit)).catch(() => []);
+  }
+
   /** Whether a snapshot's file is there, and looks like a whole file of its kind. */
   async stateOf(commit: string, name: string): Promise<FileState> {
     if (!(await this.has(commit, name))) return 'absent';

@@ -1,12 +1,13 @@
 import { createHash } from 'node:crypto';
 import { chooseTokenizerFiles, tokenizerFiles } from '../../engine/tokenizer/files.ts';
+import { weightCandidates } from '../../engine/weight-files.ts';
 import type { HubClient } from './client.ts';
 import { fileAddress } from './download.ts';
 import { HubRefusal, unlikeTheHub } from './errors.ts';
 import type { Subject } from './errors.ts';
 import { isCommit } from './repository.ts';
 import type { RemoteFile } from './repository.ts';
-import { CONFIG, INDEX, SINGLE, readShardNames } from './selection.ts';
+import { CONFIG, readShardNames } from './selection.ts';
 
 const PATIENCE = 3;
 /** The index and the largest tokenizers stay below this; only for them can a length be found out by reading. */
@@ -46,9 +47,13 @@ export async function listPlainMirror(
     return true;
   };
   if (!(await look(CONFIG))) return undefined;
-  if (!(await look(SINGLE)) && (await look(INDEX))) {
-    const text = new TextDecoder().decode(await readSmall(client, subject, INDEX));
-    const where = `${INDEX} of ${subject.repository} at ${subject.revision}`;
+  let weights: string | undefined;
+  for (const name of weightCandidates) {
+    if (weights === undefined && (await look(name))) weights = name;
+  }
+  if (weights?.endsWith('.json')) {
+    const text = new TextDecoder().decode(await readSmall(client, subject, weights));
+    const where = `${weights} of ${subject.repository} at ${subject.revision}`;
     for (const shard of readShardNames(text, where)) await look(shard);
   }
   // The first is tokenizer.json, which makes the older form needless.

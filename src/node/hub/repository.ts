@@ -1,8 +1,10 @@
 import { isJsonObject } from '../../engine/files.ts';
+import { liesInside } from '../../engine/weight-files.ts';
+import type { WeightFiles } from '../../engine/weight-files.ts';
 import type { HubClient } from './client.ts';
 import { HubError, unlikeTheHub } from './errors.ts';
 import type { Subject } from './errors.ts';
-import { CONFIG, INDEX, SINGLE, besideWeights, liesInside } from './selection.ts';
+import { CONFIG, besideWeights, chooseWeights, isChoice } from './selection.ts';
 
 /** A file of a repository at a commit, and the hash that its bytes must have. */
 export interface RemoteFile {
@@ -90,22 +92,27 @@ function parseEntry(entry: unknown): RemoteFile | undefined {
 }
 
 /**
- * The weights' entry point (single file or index) and the small files beside it.
+ * The weights (files, or the index that names them) and the small files beside them.
  * @throws HubError if the repository has no config.json or no safetensors, saying where there are some.
  */
 export async function selectFiles(
   client: HubClient,
   subject: Subject,
   files: ReadonlyMap<string, RemoteFile>,
-): Promise<{ readonly weights: RemoteFile; readonly beside: RemoteFile[] }> {
+): Promise<{ readonly weights: WeightFiles; readonly beside: RemoteFile[] }> {
   const place = `${subject.repository} at ${subject.revision}`;
   if (!files.has(CONFIG)) {
     throw new HubError(
       `${place} has no config.json; name a model in the layout of Hugging Face transformers`,
     );
   }
-  const weights = files.get(SINGLE) ?? files.get(INDEX); // of both, transformers takes the single file, too
+  const weights = chooseWeights(files.keys());
   if (weights === undefined) throw await withoutSafetensors(client, subject, [...files.keys()]);
+  if (!isChoice(weights)) {
+    throw new HubError(
+      `${place} has several safetensors files (${weights.slice(0, 5).join(', ')}) and no index of them; choose another --revision or model`,
+    );
+  }
   return {
     weights,
     beside: besideWeights((name) => files.has(name)).flatMap((name) => files.get(name) ?? []),
@@ -143,7 +150,7 @@ async function findConversion(client: HubClient, subject: Subject): Promise<stri
     const revision = `refs/pr/${String(num)}`;
     const commit = await resolveCommit(client, { ...subject, revision }, 0);
     const files = await listRemoteFiles(client, { ...subject, revision }, commit);
-    if (files.has(INDEX) || files.has(SINGLE)) return revision;
+    if (isChoice(chooseWeights(files.keys()))) return revision;
   }
   return undefined;
 }

@@ -1,10 +1,9 @@
 import { FormatError } from '../../engine/errors.ts';
 import { chooseTokenizerFiles, holdsTokenizer, tokenizerFiles } from '../../engine/tokenizer/files.ts';
+import { chooseWeightFiles, liesInside, weightFile, weightIndex } from '../../engine/weight-files.ts';
+import type { WeightFiles } from '../../engine/weight-files.ts';
 
 export const CONFIG = 'config.json';
-export const TOKENIZER_CONFIG = 'tokenizer_config.json';
-export const INDEX = 'model.safetensors.index.json';
-export const SINGLE = 'model.safetensors';
 
 /** What is fetched beside the weights, of what the repository has. */
 export function besideWeights(has: (name: string) => boolean): string[] {
@@ -40,10 +39,16 @@ export function readShardNames(text: string, where: string): string[] {
   return [...names];
 }
 
-/** Whether a name from a repository, joined to a folder, stays in it, on every system. */
-export function liesInside(name: string): boolean {
-  if (name === '' || /[\\:\p{Cc}]/u.test(name)) return false;
-  return name.split('/').every((segment) => segment !== '' && segment !== '.' && segment !== '..');
+/**
+ * The weights among a model's files, as the engine will choose them; files in folders are other things.
+ * @returns undefined where there are none, an array of names where there are several and no reason for one
+ */
+export function chooseWeights(names: Iterable<string>): ReturnType<typeof chooseWeightFiles> {
+  return chooseWeightFiles([...names].filter((name) => !name.includes('/')));
+}
+
+export function isChoice(chosen: ReturnType<typeof chooseWeightFiles>): chosen is WeightFiles {
+  return chosen !== undefined && !Array.isArray(chosen);
 }
 
 /** How much of a model a folder holds. */
@@ -59,41 +64,44 @@ export interface Holding {
 /** What a snapshot can say of one of its files. */
 export type FileState = 'absent' | 'damaged' | 'sound';
 
-/**
- * Looks at what a cached snapshot holds.
- * @param stateOf how a file stands.
- * @param read the text of a file, undefined where it is not there.
- */
-export async function inspectSnapshot(
-  stateOf: (name: string) => Promise<FileState>,
-  read: (name: string) => Promise<string | undefined>,
-): Promise<Holding> {
+/** A cached snapshot. */
+export interface Snapshot {
+  /** The names of its files and folders. */
+  list(): Promise<readonly string[]>;
+  /** How a file stands. */
+  stateOf(name: string): Promise<FileState>;
+  /** The text of a file, undefined where it is not there. */
+  read(name: string): Promise<string | undefined>;
+}
+
+/** Looks at what a cached snapshot holds. */
+export async function inspectSnapshot(snapshot: Snapshot): Promise<Holding> {
   const damaged: string[] = [];
   const isSound = async (name: string): Promise<boolean> => {
-    const state = await stateOf(name);
+    const state = await snapshot.stateOf(name);
     if (state === 'damaged') damaged.push(name);
     return state === 'sound';
   };
-  const needed = [CONFIG];
-  // Of both, the single file is what is read.
-  const hasIndex = (await stateOf(SINGLE)) === 'absent' && (await stateOf(INDEX)) !== 'absent';
-  if (hasIndex) needed.push(INDEX);
-  else needed.push(SINGLE);
-  let shards: string[] = [];
-  if (hasIndex) {
+  const found = chooseWeights(await snapshot.list());
+  const weights = isChoice(found) ? found : { files: [weightFile], isGuess: false };
+  const needed = [CONFIG, ...('index' in weights ? [weights.index] : weights.files)];
+  if ('index' in weights) {
     try {
-      shards = readShardNames((await read(INDEX)) ?? '', INDEX);
+      needed.push(...readShardNames((await snapshot.read(weights.index)) ?? '', weights.index));
     } catch {
-      damaged.push(INDEX);
+      damaged.push(weights.index);
     }
   }
   const lacking: string[] = [];
-  for (const name of [...needed, ...shards]) if (!(await isSound(name))) lacking.push(name);
+  for (const name of needed) if (!(await isSound(name))) lacking.push(name);
   const sound = new Set<string>();
   for (const name of tokenizerFiles) if (await isSound(name)) sound.add(name);
-  const hasTokenizer = holdsTokenizer((name) => sound.has(name)) && sound.has(TOKENIZER_CONFIG);
-  const first = damaged[0] === undefined ? lacking[0] : damaged[0];
+  const first = damaged[0] ?? lacking[0];
   const lack =
     first === undefined ? undefined : `${damaged.includes(first) ? 'has a damaged' : 'lacks'} ${first}`;
-  return { lack, damaged: [...new Set(damaged)], whole: lack === undefined && hasTokenizer };
+  // Where a copy has a variant of the weights alone, the repository may have the usual ones.
+  const isUsual = needed[1] === weightFile || needed[1] === weightIndex;
+  const hasTokenizer = holdsTokenizer((name) => sound.has(name)) && sound.has('tokenizer_config.json');
+  const whole = lack === undefined && isUsual && hasTokenizer;
+  return { lack, damaged: [...new Set(damaged)], whole };
 }
