@@ -85,6 +85,16 @@ export class ModelDescription {
     return [...elements].sort((a, b) => b[1] - a[1])[0]![0];
   }
 
+  /** The dtypes in which matrices lie on the GPU. */
+  get matrixDtypes(): ReadonlySet<Dtype> {
+    return new Set(this.#all.filter(({ shape }) => shape.length > 1).map(({ dtype }) => dtype));
+  }
+
+  /** Whether its steps rotate queries and keys by their positions. */
+  get rotates(): boolean {
+    return this.#tally(1, 1).rotates;
+  }
+
   /** Whether it has a head, and so logits. */
   get hasHead(): boolean {
     return this.weights.head !== undefined;

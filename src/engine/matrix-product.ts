@@ -4,7 +4,7 @@ import type { LinearWeights as WeightsOf } from './architectures/steps.ts';
 import { DeviceError } from './errors.ts';
 import type { Gpu } from './gpu/gpu.ts';
 import { rowRanges } from './gpu/gpu.ts';
-import type { BufferRange } from './gpu/kernel.ts';
+import type { BufferRange, PipelineRequest } from './gpu/kernel.ts';
 import type { Recording } from './gpu/pace.ts';
 import type { Tensor } from './gpu/tensor.ts';
 import type { ProductVariant } from './gpu/tuning.ts';
@@ -186,6 +186,14 @@ export function productRun(variant: ProductVariant, product: ProductShape) {
     },
     workgroups: [Math.ceil(columns / (threadColumns * threadsX)), Math.ceil(rows / (threadRows * threadsY))],
   } as const;
+}
+
+/** The kernels that products of a long batch take, whichever way their weights of a format lie. */
+export function productKernels(variant: ProductVariant, format: number): PipelineRequest[] {
+  const { kernel } = PRODUCT_VARIANTS[variant];
+  const constants = { ...workgroupFor(Infinity), weightFormat: format, staged: Number(variant === 'staged') };
+  if (kernel !== matrixProduct) return [{ kernel, constants }];
+  return [0, 1].map((transposed) => ({ kernel, constants: { ...constants, transposed } }));
 }
 
 /** The kernel of each variant, and what each of its threads makes. */

@@ -9,6 +9,7 @@ import type { Tensor } from './gpu/tensor.ts';
 import type { LogitsTile } from './log-softmax.ts';
 import { MaxLogSoftmax } from './log-softmax.ts';
 import { bindableRows, rowsOf } from './matrix-product.ts';
+import { forwardKernels } from './prepare.ts';
 import { checkSequences } from './sequences.ts';
 import { WeightStore } from './weight-store.ts';
 
@@ -75,8 +76,12 @@ export class Model implements Disposable {
     let done = 0;
     const total = store.residentFileBytes;
     const onBytes = (bytes: number) => options.onProgress?.((done += bytes), total);
+    // Both take a while, and neither needs the other.
+    const kernels = gpu.kernels.prepare(forwardKernels(gpu, description));
+    kernels.catch(() => undefined);
     try {
       await store.load({ signal: options.signal, onBytes });
+      await kernels;
     } catch (error) {
       store.dispose();
       throw error;

@@ -24,6 +24,8 @@ export class Tally implements Steps<Shaped> {
    * leaves half. Norms, activations and rotations are left out: they are a thousandth.
    */
   operations = 0;
+  /** Whether positions are rotated in. */
+  rotates = false;
   readonly products: CountedProduct[] = [];
   readonly #buffers = new Map<string, number>();
 
@@ -58,6 +60,7 @@ export class Tally implements Steps<Shaped> {
   }
 
   rotate(_queryKeyValue: Shaped, { dimensions }: RotaryLayout): void {
+    this.rotates = true;
     const frequencies = Math.ceil(dimensions / 2);
     for (const table of ['cosines', 'sines']) this.#buffers.set(table, 4 * this.tokens * frequencies);
   }

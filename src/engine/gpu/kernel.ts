@@ -1,3 +1,5 @@
+import { DeviceError } from '../errors.ts';
+
 /**
  * What a kernel is: one WGSL file and, in TypeScript, the names and kinds of what it binds. The types make a
  * dispatch that forgets a buffer, misspells a uniform or passes an unknown constant a compile error.
@@ -71,6 +73,16 @@ interface Compiled {
   readonly layout: GPUBindGroupLayout;
   readonly pipelineLayout: GPUPipelineLayout;
   readonly pipelines: Map<string, GPUComputePipeline>;
+  /** Those that are being compiled. */
+  readonly pending: Map<string, Promise<void>>;
+}
+
+type ConstantValues = Readonly<Record<string, number | undefined>>;
+
+/** A kernel to compile ahead, for one set of its constants. */
+export interface PipelineRequest {
+  readonly kernel: KernelDefinition;
+  readonly constants?: ConstantValues;
 }
 
 /** Compiles each kernel once, and each of its specialisations (values of its override constants) once. */
@@ -90,25 +102,43 @@ export class KernelCache {
   /** The pipeline of a kernel for one set of constants, and the layout of its bind group. */
   pipeline(
     kernel: KernelDefinition,
-    constants: Readonly<Record<string, number | undefined>>,
+    constants: ConstantValues,
   ): { pipeline: GPUComputePipeline; layout: GPUBindGroupLayout } {
     const compiled = this.#module(kernel);
-    const values: Record<string, number> = {};
-    for (const name of kernel.constants) {
-      const value = constants[name];
-      if (value !== undefined) values[name] = value;
-    }
-    const key = JSON.stringify(values);
+    const [key, descriptor] = describe(kernel, compiled, constants);
     let pipeline = compiled.pipelines.get(key);
-    if (!pipeline) {
-      pipeline = this.device.createComputePipeline({
-        label: `${kernel.name} ${key}`,
-        layout: compiled.pipelineLayout,
-        compute: { module: compiled.module, entryPoint: 'main', constants: values },
-      });
-      compiled.pipelines.set(key, pipeline);
-    }
+    if (!pipeline) compiled.pipelines.set(key, (pipeline = this.device.createComputePipeline(descriptor)));
     return { pipeline, layout: compiled.layout };
+  }
+
+  /**
+   * Compiles kernels beside whatever else goes on, several at once; `pipeline` then has them ready.
+   * @throws DeviceError with the compiler's messages if the device rejects one.
+   */
+  async prepare(requests: readonly PipelineRequest[]): Promise<void> {
+    await Promise.all(requests.map(({ kernel, constants }) => this.#prepare(kernel, constants ?? {})));
+  }
+
+  #prepare(kernel: KernelDefinition, constants: ConstantValues): Promise<void> {
+    const compiled = this.#module(kernel);
+    const [key, descriptor] = describe(kernel, compiled, constants);
+    if (compiled.pipelines.has(key)) return Promise.resolve();
+    let pending = compiled.pending.get(key);
+    if (!pending) {
+      pending = this.device
+        .createComputePipelineAsync(descriptor)
+        .then(
+          (pipeline) => {
+            if (!compiled.pipelines.has(key)) compiled.pipelines.set(key, pipeline);
+          },
+          async (cause: unknown) => {
+            throw await rejection(kernel, compiled.module, cause);
+          },
+        )
+        .finally(() => compiled.pending.delete(key));
+      compiled.pending.set(key, pending);
+    }
+    return pending;
   }
 
   #module(kernel: KernelDefinition): Compiled {
@@ -130,10 +160,44 @@ export class KernelCache {
       layout,
       pipelineLayout: this.device.createPipelineLayout({ label: kernel.name, bindGroupLayouts: [layout] }),
       pipelines: new Map(),
+      pending: new Map(),
     };
     this.#compiled.set(kernel.name, compiled);
     return compiled;
   }
+}
+
+/** What tells a specialisation from others, and how to make it. */
+function describe(
+  kernel: KernelDefinition,
+  { module, pipelineLayout }: Compiled,
+  constants: ConstantValues,
+): [string, GPUComputePipelineDescriptor] {
+  const values: Record<string, number> = {};
+  for (const name of kernel.constants) {
+    const value = constants[name];
+    if (value !== undefined) values[name] = value;
+  }
+  const key = JSON.stringify(values);
+  const compute = { module, entryPoint: 'main', constants: values };
+  return [key, { label: `${kernel.name} ${key}`, layout: pipelineLayout, compute }];
+}
+
+/** Why a device would not compile a kernel, in the compiler's own words where it has some. */
+async function rejection(
+  kernel: KernelDefinition,
+  module: GPUShaderModule,
+  cause: unknown,
+): Promise<DeviceError> {
+  const { messages } = await module.getCompilationInfo();
+  const errors = messages
+    .filter(({ type }) => type === 'error')
+    .map(({ lineNum, linePos, message }) => `line ${lineNum}:${linePos}: ${message}`);
+  const reason = errors.join('; ') || (cause instanceof Error ? cause.message : String(cause));
+  return new DeviceError(
+    `the GPU's compiler rejected the kernel ${kernel.name} (${reason}); update the driver or the browser, and please report it`,
+    { cause },
+  );
 }
 
 /** Writes a kernel's uniforms, in declared order, at a byte offset. */
