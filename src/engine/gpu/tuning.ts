@@ -95,3 +95,15 @@ export function evenGroups(items: number, most: number): number[] {
     (_, group) => Math.floor(((group + 1) * items) / groups) - Math.floor((group * items) / groups),
   );
 }
+
+/** The decisions in words, one a line. */
+export function describeTuning(tuning: Tuning): string[] {
+  const { subgroups } = tuning.traits;
+  const sizes = subgroups ? [...new Set([subgroups.min, subgroups.max])].join(' to ') : 'not available';
+  return [
+    `subgroups: ${sizes}${tuning.lanes > 0 ? '; four lanes share their loads' : '; not used'}`,
+    `matrix product: ${tuning.product}; attention: ${tuning.attention}`,
+    `threads for a row: ${tuning.normThreads} in layer norm, ${tuning.foldThreads} in log-softmax; for a Jacobi round: ${tuning.jacobiThreads}`,
+    `a submission starts with ${tuning.firstWork.toExponential(0)} operations, and should take ${tuning.submissionMilliseconds} ms`,
+  ];
+}

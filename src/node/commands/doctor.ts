@@ -3,7 +3,9 @@ import packageJson from '../../../package.json' with { type: 'json' };
 import { jsonText } from '../../analysis/json.ts';
 import { formatBytes } from '../../analysis/quantities.ts';
 import type { AdapterReport } from '../../engine/gpu/gpu.ts';
-import { describeAdapter } from '../../engine/gpu/open.ts';
+import { describeAdapter, openAdapter } from '../../engine/gpu/open.ts';
+import { describeTuning } from '../../engine/gpu/tuning.ts';
+import type { Tuning } from '../../engine/gpu/tuning.ts';
 import { findAdapter, NoAdapterError } from '../gpu.ts';
 import type { AdapterAttempt, FoundAdapter } from '../gpu.ts';
 import type { CommandContext } from './context.ts';
@@ -20,6 +22,8 @@ interface Diagnosis {
   readonly driver_cache: FoundAdapter['driverCache'];
   readonly limits: Readonly<Record<string, number>>;
   readonly features: readonly string[];
+  /** How Laminar computes on a device of the adapter. */
+  readonly decisions: Tuning | null;
   readonly advice: string;
 }
 
@@ -56,13 +60,18 @@ async function diagnose(): Promise<Diagnosis> {
   try {
     const { adapter, attempts, driverCache } = await findAdapter();
     const report = describeAdapter(adapter);
+    const limits = Object.fromEntries(LIMITS.map((name) => [name, adapter.limits[name]]));
+    const features = [...adapter.features].sort();
+    // Decisions follow the device that Laminar opens, not the adapter.
+    using gpu = await openAdapter(adapter);
     return {
       ...machine,
       adapter: report,
       attempts,
       driver_cache: driverCache,
-      limits: Object.fromEntries(LIMITS.map((name) => [name, adapter.limits[name]])),
-      features: [...adapter.features].sort(),
+      limits,
+      features,
+      decisions: gpu.tuning,
       advice: report.software ? adviceAfter(attempts) : 'nothing to do: a hardware GPU computes',
     };
   } catch (error) {
@@ -74,6 +83,7 @@ async function diagnose(): Promise<Diagnosis> {
       driver_cache: null,
       limits: {},
       features: [],
+      decisions: null,
       advice: adviceAfter(error.attempts),
     };
   }
@@ -89,8 +99,8 @@ function adviceAfter(attempts: readonly AdapterAttempt[]): string {
       ? 'the installed driver fails: update it, or let VK_DRIVER_FILES name the description of another'
       : "with a GPU, install or update its Vulkan driver (NVIDIA's own, or mesa-vulkan-drivers for AMD and Intel)";
   return (
-    `${first}; in a container pass the GPU through; without one, Mesa 25 or newer computes about three times as fast as ` +
-    'the bundled SwiftShader'
+    `${first}; in a container pass the GPU through; without one, Mesa 25 or newer may compute faster than the bundled ` +
+    'SwiftShader'
   );
 }
 
@@ -100,6 +110,7 @@ function describe({
   driver_cache: cache,
   limits,
   features,
+  decisions,
   advice,
   ...machine
 }: Diagnosis): string {
@@ -126,6 +137,7 @@ function describe({
     );
   }
   if (features.length > 0) lines.push(`features  ${features.join(', ')}`);
+  if (decisions) lines.push(...describeTuning(decisions).map((line) => `decision  ${line}`));
   lines.push(`advice    ${advice}`);
   return `${lines.join('\n')}\n`;
 }

@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { evenGroups, tune } from '../../../src/engine/gpu/tuning.ts';
+import { describeTuning, evenGroups, tune } from '../../../src/engine/gpu/tuning.ts';
 import type { DeviceTraits } from '../../../src/engine/gpu/tuning.ts';
 
 const hardware: DeviceTraits = {
@@ -31,6 +31,15 @@ describe('lanes share their loads', () => {
 test('a decision can be taken another way', () => {
   expect(tune(hardware).product).toBe('staged');
   expect(tune(hardware, { product: 'direct' }).product).toBe('direct');
+});
+
+test('decisions are told in words', () => {
+  const software = tune({ ...hardware, software: true, subgroups: { min: 4, max: 4 } });
+  expect(describeTuning(software)).toContain('subgroups: 4; four lanes share their loads');
+  expect(describeTuning(tune({ ...hardware, subgroups: { min: 8, max: 32 } }))[0]).toMatch(
+    /8 to 32; not used/,
+  );
+  expect(describeTuning(tune({ ...hardware, subgroups: undefined }))[0]).toMatch(/not available/);
 });
 
 test.each([
