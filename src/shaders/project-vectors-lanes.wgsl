@@ -91,22 +91,7 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
   let inverses = bitcast<vec4<f32>>(vec4<u32>(own0.y, own1.y, own2.y, own3.y));
   let scale = centredScale(summary[4u * matrix + 2u]);
 
-  var sums0 = Sums();
-  var sums1 = Sums();
-  var sums2 = Sums();
-  var sums3 = Sums();
-  var sums4 = Sums();
-  var sums5 = Sums();
-  var sums6 = Sums();
-  var sums7 = Sums();
-  var sums8 = Sums();
-  var sums9 = Sums();
-  var sums10 = Sums();
-  var sums11 = Sums();
-  var sums12 = Sums();
-  var sums13 = Sums();
-  var sums14 = Sums();
-  var sums15 = Sums();
+  var sums: array<Sums, 16>;
   // Beyond the vectors, up to whole slabs, the coefficients are zero.
   for (var slab = 0u; slab < uniforms.vectors; slab += SLAB) {
     var whole0 = vec4<f32>();
@@ -183,41 +168,18 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
       whole15 += quadBroadcast(digits.w, 3u) * row.digit;
       rest15 += quadBroadcast(values.w, 3u) * row.rest + quadBroadcast(rests.w, 3u) * row.digit;
     }
-    sums0 = added(sums0, whole0, rest0);
-    sums1 = added(sums1, whole1, rest1);
-    sums2 = added(sums2, whole2, rest2);
-    sums3 = added(sums3, whole3, rest3);
-    sums4 = added(sums4, whole4, rest4);
-    sums5 = added(sums5, whole5, rest5);
-    sums6 = added(sums6, whole6, rest6);
-    sums7 = added(sums7, whole7, rest7);
-    sums8 = added(sums8, whole8, rest8);
-    sums9 = added(sums9, whole9, rest9);
-    sums10 = added(sums10, whole10, rest10);
-    sums11 = added(sums11, whole11, rest11);
-    sums12 = added(sums12, whole12, rest12);
-    sums13 = added(sums13, whole13, rest13);
-    sums14 = added(sums14, whole14, rest14);
-    sums15 = added(sums15, whole15, rest15);
+    let wholes = array<vec4<f32>, 16>(whole0, whole1, whole2, whole3, whole4, whole5, whole6, whole7, whole8, whole9, whole10, whole11, whole12, whole13, whole14, whole15);
+    let others = array<vec4<f32>, 16>(rest0, rest1, rest2, rest3, rest4, rest5, rest6, rest7, rest8, rest9, rest10, rest11, rest12, rest13, rest14, rest15);
+    for (var i = 0u; i < 16u; i++) {
+      sums[i] = added(sums[i], wholes[i], others[i]);
+    }
   }
 
   if (row4 < uniforms.length4) {
     let target0 = firstDirection * uniforms.length4 + row4;
-    projected[target0 + 0u * uniforms.length4] = value(sums0) * extent * bitcast<f32>(directions[firstDirection + 0u].z);
-    projected[target0 + 1u * uniforms.length4] = value(sums1) * extent * bitcast<f32>(directions[firstDirection + 1u].z);
-    projected[target0 + 2u * uniforms.length4] = value(sums2) * extent * bitcast<f32>(directions[firstDirection + 2u].z);
-    projected[target0 + 3u * uniforms.length4] = value(sums3) * extent * bitcast<f32>(directions[firstDirection + 3u].z);
-    projected[target0 + 4u * uniforms.length4] = value(sums4) * extent * bitcast<f32>(directions[firstDirection + 4u].z);
-    projected[target0 + 5u * uniforms.length4] = value(sums5) * extent * bitcast<f32>(directions[firstDirection + 5u].z);
-    projected[target0 + 6u * uniforms.length4] = value(sums6) * extent * bitcast<f32>(directions[firstDirection + 6u].z);
-    projected[target0 + 7u * uniforms.length4] = value(sums7) * extent * bitcast<f32>(directions[firstDirection + 7u].z);
-    projected[target0 + 8u * uniforms.length4] = value(sums8) * extent * bitcast<f32>(directions[firstDirection + 8u].z);
-    projected[target0 + 9u * uniforms.length4] = value(sums9) * extent * bitcast<f32>(directions[firstDirection + 9u].z);
-    projected[target0 + 10u * uniforms.length4] = value(sums10) * extent * bitcast<f32>(directions[firstDirection + 10u].z);
-    projected[target0 + 11u * uniforms.length4] = value(sums11) * extent * bitcast<f32>(directions[firstDirection + 11u].z);
-    projected[target0 + 12u * uniforms.length4] = value(sums12) * extent * bitcast<f32>(directions[firstDirection + 12u].z);
-    projected[target0 + 13u * uniforms.length4] = value(sums13) * extent * bitcast<f32>(directions[firstDirection + 13u].z);
-    projected[target0 + 14u * uniforms.length4] = value(sums14) * extent * bitcast<f32>(directions[firstDirection + 14u].z);
-    projected[target0 + 15u * uniforms.length4] = value(sums15) * extent * bitcast<f32>(directions[firstDirection + 15u].z);
+    for (var i = 0u; i < 16u; i++) {
+      let factor = bitcast<f32>(directions[firstDirection + i].z);
+      projected[target0 + i * uniforms.length4] = value(sums[i]) * extent * factor;
+    }
   }
 }

@@ -36,6 +36,11 @@ fn total(column: u32) -> f32 {
   return (partials[at] + partials[at + 1u]) + (partials[at + 2u] + partials[at + 3u]);
 }
 
+/// What four rows, one a lane, add to a lane's four products of one vector.
+fn products4(x: f32, b0: vec4<f32>, b1: vec4<f32>, b2: vec4<f32>, b3: vec4<f32>) -> vec4<f32> {
+  return (quadBroadcast(x, 0u) * b0 + quadBroadcast(x, 1u) * b1) + (quadBroadcast(x, 2u) * b2 + quadBroadcast(x, 3u) * b3);
+}
+
 /// Keeps the components of group k whose row is `row` or later.
 fn keepFrom(four: vec4<f32>, k: u32, row: u32) -> vec4<f32> {
   return select(vec4<f32>(), four, vec4<u32>(0u, 1u, 2u, 3u) + 4u * k >= vec4<u32>(row));
@@ -61,126 +66,41 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
     let pivot = panel + next * length;
     let before = panel + max(next, 1u) * length - length;
     let nextWeight = weights[next];
-    var sum0 = vec4<f32>();
-    var sum1 = vec4<f32>();
-    var sum2 = vec4<f32>();
-    var sum3 = vec4<f32>();
-    var sum4 = vec4<f32>();
-    var sum5 = vec4<f32>();
-    var sum6 = vec4<f32>();
-    var sum7 = vec4<f32>();
-    var sum8 = vec4<f32>();
-    var sum9 = vec4<f32>();
-    var sum10 = vec4<f32>();
-    var sum11 = vec4<f32>();
-    var sum12 = vec4<f32>();
-    var sum13 = vec4<f32>();
-    var sum14 = vec4<f32>();
-    var sum15 = vec4<f32>();
-    // The reflector's first row may be in the group before the next one's.
-    for (var k = (max(nextRow, uniforms.first + 1u) - 1u) / 4u + lane; k < length; k += 4u) {
-      var v = keepFrom(columns[before + k], k, nextRow);
-      if (next > 0u) {
-        v = select(v, vec4<f32>(newHead), vec4<u32>(0u, 1u, 2u, 3u) + 4u * k + 1u == vec4<u32>(nextRow));
+    // Four columns at a time; those before `next` have no weight and stay as they are.
+    for (var c = next & 12u; c < 16u; c += 4u) {
+      let own = panel + c * length;
+      let four = vec4<f32>(weights[c], weights[c + 1u], weights[c + 2u], weights[c + 3u]);
+      var sum0 = vec4<f32>();
+      var sum1 = vec4<f32>();
+      var sum2 = vec4<f32>();
+      var sum3 = vec4<f32>();
+      // The reflector's first row may be in the group before the next one's.
+      for (var k = (max(nextRow, uniforms.first + 1u) - 1u) / 4u + lane; k < length; k += 4u) {
+        var v = keepFrom(columns[before + k], k, nextRow);
+        if (next > 0u) {
+          v = select(v, vec4<f32>(newHead), vec4<u32>(0u, 1u, 2u, 3u) + 4u * k + 1u == vec4<u32>(nextRow));
+        }
+        // The pivot column is as it was until the first four are done, and then as it is to be.
+        let pivotWeight = select(0.0, nextWeight, c <= next);
+        let p = keepFrom(columns[pivot + k] - pivotWeight * v, k, nextRow);
+        let c0 = columns[own + k] - four.x * v;
+        let c1 = columns[own + length + k] - four.y * v;
+        let c2 = columns[own + 2u * length + k] - four.z * v;
+        let c3 = columns[own + 3u * length + k] - four.w * v;
+        columns[own + k] = c0;
+        columns[own + length + k] = c1;
+        columns[own + 2u * length + k] = c2;
+        columns[own + 3u * length + k] = c3;
+        sum0 += p * c0;
+        sum1 += p * c1;
+        sum2 += p * c2;
+        sum3 += p * c3;
       }
-      let p = keepFrom(columns[pivot + k] - nextWeight * v, k, nextRow);
-      if (next <= 0u) {
-        let four = columns[panel + 0u * length + k] - weights[0u] * v;
-        columns[panel + 0u * length + k] = four;
-        sum0 += p * four;
-      }
-      if (next <= 1u) {
-        let four = columns[panel + 1u * length + k] - weights[1u] * v;
-        columns[panel + 1u * length + k] = four;
-        sum1 += p * four;
-      }
-      if (next <= 2u) {
-        let four = columns[panel + 2u * length + k] - weights[2u] * v;
-        columns[panel + 2u * length + k] = four;
-        sum2 += p * four;
-      }
-      if (next <= 3u) {
-        let four = columns[panel + 3u * length + k] - weights[3u] * v;
-        columns[panel + 3u * length + k] = four;
-        sum3 += p * four;
-      }
-      if (next <= 4u) {
-        let four = columns[panel + 4u * length + k] - weights[4u] * v;
-        columns[panel + 4u * length + k] = four;
-        sum4 += p * four;
-      }
-      if (next <= 5u) {
-        let four = columns[panel + 5u * length + k] - weights[5u] * v;
-        columns[panel + 5u * length + k] = four;
-        sum5 += p * four;
-      }
-      if (next <= 6u) {
-        let four = columns[panel + 6u * length + k] - weights[6u] * v;
-        columns[panel + 6u * length + k] = four;
-        sum6 += p * four;
-      }
-      if (next <= 7u) {
-        let four = columns[panel + 7u * length + k] - weights[7u] * v;
-        columns[panel + 7u * length + k] = four;
-        sum7 += p * four;
-      }
-      if (next <= 8u) {
-        let four = columns[panel + 8u * length + k] - weights[8u] * v;
-        columns[panel + 8u * length + k] = four;
-        sum8 += p * four;
-      }
-      if (next <= 9u) {
-        let four = columns[panel + 9u * length + k] - weights[9u] * v;
-        columns[panel + 9u * length + k] = four;
-        sum9 += p * four;
-      }
-      if (next <= 10u) {
-        let four = columns[panel + 10u * length + k] - weights[10u] * v;
-        columns[panel + 10u * length + k] = four;
-        sum10 += p * four;
-      }
-      if (next <= 11u) {
-        let four = columns[panel + 11u * length + k] - weights[11u] * v;
-        columns[panel + 11u * length + k] = four;
-        sum11 += p * four;
-      }
-      if (next <= 12u) {
-        let four = columns[panel + 12u * length + k] - weights[12u] * v;
-        columns[panel + 12u * length + k] = four;
-        sum12 += p * four;
-      }
-      if (next <= 13u) {
-        let four = columns[panel + 13u * length + k] - weights[13u] * v;
-        columns[panel + 13u * length + k] = four;
-        sum13 += p * four;
-      }
-      if (next <= 14u) {
-        let four = columns[panel + 14u * length + k] - weights[14u] * v;
-        columns[panel + 14u * length + k] = four;
-        sum14 += p * four;
-      }
-      if (next <= 15u) {
-        let four = columns[panel + 15u * length + k] - weights[15u] * v;
-        columns[panel + 15u * length + k] = four;
-        sum15 += p * four;
-      }
+      partials[4u * c + lane] = (sum0.x + sum0.y) + (sum0.z + sum0.w);
+      partials[4u * c + 4u + lane] = (sum1.x + sum1.y) + (sum1.z + sum1.w);
+      partials[4u * c + 8u + lane] = (sum2.x + sum2.y) + (sum2.z + sum2.w);
+      partials[4u * c + 12u + lane] = (sum3.x + sum3.y) + (sum3.z + sum3.w);
     }
-    partials[0u + lane] = (sum0.x + sum0.y) + (sum0.z + sum0.w);
-    partials[4u + lane] = (sum1.x + sum1.y) + (sum1.z + sum1.w);
-    partials[8u + lane] = (sum2.x + sum2.y) + (sum2.z + sum2.w);
-    partials[12u + lane] = (sum3.x + sum3.y) + (sum3.z + sum3.w);
-    partials[16u + lane] = (sum4.x + sum4.y) + (sum4.z + sum4.w);
-    partials[20u + lane] = (sum5.x + sum5.y) + (sum5.z + sum5.w);
-    partials[24u + lane] = (sum6.x + sum6.y) + (sum6.z + sum6.w);
-    partials[28u + lane] = (sum7.x + sum7.y) + (sum7.z + sum7.w);
-    partials[32u + lane] = (sum8.x + sum8.y) + (sum8.z + sum8.w);
-    partials[36u + lane] = (sum9.x + sum9.y) + (sum9.z + sum9.w);
-    partials[40u + lane] = (sum10.x + sum10.y) + (sum10.z + sum10.w);
-    partials[44u + lane] = (sum11.x + sum11.y) + (sum11.z + sum11.w);
-    partials[48u + lane] = (sum12.x + sum12.y) + (sum12.z + sum12.w);
-    partials[52u + lane] = (sum13.x + sum13.y) + (sum13.z + sum13.w);
-    partials[56u + lane] = (sum14.x + sum14.y) + (sum14.z + sum14.w);
-    partials[60u + lane] = (sum15.x + sum15.y) + (sum15.z + sum15.w);
     storageBarrier();
     workgroupBarrier();
 
@@ -234,128 +154,43 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
   }
   let reflector0 = matrix * 16u * length;
   let own = reflector0 + 4u * lane * length;
-  var sum0 = vec4<f32>();
-  var sum1 = vec4<f32>();
-  var sum2 = vec4<f32>();
-  var sum3 = vec4<f32>();
-  var sum4 = vec4<f32>();
-  var sum5 = vec4<f32>();
-  var sum6 = vec4<f32>();
-  var sum7 = vec4<f32>();
-  var sum8 = vec4<f32>();
-  var sum9 = vec4<f32>();
-  var sum10 = vec4<f32>();
-  var sum11 = vec4<f32>();
-  var sum12 = vec4<f32>();
-  var sum13 = vec4<f32>();
-  var sum14 = vec4<f32>();
-  var sum15 = vec4<f32>();
-  for (var k = uniforms.first / 4u; k < length; k++) {
-    let own0 = reflectors[own + k];
-    let own1 = reflectors[own + length + k];
-    let own2 = reflectors[own + 2u * length + k];
-    let own3 = reflectors[own + 3u * length + k];
-    let x0 = reflectors[reflector0 + 0u * length + k][lane];
-    let x1 = reflectors[reflector0 + 1u * length + k][lane];
-    let x2 = reflectors[reflector0 + 2u * length + k][lane];
-    let x3 = reflectors[reflector0 + 3u * length + k][lane];
-    let x4 = reflectors[reflector0 + 4u * length + k][lane];
-    let x5 = reflectors[reflector0 + 5u * length + k][lane];
-    let x6 = reflectors[reflector0 + 6u * length + k][lane];
-    let x7 = reflectors[reflector0 + 7u * length + k][lane];
-    let x8 = reflectors[reflector0 + 8u * length + k][lane];
-    let x9 = reflectors[reflector0 + 9u * length + k][lane];
-    let x10 = reflectors[reflector0 + 10u * length + k][lane];
-    let x11 = reflectors[reflector0 + 11u * length + k][lane];
-    let x12 = reflectors[reflector0 + 12u * length + k][lane];
-    let x13 = reflectors[reflector0 + 13u * length + k][lane];
-    let x14 = reflectors[reflector0 + 14u * length + k][lane];
-    let x15 = reflectors[reflector0 + 15u * length + k][lane];
-    let bx = vec4<f32>(own0.x, own1.x, own2.x, own3.x);
-    sum0 += quadBroadcast(x0, 0u) * bx;
-    sum1 += quadBroadcast(x1, 0u) * bx;
-    sum2 += quadBroadcast(x2, 0u) * bx;
-    sum3 += quadBroadcast(x3, 0u) * bx;
-    sum4 += quadBroadcast(x4, 0u) * bx;
-    sum5 += quadBroadcast(x5, 0u) * bx;
-    sum6 += quadBroadcast(x6, 0u) * bx;
-    sum7 += quadBroadcast(x7, 0u) * bx;
-    sum8 += quadBroadcast(x8, 0u) * bx;
-    sum9 += quadBroadcast(x9, 0u) * bx;
-    sum10 += quadBroadcast(x10, 0u) * bx;
-    sum11 += quadBroadcast(x11, 0u) * bx;
-    sum12 += quadBroadcast(x12, 0u) * bx;
-    sum13 += quadBroadcast(x13, 0u) * bx;
-    sum14 += quadBroadcast(x14, 0u) * bx;
-    sum15 += quadBroadcast(x15, 0u) * bx;
-    let by = vec4<f32>(own0.y, own1.y, own2.y, own3.y);
-    sum0 += quadBroadcast(x0, 1u) * by;
-    sum1 += quadBroadcast(x1, 1u) * by;
-    sum2 += quadBroadcast(x2, 1u) * by;
-    sum3 += quadBroadcast(x3, 1u) * by;
-    sum4 += quadBroadcast(x4, 1u) * by;
-    sum5 += quadBroadcast(x5, 1u) * by;
-    sum6 += quadBroadcast(x6, 1u) * by;
-    sum7 += quadBroadcast(x7, 1u) * by;
-    sum8 += quadBroadcast(x8, 1u) * by;
-    sum9 += quadBroadcast(x9, 1u) * by;
-    sum10 += quadBroadcast(x10, 1u) * by;
-    sum11 += quadBroadcast(x11, 1u) * by;
-    sum12 += quadBroadcast(x12, 1u) * by;
-    sum13 += quadBroadcast(x13, 1u) * by;
-    sum14 += quadBroadcast(x14, 1u) * by;
-    sum15 += quadBroadcast(x15, 1u) * by;
-    let bz = vec4<f32>(own0.z, own1.z, own2.z, own3.z);
-    sum0 += quadBroadcast(x0, 2u) * bz;
-    sum1 += quadBroadcast(x1, 2u) * bz;
-    sum2 += quadBroadcast(x2, 2u) * bz;
-    sum3 += quadBroadcast(x3, 2u) * bz;
-    sum4 += quadBroadcast(x4, 2u) * bz;
-    sum5 += quadBroadcast(x5, 2u) * bz;
-    sum6 += quadBroadcast(x6, 2u) * bz;
-    sum7 += quadBroadcast(x7, 2u) * bz;
-    sum8 += quadBroadcast(x8, 2u) * bz;
-    sum9 += quadBroadcast(x9, 2u) * bz;
-    sum10 += quadBroadcast(x10, 2u) * bz;
-    sum11 += quadBroadcast(x11, 2u) * bz;
-    sum12 += quadBroadcast(x12, 2u) * bz;
-    sum13 += quadBroadcast(x13, 2u) * bz;
-    sum14 += quadBroadcast(x14, 2u) * bz;
-    sum15 += quadBroadcast(x15, 2u) * bz;
-    let bw = vec4<f32>(own0.w, own1.w, own2.w, own3.w);
-    sum0 += quadBroadcast(x0, 3u) * bw;
-    sum1 += quadBroadcast(x1, 3u) * bw;
-    sum2 += quadBroadcast(x2, 3u) * bw;
-    sum3 += quadBroadcast(x3, 3u) * bw;
-    sum4 += quadBroadcast(x4, 3u) * bw;
-    sum5 += quadBroadcast(x5, 3u) * bw;
-    sum6 += quadBroadcast(x6, 3u) * bw;
-    sum7 += quadBroadcast(x7, 3u) * bw;
-    sum8 += quadBroadcast(x8, 3u) * bw;
-    sum9 += quadBroadcast(x9, 3u) * bw;
-    sum10 += quadBroadcast(x10, 3u) * bw;
-    sum11 += quadBroadcast(x11, 3u) * bw;
-    sum12 += quadBroadcast(x12, 3u) * bw;
-    sum13 += quadBroadcast(x13, 3u) * bw;
-    sum14 += quadBroadcast(x14, 3u) * bw;
-    sum15 += quadBroadcast(x15, 3u) * bw;
+  for (var half = 0u; half < 64u; half += 32u) {
+    let other = reflector0 + half / 4u * length;
+    var sum0 = vec4<f32>();
+    var sum1 = vec4<f32>();
+    var sum2 = vec4<f32>();
+    var sum3 = vec4<f32>();
+    var sum4 = vec4<f32>();
+    var sum5 = vec4<f32>();
+    var sum6 = vec4<f32>();
+    var sum7 = vec4<f32>();
+    for (var k = uniforms.first / 4u; k < length; k++) {
+      let own0 = reflectors[own + k];
+      let own1 = reflectors[own + length + k];
+      let own2 = reflectors[own + 2u * length + k];
+      let own3 = reflectors[own + 3u * length + k];
+      let b0 = vec4<f32>(own0.x, own1.x, own2.x, own3.x);
+      let b1 = vec4<f32>(own0.y, own1.y, own2.y, own3.y);
+      let b2 = vec4<f32>(own0.z, own1.z, own2.z, own3.z);
+      let b3 = vec4<f32>(own0.w, own1.w, own2.w, own3.w);
+      sum0 += products4(reflectors[other + 0u * length + k][lane], b0, b1, b2, b3);
+      sum1 += products4(reflectors[other + 1u * length + k][lane], b0, b1, b2, b3);
+      sum2 += products4(reflectors[other + 2u * length + k][lane], b0, b1, b2, b3);
+      sum3 += products4(reflectors[other + 3u * length + k][lane], b0, b1, b2, b3);
+      sum4 += products4(reflectors[other + 4u * length + k][lane], b0, b1, b2, b3);
+      sum5 += products4(reflectors[other + 5u * length + k][lane], b0, b1, b2, b3);
+      sum6 += products4(reflectors[other + 6u * length + k][lane], b0, b1, b2, b3);
+      sum7 += products4(reflectors[other + 7u * length + k][lane], b0, b1, b2, b3);
+    }
+    products[half + 0u + lane] = sum0;
+    products[half + 4u + lane] = sum1;
+    products[half + 8u + lane] = sum2;
+    products[half + 12u + lane] = sum3;
+    products[half + 16u + lane] = sum4;
+    products[half + 20u + lane] = sum5;
+    products[half + 24u + lane] = sum6;
+    products[half + 28u + lane] = sum7;
   }
-  products[0u + lane] = sum0;
-  products[4u + lane] = sum1;
-  products[8u + lane] = sum2;
-  products[12u + lane] = sum3;
-  products[16u + lane] = sum4;
-  products[20u + lane] = sum5;
-  products[24u + lane] = sum6;
-  products[28u + lane] = sum7;
-  products[32u + lane] = sum8;
-  products[36u + lane] = sum9;
-  products[40u + lane] = sum10;
-  products[44u + lane] = sum11;
-  products[48u + lane] = sum12;
-  products[52u + lane] = sum13;
-  products[56u + lane] = sum14;
-  products[60u + lane] = sum15;
   workgroupBarrier();
   for (var step = 0u; step < width; step++) {
     for (var row = lane; row < step; row += 4u) {

@@ -23,12 +23,9 @@ struct Uniforms {
 var<workgroup> products: array<vec4<f32>, 64>; // [reflector, lane]: V'A
 var<workgroup> weights: array<vec4<f32>, 64>; // [column, four reflectors]: T' V'A
 
-fn putWeights(reflector: u32, lane: u32, weight: vec4<f32>) {
-  let at = 16u * lane + reflector / 4u;
-  weights[at][reflector % 4u] = weight.x;
-  weights[at + 4u][reflector % 4u] = weight.y;
-  weights[at + 8u][reflector % 4u] = weight.z;
-  weights[at + 12u][reflector % 4u] = weight.w;
+/// What four rows, one a lane, add to a lane's four products of one vector.
+fn products4(x: f32, b0: vec4<f32>, b1: vec4<f32>, b2: vec4<f32>, b3: vec4<f32>) -> vec4<f32> {
+  return (quadBroadcast(x, 0u) * b0 + quadBroadcast(x, 1u) * b1) + (quadBroadcast(x, 2u) * b2 + quadBroadcast(x, 3u) * b3);
 }
 
 @compute @workgroup_size(4)
@@ -40,128 +37,44 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
   let reflector0 = matrix * 16u * length;
 
   let own = target0 + 4u * lane * length;
-  var sum0 = vec4<f32>();
-  var sum1 = vec4<f32>();
-  var sum2 = vec4<f32>();
-  var sum3 = vec4<f32>();
-  var sum4 = vec4<f32>();
-  var sum5 = vec4<f32>();
-  var sum6 = vec4<f32>();
-  var sum7 = vec4<f32>();
-  var sum8 = vec4<f32>();
-  var sum9 = vec4<f32>();
-  var sum10 = vec4<f32>();
-  var sum11 = vec4<f32>();
-  var sum12 = vec4<f32>();
-  var sum13 = vec4<f32>();
-  var sum14 = vec4<f32>();
-  var sum15 = vec4<f32>();
-  for (var k = begin; k < length; k++) {
-    let own0 = columns[own + k];
-    let own1 = columns[own + length + k];
-    let own2 = columns[own + 2u * length + k];
-    let own3 = columns[own + 3u * length + k];
-    let x0 = reflectors[reflector0 + 0u * length + k][lane];
-    let x1 = reflectors[reflector0 + 1u * length + k][lane];
-    let x2 = reflectors[reflector0 + 2u * length + k][lane];
-    let x3 = reflectors[reflector0 + 3u * length + k][lane];
-    let x4 = reflectors[reflector0 + 4u * length + k][lane];
-    let x5 = reflectors[reflector0 + 5u * length + k][lane];
-    let x6 = reflectors[reflector0 + 6u * length + k][lane];
-    let x7 = reflectors[reflector0 + 7u * length + k][lane];
-    let x8 = reflectors[reflector0 + 8u * length + k][lane];
-    let x9 = reflectors[reflector0 + 9u * length + k][lane];
-    let x10 = reflectors[reflector0 + 10u * length + k][lane];
-    let x11 = reflectors[reflector0 + 11u * length + k][lane];
-    let x12 = reflectors[reflector0 + 12u * length + k][lane];
-    let x13 = reflectors[reflector0 + 13u * length + k][lane];
-    let x14 = reflectors[reflector0 + 14u * length + k][lane];
-    let x15 = reflectors[reflector0 + 15u * length + k][lane];
-    let bx = vec4<f32>(own0.x, own1.x, own2.x, own3.x);
-    sum0 += quadBroadcast(x0, 0u) * bx;
-    sum1 += quadBroadcast(x1, 0u) * bx;
-    sum2 += quadBroadcast(x2, 0u) * bx;
-    sum3 += quadBroadcast(x3, 0u) * bx;
-    sum4 += quadBroadcast(x4, 0u) * bx;
-    sum5 += quadBroadcast(x5, 0u) * bx;
-    sum6 += quadBroadcast(x6, 0u) * bx;
-    sum7 += quadBroadcast(x7, 0u) * bx;
-    sum8 += quadBroadcast(x8, 0u) * bx;
-    sum9 += quadBroadcast(x9, 0u) * bx;
-    sum10 += quadBroadcast(x10, 0u) * bx;
-    sum11 += quadBroadcast(x11, 0u) * bx;
-    sum12 += quadBroadcast(x12, 0u) * bx;
-    sum13 += quadBroadcast(x13, 0u) * bx;
-    sum14 += quadBroadcast(x14, 0u) * bx;
-    sum15 += quadBroadcast(x15, 0u) * bx;
-    let by = vec4<f32>(own0.y, own1.y, own2.y, own3.y);
-    sum0 += quadBroadcast(x0, 1u) * by;
-    sum1 += quadBroadcast(x1, 1u) * by;
-    sum2 += quadBroadcast(x2, 1u) * by;
-    sum3 += quadBroadcast(x3, 1u) * by;
-    sum4 += quadBroadcast(x4, 1u) * by;
-    sum5 += quadBroadcast(x5, 1u) * by;
-    sum6 += quadBroadcast(x6, 1u) * by;
-    sum7 += quadBroadcast(x7, 1u) * by;
-    sum8 += quadBroadcast(x8, 1u) * by;
-    sum9 += quadBroadcast(x9, 1u) * by;
-    sum10 += quadBroadcast(x10, 1u) * by;
-    sum11 += quadBroadcast(x11, 1u) * by;
-    sum12 += quadBroadcast(x12, 1u) * by;
-    sum13 += quadBroadcast(x13, 1u) * by;
-    sum14 += quadBroadcast(x14, 1u) * by;
-    sum15 += quadBroadcast(x15, 1u) * by;
-    let bz = vec4<f32>(own0.z, own1.z, own2.z, own3.z);
-    sum0 += quadBroadcast(x0, 2u) * bz;
-    sum1 += quadBroadcast(x1, 2u) * bz;
-    sum2 += quadBroadcast(x2, 2u) * bz;
-    sum3 += quadBroadcast(x3, 2u) * bz;
-    sum4 += quadBroadcast(x4, 2u) * bz;
-    sum5 += quadBroadcast(x5, 2u) * bz;
-    sum6 += quadBroadcast(x6, 2u) * bz;
-    sum7 += quadBroadcast(x7, 2u) * bz;
-    sum8 += quadBroadcast(x8, 2u) * bz;
-    sum9 += quadBroadcast(x9, 2u) * bz;
-    sum10 += quadBroadcast(x10, 2u) * bz;
-    sum11 += quadBroadcast(x11, 2u) * bz;
-    sum12 += quadBroadcast(x12, 2u) * bz;
-    sum13 += quadBroadcast(x13, 2u) * bz;
-    sum14 += quadBroadcast(x14, 2u) * bz;
-    sum15 += quadBroadcast(x15, 2u) * bz;
-    let bw = vec4<f32>(own0.w, own1.w, own2.w, own3.w);
-    sum0 += quadBroadcast(x0, 3u) * bw;
-    sum1 += quadBroadcast(x1, 3u) * bw;
-    sum2 += quadBroadcast(x2, 3u) * bw;
-    sum3 += quadBroadcast(x3, 3u) * bw;
-    sum4 += quadBroadcast(x4, 3u) * bw;
-    sum5 += quadBroadcast(x5, 3u) * bw;
-    sum6 += quadBroadcast(x6, 3u) * bw;
-    sum7 += quadBroadcast(x7, 3u) * bw;
-    sum8 += quadBroadcast(x8, 3u) * bw;
-    sum9 += quadBroadcast(x9, 3u) * bw;
-    sum10 += quadBroadcast(x10, 3u) * bw;
-    sum11 += quadBroadcast(x11, 3u) * bw;
-    sum12 += quadBroadcast(x12, 3u) * bw;
-    sum13 += quadBroadcast(x13, 3u) * bw;
-    sum14 += quadBroadcast(x14, 3u) * bw;
-    sum15 += quadBroadcast(x15, 3u) * bw;
+  // Eight reflectors at a time: every access of memory is dear to compile.
+  for (var half = 0u; half < 64u; half += 32u) {
+    let other = reflector0 + half / 4u * length;
+    var sum0 = vec4<f32>();
+    var sum1 = vec4<f32>();
+    var sum2 = vec4<f32>();
+    var sum3 = vec4<f32>();
+    var sum4 = vec4<f32>();
+    var sum5 = vec4<f32>();
+    var sum6 = vec4<f32>();
+    var sum7 = vec4<f32>();
+    for (var k = begin; k < length; k++) {
+      let own0 = columns[own + k];
+      let own1 = columns[own + length + k];
+      let own2 = columns[own + 2u * length + k];
+      let own3 = columns[own + 3u * length + k];
+      let b0 = vec4<f32>(own0.x, own1.x, own2.x, own3.x);
+      let b1 = vec4<f32>(own0.y, own1.y, own2.y, own3.y);
+      let b2 = vec4<f32>(own0.z, own1.z, own2.z, own3.z);
+      let b3 = vec4<f32>(own0.w, own1.w, own2.w, own3.w);
+      sum0 += products4(reflectors[other + 0u * length + k][lane], b0, b1, b2, b3);
+      sum1 += products4(reflectors[other + 1u * length + k][lane], b0, b1, b2, b3);
+      sum2 += products4(reflectors[other + 2u * length + k][lane], b0, b1, b2, b3);
+      sum3 += products4(reflectors[other + 3u * length + k][lane], b0, b1, b2, b3);
+      sum4 += products4(reflectors[other + 4u * length + k][lane], b0, b1, b2, b3);
+      sum5 += products4(reflectors[other + 5u * length + k][lane], b0, b1, b2, b3);
+      sum6 += products4(reflectors[other + 6u * length + k][lane], b0, b1, b2, b3);
+      sum7 += products4(reflectors[other + 7u * length + k][lane], b0, b1, b2, b3);
+    }
+    products[half + 0u + lane] = sum0;
+    products[half + 4u + lane] = sum1;
+    products[half + 8u + lane] = sum2;
+    products[half + 12u + lane] = sum3;
+    products[half + 16u + lane] = sum4;
+    products[half + 20u + lane] = sum5;
+    products[half + 24u + lane] = sum6;
+    products[half + 28u + lane] = sum7;
   }
-  products[0u + lane] = sum0;
-  products[4u + lane] = sum1;
-  products[8u + lane] = sum2;
-  products[12u + lane] = sum3;
-  products[16u + lane] = sum4;
-  products[20u + lane] = sum5;
-  products[24u + lane] = sum6;
-  products[28u + lane] = sum7;
-  products[32u + lane] = sum8;
-  products[36u + lane] = sum9;
-  products[40u + lane] = sum10;
-  products[44u + lane] = sum11;
-  products[48u + lane] = sum12;
-  products[52u + lane] = sum13;
-  products[56u + lane] = sum14;
-  products[60u + lane] = sum15;
   var weight0 = vec4<f32>();
   var weight1 = vec4<f32>();
   var weight2 = vec4<f32>();
@@ -199,44 +112,40 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
     weight14 += quadBroadcast(row.z, 3u) * product;
     weight15 += quadBroadcast(row.w, 3u) * product;
   }
-  putWeights(0u, lane, weight0);
-  putWeights(1u, lane, weight1);
-  putWeights(2u, lane, weight2);
-  putWeights(3u, lane, weight3);
-  putWeights(4u, lane, weight4);
-  putWeights(5u, lane, weight5);
-  putWeights(6u, lane, weight6);
-  putWeights(7u, lane, weight7);
-  putWeights(8u, lane, weight8);
-  putWeights(9u, lane, weight9);
-  putWeights(10u, lane, weight10);
-  putWeights(11u, lane, weight11);
-  putWeights(12u, lane, weight12);
-  putWeights(13u, lane, weight13);
-  putWeights(14u, lane, weight14);
-  putWeights(15u, lane, weight15);
+  let all = array<vec4<f32>, 16>(weight0, weight1, weight2, weight3, weight4, weight5, weight6, weight7, weight8, weight9, weight10, weight11, weight12, weight13, weight14, weight15);
+  for (var l = 0u; l < 16u; l++) {
+    let at = 16u * lane + l / 4u;
+    for (var c = 0u; c < 4u; c++) {
+      weights[at + 4u * c][l % 4u] = all[l][c];
+    }
+  }
   workgroupBarrier();
 
   for (var chunk = begin; chunk < length; chunk += 4u) {
     let k = chunk + lane;
     // Beyond the end a lane reads the last group again and does not write.
     let at = min(k, length - 1u);
-    let v0 = reflectors[reflector0 + 0u * length + at];
-    let v1 = reflectors[reflector0 + 1u * length + at];
-    let v2 = reflectors[reflector0 + 2u * length + at];
-    let v3 = reflectors[reflector0 + 3u * length + at];
-    let v4 = reflectors[reflector0 + 4u * length + at];
-    let v5 = reflectors[reflector0 + 5u * length + at];
-    let v6 = reflectors[reflector0 + 6u * length + at];
-    let v7 = reflectors[reflector0 + 7u * length + at];
-    let v8 = reflectors[reflector0 + 8u * length + at];
-    let v9 = reflectors[reflector0 + 9u * length + at];
-    let v10 = reflectors[reflector0 + 10u * length + at];
-    let v11 = reflectors[reflector0 + 11u * length + at];
-    let v12 = reflectors[reflector0 + 12u * length + at];
-    let v13 = reflectors[reflector0 + 13u * length + at];
-    let v14 = reflectors[reflector0 + 14u * length + at];
-    let v15 = reflectors[reflector0 + 15u * length + at];
+    var held: array<vec4<f32>, 16>;
+    for (var l = 0u; l < 16u; l++) {
+      held[l] = reflectors[reflector0 + l * length + at];
+    }
+    let v0 = held[0];
+    let v1 = held[1];
+    let v2 = held[2];
+    let v3 = held[3];
+    let v4 = held[4];
+    let v5 = held[5];
+    let v6 = held[6];
+    let v7 = held[7];
+    let v8 = held[8];
+    let v9 = held[9];
+    let v10 = held[10];
+    let v11 = held[11];
+    let v12 = held[12];
+    let v13 = held[13];
+    let v14 = held[14];
+    let v15 = held[15];
+
     for (var c = 0u; c < 16u; c++) {
       let four = weights[4u * c + lane];
       let part =

@@ -10,11 +10,15 @@ import { centredSingularValues } from '../support/jacobi-svd.ts';
 import { MatrixSource } from '../support/matrices.ts';
 
 let gpu: Gpu;
+/** The kernels that need no subgroups, as a hardware GPU has them. */
+let portable: Gpu;
 beforeAll(async () => {
   gpu = await openTestGpu();
+  portable = await openTestGpu({ tuning: { lanes: 0, jacobiThreads: 64 } });
 });
 afterAll(() => {
   gpu.dispose();
+  portable.dispose();
 });
 
 /** Slices of [rows, columns] that lie one after another from element `offset` on. */
@@ -22,11 +26,15 @@ async function spectraOf(
   values: Float32Array,
   rows: number,
   columns: number,
-  { offset = 0, ...options }: Parameters<typeof computeSpectra>[2] & { offset?: number } = {},
+  {
+    offset = 0,
+    on = gpu,
+    ...options
+  }: Parameters<typeof computeSpectra>[2] & { offset?: number; on?: Gpu } = {},
 ): Promise<Spectrum[]> {
   const padded = new Float32Array(offset + values.length).fill(NaN);
   padded.set(values, offset);
-  using tensor = gpu.upload('matrices', [padded.length], padded);
+  using tensor = on.upload('matrices', [padded.length], padded);
   const views = Array.from({ length: values.length / (rows * columns) }, (_, slice): MatrixView => ({
     name: `slice ${slice}`,
     buffer: tensor.buffer,
@@ -34,7 +42,7 @@ async function spectraOf(
     rows,
     columns,
   }));
-  return await computeSpectra(gpu, views, options);
+  return await computeSpectra(on, views, options);
 }
 
 const rankOf = (values: Float32Array | Float64Array, rows: number, columns: number) =>
@@ -111,9 +119,19 @@ function twice(values: Float32Array): Float32Array {
 test.each(kinds)('%s, %i x %i, against a float64 SVD', async (_, rows, columns, make) => {
   const values = make(rows, columns);
   const before = gpu.allocatedBytes;
+  const reference = centredSingularValues(values, rows, columns);
   const [spectrum] = await spectraOf(values, rows, columns, { offset: 77 });
-  expectSpectrum(spectrum!, centredSingularValues(values, rows, columns), rows, columns);
+  expectSpectrum(spectrum!, reference, rows, columns);
   expect(gpu.allocatedBytes).toBe(before);
+  const [other] = await spectraOf(values, rows, columns, { on: portable });
+  expectSpectrum(other!, reference, rows, columns);
+});
+
+test('the same bits from run to run, alone and in a batch', async () => {
+  const values = source.random(3 * 70, 90);
+  const batch = await spectraOf(values, 70, 90);
+  expect(await spectraOf(values, 70, 90)).toEqual(batch);
+  expect(await spectraOf(values.slice(70 * 90, 2 * 70 * 90), 70, 90)).toEqual([batch[1]]);
 });
 
 describe.each(goldenCases)('golden %s', (name) => {

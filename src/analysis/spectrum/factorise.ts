@@ -104,11 +104,7 @@ export async function sortVectors(pace: Pace, workspace: SpectrumWorkspace): Pro
 }
 
 /** Factors the vectors of `working`, in place: `lower` becomes L = R' of their QR factorisation. */
-export async function factorise(
-  { lanes }: Tuning,
-  pace: Pace,
-  workspace: SpectrumWorkspace,
-): Promise<void> {
+export async function factorise({ lanes }: Tuning, pace: Pace, workspace: SpectrumWorkspace): Promise<void> {
   const { shape, buffers, matrices } = workspace;
   const { vectors, padded, length4 } = shape;
   const { working, reflectors, triangle, lower } = buffers;

@@ -10,11 +10,7 @@ import type { SpectrumWorkspace } from './workspace.ts';
  * largest first. Jacobi on them afterwards is accurate to the last few bits of each (Demmel and Veselić, SIAM J. Matrix
  * Anal. 13, 1992).
  */
-export async function project(
-  { lanes }: Tuning,
-  pace: Pace,
-  workspace: SpectrumWorkspace,
-): Promise<void> {
+export async function project({ lanes }: Tuning, pace: Pace, workspace: SpectrumWorkspace): Promise<void> {
   const { shape, buffers, matrices } = workspace;
   const { vectors, padded, length4 } = shape;
   const { summary, centred, working, lower, norms, vectorOrder, floors, directions, extents } = buffers;

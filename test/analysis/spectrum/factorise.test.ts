@@ -6,7 +6,9 @@ import {
   gatherVectors,
   orderDescending,
   qrPanel,
+  qrPanelLanes,
   qrUpdate,
+  qrUpdateLanes,
   transposeTriangle,
   vectorNorms,
 } from '../../../src/analysis/spectrum/kernels.ts';
@@ -146,13 +148,17 @@ test('vector-norms, order-descending and gather-vectors', async () => {
   }
 });
 
-describe('qr-panel and qr-update', () => {
+describe.each([
+  ['qr-panel', qrPanel, qrUpdate],
+  ['qr-panel-lanes', qrPanelLanes, qrUpdateLanes],
+])('%s and its update', (name, panel, update) => {
   test.each([
     [37, 50],
     [16, 16],
     [1, 3],
     [33, 129],
   ])('%i columns of %i rows: R has the Gram matrix of A', async (count, rows) => {
+    if (name === 'qr-panel-lanes' && gpu.tuning.lanes !== 4) return;
     using bench = new KernelBench(gpu);
     const padded = 32 * Math.ceil(count / 32);
     const length4 = Math.ceil(rows / 4);
@@ -169,12 +175,12 @@ describe('qr-panel and qr-update', () => {
     const lower = bench.output(matrices * padded * padded);
     await bench.run((recorder) => {
       for (let first = 0; first < count; first += 16) {
-        recorder.dispatch(qrPanel, {
+        recorder.dispatch(panel, {
           bindings: { columns, reflectors, triangle },
           uniforms: { columns: count, padded, length4, first },
           workgroups: [matrices],
         });
-        recorder.dispatch(qrUpdate, {
+        recorder.dispatch(update, {
           bindings: { columns, reflectors, triangle },
           uniforms: { padded, length4, first },
           workgroups: [Math.max(0, Math.ceil((count - first - 16) / 16)), matrices],

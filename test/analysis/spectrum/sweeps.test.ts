@@ -4,9 +4,11 @@ import {
   cumulativePercent,
   directionExtents,
   jacobiRound,
+  jacobiRoundLanes,
   jacobiSweepEnd,
   orderDescending,
   projectVectors,
+  projectVectorsLanes,
   rowExtents,
   vectorNorms,
 } from '../../../src/analysis/spectrum/kernels.ts';
@@ -32,7 +34,13 @@ describe('jacobi-round and jacobi-sweep-end', () => {
     [64, 0, 33],
     [16, 1, 40],
     [64, 1, 7],
-  ])('%i threads, crosswise %i, length %i x 4', async (threads, crosswise, length4) => {
+    ['four lanes as', 0, 9],
+    ['four lanes as', 0, 32],
+    ['four lanes as', 1, 40],
+    ['four lanes as', 1, 7],
+  ])('%s threads, crosswise %i, length %i x 4', async (threads, crosswise, length4) => {
+    const isLanes = typeof threads === 'string';
+    if (isLanes && gpu.tuning.lanes !== 4) return;
     using bench = new KernelBench(gpu);
     const [blocks, length, matrices] = [4, 4 * length4, 2];
     const values = source.random(matrices * 16 * blocks, length);
@@ -42,17 +50,26 @@ describe('jacobi-round and jacobi-sweep-end', () => {
     const floors = bench.input(Float32Array.of(1e-6, 1e-6));
     const progress = bench.input(Uint32Array.of(0, 0, 1, 5));
     const worst = bench.input(new Uint32Array(matrices));
-    await bench.run((recorder) => {
-      recorder.dispatch(jacobiRound, {
-        bindings: { vectors, floors, progress, worst },
-        uniforms: { blocks, length4, round: 1, crosswise },
-        constants: { threads },
-        workgroups: [blocks / 2, matrices],
+    const blockGrams = (from: Float32Array) =>
+      Float32Array.from({ length: matrices * blocks * 256 }, (_, at) => {
+        const [first, i, j] = [16 * Math.floor(at / 256), Math.floor(at / 16) % 16, at % 16];
+        return dot(vector(from, first + i), vector(from, first + j));
       });
+    const vector = (from: Float32Array, index: number) => from.subarray(index * length, (index + 1) * length);
+    // A sweep's first round makes them, the others go on with them.
+    const grams = bench.input(crosswise ? blockGrams(values) : new Float32Array(matrices * blocks * 256));
+    await bench.run((recorder) => {
+      const common = { vectors, floors, progress, worst };
+      const uniforms = { blocks, length4, round: 1, crosswise };
+      const workgroups = [blocks / 2, matrices] as const;
+      if (isLanes) {
+        recorder.dispatch(jacobiRoundLanes, { bindings: { ...common, grams }, uniforms, workgroups });
+      } else {
+        recorder.dispatch(jacobiRound, { bindings: common, uniforms, constants: { threads }, workgroups });
+      }
     });
     const after = await bench.floats(vectors);
     const found = new Float32Array((await bench.words(worst)).buffer);
-    const vector = (from: Float32Array, index: number) => from.subarray(index * length, (index + 1) * length);
     // Round 1 of 4 blocks pairs 1 with 3 and 2 with 0.
     let largest = 0;
     for (const pair of [
@@ -66,7 +83,8 @@ describe('jacobi-round and jacobi-sweep-end', () => {
           if (j >= i) continue;
           const [a, b] = [vector(values, i), vector(values, j)];
           const cosine = Math.abs(dot(a, b)) / Math.sqrt(dot(a, a) * dot(b, b) || 1);
-          largest = Math.max(largest, cosine);
+          // Four lanes look at crossing pairs alone; the others were looked at in the sweep's first round.
+          if (!(isLanes && crosswise) || (i ^ j) >= 16) largest = Math.max(largest, cosine);
           before2 += cosine ** 2;
           const [c, d] = [vector(after, i), vector(after, j)];
           after2 += dot(c, d) ** 2 / (dot(c, c) * dot(d, d) || 1);
@@ -90,6 +108,15 @@ describe('jacobi-round and jacobi-sweep-end', () => {
     expect(after.subarray(after.length / 2)).toEqual(values.subarray(values.length / 2));
     expect(found[1]).toBe(0);
 
+    if (isLanes) {
+      const [kept, wanted] = [await bench.floats(grams), blockGrams(after)];
+      for (let at = 0; at < blocks * 256; at++) {
+        const [first, i, j] = [256 * Math.floor(at / 256), Math.floor(at / 16) % 16, at % 16];
+        const scale = Math.sqrt(wanted[first + 17 * i]! * wanted[first + 17 * j]!);
+        expect(Math.abs(kept[at]! - wanted[at]!), `product ${at}`).toBeLessThanOrEqual(1e-5 * scale);
+      }
+    }
+
     const end = (recorder: Recorder) => {
       recorder.dispatch(jacobiSweepEnd, {
         bindings: { worst, progress },
@@ -105,9 +132,13 @@ describe('jacobi-round and jacobi-sweep-end', () => {
 });
 
 test.each([
-  [20, 11],
-  [300, 9],
-])('project-vectors keeps small differences of %i vectors', async (vectors, length4) => {
+  ['project-vectors', 20, 11],
+  ['project-vectors', 300, 9],
+  ['project-vectors-lanes', 20, 11],
+  ['project-vectors-lanes', 300, 9],
+])('%s keeps small differences of %i vectors', async (name, vectors, length4) => {
+  const isLanes = name === 'project-vectors-lanes';
+  if (isLanes && gpu.tuning.lanes !== 4) return;
   using bench = new KernelBench(gpu);
   const padded = 32 * Math.ceil(vectors / 32);
   const length = 4 * length4;
@@ -170,11 +201,12 @@ test.each([
       uniforms: { padded },
       workgroups: [Math.ceil(padded / 32)],
     });
-    for (const first_group of Array.from({ length: Math.ceil(length4 / 8) }, (_, index) => index)) {
-      recorder.dispatch(projectVectors, {
+    const tile = isLanes ? 16 : 32;
+    for (let first_group = 0; first_group < Math.ceil((4 * length4) / tile); first_group++) {
+      recorder.dispatch(isLanes ? projectVectorsLanes : projectVectors, {
         bindings: { centred, summary, order: identity, sorted, lower, directions, extents, projected },
         uniforms: { vectors, padded, length4, first_group },
-        workgroups: [1, padded / 32],
+        workgroups: [1, padded / tile],
       });
     }
   });
