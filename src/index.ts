@@ -19,6 +19,7 @@ export { loadTokenizer } from './engine/tokenizer.ts';
 export type { EncodeOptions, Tokenizer } from './engine/tokenizer.ts';
 export { Model } from './engine/model.ts';
 export type { HiddenState, LoadOptions, RunOptions, RunResult } from './engine/model.ts';
+export { checkSequences } from './engine/sequences.ts';
 export type { LogitsTile } from './engine/log-softmax.ts';
 export { computeSpectra } from './analysis/spectrum.ts';
 export type { Spectrum, SpectrumOptions } from './analysis/spectrum.ts';

@@ -209,6 +209,19 @@ describe('readArchitecture', () => {
     ['an epsilon below 0', { ...gpt2, layer_norm_epsilon: -1e-5 }, /layer_norm_epsilon is -0\.00001/],
     ['an epsilon of text', { ...neox, layer_norm_eps: '1e-5' }, /layer_norm_eps is "1e-5"/],
     ['a flag of text', { ...neox, use_parallel_residual: 'no' }, /use_parallel_residual is "no"/],
+    ['attention to what follows', { ...neox, is_causal: false }, /is_causal is false/],
+    ['an encoder', { ...gpt2, is_encoder_decoder: true }, /is_encoder_decoder is true/],
+    [
+      'heads of another width',
+      { ...gpt2, head_dim: 32 },
+      /head_dim is 32, and this architecture's is 768 \/ 12 = 64/,
+    ],
+    [
+      'quantised weights',
+      { ...gpt2, quantization_config: {} },
+      /weights are quantised \(quantization_config\)/,
+    ],
+    ['a width of NaN', { ...gpt2, n_embd: NaN }, /n_embd is NaN; it must be a positive integer/],
     ['cross-attention', { ...gpt2, add_cross_attention: true }, /add_cross_attention is true/],
     [
       'an odd head that is rotated whole',
