@@ -61,7 +61,7 @@ describe('readTokenIds', () => {
     ['[1, "2"]', InputError, /token id 1 is "2"; give whole numbers without quotes/],
     ['1 two', InputError, /token id 1 is "two"/],
     ['1 -2', InputError, /token id 1 is -2, out of the vocabulary/],
-    ['[1, NaN]', FormatError, /ids\.json: is not valid JSON .*give an array of token ids/],
+    ['[1, NaN]', InputError, /ids\.json: token id 1 is NaN; give whole numbers/],
     ['Alice was', FormatError, /ids\.json: is not valid JSON .*give an array of token ids/],
     ['', FormatError, /ids\.json: is not valid JSON/],
     ['"12"', InputError, /give an array of token ids such as/],

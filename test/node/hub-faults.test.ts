@@ -98,7 +98,10 @@ describe('bytes', () => {
       }),
     );
     const { folder } = await hub.resolve('gpt2');
-    expect(ranges(hub.server.seen)).toEqual([undefined, 'bytes=700-', 'bytes=300-']);
+    const [first, second, third, ...more] = ranges(hub.server.seen);
+    expect([first, second, more]).toEqual([undefined, 'bytes=700-', []]);
+    // What was on its way when the connection broke may be lost; nothing of the first answer is taken up again.
+    expect([undefined, 'bytes=300-']).toContain(third);
     expect((await readFile(join(folder, WEIGHTS))).equals(bytes)).toBe(true);
     expect(hub.notices.join()).not.toMatch(/anew/);
   });
