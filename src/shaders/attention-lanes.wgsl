@@ -269,18 +269,21 @@ fn main(@builtin(workgroup_id) workgroup: vec3<u32>, @builtin(subgroup_invocatio
       var sums5 = Sums();
       var sums6 = Sums();
       var sums7 = Sums();
-      for (var other = 0u; other < LANES; other++) {
-        let firstKeyOfOther = firstKey + LANES * other;
-        let weights0 = subgroupShuffle(running0.weights, other);
-        let weights1 = subgroupShuffle(running1.weights, other);
-        let weights2 = subgroupShuffle(running2.weights, other);
-        let weights3 = subgroupShuffle(running3.weights, other);
-        let weights4 = subgroupShuffle(running4.weights, other);
-        let weights5 = subgroupShuffle(running5.weights, other);
-        let weights6 = subgroupShuffle(running6.weights, other);
-        let weights7 = subgroupShuffle(running7.weights, other);
+      // Two keys at a time, those of one lane after another's.
+      for (var pair = 0u; pair < 2u * LANES; pair++) {
+        let firstKeyOfPair = firstKey + 2u * pair;
+        let owner = pair / 2u;
+        let isSecond = pair % 2u == 1u;
+        let weights0 = subgroupShuffle(select(running0.weights.xy, running0.weights.zw, isSecond), owner);
+        let weights1 = subgroupShuffle(select(running1.weights.xy, running1.weights.zw, isSecond), owner);
+        let weights2 = subgroupShuffle(select(running2.weights.xy, running2.weights.zw, isSecond), owner);
+        let weights3 = subgroupShuffle(select(running3.weights.xy, running3.weights.zw, isSecond), owner);
+        let weights4 = subgroupShuffle(select(running4.weights.xy, running4.weights.zw, isSecond), owner);
+        let weights5 = subgroupShuffle(select(running5.weights.xy, running5.weights.zw, isSecond), owner);
+        let weights6 = subgroupShuffle(select(running6.weights.xy, running6.weights.zw, isSecond), owner);
+        let weights7 = subgroupShuffle(select(running7.weights.xy, running7.weights.zw, isSecond), owner);
         {
-          let value = valuesOf(values, min(firstKeyOfOther + 0u, lastToken) * stride);
+          let value = valuesOf(values, min(firstKeyOfPair + 0u, lastToken) * stride);
           sums0 = addProduct(sums0, weights0.x, value);
           sums1 = addProduct(sums1, weights1.x, value);
           sums2 = addProduct(sums2, weights2.x, value);
@@ -291,7 +294,7 @@ fn main(@builtin(workgroup_id) workgroup: vec3<u32>, @builtin(subgroup_invocatio
           sums7 = addProduct(sums7, weights7.x, value);
         }
         {
-          let value = valuesOf(values, min(firstKeyOfOther + 1u, lastToken) * stride);
+          let value = valuesOf(values, min(firstKeyOfPair + 1u, lastToken) * stride);
           sums0 = addProduct(sums0, weights0.y, value);
           sums1 = addProduct(sums1, weights1.y, value);
           sums2 = addProduct(sums2, weights2.y, value);
@@ -300,28 +303,6 @@ fn main(@builtin(workgroup_id) workgroup: vec3<u32>, @builtin(subgroup_invocatio
           sums5 = addProduct(sums5, weights5.y, value);
           sums6 = addProduct(sums6, weights6.y, value);
           sums7 = addProduct(sums7, weights7.y, value);
-        }
-        {
-          let value = valuesOf(values, min(firstKeyOfOther + 2u, lastToken) * stride);
-          sums0 = addProduct(sums0, weights0.z, value);
-          sums1 = addProduct(sums1, weights1.z, value);
-          sums2 = addProduct(sums2, weights2.z, value);
-          sums3 = addProduct(sums3, weights3.z, value);
-          sums4 = addProduct(sums4, weights4.z, value);
-          sums5 = addProduct(sums5, weights5.z, value);
-          sums6 = addProduct(sums6, weights6.z, value);
-          sums7 = addProduct(sums7, weights7.z, value);
-        }
-        {
-          let value = valuesOf(values, min(firstKeyOfOther + 3u, lastToken) * stride);
-          sums0 = addProduct(sums0, weights0.w, value);
-          sums1 = addProduct(sums1, weights1.w, value);
-          sums2 = addProduct(sums2, weights2.w, value);
-          sums3 = addProduct(sums3, weights3.w, value);
-          sums4 = addProduct(sums4, weights4.w, value);
-          sums5 = addProduct(sums5, weights5.w, value);
-          sums6 = addProduct(sums6, weights6.w, value);
-          sums7 = addProduct(sums7, weights7.w, value);
         }
       }
       total0 = addProduct(sums0, running0.shrink, total0);

@@ -95,7 +95,7 @@ fn main(@builtin(workgroup_id) workgroup: vec3<u32>, @builtin(subgroup_invocatio
   let columns = Starts(startsOfColumns(n), startsOfColumns(n + 4u));
   let inner = shape.inner;
   let innerStep = shape.innerStep;
-  let whole = inner - inner % LANES;
+  let lastInner = inner - 1u;
   let row0 = startOfRow(m + 0u);
   let row1 = startOfRow(m + 1u);
   let row2 = startOfRow(m + 2u);
@@ -129,8 +129,8 @@ fn main(@builtin(workgroup_id) workgroup: vec3<u32>, @builtin(subgroup_invocatio
   var total14 = Eight();
   var total15 = Eight();
 
-  for (var start = 0u; start < whole; start += DEPTH) {
-    let end = min(whole, start + DEPTH);
+  for (var start = 0u; start < inner; start += DEPTH) {
+    let end = min(inner, start + DEPTH);
     var sum0 = Eight();
     var sum1 = Eight();
     var sum2 = Eight();
@@ -148,24 +148,27 @@ fn main(@builtin(workgroup_id) workgroup: vec3<u32>, @builtin(subgroup_invocatio
     var sum14 = Eight();
     var sum15 = Eight();
     for (var k = start; k < end; k += LANES) {
-      let x0 = input[row0 + k + lane];
-      let x1 = input[row1 + k + lane];
-      let x2 = input[row2 + k + lane];
-      let x3 = input[row3 + k + lane];
-      let x4 = input[row4 + k + lane];
-      let x5 = input[row5 + k + lane];
-      let x6 = input[row6 + k + lane];
-      let x7 = input[row7 + k + lane];
-      let x8 = input[row8 + k + lane];
-      let x9 = input[row9 + k + lane];
-      let x10 = input[row10 + k + lane];
-      let x11 = input[row11 + k + lane];
-      let x12 = input[row12 + k + lane];
-      let x13 = input[row13 + k + lane];
-      let x14 = input[row14 + k + lane];
-      let x15 = input[row15 + k + lane];
+      // Where the terms are no multiple of four, the last step has zeros beyond them.
+      let at = min(k + lane, lastInner);
+      let isIn = k + lane < inner;
+      let x0 = select(0.0, input[row0 + at], isIn);
+      let x1 = select(0.0, input[row1 + at], isIn);
+      let x2 = select(0.0, input[row2 + at], isIn);
+      let x3 = select(0.0, input[row3 + at], isIn);
+      let x4 = select(0.0, input[row4 + at], isIn);
+      let x5 = select(0.0, input[row5 + at], isIn);
+      let x6 = select(0.0, input[row6 + at], isIn);
+      let x7 = select(0.0, input[row7 + at], isIn);
+      let x8 = select(0.0, input[row8 + at], isIn);
+      let x9 = select(0.0, input[row9 + at], isIn);
+      let x10 = select(0.0, input[row10 + at], isIn);
+      let x11 = select(0.0, input[row11 + at], isIn);
+      let x12 = select(0.0, input[row12 + at], isIn);
+      let x13 = select(0.0, input[row13 + at], isIn);
+      let x14 = select(0.0, input[row14 + at], isIn);
+      let x15 = select(0.0, input[row15 + at], isIn);
       {
-        let weights = weightsAt(columns, (k + 0u) * innerStep);
+        let weights = weightsAt(columns, min(k + 0u, lastInner) * innerStep);
         sum0 = addProduct(sum0, subgroupBroadcast(x0, 0u), weights);
         sum1 = addProduct(sum1, subgroupBroadcast(x1, 0u), weights);
         sum2 = addProduct(sum2, subgroupBroadcast(x2, 0u), weights);
@@ -184,7 +187,7 @@ fn main(@builtin(workgroup_id) workgroup: vec3<u32>, @builtin(subgroup_invocatio
         sum15 = addProduct(sum15, subgroupBroadcast(x15, 0u), weights);
       }
       {
-        let weights = weightsAt(columns, (k + 1u) * innerStep);
+        let weights = weightsAt(columns, min(k + 1u, lastInner) * innerStep);
         sum0 = addProduct(sum0, subgroupBroadcast(x0, 1u), weights);
         sum1 = addProduct(sum1, subgroupBroadcast(x1, 1u), weights);
         sum2 = addProduct(sum2, subgroupBroadcast(x2, 1u), weights);
@@ -203,7 +206,7 @@ fn main(@builtin(workgroup_id) workgroup: vec3<u32>, @builtin(subgroup_invocatio
         sum15 = addProduct(sum15, subgroupBroadcast(x15, 1u), weights);
       }
       {
-        let weights = weightsAt(columns, (k + 2u) * innerStep);
+        let weights = weightsAt(columns, min(k + 2u, lastInner) * innerStep);
         sum0 = addProduct(sum0, subgroupBroadcast(x0, 2u), weights);
         sum1 = addProduct(sum1, subgroupBroadcast(x1, 2u), weights);
         sum2 = addProduct(sum2, subgroupBroadcast(x2, 2u), weights);
@@ -222,7 +225,7 @@ fn main(@builtin(workgroup_id) workgroup: vec3<u32>, @builtin(subgroup_invocatio
         sum15 = addProduct(sum15, subgroupBroadcast(x15, 2u), weights);
       }
       {
-        let weights = weightsAt(columns, (k + 3u) * innerStep);
+        let weights = weightsAt(columns, min(k + 3u, lastInner) * innerStep);
         sum0 = addProduct(sum0, subgroupBroadcast(x0, 3u), weights);
         sum1 = addProduct(sum1, subgroupBroadcast(x1, 3u), weights);
         sum2 = addProduct(sum2, subgroupBroadcast(x2, 3u), weights);
@@ -258,27 +261,6 @@ fn main(@builtin(workgroup_id) workgroup: vec3<u32>, @builtin(subgroup_invocatio
     total14 = Eight(total14.a + sum14.a, total14.b + sum14.b);
     total15 = Eight(total15.a + sum15.a, total15.b + sum15.b);
   }
-  // What is left when the terms are no multiple of four.
-  for (var k = whole; k < inner; k++) {
-    let weights = weightsAt(columns, k * innerStep);
-    total0 = addProduct(total0, input[row0 + k], weights);
-    total1 = addProduct(total1, input[row1 + k], weights);
-    total2 = addProduct(total2, input[row2 + k], weights);
-    total3 = addProduct(total3, input[row3 + k], weights);
-    total4 = addProduct(total4, input[row4 + k], weights);
-    total5 = addProduct(total5, input[row5 + k], weights);
-    total6 = addProduct(total6, input[row6 + k], weights);
-    total7 = addProduct(total7, input[row7 + k], weights);
-    total8 = addProduct(total8, input[row8 + k], weights);
-    total9 = addProduct(total9, input[row9 + k], weights);
-    total10 = addProduct(total10, input[row10 + k], weights);
-    total11 = addProduct(total11, input[row11 + k], weights);
-    total12 = addProduct(total12, input[row12 + k], weights);
-    total13 = addProduct(total13, input[row13 + k], weights);
-    total14 = addProduct(total14, input[row14 + k], weights);
-    total15 = addProduct(total15, input[row15 + k], weights);
-  }
-
   // In a loop: written out for each element, it would take longer to compile than all the rest.
   var totals = array<vec4<f32>, 2u * ROWS>(
     total0.a, total0.b,
