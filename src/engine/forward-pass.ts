@@ -22,6 +22,8 @@ export const ATTENTION_VARIANTS = {
   lanes: { kernel: attentionLanes, queries: 8 },
 } as const satisfies Record<AttentionVariant, unknown>;
 const ROTARY_THREADS = 64;
+/** Workgroups that a dispatch may have in each dimension (WebGPU's least limit). */
+const MAX_WORKGROUPS = 65_535;
 /** Operations of a layer norm an element, about. */
 const NORM_WORK = 12;
 
@@ -102,7 +104,7 @@ export class ForwardPass implements Steps<Tensor>, Disposable {
     const half = Math.ceil(dimensions / 2);
     const { cosines, sines } = this.#rotaryTables(dimensions, base);
     for (let sequence = 0; sequence < this.sequences; sequence++) {
-      const { binding, firstElement } = this.#sequence(queryKeyValue, sequence);
+      const { binding, firstElement } = this.#sequences(queryKeyValue, sequence, 1);
       this.recorder.dispatch(rotary, {
         bindings: { cosines: cosines.buffer, sines: sines.buffer, queryKeyValue: binding },
         uniforms: { stride: queryKeyValue.shape[1]!, heads, headStride, keyOffset, half, firstElement },
@@ -122,9 +124,17 @@ export class ForwardPass implements Steps<Tensor>, Disposable {
     }
     const output = this.#take(into, heads * headWidth);
     const { kernel, queries } = ATTENTION_VARIANTS[this.gpu.tuning.attention];
-    for (let sequence = 0; sequence < this.sequences; sequence++) {
-      const source = this.#sequence(queryKeyValue, sequence);
-      const target = this.#sequence(output, sequence);
+    // Half of the products with all keys, and of those with all values.
+    const work = 2 * this.tokens ** 2 * heads * headWidth;
+    const { bindingLimit } = this.gpu;
+    const isOneBinding = [queryKeyValue, output].every(({ size }) => 4 * size <= bindingLimit);
+    const together = isOneBinding
+      ? Math.min(Math.max(1, Math.floor(this.#pace.budget / work)), this.sequences, MAX_WORKGROUPS)
+      : 1;
+    for (let sequence = 0; sequence < this.sequences; sequence += together) {
+      const count = Math.min(together, this.sequences - sequence);
+      const source = this.#sequences(queryKeyValue, sequence, count);
+      const target = this.#sequences(output, sequence, count);
       this.recorder.dispatch(kernel, {
         bindings: { queryKeyValue: source.binding, output: target.binding },
         uniforms: {
@@ -139,10 +149,9 @@ export class ForwardPass implements Steps<Tensor>, Disposable {
           firstOutput: target.firstElement,
         },
         constants: { headWidth },
-        workgroups: [Math.ceil(this.tokens / queries), heads],
+        workgroups: [Math.ceil(this.tokens / queries), heads, count],
       });
-      // Half of the products with all keys, and of those with all values.
-      this.#pace.count(2 * this.tokens ** 2 * heads * headWidth);
+      this.#pace.count(count * work);
     }
     return output;
   }
@@ -168,9 +177,9 @@ export class ForwardPass implements Steps<Tensor>, Disposable {
     return tensor;
   }
 
-  /** One sequence's rows as a binding. */
-  #sequence(tensor: Tensor, sequence: number): ReturnType<typeof alignedRowsOf> {
-    const rows = alignedRowsOf(tensor, sequence * this.tokens, this.tokens);
+  /** Some sequences' rows as a binding. */
+  #sequences(tensor: Tensor, first: number, count: number): ReturnType<typeof alignedRowsOf> {
+    const rows = alignedRowsOf(tensor, first * this.tokens, count * this.tokens);
     const { size = 0 } = rows.binding;
     if (size > this.gpu.bindingLimit) {
       throw new DeviceError(
