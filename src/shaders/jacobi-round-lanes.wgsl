@@ -2,15 +2,18 @@
 // pair of 16-vector blocks more nearly orthogonal. Golub and Van Loan, Matrix Computations, 8.6 (one-sided and block
 // Jacobi); rotations in Rutishauser's form.
 //
-// One workgroup of four threads, a subgroup, a (pair, matrix). The Gram matrix of the pair's 32 vectors lies in
-// private memory: a lane has four columns of either block. A step turns 16 pairs of its rows and columns; pairs meet because
-// the second block moves on by one place a step. The angles are kept, and then the vectors themselves are turned by
-// them, four groups of rows at a time.
-// `crosswise` 0, the first round of a sweep, turns all pairs of the 32 vectors, as in a round-robin tournament, and sums
-// the whole Gram matrix. `crosswise` 1 turns pairs of different blocks only and sums only their products; the products
-// within a block are those that the round before left in grams[matrix, block, 16, 16].
-// worst[matrix] becomes the bits of the largest |cosine| found before turning. Vectors at or under the matrix's floor
-// count as zero. A matrix whose progress says converged is left alone.
+// One workgroup of four threads, a subgroup, a (pair, matrix). The Gram matrix of the pair's 32 vectors is private: a
+// lane has four columns of either block. A step turns 16 pairs of its rows and columns; pairs meet because the second
+// block moves on by one place a step. The angles are kept, and then the vectors themselves are turned by them, four
+// groups of rows at a time.
+// `crosswise` 0, the first round of a sweep, turns all pairs of the 32 vectors, as in a round-robin tournament, and
+// sums the whole Gram matrix. `crosswise` 1 turns pairs of different blocks only and sums only their products; those
+// within a block are what the round before left in grams[matrix, block, 16, 16].
+// worst[matrix] becomes the bits of the largest |cosine| of these pairs before turning. Vectors at or under the
+// matrix's floor count as zero. A matrix whose progress says converged is left alone.
+//
+// What SwiftShader takes long to compile are accesses of memory and values that loops carry. So accesses stand in loops,
+// and rows lie in arrays at constant places.
 
 enable subgroups;
 // All four lanes take every branch together.
@@ -48,13 +51,15 @@ struct Turn {
 }
 
 var<workgroup> gram: array<vec4<f32>, 256>;
-var<workgroup> turns: array<Turn, 124>; // [step, lane]
+var<workgroup> turns: array<Turn, 124>; // [step, lane]; a lane reads what it wrote
 
 /// What four rows, one a lane, add to a lane's four products of one vector.
 fn products4(x: f32, b0: vec4<f32>, b1: vec4<f32>, b2: vec4<f32>, b3: vec4<f32>) -> vec4<f32> {
-  return (quadBroadcast(x, 0u) * b0 + quadBroadcast(x, 1u) * b1) + (quadBroadcast(x, 2u) * b2 + quadBroadcast(x, 3u) * b3);
+  let firstTwo = quadBroadcast(x, 0u) * b0 + quadBroadcast(x, 1u) * b1;
+  return firstTwo + (quadBroadcast(x, 2u) * b2 + quadBroadcast(x, 3u) * b3);
 }
 
+/// The vector that has this lane's number.
 fn ofLane(lane: u32, x0: vec4<f32>, x1: vec4<f32>, x2: vec4<f32>, x3: vec4<f32>) -> vec4<f32> {
   return select(select(x0, x1, lane == 1u), select(x2, x3, lane == 3u), lane >= 2u);
 }
@@ -64,10 +69,12 @@ fn fromNext(x: f32, lane: u32) -> f32 {
   return select(quadSwapX(x), quadSwapDiagonal(x), (lane & 1u) == 1u);
 }
 
+/// The values of the previous lane; the first one's are the last one's.
 fn fromPrevious(x: f32, lane: u32) -> f32 {
   return select(quadSwapX(x), quadSwapDiagonal(x), (lane & 1u) == 0u);
 }
 
+/// Turns this lane's columns of one row, and moves the second block's on by one place.
 fn turnColumns(row: Row, turn: Turn, lane: u32) -> Row {
   let b = row.b + turn.sine * (row.a - turn.halfTangent * row.b);
   return Row(
@@ -78,7 +85,14 @@ fn turnColumns(row: Row, turn: Turn, lane: u32) -> Row {
 
 /// Turns two rows, then all columns of both, and moves the second block's columns on by one place. The first row stays
 /// where it is, the second is returned.
-fn turnPair(first: ptr<function, Row>, second: Row, sine: f32, halfTangent: f32, turn: Turn, lane: u32) -> Row {
+fn turnPair(
+  first: ptr<function, Row>,
+  second: Row,
+  sine: f32,
+  halfTangent: f32,
+  turn: Turn,
+  lane: u32,
+) -> Row {
   let a = *first;
   let x = Row(
     a.a - sine * (second.a + halfTangent * a.a),
@@ -103,6 +117,7 @@ fn followFull(row: Row, lane: u32) -> Row {
   );
 }
 
+/// Turns two vectors; the first stays where it is, the second is returned.
 fn turnVectors(first: ptr<function, vec4<f32>>, second: vec4<f32>, sine: f32, halfTangent: f32) -> vec4<f32> {
   let x = *first;
   *first = x - sine * (second + halfTangent * x);
@@ -131,7 +146,7 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
   for (var tile = 0u; tile < select(3u, 1u, isCrosswise); tile++) {
     let own = select(otherBase, firstBase, tile == 1u) + 4u * lane * length;
     let place = select(select(4u, 0u, tile == 1u), 132u, tile == 2u) + lane;
-    // Eight rows of products at a time: every access of memory is dear to compile.
+    // Eight rows of products at a time.
     for (var half = 0u; half < 16u; half += 8u) {
       let other = select(firstBase, otherBase, tile == 2u) + half * length;
       var sum0 = vec4<f32>();
@@ -185,21 +200,22 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
 
   let floorSquare = max(floors[matrix] * floors[matrix], 1e-34);
   let floorSquares = vec4<f32>(floorSquare);
-  var cosine = 0.0;
-  let squaresB = ofLane(lane, 
-      vec4<f32>(rows[16].b.x, rows[17].b.y, rows[18].b.z, rows[19].b.w),
-      vec4<f32>(rows[20].b.x, rows[21].b.y, rows[22].b.z, rows[23].b.w),
-      vec4<f32>(rows[24].b.x, rows[25].b.y, rows[26].b.z, rows[27].b.w),
-      vec4<f32>(rows[28].b.x, rows[29].b.y, rows[30].b.z, rows[31].b.w),
-    );
+  let squaresB = ofLane(
+    lane,
+    vec4<f32>(rows[16].b.x, rows[17].b.y, rows[18].b.z, rows[19].b.w),
+    vec4<f32>(rows[20].b.x, rows[21].b.y, rows[22].b.z, rows[23].b.w),
+    vec4<f32>(rows[24].b.x, rows[25].b.y, rows[26].b.z, rows[27].b.w),
+    vec4<f32>(rows[28].b.x, rows[29].b.y, rows[30].b.z, rows[31].b.w),
+  );
   let rootsB = select(vec4<f32>(), inverseSqrt(max(squaresB, floorSquares)), squaresB > floorSquares);
   var crossing = vec4<f32>();
   for (var i = 0u; i < 16u; i++) {
     let square = gram[8u * i + i / 4u][i % 4u];
-    crossing = max(crossing, abs(rows[i].b) * select(0.0, inverseSqrt(max(square, floorSquare)), square > floorSquare));
+    let root = select(0.0, inverseSqrt(max(square, floorSquare)), square > floorSquare);
+    crossing = max(crossing, abs(rows[i].b) * root);
   }
   crossing *= rootsB;
-  cosine = max(max(crossing.x, crossing.y), max(crossing.z, crossing.w));
+  var cosine = max(max(crossing.x, crossing.y), max(crossing.z, crossing.w));
   if (!isCrosswise) {
     for (var i = lane; i < 32u; i += 4u) {
       let square = gram[8u * i + i / 4u][i % 4u];
@@ -207,7 +223,8 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
         for (var j = i & 16u; j < i; j++) {
           let otherSquare = gram[8u * j + j / 4u][j % 4u];
           if (otherSquare > floorSquare) {
-            cosine = max(cosine, abs(gram[8u * i + j / 4u][j % 4u]) * inverseSqrt(square) * inverseSqrt(otherSquare));
+            let overlap = abs(gram[8u * i + j / 4u][j % 4u]);
+            cosine = max(cosine, overlap * inverseSqrt(square) * inverseSqrt(otherSquare));
           }
         }
       }
@@ -225,19 +242,22 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
 
   let steps = select(0u, select(31u, 16u, isCrosswise), isWork);
   for (var step = 0u; step < steps; step++) {
-    let p = ofLane(lane, 
+    let p = ofLane(
+      lane,
       vec4<f32>(rows[0].a.x, rows[1].a.y, rows[2].a.z, rows[3].a.w),
       vec4<f32>(rows[4].a.x, rows[5].a.y, rows[6].a.z, rows[7].a.w),
       vec4<f32>(rows[8].a.x, rows[9].a.y, rows[10].a.z, rows[11].a.w),
       vec4<f32>(rows[12].a.x, rows[13].a.y, rows[14].a.z, rows[15].a.w),
     );
-    let q = ofLane(lane, 
+    let q = ofLane(
+      lane,
       vec4<f32>(rows[16].b.x, rows[17].b.y, rows[18].b.z, rows[19].b.w),
       vec4<f32>(rows[20].b.x, rows[21].b.y, rows[22].b.z, rows[23].b.w),
       vec4<f32>(rows[24].b.x, rows[25].b.y, rows[26].b.z, rows[27].b.w),
       vec4<f32>(rows[28].b.x, rows[29].b.y, rows[30].b.z, rows[31].b.w),
     );
-    let overlap = ofLane(lane, 
+    let overlap = ofLane(
+      lane,
       vec4<f32>(rows[0].b.x, rows[1].b.y, rows[2].b.z, rows[3].b.w),
       vec4<f32>(rows[4].b.x, rows[5].b.y, rows[6].b.z, rows[7].b.w),
       vec4<f32>(rows[8].b.x, rows[9].b.y, rows[10].b.z, rows[11].b.w),
@@ -255,22 +275,24 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
     let sine = rough + (2.0 * halfTangent - rough * divisor) / divisor;
     let turn = Turn(select(vec4<f32>(), sine, isTurned), select(vec4<f32>(), halfTangent, isTurned));
     turns[4u * step + lane] = turn;
-      let first = turnPair(&rows[0], rows[16], quadBroadcast(turn.sine.x, 0u), quadBroadcast(turn.halfTangent.x, 0u), turn, lane);
-    rows[16] = turnPair(&rows[1], rows[17], quadBroadcast(turn.sine.y, 0u), quadBroadcast(turn.halfTangent.y, 0u), turn, lane);
-    rows[17] = turnPair(&rows[2], rows[18], quadBroadcast(turn.sine.z, 0u), quadBroadcast(turn.halfTangent.z, 0u), turn, lane);
-    rows[18] = turnPair(&rows[3], rows[19], quadBroadcast(turn.sine.w, 0u), quadBroadcast(turn.halfTangent.w, 0u), turn, lane);
-    rows[19] = turnPair(&rows[4], rows[20], quadBroadcast(turn.sine.x, 1u), quadBroadcast(turn.halfTangent.x, 1u), turn, lane);
-    rows[20] = turnPair(&rows[5], rows[21], quadBroadcast(turn.sine.y, 1u), quadBroadcast(turn.halfTangent.y, 1u), turn, lane);
-    rows[21] = turnPair(&rows[6], rows[22], quadBroadcast(turn.sine.z, 1u), quadBroadcast(turn.halfTangent.z, 1u), turn, lane);
-    rows[22] = turnPair(&rows[7], rows[23], quadBroadcast(turn.sine.w, 1u), quadBroadcast(turn.halfTangent.w, 1u), turn, lane);
-    rows[23] = turnPair(&rows[8], rows[24], quadBroadcast(turn.sine.x, 2u), quadBroadcast(turn.halfTangent.x, 2u), turn, lane);
-    rows[24] = turnPair(&rows[9], rows[25], quadBroadcast(turn.sine.y, 2u), quadBroadcast(turn.halfTangent.y, 2u), turn, lane);
-    rows[25] = turnPair(&rows[10], rows[26], quadBroadcast(turn.sine.z, 2u), quadBroadcast(turn.halfTangent.z, 2u), turn, lane);
-    rows[26] = turnPair(&rows[11], rows[27], quadBroadcast(turn.sine.w, 2u), quadBroadcast(turn.halfTangent.w, 2u), turn, lane);
-    rows[27] = turnPair(&rows[12], rows[28], quadBroadcast(turn.sine.x, 3u), quadBroadcast(turn.halfTangent.x, 3u), turn, lane);
-    rows[28] = turnPair(&rows[13], rows[29], quadBroadcast(turn.sine.y, 3u), quadBroadcast(turn.halfTangent.y, 3u), turn, lane);
-    rows[29] = turnPair(&rows[14], rows[30], quadBroadcast(turn.sine.z, 3u), quadBroadcast(turn.halfTangent.z, 3u), turn, lane);
-    rows[30] = turnPair(&rows[15], rows[31], quadBroadcast(turn.sine.w, 3u), quadBroadcast(turn.halfTangent.w, 3u), turn, lane);
+    let sine4 = turn.sine;
+    let half4 = turn.halfTangent;
+    let first = turnPair(&rows[0], rows[16], quadBroadcast(sine4.x, 0u), quadBroadcast(half4.x, 0u), turn, lane);
+    rows[16] = turnPair(&rows[1], rows[17], quadBroadcast(sine4.y, 0u), quadBroadcast(half4.y, 0u), turn, lane);
+    rows[17] = turnPair(&rows[2], rows[18], quadBroadcast(sine4.z, 0u), quadBroadcast(half4.z, 0u), turn, lane);
+    rows[18] = turnPair(&rows[3], rows[19], quadBroadcast(sine4.w, 0u), quadBroadcast(half4.w, 0u), turn, lane);
+    rows[19] = turnPair(&rows[4], rows[20], quadBroadcast(sine4.x, 1u), quadBroadcast(half4.x, 1u), turn, lane);
+    rows[20] = turnPair(&rows[5], rows[21], quadBroadcast(sine4.y, 1u), quadBroadcast(half4.y, 1u), turn, lane);
+    rows[21] = turnPair(&rows[6], rows[22], quadBroadcast(sine4.z, 1u), quadBroadcast(half4.z, 1u), turn, lane);
+    rows[22] = turnPair(&rows[7], rows[23], quadBroadcast(sine4.w, 1u), quadBroadcast(half4.w, 1u), turn, lane);
+    rows[23] = turnPair(&rows[8], rows[24], quadBroadcast(sine4.x, 2u), quadBroadcast(half4.x, 2u), turn, lane);
+    rows[24] = turnPair(&rows[9], rows[25], quadBroadcast(sine4.y, 2u), quadBroadcast(half4.y, 2u), turn, lane);
+    rows[25] = turnPair(&rows[10], rows[26], quadBroadcast(sine4.z, 2u), quadBroadcast(half4.z, 2u), turn, lane);
+    rows[26] = turnPair(&rows[11], rows[27], quadBroadcast(sine4.w, 2u), quadBroadcast(half4.w, 2u), turn, lane);
+    rows[27] = turnPair(&rows[12], rows[28], quadBroadcast(sine4.x, 3u), quadBroadcast(half4.x, 3u), turn, lane);
+    rows[28] = turnPair(&rows[13], rows[29], quadBroadcast(sine4.y, 3u), quadBroadcast(half4.y, 3u), turn, lane);
+    rows[29] = turnPair(&rows[14], rows[30], quadBroadcast(sine4.z, 3u), quadBroadcast(half4.z, 3u), turn, lane);
+    rows[30] = turnPair(&rows[15], rows[31], quadBroadcast(sine4.w, 3u), quadBroadcast(half4.w, 3u), turn, lane);
     rows[31] = first;
     if (!isCrosswise) {
       let last = rows[15];
@@ -304,23 +326,24 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
       held[i + 16u] = vectors[other + i * length];
     }
     for (var step = 0u; step < steps; step++) {
-      let turn = turns[4u * step + lane];
-      let first = turnVectors(&held[0], held[16], quadBroadcast(turn.sine.x, 0u), quadBroadcast(turn.halfTangent.x, 0u));
-      held[16] = turnVectors(&held[1], held[17], quadBroadcast(turn.sine.y, 0u), quadBroadcast(turn.halfTangent.y, 0u));
-      held[17] = turnVectors(&held[2], held[18], quadBroadcast(turn.sine.z, 0u), quadBroadcast(turn.halfTangent.z, 0u));
-      held[18] = turnVectors(&held[3], held[19], quadBroadcast(turn.sine.w, 0u), quadBroadcast(turn.halfTangent.w, 0u));
-      held[19] = turnVectors(&held[4], held[20], quadBroadcast(turn.sine.x, 1u), quadBroadcast(turn.halfTangent.x, 1u));
-      held[20] = turnVectors(&held[5], held[21], quadBroadcast(turn.sine.y, 1u), quadBroadcast(turn.halfTangent.y, 1u));
-      held[21] = turnVectors(&held[6], held[22], quadBroadcast(turn.sine.z, 1u), quadBroadcast(turn.halfTangent.z, 1u));
-      held[22] = turnVectors(&held[7], held[23], quadBroadcast(turn.sine.w, 1u), quadBroadcast(turn.halfTangent.w, 1u));
-      held[23] = turnVectors(&held[8], held[24], quadBroadcast(turn.sine.x, 2u), quadBroadcast(turn.halfTangent.x, 2u));
-      held[24] = turnVectors(&held[9], held[25], quadBroadcast(turn.sine.y, 2u), quadBroadcast(turn.halfTangent.y, 2u));
-      held[25] = turnVectors(&held[10], held[26], quadBroadcast(turn.sine.z, 2u), quadBroadcast(turn.halfTangent.z, 2u));
-      held[26] = turnVectors(&held[11], held[27], quadBroadcast(turn.sine.w, 2u), quadBroadcast(turn.halfTangent.w, 2u));
-      held[27] = turnVectors(&held[12], held[28], quadBroadcast(turn.sine.x, 3u), quadBroadcast(turn.halfTangent.x, 3u));
-      held[28] = turnVectors(&held[13], held[29], quadBroadcast(turn.sine.y, 3u), quadBroadcast(turn.halfTangent.y, 3u));
-      held[29] = turnVectors(&held[14], held[30], quadBroadcast(turn.sine.z, 3u), quadBroadcast(turn.halfTangent.z, 3u));
-      held[30] = turnVectors(&held[15], held[31], quadBroadcast(turn.sine.w, 3u), quadBroadcast(turn.halfTangent.w, 3u));
+      let sine = turns[4u * step + lane].sine;
+      let half = turns[4u * step + lane].halfTangent;
+      let first = turnVectors(&held[0], held[16], quadBroadcast(sine.x, 0u), quadBroadcast(half.x, 0u));
+      held[16] = turnVectors(&held[1], held[17], quadBroadcast(sine.y, 0u), quadBroadcast(half.y, 0u));
+      held[17] = turnVectors(&held[2], held[18], quadBroadcast(sine.z, 0u), quadBroadcast(half.z, 0u));
+      held[18] = turnVectors(&held[3], held[19], quadBroadcast(sine.w, 0u), quadBroadcast(half.w, 0u));
+      held[19] = turnVectors(&held[4], held[20], quadBroadcast(sine.x, 1u), quadBroadcast(half.x, 1u));
+      held[20] = turnVectors(&held[5], held[21], quadBroadcast(sine.y, 1u), quadBroadcast(half.y, 1u));
+      held[21] = turnVectors(&held[6], held[22], quadBroadcast(sine.z, 1u), quadBroadcast(half.z, 1u));
+      held[22] = turnVectors(&held[7], held[23], quadBroadcast(sine.w, 1u), quadBroadcast(half.w, 1u));
+      held[23] = turnVectors(&held[8], held[24], quadBroadcast(sine.x, 2u), quadBroadcast(half.x, 2u));
+      held[24] = turnVectors(&held[9], held[25], quadBroadcast(sine.y, 2u), quadBroadcast(half.y, 2u));
+      held[25] = turnVectors(&held[10], held[26], quadBroadcast(sine.z, 2u), quadBroadcast(half.z, 2u));
+      held[26] = turnVectors(&held[11], held[27], quadBroadcast(sine.w, 2u), quadBroadcast(half.w, 2u));
+      held[27] = turnVectors(&held[12], held[28], quadBroadcast(sine.x, 3u), quadBroadcast(half.x, 3u));
+      held[28] = turnVectors(&held[13], held[29], quadBroadcast(sine.y, 3u), quadBroadcast(half.y, 3u));
+      held[29] = turnVectors(&held[14], held[30], quadBroadcast(sine.z, 3u), quadBroadcast(half.z, 3u));
+      held[30] = turnVectors(&held[15], held[31], quadBroadcast(sine.w, 3u), quadBroadcast(half.w, 3u));
       held[31] = first;
       if (!isCrosswise) {
         let last = held[15];

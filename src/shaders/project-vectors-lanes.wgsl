@@ -168,8 +168,14 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
       whole15 += quadBroadcast(digits.w, 3u) * row.digit;
       rest15 += quadBroadcast(values.w, 3u) * row.rest + quadBroadcast(rests.w, 3u) * row.digit;
     }
-    let wholes = array<vec4<f32>, 16>(whole0, whole1, whole2, whole3, whole4, whole5, whole6, whole7, whole8, whole9, whole10, whole11, whole12, whole13, whole14, whole15);
-    let others = array<vec4<f32>, 16>(rest0, rest1, rest2, rest3, rest4, rest5, rest6, rest7, rest8, rest9, rest10, rest11, rest12, rest13, rest14, rest15);
+    let wholes = array<vec4<f32>, 16>(
+      whole0, whole1, whole2, whole3, whole4, whole5, whole6, whole7,
+      whole8, whole9, whole10, whole11, whole12, whole13, whole14, whole15,
+    );
+    let others = array<vec4<f32>, 16>(
+      rest0, rest1, rest2, rest3, rest4, rest5, rest6, rest7,
+      rest8, rest9, rest10, rest11, rest12, rest13, rest14, rest15,
+    );
     for (var i = 0u; i < 16u; i++) {
       sums[i] = added(sums[i], wholes[i], others[i]);
     }

@@ -38,7 +38,8 @@ fn total(column: u32) -> f32 {
 
 /// What four rows, one a lane, add to a lane's four products of one vector.
 fn products4(x: f32, b0: vec4<f32>, b1: vec4<f32>, b2: vec4<f32>, b3: vec4<f32>) -> vec4<f32> {
-  return (quadBroadcast(x, 0u) * b0 + quadBroadcast(x, 1u) * b1) + (quadBroadcast(x, 2u) * b2 + quadBroadcast(x, 3u) * b3);
+  let firstTwo = quadBroadcast(x, 0u) * b0 + quadBroadcast(x, 1u) * b1;
+  return firstTwo + (quadBroadcast(x, 2u) * b2 + quadBroadcast(x, 3u) * b3);
 }
 
 /// Keeps the components of group k whose row is `row` or later.
@@ -143,7 +144,8 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
         columns[place] = select(four, vec4<f32>(diagonal[c]), isDiagonal);
       }
       four = keepFrom(four, k, row) * scale;
-      reflectors[(matrix * 16u + c) * length + k] = select(four, vec4<f32>(select(0.0, 1.0, scale != 0.0)), isDiagonal);
+      let one = vec4<f32>(select(0.0, 1.0, scale != 0.0));
+      reflectors[(matrix * 16u + c) * length + k] = select(four, one, isDiagonal);
     }
   }
   storageBarrier();

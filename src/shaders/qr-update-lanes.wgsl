@@ -1,5 +1,5 @@
-// Applies a panel's reflectors to the columns after it, as qr-update, where four lanes make a subgroup: A -= V T' (V' A).
-// Golub and Van Loan, Matrix Computations, 5.2 (compact WY form); the panel comes from qr-panel-lanes.
+// Applies a panel's reflectors to the columns after it, as qr-update, where four lanes make a subgroup:
+// A -= V T' (V' A). Golub and Van Loan, Matrix Computations, 5.2 (compact WY form); the panel comes from qr-panel-lanes.
 //
 // Columns lie contiguous: columns[matrix, column, row]. One workgroup of four threads, a subgroup, takes 16 columns of
 // one matrix. For V'A a lane has four columns, and the lanes hand the reflectors round; for the update it has a group of
@@ -25,7 +25,8 @@ var<workgroup> weights: array<vec4<f32>, 64>; // [column, four reflectors]: T' V
 
 /// What four rows, one a lane, add to a lane's four products of one vector.
 fn products4(x: f32, b0: vec4<f32>, b1: vec4<f32>, b2: vec4<f32>, b3: vec4<f32>) -> vec4<f32> {
-  return (quadBroadcast(x, 0u) * b0 + quadBroadcast(x, 1u) * b1) + (quadBroadcast(x, 2u) * b2 + quadBroadcast(x, 3u) * b3);
+  let firstTwo = quadBroadcast(x, 0u) * b0 + quadBroadcast(x, 1u) * b1;
+  return firstTwo + (quadBroadcast(x, 2u) * b2 + quadBroadcast(x, 3u) * b3);
 }
 
 @compute @workgroup_size(4)
@@ -112,7 +113,10 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
     weight14 += quadBroadcast(row.z, 3u) * product;
     weight15 += quadBroadcast(row.w, 3u) * product;
   }
-  let all = array<vec4<f32>, 16>(weight0, weight1, weight2, weight3, weight4, weight5, weight6, weight7, weight8, weight9, weight10, weight11, weight12, weight13, weight14, weight15);
+  let all = array<vec4<f32>, 16>(
+    weight0, weight1, weight2, weight3, weight4, weight5, weight6, weight7,
+    weight8, weight9, weight10, weight11, weight12, weight13, weight14, weight15,
+  );
   for (var l = 0u; l < 16u; l++) {
     let at = 16u * lane + l / 4u;
     for (var c = 0u; c < 4u; c++) {
