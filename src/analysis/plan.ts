@@ -1,8 +1,9 @@
 import type { ModelDescription } from '../engine/description.ts';
 import { planWeights } from '../engine/memory.ts';
 import type { WeightPlan } from '../engine/memory.ts';
+import { operationsOf } from '../engine/work.ts';
+import type { WorkByKernel } from '../engine/work.ts';
 import { BLOCK, roundWork, spectrumShape, workspaceBytes } from './spectrum/workspace.ts';
-import type { SpectrumShape } from './spectrum/workspace.ts';
 
 /** Copies of states that wait for their spectra take at most this much, and spectra's scratch at most that. */
 const MOST_STATES_BYTES = 256 * 2 ** 20;
@@ -18,7 +19,7 @@ const USUAL_SWEEPS = [11, 1] as const;
 const PROCESS_BYTES = 640 * 2 ** 20;
 
 export interface PlanInput {
-  readonly model: Pick<ModelDescription, 'config' | 'sizes' | 'activationBytes' | 'operations'>;
+  readonly model: Pick<ModelDescription, 'config' | 'sizes' | 'activationBytes' | 'work'>;
   /** T, the length of each of the two sequences. */
   readonly tokens: number;
   /** Bytes; Infinity for no bound. */
@@ -48,6 +49,8 @@ export interface ProfilePlan {
   readonly reads: number;
   /** Floating-point operations. */
   readonly operations: { readonly forward: number; readonly spectrum: number };
+  /** Operations and bytes of each kernel. */
+  readonly work: { readonly forward: WorkByKernel; readonly spectrum: WorkByKernel };
 }
 
 /**
@@ -77,6 +80,10 @@ export function planProfile(input: PlanInput): ProfilePlan {
   const gpu = weights.bytes + activations + statesBytes + scratch;
   const leastGpu = weights.least + activations + stateBytes + matrixScratch;
   const bounded = Math.max(leastGpu, Math.min(gpu, memoryLimit));
+  const work = {
+    forward: model.work(SEQUENCES, tokens),
+    spectrum: spectrumWork(tokens, config.width, SEQUENCES * states),
+  };
   return {
     weights,
     activations,
@@ -87,25 +94,53 @@ export function planProfile(input: PlanInput): ProfilePlan {
     leastGpu: Math.min(leastGpu, gpu),
     host: PROCESS_BYTES + (software ? bounded : 0),
     reads: sizes.read + SEQUENCES * tokens * sizes.embeddingRow,
-    operations: {
-      forward: model.operations(SEQUENCES, tokens),
-      spectrum: SEQUENCES * states * spectrumOperations(shape),
-    },
+    operations: { forward: operationsOf(work.forward), spectrum: operationsOf(work.spectrum) },
+    work,
   };
 }
 
 /**
- * Operations of one matrix's spectrum, n vectors of length m: centring, Householder QR twice (2n²(m − n/3), and padding),
- * the usual number of Jacobi sweeps on n × n after each, and the projection between them, three products for one.
+ * What each kernel of the spectra of matrices [rows, columns] does, n vectors of length m each: centring, Householder QR
+ * twice (2n²(m − n/3), and padding), the usual number of Jacobi sweeps on n × n after each, and the projection between
+ * them, three products for one. Kernels that sort and measure are left out.
  */
-function spectrumOperations(shape: SpectrumShape): number {
-  const { rows, columns, vectors, padded, length4 } = shape;
-  const rounds = padded / BLOCK - 1;
+export function spectrumWork(rows: number, columns: number, matrices: number): WorkByKernel {
+  const { vectors, padded, length4 } = spectrumShape(rows, columns);
+  const length = 4 * length4;
   const [first, last] = USUAL_SWEEPS;
-  return (
-    32 * rows * columns +
-    4 * vectors ** 2 * (4 * length4 - vectors / 3) +
-    rounds * (first + last) * roundWork(padded) +
-    6 * padded * vectors * 4 * length4
+  const rounds = (padded / BLOCK - 1) * (first + last);
+  let panelOperations = 0;
+  let panelBytes = 0;
+  let updateOperations = 0;
+  let updateBytes = 0;
+  for (let from = 0; from < vectors; from += BLOCK) {
+    const rest = Math.max(0, vectors - from - BLOCK);
+    const below = length - from;
+    // Twice in all; a panel's columns are read, and written with its reflectors; the rest is read and written.
+    panelOperations += 2 * 4 * below * BLOCK ** 2;
+    panelBytes += 2 * 4 * 3 * below * BLOCK;
+    updateOperations += 2 * 4 * below * BLOCK * rest;
+    updateBytes += rest === 0 ? 0 : 2 * 4 * below * (2 * rest + BLOCK);
+  }
+  const elements = rows * columns;
+  const each = {
+    // Two floats a value, each added up and subtracted without loss.
+    'column-means': [16 * elements, 4 * elements],
+    'centre-columns': [16 * elements, 8 * elements],
+    'gather-vectors': [0, 8 * padded * length],
+    'qr-panel': [panelOperations, panelBytes],
+    'qr-update': [updateOperations, updateBytes],
+    'transpose-triangle': [0, 2 * 8 * padded ** 2],
+    'jacobi-round': [rounds * roundWork(padded), rounds * 8 * padded ** 2],
+    'project-vectors': [
+      6 * padded * vectors * length,
+      4 * (vectors * length + padded * vectors + padded * length),
+    ],
+  } as const;
+  return Object.fromEntries(
+    Object.entries(each).map(([kernel, [operations, bytes]]) => [
+      kernel,
+      { operations: matrices * operations, bytes: matrices * bytes },
+    ]),
   );
 }

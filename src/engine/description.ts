@@ -1,21 +1,23 @@
 import type { Architecture, EmbeddingSpec, WeightSpec } from './architectures/architecture.ts';
 import { readArchitecture } from './architectures/registry.ts';
-import type { Shaped } from './architectures/steps.ts';
 import { Checkpoint } from './checkpoint.ts';
 import type { OpenOptions, TensorEntry } from './checkpoint.ts';
 import type { ModelConfig } from './config.ts';
 import { CheckpointError, FileError } from './errors.ts';
 import type { ModelFiles } from './files.ts';
 import { readJson } from './files.ts';
-import { elementCount } from './gpu/tensor.ts';
+import { bytesPerElement, elementCount } from './gpu/tensor.ts';
 import type { Dtype } from './gpu/tensor.ts';
 import { batchBytes } from './memory.ts';
 import type { WeightSizes } from './memory.ts';
 import { Tally } from './tally.ts';
+import type { Counted } from './tally.ts';
 import { holdSameNumbers } from './tied-head.ts';
 import { besideBase, countBlocks, findBase, nearestName, refuseForeignTensors } from './weight-names.ts';
 import { weightBytes, weightOf } from './weights.ts';
 import type { Weight } from './weights.ts';
+import { joinWork, operationsOf } from './work.ts';
+import type { WorkByKernel } from './work.ts';
 
 /** The names of heads, in whichever family; a family's own comes first. */
 const HEAD_NAMES = ['lm_head.weight', 'embed_out.weight'];
@@ -112,27 +114,42 @@ export class ModelDescription {
 
   /** Floating-point operations of a forward pass, the head's included. */
   operations(sequences: number, tokens: number): number {
-    const { head } = this.weights;
-    const logits = head ? 2 * sequences * tokens * elementCount(head.shape) : 0;
-    return this.#tally(sequences, tokens).operations + logits;
+    return operationsOf(this.work(sequences, tokens));
+  }
+
+  /**
+   * What each kernel of a forward pass does, the embedding and the head included.
+   * @param sequences B
+   * @param tokens T
+   */
+  work(sequences: number, tokens: number): WorkByKernel {
+    const { weights, config } = this;
+    const rows = sequences * tokens;
+    // Each table's rows are read; the first are written, the others added to what is there.
+    const states = 4 * rows * config.width;
+    const tables = sum(weights.embeddings, ({ table }) => bytesPerElement[table.dtype] * rows * config.width);
+    const embed = { operations: 0, bytes: tables + states * (2 * weights.embeddings.length - 1) };
+    const steps = joinWork({ embed }, this.#tally(sequences, tokens).work);
+    const { head } = weights;
+    if (!head) return steps;
+    const logits = 4 * rows * head.shape[0]!;
+    return joinWork(steps, {
+      'matrix-product': {
+        operations: 2 * rows * elementCount(head.shape),
+        bytes: states + weightBytes(head) + logits,
+      },
+      'fold-log-softmax': { operations: 0, bytes: logits },
+    });
   }
 
   /** The matrices that each position is multiplied with: those of the first block in order, and the head's. */
-  products(): { block: MatrixProduct[]; head: MatrixProduct | undefined } {
+  products(): { block: readonly MatrixProduct[]; head: MatrixProduct | undefined } {
     const { blocks, head } = this.weights;
-    const [first] = blocks;
     const tally = new Tally(1, 1, this.config.width);
-    this.architecture.block<Shaped>(tally, first!, 0);
-    const dtypes = new Map<Shaped, Dtype>(Object.values(first!).map((weight) => [weight, weight.dtype]));
-    const block = tally.products.map(({ weight, layout, inner, columns }) => ({
-      inner,
-      columns,
-      layout,
-      dtype: dtypes.get(weight)!,
-    }));
-    if (!head) return { block, head: undefined };
+    this.architecture.block<Counted>(tally, blocks[0]!, 0);
+    if (!head) return { block: tally.products, head: undefined };
     const [columns, inner] = head.shape as [number, number];
-    return { block, head: { inner, columns, layout: '[out, in]', dtype: head.dtype } };
+    return { block: tally.products, head: { inner, columns, layout: '[out, in]', dtype: head.dtype } };
   }
 
   /** Closes the files: weights must not be read afterwards. */
@@ -143,8 +160,8 @@ export class ModelDescription {
   #tally(sequences: number, tokens: number): Tally {
     const { architecture, weights } = this;
     const tally = new Tally(sequences, tokens, this.config.width);
-    weights.blocks.forEach((block, layer) => architecture.block<Shaped>(tally, block, layer));
-    architecture.final<Shaped>(tally, weights.final);
+    weights.blocks.forEach((block, layer) => architecture.block<Counted>(tally, block, layer));
+    architecture.final<Counted>(tally, weights.final);
     return tally;
   }
 }

@@ -7,26 +7,29 @@ import type {
   Shaped,
   Steps,
 } from './architectures/steps.ts';
+import { bytesPerElement, elementCount } from './gpu/tensor.ts';
+import type { Dtype } from './gpu/tensor.ts';
+import { addWork } from './work.ts';
+import type { Work, WorkByKernel } from './work.ts';
+
+/** What the steps are counted on: a shape, and how its elements are kept on the GPU. */
+export interface Counted extends Shaped {
+  readonly dtype: Dtype;
+}
 
 /** A matrix that each position is multiplied with. */
 export interface CountedProduct {
-  readonly weight: Shaped;
-  readonly layout: LinearWeights<Shaped>['layout'];
+  readonly dtype: Dtype;
+  readonly layout: LinearWeights<Counted>['layout'];
   readonly inner: number;
   readonly columns: number;
 }
 
 /** Counts what the steps of a forward pass take, without a GPU: an architecture's blocks run on it as on a batch. */
-export class Tally implements Steps<Shaped> {
-  readonly residual: Shaped;
-  /**
-   * Floating-point operations: two for each element of a matrix and position, and attention's, of which causality
-   * leaves half. Norms, activations and rotations are left out: they are a thousandth.
-   */
-  operations = 0;
-  /** Whether positions are rotated in. */
-  rotates = false;
+export class Tally implements Steps<Counted> {
+  readonly residual: Counted;
   readonly products: CountedProduct[] = [];
+  readonly #work = new Map<string, Work>();
   readonly #buffers = new Map<string, number>();
 
   /**
@@ -47,41 +50,82 @@ export class Tally implements Steps<Shaped> {
     return [...this.#buffers.values()].reduce((sum, bytes) => sum + bytes, 0);
   }
 
-  layerNorm(input: Shaped, into: Scratch, _norm: NormWeights<Shaped>): Shaped {
-    return this.#take(into, input.shape[1]!);
+  /** Floating-point operations of all steps. */
+  get operations(): number {
+    return [...this.#work.values()].reduce((sum, { operations }) => sum + operations, 0);
   }
 
-  linear(_input: Shaped, into: Scratch, weights: LinearWeights<Shaped>): Shaped {
-    return this.#take(into, this.#multiply(weights));
+  /**
+   * What each kernel does in all steps. Operations: two for each element of a matrix and position, and attention's, of
+   * which causality leaves half. Those of norms, activations and rotations are left out: they are a thousandth.
+   */
+  get work(): WorkByKernel {
+    return Object.fromEntries(this.#work);
   }
 
-  addLinear(_input: Shaped, _target: Shaped, weights: LinearWeights<Shaped>): void {
-    this.#multiply(weights);
+  /** Whether positions are rotated in. */
+  get rotates(): boolean {
+    return this.#work.has('rotary');
   }
 
-  rotate(_queryKeyValue: Shaped, { dimensions }: RotaryLayout): void {
-    this.rotates = true;
+  layerNorm(input: Counted, into: Scratch, { weight, bias }: NormWeights<Counted>): Counted {
+    const output = this.#take(into, input.shape[1]!);
+    this.#count('layer-norm', 0, bytesOf(input, output, weight, bias));
+    return output;
+  }
+
+  linear(input: Counted, into: Scratch, weights: LinearWeights<Counted>): Counted {
+    const output = this.#take(into, columnsOf(weights));
+    this.#multiply(input, weights, bytesOf(output));
+    return output;
+  }
+
+  addLinear(input: Counted, target: Counted, weights: LinearWeights<Counted>): void {
+    this.#multiply(input, weights, 2 * bytesOf(target)); // read and written
+  }
+
+  rotate(_queryKeyValue: Counted, { heads, dimensions }: RotaryLayout): void {
     const frequencies = Math.ceil(dimensions / 2);
-    for (const table of ['cosines', 'sines']) this.#buffers.set(table, 4 * this.tokens * frequencies);
+    const table = 4 * this.tokens * frequencies;
+    for (const name of ['cosines', 'sines']) this.#buffers.set(name, table);
+    // Of each head's query and key, what turns is read and written.
+    const turned = 4 * this.sequences * this.tokens * 2 * heads * 2 * frequencies;
+    this.#count('rotary', 0, 2 * table + 2 * turned);
   }
 
-  attention(_queryKeyValue: Shaped, into: Scratch, { heads, headWidth }: AttentionLayout): Shaped {
-    this.operations += this.sequences * 2 * this.tokens * (this.tokens + 1) * heads * headWidth;
-    return this.#take(into, heads * headWidth);
+  attention(queryKeyValue: Counted, into: Scratch, { heads, headWidth }: AttentionLayout): Counted {
+    const output = this.#take(into, heads * headWidth);
+    const operations = this.sequences * 2 * this.tokens * (this.tokens + 1) * heads * headWidth;
+    this.#count('attention', operations, bytesOf(queryKeyValue, output));
+    return output;
   }
 
-  /** Counts a product. @returns columns of what comes out */
-  #multiply({ weight, layout }: LinearWeights<Shaped>): number {
-    const [rows, width] = weight.shape as [number, number];
-    const [inner, columns] = layout === '[in, out]' ? [rows, width] : [width, rows];
-    this.operations += 2 * this.sequences * this.tokens * inner * columns;
-    this.products.push({ weight, layout, inner, columns });
-    return columns;
+  #multiply(input: Counted, weights: LinearWeights<Counted>, outputBytes: number): void {
+    const { weight, bias, layout } = weights;
+    const [inner, columns] = [elementCount(weight.shape) / columnsOf(weights), columnsOf(weights)];
+    this.products.push({ dtype: weight.dtype, layout, inner, columns });
+    this.#count(
+      'matrix-product',
+      2 * this.sequences * this.tokens * inner * columns,
+      bytesOf(input, weight, ...(bias ? [bias] : [])) + outputBytes,
+    );
   }
 
-  #take(name: string, columns: number): Shaped {
+  #count(kernel: string, operations: number, bytes: number): void {
+    this.#work.set(kernel, addWork(this.#work.get(kernel), { operations, bytes }));
+  }
+
+  #take(name: string, columns: number): Counted {
     const shape = [this.sequences * this.tokens, columns];
     this.#buffers.set(name, 4 * shape[0]! * columns);
-    return { shape };
+    return { shape, dtype: 'F32' };
   }
+}
+
+function columnsOf({ weight, layout }: LinearWeights<Counted>): number {
+  return weight.shape[layout === '[in, out]' ? 1 : 0]!;
+}
+
+function bytesOf(...tensors: readonly Counted[]): number {
+  return tensors.reduce((sum, { shape, dtype }) => sum + bytesPerElement[dtype] * elementCount(shape), 0);
 }
