@@ -1,7 +1,7 @@
 import { readdir } from 'node:fs/promises';
 import { expect, it } from 'vitest';
-import { describeBench } from '../../src/node/commands/bench.ts';
-import type { BenchResult } from '../../src/node/commands/bench.ts';
+import { describeProfileBench } from '../../src/node/bench/describe.ts';
+import type { ProfileBench } from '../../src/node/bench/result.ts';
 import { complaints, laminar } from './run-command.ts';
 import { temporaryFolder } from './temporary-folder.ts';
 
@@ -12,42 +12,64 @@ it('laminar bench sets a profile beside the ceilings of the same run, in JSON or
   const result = await laminar(['bench', ...TINY, '--json'], { env: { TMPDIR: folder } });
   // It says which stage runs: on some adapters each takes minutes.
   expect(complaints(result)).toMatch(
-    /^laminar: writing .*\nlaminar: measuring .*\nlaminar: profiling once, .*\n(laminar: profiling to measure, .*\n)+laminar: profiling once more, .*$/,
+    /^laminar: writing .*\nlaminar: measuring .*\nlaminar: profiling once, .*\n(laminar: profiling to measure, .*\n)+(laminar: profiling to time .*(\n|$))*$/,
   );
   expect(result.code).toBe(0);
-  const report = JSON.parse(result.stdout) as BenchResult;
+  const report = JSON.parse(result.stdout) as ProfileBench;
   const { ceilings, forward, spectrum, kernels } = report;
   expect(report).toMatchObject({
-    model: { like: 'pythia-14m', layers: 1, width: 128, dtype: 'F16', resident: true },
+    bench: 'profile',
+    date: expect.stringMatching(/^\d{4}-\d\d-\d\dT.*Z$/),
+    versions: { laminar: '0.1.0', node: process.version, webgpu: expect.stringMatching(/^\d+\./) },
+    model: { id: 'random weights like pythia-14m', layers: 1, width: 128, dtype: 'F16', resident: true },
     tokens: 9,
     spectrum: { matrices: 4 },
   });
   expect(report.adapter.description).not.toBe('');
-  expect(ceilings.copy_bytes_per_second).toBeGreaterThan(0);
+  expect([...report.ids.shuffled].sort()).toEqual([...report.ids.real].sort());
+  expect(report.answers.rank.real).toEqual([8, 8]);
   expect(ceilings.matrix_products.slice(0, 4)).toMatchObject([
     { rows: 18, inner: 128, columns: 384 },
     { rows: 18, inner: 128, columns: 128 },
     { rows: 18, inner: 128, columns: 512 },
     { rows: 18, inner: 512, columns: 128, dtype: 'F16', layout: '[out, in]' },
   ]);
-  expect(ceilings.flops).toBe(Math.max(...ceilings.matrix_products.map(({ flops }) => flops)));
+  const { multiply_add: multiplyAdd, copies } = ceilings;
+  const rates = [
+    ...Object.values(multiplyAdd),
+    ...Object.values(copies),
+    ...ceilings.matrix_products.map(({ flops }) => flops),
+  ];
+  for (const rate of rates) expect(rate).toBeGreaterThan(0);
+  expect(ceilings.flops).toBeGreaterThanOrEqual(Math.max(multiplyAdd.fma, multiplyAdd.separate));
+  expect(ceilings.bytes_per_second).toBe(Math.max(copies.command, copies.kernel));
+  expect(report.whole.seconds).toBeGreaterThan(forward.seconds);
+  expect(report.whole.cpu_seconds).toBeGreaterThan(0);
   expect(forward.tokens_per_second).toBeCloseTo(18 / forward.seconds, 6);
   // Two operations for each weight of the block's matrices and of lm_head, for each of 18 tokens, and attention's.
   const operations = 18 * 2 * (12 * 128 ** 2 + 50304 * 128) + 2 * 2 * 9 * 10 * 128;
-  expect((forward.flops * forward.seconds) / operations).toBeCloseTo(1, 6);
-  for (const { seconds, flops, of_ceiling: part } of [forward, spectrum]) {
-    expect(seconds).toBeGreaterThan(0);
-    expect(part).toBeCloseTo(flops / ceilings.flops, 9);
+  expect((forward.flops! * forward.seconds) / operations).toBeCloseTo(1, 6);
+  for (const rate of [forward, spectrum, ...(kernels ?? [])]) {
+    expect(rate.of_flops ?? 0).toBeCloseTo((rate.flops ?? 0) / ceilings.flops, 9);
+    expect(rate.of_bytes ?? 0).toBeCloseTo((rate.bytes_per_second ?? 0) / ceilings.bytes_per_second, 9);
   }
   if (kernels) {
     const product = kernels.find(({ kernel }) => kernel.startsWith('matrix-product'));
-    expect(product?.dispatches).toBeGreaterThan(4);
-    expect(product?.milliseconds).toBeGreaterThan(0);
+    expect(product!.calls).toBeGreaterThan(4);
+    const attention = kernels.find(({ kernel }) => kernel.startsWith('attention'));
+    const both = (product!.flops ?? 0) * product!.seconds + (attention!.flops ?? 0) * attention!.seconds;
+    expect(both / operations).toBeCloseTo(1, 6);
+    expect(kernels.reduce((sum, { share }) => sum + share, 0)).toBeCloseTo(1, 9);
   }
   expect((await readdir(folder)).filter((name) => name.startsWith('laminar-bench-'))).toEqual([]);
-  const table = describeBench(report);
-  expect(table).toMatch(/: pythia-14m's shape, 1 layers of width 128, F16 weights that stay, 2 x 9 tokens\n/);
-  for (const row of ['copy .* GB/s', '18 x 128 x 384 F16 .* GFLOP/s', 'forward .* s ', 'spectrum .* s ']) {
+  const table = describeProfileBench(report);
+  expect(table).toMatch(/like pythia-14m: 1 layers of width 128, F16 weights that stay, 2 x 9 tokens\n/);
+  for (const row of [
+    'copy, .* GB/s',
+    '18 x 128 x 384 F16 .* GFLOP/s',
+    'forward .* m?s ',
+    'spectrum .* m?s ',
+  ]) {
     expect(table).toMatch(new RegExp(`^ *${row}`, 'm'));
   }
 });
@@ -58,6 +80,11 @@ it.each([
     '--tokens 1025',
     /^laminar: --tokens 1025 is more than the context of gpt2, 1024 tokens; give --tokens 1024 or fewer$/,
   ],
+  [
+    'alice-gpt2 --tokens 100000',
+    /^laminar: --tokens 100000 is more than the context of alice-gpt2, 256 tokens; give --tokens 256 or fewer$/,
+  ],
+  ['alice-gpt2 --layers 3', /^laminar: --layers 3 is for random weights; leave it out, or alice-gpt2$/],
 ])('laminar bench %s: is refused before any work', async (flags, line) => {
   const folder = await temporaryFolder();
   const result = await laminar(['bench', ...flags.split(' ')], { env: { TMPDIR: folder } });

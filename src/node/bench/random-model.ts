@@ -1,0 +1,43 @@
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { describeModel } from '../../engine/description.ts';
+import type { ModelDescription } from '../../engine/description.ts';
+import { folderFiles } from '../files.ts';
+import { makeCheckpoint } from '../make-checkpoint.ts';
+import type { MakeCheckpointOptions } from '../make-checkpoint.ts';
+
+/** Makes random weights in the temporary folder for as long as `use` takes, and removes them whatever happens. */
+export async function withRandomModel<Result>(
+  options: Omit<MakeCheckpointOptions, 'out'>,
+  use: (description: ModelDescription) => Promise<Result>,
+): Promise<Result> {
+  const folder = await mkdtemp(join(tmpdir(), 'laminar-bench-'));
+  try {
+    await makeCheckpoint({ ...options, out: folder });
+    return await withModel(folder, use);
+  } finally {
+    await rm(folder, { recursive: true, force: true });
+  }
+}
+
+/** Opens the model in a folder for as long as `use` takes. */
+export async function withModel<Result>(
+  folder: string,
+  use: (description: ModelDescription) => Promise<Result>,
+): Promise<Result> {
+  const description = await describeModel(folderFiles(folder));
+  try {
+    return await use(description);
+  } finally {
+    await description.close();
+  }
+}
+
+/** From one token id to the next: a prime, so that they differ. */
+const STEP = 7919;
+
+/** Token ids that differ as long as the vocabulary allows. */
+export function spreadIds(tokens: number, vocabulary: number, first = 0): Int32Array<ArrayBuffer> {
+  return Int32Array.from({ length: tokens }, (_, index) => (STEP * (first + index)) % vocabulary);
+}
