@@ -20,6 +20,8 @@ export interface MakeCheckpointOptions {
   readonly out: string;
   /** Blocks, if not as many as published. */
   readonly layers?: number | undefined;
+  /** Settings of config.json to change, in its own words, such as n_embd: for shapes that nobody published. */
+  readonly settings?: Readonly<Record<string, unknown>> | undefined;
   /** Of the weights; that of the published model by default (F32 for GPT-2, F16 for Pythia). */
   readonly dtype?: WeightDtype | undefined;
   /** The same seed gives the same weights, whatever the number of layers and shards. 28 by default. */
@@ -60,7 +62,8 @@ export async function makeCheckpoint(options: MakeCheckpointOptions): Promise<Ma
   const published = publishedModel(like);
   checkWhole('--seed', seed, 0, 2 ** 32 - 1);
   if (options.layers !== undefined) checkWhole('--layers', options.layers, 1, MAXIMUM_LAYERS);
-  const config = configOf(published.config, options.layers, options.dtype ?? published.dtype);
+  const settings = { ...published.config, ...options.settings };
+  const config = configOf(settings, options.layers, options.dtype ?? published.dtype);
   const architecture = readArchitecture(config, `${out}/config.json`);
   const tensors = publishedTensors(architecture, options.dtype ?? published.dtype, published.prefix);
   const plan = planShards(tensors, shards);

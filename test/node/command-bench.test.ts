@@ -1,7 +1,12 @@
-import { readdir } from 'node:fs/promises';
+import { readdir, readFile } from 'node:fs/promises';
+import { join } from 'node:path';
 import { expect, it } from 'vitest';
 import { describeProfileBench } from '../../src/node/bench/describe.ts';
+import { describeGrowthBench } from '../../src/node/bench/growth.ts';
+import type { GrowthBench } from '../../src/node/bench/growth.ts';
 import type { ProfileBench } from '../../src/node/bench/result.ts';
+import { describeTuneBench } from '../../src/node/bench/tune.ts';
+import type { TuneBench } from '../../src/node/bench/tune.ts';
 import { complaints, laminar } from './run-command.ts';
 import { temporaryFolder } from './temporary-folder.ts';
 
@@ -84,6 +89,14 @@ it.each([
     'alice-gpt2 --tokens 100000',
     /^laminar: --tokens 100000 is more than the context of alice-gpt2, 256 tokens; give --tokens 256 or fewer$/,
   ],
+  [
+    '--growth tokens,depth',
+    /^laminar: --growth tokens,depth: "depth" cannot grow; give some of tokens,width,/,
+  ],
+  ['--growth --tune', /^laminar: --growth and --tune measure apart; give one of them$/],
+  ['--growth --tokens 9', /^laminar: --growth measures shapes of its own; leave --tokens 9 out$/],
+  ['alice-gpt2 --tune', /^laminar: --tune measures shapes of its own; leave alice-gpt2 out$/],
+  ['--out here', /^laminar: --out here is for --growth, which writes files; leave it out, or add --growth$/],
   ['alice-gpt2 --layers 3', /^laminar: --layers 3 is for random weights; leave it out, or alice-gpt2$/],
 ])('laminar bench %s: is refused before any work', async (flags, line) => {
   const folder = await temporaryFolder();
@@ -91,6 +104,56 @@ it.each([
   expect(result.code).toBe(2);
   expect(complaints(result)).toMatch(line);
   expect(await readdir(folder)).toEqual([]);
+});
+
+it('laminar bench --growth fits powers along the sizes named, and writes figure and numbers', async () => {
+  const folder = await temporaryFolder();
+  const out = join(folder, 'growth');
+  const result = await laminar(['bench', '--growth', 'matrices,layers', '--out', out, '--json'], {
+    env: { TMPDIR: folder },
+  });
+  expect(complaints(result)).toMatch(
+    /^laminar: growing layers: [\d, ]+\nlaminar: growing matrices: [\d, ]+$/,
+  );
+  expect(result.code).toBe(0);
+  const report = JSON.parse(result.stdout) as GrowthBench;
+  expect(report.growths.map(({ axis, limit }) => [axis, limit])).toEqual([
+    ['layers', 1],
+    ['matrices', 1],
+  ]);
+  for (const { points, time, theory } of report.growths) {
+    expect(points.length).toBeGreaterThanOrEqual(5);
+    expect(time).toMatchObject({ from: theory.from, to: points.at(-1)!.size, points: theory.points });
+    // The vocabulary does not grow with layers.
+    expect(theory.exponent).toBeGreaterThan(0.8);
+    expect(theory.exponent).toBeLessThan(1.001);
+  }
+  expect((await readdir(out)).sort()).toEqual(['growth.json', 'growth.png', 'growth.svg']);
+  expect(JSON.parse(await readFile(join(out, 'growth.json'), 'utf8'))).toEqual(report);
+  const svg = await readFile(join(out, 'growth.svg'), 'utf8');
+  expect(svg).toContain('layers: ');
+  const table = describeGrowthBench(report);
+  expect(table).toMatch(/^ *layers .* \d+ to \d+ /m);
+  expect(await readdir(folder)).toEqual(['growth']);
+});
+
+it('laminar bench --tune sets every variant beside the choice', async () => {
+  const result = await laminar(['bench', '--tune', '--json']);
+  expect(complaints(result)).toMatch(/^(laminar: timing the variants on .*(\n|$)){4}$/);
+  expect(result.code).toBe(0);
+  const report = JSON.parse(result.stdout) as TuneBench;
+  const names = report.decisions.map(({ name }) => name);
+  expect(names).toEqual(
+    expect.arrayContaining(['matrix product', 'attention', 'Jacobi round', 'projection']),
+  );
+  for (const { options } of report.decisions) {
+    expect(options.filter(({ chosen }) => chosen)).toHaveLength(1);
+    for (const { seconds } of options) {
+      expect(seconds).toHaveLength(2);
+      for (const value of seconds) if (value !== null) expect(value).toBeGreaterThan(0);
+    }
+  }
+  expect(describeTuneBench(report)).toMatch(/^ *matrix product +staged .*$/m);
 });
 
 it('laminar bench stops at Ctrl-C while the GPU computes, and leaves nothing behind', async () => {

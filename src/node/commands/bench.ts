@@ -3,11 +3,16 @@ import { jsonText } from '../../analysis/json.ts';
 import { readArchitecture } from '../../engine/architectures/registry.ts';
 import { InputError } from '../../engine/errors.ts';
 import { describeProfileBench } from '../bench/describe.ts';
+import { benchGrowth, describeGrowthBench, growthNames, readGrowthNames } from '../bench/growth.ts';
+import type { GrowthName } from '../bench/growth.ts';
+import { writeGrowthFiles } from '../bench/growth-files.ts';
 import { benchProfile } from '../bench/profile-bench.ts';
 import { withModel, withRandomModel } from '../bench/random-model.ts';
 import type { ProfileBench } from '../bench/result.ts';
+import { benchTune, describeTuneBench } from '../bench/tune.ts';
+import { checkWritableFolder } from '../folders.ts';
 import { findModel } from '../model-source.ts';
-import { wholeNumber } from '../options.ts';
+import { nonEmpty, wholeNumber } from '../options.ts';
 import { publishedModel, publishedNames } from '../published-shapes.ts';
 import type { CommandContext } from './context.ts';
 
@@ -15,10 +20,15 @@ interface BenchFlags {
   readonly like?: string;
   readonly layers?: number;
   readonly tokens?: number;
+  /** True where it names no sizes. */
+  readonly growth?: readonly GrowthName[] | true;
+  readonly tune?: boolean;
+  readonly out?: string;
   readonly json?: boolean;
 }
 
 const DEFAULTS = { like: 'gpt2', layers: 2, tokens: 64 } as const;
+const GROWTH_FOLDER = 'out/bench-growth';
 
 /** `laminar bench`: how fast this adapter computes a profile, beside what it can do at best. */
 export function addBenchCommand(program: Command, context: CommandContext): void {
@@ -32,12 +42,60 @@ export function addBenchCommand(program: Command, context: CommandContext): void
     )
     .option('--layers <n>', 'blocks of the random weights (default: 2)', wholeNumber('--layers', 1))
     .option('--tokens <n>', 'in each of the two sequences (default: 64)', wholeNumber('--tokens', 1))
+    .option(
+      '--growth [sizes]',
+      `how time grows with ${growthNames.join(',')}, or with some of them; a table, a figure and JSON in --out`,
+      readGrowthNames,
+    )
+    .option('--tune', 'time every variant of the kernels, beside those that are chosen')
+    .option('--out <folder>', `where --growth writes (default: ${GROWTH_FOLDER})`, nonEmpty('--out'))
     .option('--json', 'print JSON')
     .action(async (model: string | undefined, flags: BenchFlags) => {
-      const result = await measureProfile(model, flags, context);
+      checkFlags(model, flags);
+      const { json, text } = await run(model, flags, context);
       context.terminal.endStages();
-      process.stdout.write(flags.json ? jsonText(result, 'bench') : describeProfileBench(result));
+      process.stdout.write(flags.json ? jsonText(json, 'bench') : text);
     });
+}
+
+/** What a measurement prints with --json, and without. */
+interface Answer {
+  readonly json: unknown;
+  readonly text: string;
+}
+
+async function run(model: string | undefined, flags: BenchFlags, context: CommandContext): Promise<Answer> {
+  if (flags.tune) {
+    const json = await benchTune(context);
+    return { json, text: describeTuneBench(json) };
+  }
+  if (flags.growth) {
+    const folder = flags.out ?? GROWTH_FOLDER;
+    await checkWritableFolder(folder);
+    const json = await benchGrowth(flags.growth === true ? growthNames : flags.growth, context);
+    await writeGrowthFiles(folder, json);
+    return { json, text: `${describeGrowthBench(json)}\nThe figure and the numbers are in ${folder}\n` };
+  }
+  const json = await measureProfile(model, flags, context);
+  return { json, text: describeProfileBench(json) };
+}
+
+/** @throws InputError for flags that do not go together, before any work */
+function checkFlags(model: string | undefined, flags: BenchFlags): void {
+  const { growth, tune, like, layers, tokens, out } = flags;
+  if (growth !== undefined && tune)
+    throw new InputError('--growth and --tune measure apart; give one of them');
+  if (out !== undefined && growth === undefined) {
+    throw new InputError(`--out ${out} is for --growth, which writes files; leave it out, or add --growth`);
+  }
+  if (growth === undefined && !tune) return;
+  const given = Object.entries({ '': model, '--like ': like, '--layers ': layers, '--tokens ': tokens });
+  for (const [flag, value] of given) {
+    if (value === undefined) continue;
+    throw new InputError(
+      `${tune ? '--tune' : '--growth'} measures shapes of its own; leave ${flag}${value} out`,
+    );
+  }
 }
 
 /** Of the model that is named, or else of random weights. */

@@ -1,0 +1,83 @@
+import type { Tuning, TuningOverrides } from './tuning.ts';
+
+/** A decision of `tune` about kernels, and the ways in which it can be taken on this device. */
+export interface Decision {
+  readonly name: string;
+  /** The kernels that it is about, by their names without the variant. */
+  readonly kernels: readonly string[];
+  /** The job in which they run. */
+  readonly job: 'forward' | 'spectra';
+  readonly options: readonly {
+    readonly name: string;
+    readonly overrides: TuningOverrides;
+    /** What `tune` chose. */
+    readonly chosen: boolean;
+  }[];
+}
+
+const THREADS = { norm: [8, 32, 64], fold: [8, 32, 128], jacobi: [16, 32, 64] } as const;
+
+/** Every decision about kernels with all its options. Those that need four lanes a subgroup are there only with them. */
+export function decisionsOf(tuning: Tuning): Decision[] {
+  const { lanes } = tuning;
+  const options = <Key extends 'product' | 'attention' | 'normThreads' | 'foldThreads'>(
+    key: Key,
+    values: readonly Tuning[Key][],
+  ): Decision['options'] =>
+    [...new Set([...values, tuning[key]])].map((value) => ({
+      name: typeof value === 'number' ? `${value} threads` : String(value),
+      overrides: { [key]: value } as TuningOverrides,
+      chosen: tuning[key] === value,
+    }));
+  const shared = lanes === 4 ? (['lanes'] as const) : [];
+  const jacobi = [...new Set<number>([...THREADS.jacobi, tuning.jacobiThreads])].map((threads) => ({
+    name: `${threads} threads`,
+    overrides: { jacobiThreads: threads, lanes: 0 } as const,
+    chosen: lanes === 0 && tuning.jacobiThreads === threads,
+  }));
+  const withLanes = { name: 'lanes', overrides: { lanes: 4 }, chosen: true } as const;
+  return [
+    {
+      name: 'matrix product',
+      kernels: ['matrix-product'],
+      job: 'forward',
+      options: options('product', ['direct', 'staged', ...shared]),
+    },
+    {
+      name: 'attention',
+      kernels: ['attention'],
+      job: 'forward',
+      options: options('attention', ['staged', ...shared]),
+    },
+    {
+      name: 'layer norm',
+      kernels: ['layer-norm'],
+      job: 'forward',
+      options: options('normThreads', THREADS.norm),
+    },
+    {
+      name: 'log-softmax',
+      kernels: ['fold-log-softmax'],
+      job: 'forward',
+      options: options('foldThreads', THREADS.fold),
+    },
+    {
+      name: 'Jacobi round',
+      kernels: ['jacobi-round'],
+      job: 'spectra',
+      options: lanes === 4 ? [...jacobi, withLanes] : jacobi,
+    },
+    ...[
+      ['factorisation', 'qr-panel', 'qr-update'],
+      ['projection', 'project-vectors'],
+    ].map(([name, ...kernels]): Decision => ({
+      name: name!,
+      kernels,
+      job: 'spectra',
+      options: [
+        { name: 'plain', overrides: { lanes: 0 }, chosen: lanes === 0 },
+        ...(lanes === 4 ? [withLanes] : []),
+      ],
+    })),
+  ];
+}
