@@ -1,0 +1,51 @@
+// Keeps the k smallest squared distances of every point, in ascending order, while runs of candidates pass by.
+//
+// distances[candidate - first, point] come from squared-distances; nearest[rank, point], k ranks, are what earlier runs
+// left, and are begun anew where `first` is 0. A point does not count as its own neighbour. A rank that no candidate
+// has filled yet holds the largest float32. One thread a point, an insertion into its sorted list for each candidate that is nearer than
+// the last; neighbouring threads read and write neighbouring places. Workgroups of 64 threads, no barrier.
+
+struct Uniforms {
+  points: u32,
+  first: u32, // the first candidate
+  candidates: u32,
+  ranks: u32,
+}
+
+@group(0) @binding(0) var<uniform> uniforms: Uniforms;
+@group(0) @binding(1) var<storage, read> distances: array<f32>;
+@group(0) @binding(2) var<storage, read_write> nearest: array<f32>;
+
+const LARGEST = 0x1.fffffep+127f;
+
+@compute @workgroup_size(64)
+fn main(@builtin(global_invocation_id) id: vec3<u32>) {
+  let point = id.x;
+  let points = uniforms.points;
+  if (point >= points) {
+    return;
+  }
+  if (uniforms.first == 0u) {
+    for (var rank = 0u; rank < uniforms.ranks; rank++) {
+      nearest[rank * points + point] = LARGEST;
+    }
+  }
+  let last = (uniforms.ranks - 1u) * points + point;
+  var farthest = nearest[last];
+  for (var candidate = 0u; candidate < uniforms.candidates; candidate++) {
+    let distance = distances[candidate * points + point];
+    if (distance < farthest && uniforms.first + candidate != point) {
+      var place = last;
+      while (place >= points) {
+        let above = nearest[place - points];
+        if (above <= distance) {
+          break;
+        }
+        nearest[place] = above;
+        place -= points;
+      }
+      nearest[place] = distance;
+      farthest = nearest[last];
+    }
+  }
+}
