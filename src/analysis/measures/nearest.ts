@@ -12,28 +12,39 @@ export interface NearestDistances {
   readonly distances: Float64Array;
 }
 
+/** What the points are, and how many neighbours of each are wanted: at most rows − 1. */
+export interface PointsShape {
+  /** What error messages call the matrix. */
+  readonly name: string;
+  readonly rows: number;
+  readonly columns: number;
+  readonly ranks: number;
+  /** The points in float64, where the float32 ones are rounded: for rows that nearly coincide. */
+  readonly exact?: Float64Array;
+}
+
 /** The kernel's tile: candidates are taken in multiples of it. */
 const TILE = 64;
 /** The distances at hand at once take at most this much. */
 const BLOCK_BYTES = 32 * 2 ** 20;
 /** Below this a square has lost bits in float32, where the largest difference is near 1. */
 const MIN_SQUARE = 2 ** -100;
+/** And below this a column, where the values were rounded: an error of 2⁻²⁵ then counts for 1e-4 of the distance. */
+const MIN_ROUNDED_SQUARE = 2 ** -22;
 
 /**
  * The distances of every row to its nearest other rows, on the GPU: by the differences themselves, a run of candidates
  * at a time, so that no more than a bounded part of all distances is held.
  *
  * @param values row-major [rows, columns], finite
- * @param ranks how many neighbours, at most rows − 1
- * @param name of the matrix, for messages
- * @returns good to about 1e-6 relative. Where float32 cannot hold the square of a distance beside the matrix's largest
- *   difference, that row is done once more on the host.
+ * @returns good to about 1e-6 relative. Rows whose nearest neighbour is too near for float32, beside the matrix's largest
+ *   difference, are done once more on the host.
  * @throws DeviceError where the matrix does not fit a binding
  */
 export async function nearestDistances(
   gpu: Gpu,
   values: Float32Array<ArrayBuffer>,
-  { name, rows, columns, ranks }: { name: string; rows: number; columns: number; ranks: number },
+  { name, rows, columns, ranks, exact }: PointsShape,
   signal?: AbortSignal,
 ): Promise<NearestDistances> {
   if (ranks < 1) return { points: rows, ranks: 0, distances: new Float64Array(0) };
@@ -47,10 +58,11 @@ export async function nearestDistances(
   const exponent = -exponentOf(largestDifference(values, rows, columns));
   const squares = await smallestSquares(gpu, values, { rows, columns, ranks, scale: 2 ** exponent }, signal);
   const distances = Float64Array.from(squares, (square) => Math.sqrt(square) * 2 ** -exponent);
+  const minSquare = exact ? MIN_ROUNDED_SQUARE * columns : MIN_SQUARE;
   for (let point = 0; point < rows; point++) {
     const last = squares[(ranks - 1) * rows + point]!;
-    if (squares[point]! >= MIN_SQUARE && last < 2 ** 127) continue;
-    exactDistances(values, columns, point)
+    if (squares[point]! >= minSquare && last < 2 ** 127) continue;
+    exactDistances(exact ?? values, columns, point)
       .subarray(0, ranks)
       .forEach((distance, rank) => (distances[rank * rows + point] = distance));
   }
@@ -129,7 +141,7 @@ function exponentOf(magnitude: number): number {
 }
 
 /** The distances of one row to all others, ascending, in float64. */
-function exactDistances(values: Float32Array, columns: number, point: number): Float64Array {
+function exactDistances(values: Float32Array | Float64Array, columns: number, point: number): Float64Array {
   const rows = values.length / columns;
   const own = values.subarray(point * columns, (point + 1) * columns);
   const distances = new Float64Array(rows - 1);

@@ -40,6 +40,7 @@ export function recordCentring(
     uniforms: { rows, columns, offset, slot },
     workgroups: [Math.ceil(columns / 64)],
   });
+  if (view.isCentred) recorder.clear(means); // means of 0, and magnitudes below 2^0
   recorder.dispatch(centreColumns, {
     bindings: { matrix, means, summary, centred },
     uniforms: {

@@ -1,0 +1,353 @@
+import { InputError } from '../../engine/errors.ts';
+import { cumulativePercent, effectiveDimension } from '../dimensions.ts';
+import { nearNames } from '../near-names.ts';
+import { rowNorms } from '../views.ts';
+import { sumOfSquares } from './centred.ts';
+import { firstComponent, firstRowShare } from './component.ts';
+import type { Component } from './component.ts';
+import { promptEntropies } from './entropy.ts';
+import type { Entropies } from './entropy.ts';
+import { measureNeighbours } from './neighbours.ts';
+import type { Neighbours } from './neighbours.ts';
+import { meanCosine } from './rows.ts';
+import { isoScore, powerLaw, rankMe, variance } from './spectral.ts';
+import type { PowerLaw } from './spectral.ts';
+import type { ViewState } from './view-state.ts';
+
+/** What is measured of a view; the names and fields of report.json and of `spectrum --json`. */
+export interface Measures {
+  singular_values: number[];
+  cumulative_percent: number[];
+  /** One for each threshold. */
+  effective_dimension: number[];
+  rank: number;
+  rank_tolerance: number;
+  near_rank_tolerance: number;
+  variance: number | null;
+  mean_over_spread: number | null;
+  top_percent: number | null;
+  participation_ratio: number | null;
+  entropy_rank: number | null;
+  stable_rank: number | null;
+  isoscore: number | null;
+  rankme: number | null;
+  alpha_req: PowerLaw | null;
+  component_1: Component | null;
+  first_token_share: number | null;
+  mean_cosine: { uncentred: number | null; centred: number | null };
+  prompt_entropy: { uncentred: Entropies | null; centred: Entropies | null; maximum: number };
+  neighbours: Neighbours;
+}
+export type MeasureName = keyof Measures;
+
+/** A number or a word of a measure, as tables and CSV files show it. */
+export interface Cell<Value> {
+  /** The name of its column in a CSV file. */
+  readonly key: string;
+  /** The head of its column in a table. */
+  readonly title: string;
+  readonly decimals: number;
+  of(value: Value): number | null;
+}
+
+export interface MeasureDefinition<Value> {
+  readonly formula: string;
+  readonly source: string;
+  /** The singular values; these and the states, for vectors; the states alone. */
+  readonly needs: 'spectrum' | 'vectors' | 'states';
+  /** Other words for it, or for what it holds, in --measures. */
+  readonly aliases?: readonly string[];
+  /** What a row has room for; lists have no cells. */
+  readonly cells: readonly Cell<Value>[];
+  measure(state: ViewState): Value | Promise<Value>;
+}
+
+const golubVanLoan = 'Golub and Van Loan, Matrix Computations';
+
+/** A measure that is one number. */
+function scalar(
+  key: string,
+  title: string,
+  decimals: number,
+): { readonly cells: readonly Cell<number | null>[] } {
+  return { cells: [{ key, title, decimals, of: (value) => value }] };
+}
+
+/** Every measure of a view: what chooses, computes, prints and explains them reads this one table. */
+export const measureTable: { readonly [Name in MeasureName]: MeasureDefinition<Measures[Name]> } = {
+  singular_values: {
+    formula: 'σ₁ ≥ σ₂ ≥ … of the centred view',
+    source: golubVanLoan,
+    needs: 'spectrum',
+    cells: [],
+    measure: ({ spectrum }) => Array.from(spectrum.singularValues),
+  },
+  cumulative_percent: {
+    formula: '100 · (σ₁² + … + σ_k²) / Σσ²',
+    source: 'Jolliffe, Principal Component Analysis',
+    needs: 'spectrum',
+    cells: [],
+    measure: ({ spectrum }) => Array.from(cumulativePercent(spectrum.singularValues)),
+  },
+  effective_dimension: {
+    formula: 'the least k whose cumulative percent exceeds the threshold, for each threshold',
+    source: 'Jolliffe, Principal Component Analysis',
+    needs: 'spectrum',
+    cells: [],
+    measure: ({ spectrum, options }) => {
+      const { singularValues, dimensions } = spectrum;
+      const cumulative = cumulativePercent(singularValues);
+      return options.thresholds.map((threshold) =>
+        dimensions.rank === 0 ? 0 : effectiveDimension(cumulative, threshold),
+      );
+    },
+  },
+  rank: {
+    formula: 'how many σ > σ₁ · max(T, d) · 2⁻²³',
+    source: 'torch.linalg.matrix_rank',
+    needs: 'spectrum',
+    ...scalar('rank', 'rank', 0),
+    measure: ({ spectrum }) => spectrum.dimensions.rank,
+  },
+  rank_tolerance: {
+    formula: 'σ₁ · max(T, d) · 2⁻²³',
+    source: 'torch.linalg.matrix_rank',
+    needs: 'spectrum',
+    cells: [],
+    measure: ({ spectrum }) => spectrum.dimensions.rank_tolerance,
+  },
+  near_rank_tolerance: {
+    formula: 'how many σ lie within a factor 2 of the rank tolerance',
+    source: 'Laminar',
+    needs: 'spectrum',
+    cells: [],
+    measure: ({ spectrum }) => spectrum.dimensions.near_rank_tolerance,
+  },
+  variance: {
+    formula: 'Σσ²',
+    source: golubVanLoan,
+    needs: 'spectrum',
+    cells: [],
+    measure: ({ spectrum }) => finite(variance(spectrum.singularValues)),
+  },
+  mean_over_spread: {
+    formula: '‖view‖ / ‖centred view‖, Frobenius: what centring cancels',
+    source: 'Laminar',
+    needs: 'states',
+    ...scalar('mean_over_spread', 'mean/spread', 2),
+    measure: ({ view, numbers, centred }) => {
+      const spread = Math.sqrt(sumOfSquares(centred)) * 2 ** numbers.exponent;
+      const [norm] = rowNorms(rowNorms(view.values(), view.columns), view.rows);
+      return spread > 0 ? finite(norm! / spread) : null;
+    },
+  },
+  top_percent: {
+    formula: '100 · σ₁² / Σσ²',
+    source: 'Jolliffe, Principal Component Analysis',
+    needs: 'spectrum',
+    ...scalar('top_percent', 'top %', 1),
+    measure: ({ spectrum }) => spectrum.dimensions.top_percent,
+  },
+  participation_ratio: {
+    formula: '(Σσ²)² / Σσ⁴',
+    source: 'Gao et al., bioRxiv 214262',
+    needs: 'spectrum',
+    ...scalar('participation_ratio', 'participation', 1),
+    measure: ({ spectrum }) => spectrum.dimensions.participation_ratio,
+  },
+  entropy_rank: {
+    formula: 'exp(−Σ p ln p), p = σ² / Σσ²',
+    source: 'Roy and Vetterli, EUSIPCO 2007, of σ²',
+    needs: 'spectrum',
+    ...scalar('entropy_rank', 'entropy', 1),
+    measure: ({ spectrum }) => spectrum.dimensions.entropy_rank,
+  },
+  stable_rank: {
+    formula: 'Σσ² / σ₁²',
+    source: 'Rudelson and Vershynin, arXiv math/0503442',
+    needs: 'spectrum',
+    ...scalar('stable_rank', 'stable', 2),
+    measure: ({ spectrum }) => spectrum.dimensions.stable_rank,
+  },
+  isoscore: {
+    formula: '(participation ratio − 1) / (d − 1)',
+    source: 'Rudman et al., arXiv 2108.07344',
+    needs: 'spectrum',
+    ...scalar('isoscore', 'IsoScore', 4),
+    measure: ({ spectrum, view }) => isoScore(spectrum.dimensions.participation_ratio, view.columns),
+  },
+  rankme: {
+    formula: 'exp(−Σ q ln q), q = σ / Σσ + 10⁻⁷',
+    source: 'Garrido et al., arXiv 2210.02885',
+    needs: 'spectrum',
+    ...scalar('rankme', 'RankMe', 1),
+    measure: ({ spectrum }) => rankMe(spectrum.singularValues),
+  },
+  alpha_req: {
+    formula: 'minus the slope of ln σ_i² on ln i, i = 12 … min(100, ⌊min(T, d) / 2⌋)',
+    source: 'Agrawal et al., NeurIPS 2022',
+    needs: 'spectrum',
+    aliases: ['alpha'],
+    cells: [
+      { key: 'alpha', title: 'α-ReQ', decimals: 3, of: (fit) => fit && fit.alpha },
+      { key: 'alpha_r2', title: 'R²', decimals: 3, of: (fit) => fit && fit.r2 },
+    ],
+    measure: ({ spectrum }) => powerLaw(spectrum.singularValues, spectrum.dimensions.rank_tolerance),
+  },
+  component_1: {
+    formula: 'σ₁² / Σσ², and the largest u₁² (tokens) and v₁² (dimensions)',
+    source: golubVanLoan,
+    needs: 'vectors',
+    cells: [
+      { key: 'component_1_share', title: 'PC 1', decimals: 3, of: (first) => first && first.share },
+      {
+        key: 'component_1_token',
+        title: 'its token',
+        decimals: 0,
+        of: (first) => first?.tokens[0]?.token ?? null,
+      },
+      {
+        key: 'component_1_token_share',
+        title: 'share',
+        decimals: 3,
+        of: (first) => first?.tokens[0]?.share ?? null,
+      },
+      {
+        key: 'component_1_dimension',
+        title: 'its dimension',
+        decimals: 0,
+        of: (first) => first?.dimensions[0]?.dimension ?? null,
+      },
+      {
+        key: 'component_1_dimension_share',
+        title: 'share',
+        decimals: 3,
+        of: (first) => first?.dimensions[0]?.share ?? null,
+      },
+    ],
+    measure: ({ spectrum, centred, view }) =>
+      firstComponent(centred, view.rows, view.columns, spectrum.singularValues, view),
+  },
+  first_token_share: {
+    formula: '‖c₀‖² / Σ‖c_i‖² of the centred rows',
+    source: 'Laminar',
+    needs: 'states',
+    ...scalar('first_token_share', 'token 0', 3),
+    measure: ({ centred, view }) => (view.firstToken > 0 ? null : firstRowShare(centred, view.columns)),
+  },
+  mean_cosine: {
+    formula: '(‖Σ unit rows‖² − n) / (n (n − 1))',
+    source: 'Ethayarajh, arXiv 1909.00512',
+    needs: 'states',
+    aliases: ['cosine'],
+    cells: [
+      { key: 'mean_cosine', title: 'cosine', decimals: 3, of: ({ uncentred }) => uncentred },
+      { key: 'mean_cosine_centred', title: 'centred', decimals: 3, of: ({ centred }) => centred },
+    ],
+    measure: (state) => ({
+      uncentred: meanCosine(state.directions, state.view.columns),
+      centred: meanCosine(state.centredDirections, state.view.columns),
+    }),
+  },
+  prompt_entropy: {
+    formula: '−Σ e ln e and −ln Σ e² over the eigenvalues e of ZZᵀ / n, Z the rows over their norms',
+    source: 'Skean et al., arXiv 2502.02013',
+    needs: 'states',
+    aliases: ['von_neumann', 'renyi_2'],
+    cells: [
+      {
+        key: 'prompt_entropy',
+        title: 'nats',
+        decimals: 2,
+        of: ({ uncentred }) => uncentred && uncentred.von_neumann,
+      },
+      {
+        key: 'prompt_entropy_centred',
+        title: 'centred',
+        decimals: 2,
+        of: ({ centred }) => centred && centred.von_neumann,
+      },
+    ],
+    measure: async ({ gpu, view, directions, centredDirections, options }) => {
+      const both = [directions, centredDirections];
+      const { name, signal, scratchBytes } = options;
+      const [uncentred = null, centred = null] = await promptEntropies(gpu, both, view.columns, name, {
+        ...(signal && { signal }),
+        ...(scratchBytes !== undefined && { scratchBytes }),
+      });
+      return { uncentred, centred, maximum: Math.log(Math.min(view.rows, view.columns)) };
+    },
+  },
+  neighbours: {
+    formula: 'TwoNN, Gride and maximum likelihood from the distances to nearest neighbours',
+    source: 'Facco et al. 2017; Denti et al. 2022; Levina and Bickel 2004',
+    needs: 'states',
+    aliases: ['twonn', 'gride', 'mle'],
+    cells: [
+      { key: 'points', title: 'points', decimals: 0, of: ({ points }) => points },
+      { key: 'twonn', title: 'TwoNN', decimals: 1, of: ({ twonn }) => twonn && twonn.fitted },
+      ...[1, 8, 32].map((n1): Cell<Neighbours> => ({
+        key: `gride_${n1}`,
+        title: `Gride ${n1}`,
+        decimals: 1,
+        of: ({ gride }) => gride?.find((point) => point.n1 === n1)?.dimension ?? null,
+      })),
+      { key: 'mle', title: 'MLE', decimals: 1, of: ({ mle }) => mle && mle.dimension },
+    ],
+    measure: (state) => measureNeighbours(state),
+  },
+};
+
+export const allMeasures = Object.keys(measureTable) as MeasureName[];
+
+/** Whether any of these measures reads the spectrum. */
+export function needSpectrum(names: readonly MeasureName[]): boolean {
+  return names.some((name) => measureTable[name].needs !== 'states');
+}
+
+/**
+ * Reads what --measures lists: names of the table, of what they hold, or `all`.
+ * @throws InputError naming what is not known, and what may have been meant
+ */
+export function readMeasures(text: string): MeasureName[] {
+  const words = text.split(',').map((word) => word.trim());
+  if (words.includes('all') && words.length === 1) return [...allMeasures];
+  const wanted = words.map((word) => {
+    const found = allMeasures.find(
+      (name) => name === word || measureTable[name].aliases?.includes(word) === true,
+    );
+    if (found) return found;
+    const known = [...allMeasures, ...allMeasures.flatMap((name) => measureTable[name].aliases ?? [])];
+    throw new InputError(
+      `--measures ${JSON.stringify(word)} is not known; ${nearNames(word, ['all', ...known])}`,
+    );
+  });
+  return allMeasures.filter((name) => wanted.includes(name));
+}
+
+/** A row of a table or a CSV file: the cells of the chosen measures, and their values in a view's answer. */
+export function cellsOf(
+  names: readonly MeasureName[],
+  answer: Partial<Measures>,
+): {
+  readonly key: string;
+  readonly title: string;
+  readonly decimals: number;
+  readonly value: number | null;
+}[] {
+  return names.flatMap((name) => {
+    const cells = measureTable[name].cells as readonly Cell<unknown>[];
+    const value: unknown = answer[name];
+    return cells.map(({ key, title, decimals, of }) => ({
+      key,
+      title,
+      decimals,
+      value: value === undefined ? null : of(value),
+    }));
+  });
+}
+
+/** null for what exceeds float64. */
+function finite(value: number): number | null {
+  return Number.isFinite(value) ? value : null;
+}
