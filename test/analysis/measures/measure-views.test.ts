@@ -5,10 +5,12 @@ import { measureViews } from '../../../src/analysis/measures/measure-views.ts';
 import { allMeasures } from '../../../src/analysis/measures/table.ts';
 import { viewNames } from '../../../src/analysis/views.ts';
 import type { Gpu } from '../../../src/engine/gpu/gpu.ts';
+import { readFixtureTensors } from '../../support/fixture-files.ts';
 import {
-  readExpectedMeasures,
-  readMeasuredMatrix,
   matrixDifferences,
+  readExpectedMeasures,
+  readExpectedSequences,
+  readMeasuredMatrix,
 } from '../../support/golden-measures.ts';
 
 let gpu: Gpu;
@@ -37,5 +39,27 @@ describe.each(Object.entries(matrices))('golden %s', (name, expected) => {
     expect(Object.keys(viewed.views)).toEqual(Object.keys(expected.views));
     expect(matrixDifferences(viewed, expected)).toEqual([]);
     expect(gpu.allocatedBytes).toBe(before);
+  });
+});
+
+test('layers of alice-pythia as a stack', async () => {
+  const tensors = await readFixtureTensors('test/golden/alice-pythia/expected.safetensors');
+  const { listed_dimensions, sequences } = await readExpectedSequences();
+  const { shape, values } = tensors.get('real.hidden_states')!;
+  const [, rows, columns] = shape as [number, number, number];
+  const layers = [1, 6];
+  const stack = layers.map((layer): UnreadMatrix => ({
+    name: `layer ${layer}`,
+    rows,
+    columns,
+    read: () =>
+      Promise.resolve(
+        (values as Float32Array<ArrayBuffer>).slice(layer * rows * columns, (layer + 1) * rows * columns),
+      ),
+  }));
+  const request = { views: viewNames, measures: allMeasures, listedDimensions: [...listed_dimensions] };
+  const answers = await measureViews(gpu, stack, request, { threshold: 95 });
+  layers.forEach((layer, index) => {
+    expect(matrixDifferences(answers[index]!.viewed, sequences.real[layer]!), `layer ${layer}`).toEqual([]);
   });
 });
