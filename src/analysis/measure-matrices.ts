@@ -146,8 +146,8 @@ function inOwnUnits(
   return { singularValues: own, dimensions: { ...scaled, rank_tolerance } };
 }
 
-/** Two steps, because 2^exponent alone may be out of range. */
-function timesPowerOfTwo(value: number, exponent: number): number {
+/** value · 2^exponent, in two steps, because 2^exponent alone may be out of range. */
+export function timesPowerOfTwo(value: number, exponent: number): number {
   const half = Math.trunc(exponent / 2);
   return value * 2 ** half * 2 ** (exponent - half);
 }

@@ -8,12 +8,14 @@ const MAX_DISTANCE = 3;
 export function nearNames(name: string, known: readonly string[]): string {
   const plain = (text: string) => text.toLowerCase().replaceAll(/[-_ ]/g, '');
   const wanted = plain(name);
+  const same = known.filter((candidate) => plain(candidate) === wanted);
   const near = known.filter((candidate) => {
     const other = plain(candidate);
     const isPart = wanted.length > 2 && (other.includes(wanted) || wanted.includes(other));
     return isPart || editDistance(wanted, other) <= Math.min(MAX_DISTANCE, Math.floor(other.length / 3));
   });
-  const guess = near.length > 0 ? `did you mean ${near.join(' or ')}? ` : '';
+  const meant = same.length > 0 ? same : near;
+  const guess = meant.length > 0 ? `did you mean ${meant.join(' or ')}? ` : '';
   return `${guess}Known are ${known.join(', ')}`;
 }
 

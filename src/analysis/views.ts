@@ -162,7 +162,7 @@ export function readDimensions(text: string): number[] {
       );
     return Number(word);
   });
-  return [...new Set(dimensions)].sort((a, b) => a - b);
+  return [...new Set(dimensions)];
 }
 
 /** @throws InputError where a matrix has no such column */

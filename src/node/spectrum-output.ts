@@ -1,23 +1,31 @@
 import { jsonText } from '../analysis/json.ts';
 import type { MeasuredMatrix } from '../analysis/measure-matrices.ts';
+import type { MatrixViews, MeasuredView } from '../analysis/measures/measure-views.ts';
+import { cellsOf } from '../analysis/measures/table.ts';
+import type { MeasureName } from '../analysis/measures/table.ts';
 import { fixed, formatPercent } from '../analysis/quantities.ts';
 import { countedComponents } from '../analysis/threshold.ts';
 import type { MatrixFile, MatrixSource } from './arrays/matrix-source.ts';
 import { formatTable } from './table.ts';
+
+/** A measured matrix, with its views where they were asked for. */
+export interface AnsweredMatrix extends MeasuredMatrix {
+  readonly viewed?: MatrixViews;
+}
 
 /** A measured matrix and where it stands: in a tensor, and among all that were measured. */
 interface Placed {
   readonly source: MatrixSource;
   readonly slice: number;
   readonly layer: number;
-  readonly measured: MeasuredMatrix;
+  readonly measured: AnsweredMatrix;
 }
 
 /**
  * The answer as JSON, in pieces. A matrix gives its fields beside its shape; a stack and a dict give them under `layers`,
  * a dict with the tensor and shape of each.
  */
-export function* spectrumJson(file: MatrixFile, measured: readonly MeasuredMatrix[]): Generator<string> {
+export function* spectrumJson(file: MatrixFile, measured: readonly AnsweredMatrix[]): Generator<string> {
   const [first] = file.sources;
   const { tensor, rows, columns } = first!;
   const placed = place(file, measured);
@@ -39,32 +47,15 @@ export function* spectrumJson(file: MatrixFile, measured: readonly MeasuredMatri
 /** The answer as a table, in pieces. */
 export function* spectrumTable(
   file: MatrixFile,
-  measured: readonly MeasuredMatrix[],
+  measured: readonly AnsweredMatrix[],
   threshold: number,
 ): Generator<string> {
-  const [rows, columns] = [common(file, 'rows'), common(file, 'columns')];
-  const isMixed = rows === null || columns === null;
-  const size = isMixed ? 'matrices of several sizes' : `${rows} rows of ${columns}`;
-  const { isDict, sources } = file;
-  const name = isDict ? `${file.name}, ${sources.length} tensors` : sources[0]!.name;
-  const named = (matrix: Placed) =>
-    matrix.source.isStack ? `${matrix.source.tensor}, slice ${matrix.slice}` : matrix.source.tensor!;
-  const header = [
-    isDict ? 'tensor' : 'slice',
-    ...(isMixed ? ['rows', 'columns'] : []),
-    'effective',
-    'rank',
-    '% of rank',
-    'top %',
-    'participation',
-    'entropy',
-    'stable',
-  ];
+  const labels = new Labels(file);
+  const header = ['effective', 'rank', '% of rank', 'top %', 'participation', 'entropy', 'stable'];
   const lines = Array.from(place(file, measured), (matrix) => {
     const { dimensions } = matrix.measured;
     return [
-      isDict ? named(matrix) : String(matrix.slice),
-      ...(isMixed ? [String(matrix.source.rows), String(matrix.source.columns)] : []),
+      ...labels.of(matrix),
       String(dimensions.effective_dimension),
       `${dimensions.rank} of ${dimensions.components}`,
       formatPercent(dimensions.percent_of_rank),
@@ -74,11 +65,56 @@ export function* spectrumTable(
       fixed(dimensions.stable_rank, 2),
     ];
   });
-  yield `${name}: ${size}; effective dimension: ${countedComponents(threshold)}\n`;
-  yield formatTable(header, lines);
+  yield `${labels.title}; effective dimension: ${countedComponents(threshold)}\n`;
+  yield formatTable([...labels.header, ...header], lines);
 }
 
-function* place(file: MatrixFile, measured: readonly MeasuredMatrix[]): Generator<Placed, undefined> {
+/** The chosen measures as a table, in pieces: a row for every view of every matrix. */
+export function* viewsTable(
+  file: MatrixFile,
+  measured: readonly AnsweredMatrix[],
+  names: readonly MeasureName[],
+): Generator<string> {
+  const labels = new Labels(file);
+  const rows = Array.from(place(file, measured), (matrix) => {
+    const { views, thresholds } = matrix.measured.viewed!;
+    return Object.entries(views).map(([name, view]) => ({
+      labels: [...labels.of(matrix), name],
+      cells: cellsOf(names, thresholds, 'same_as' in view ? (views.all as MeasuredView) : view),
+    }));
+  }).flat();
+  yield `${labels.title}\n`;
+  yield formatTable(
+    [...labels.header, 'view', ...rows[0]!.cells.map(({ title }) => title)],
+    rows.map((row) => [...row.labels, ...row.cells.map(({ value, decimals }) => fixed(value, decimals))]),
+  );
+}
+
+/** What says in a table which matrix a row is of. */
+class Labels {
+  readonly title: string;
+  readonly header: readonly string[];
+  readonly #isMixed: boolean;
+
+  constructor(private readonly file: MatrixFile) {
+    const [rows, columns] = [common(file, 'rows'), common(file, 'columns')];
+    this.#isMixed = rows === null || columns === null;
+    const size = this.#isMixed ? 'matrices of several sizes' : `${rows} rows of ${columns}`;
+    const { isDict, sources } = file;
+    this.title = `${isDict ? `${file.name}, ${sources.length} tensors` : sources[0]!.name}: ${size}`;
+    this.header = [isDict ? 'tensor' : 'slice', ...(this.#isMixed ? ['rows', 'columns'] : [])];
+  }
+
+  of({ source, slice }: Placed): string[] {
+    const named = source.isStack ? `${source.tensor}, slice ${slice}` : source.tensor!;
+    return [
+      this.file.isDict ? named : String(slice),
+      ...(this.#isMixed ? [String(source.rows), String(source.columns)] : []),
+    ];
+  }
+}
+
+function* place(file: MatrixFile, measured: readonly AnsweredMatrix[]): Generator<Placed, undefined> {
   let layer = 0;
   for (const source of file.sources) {
     for (let slice = 0; slice < source.slices; slice += 1, layer += 1)
@@ -89,7 +125,8 @@ function* place(file: MatrixFile, measured: readonly MeasuredMatrix[]): Generato
 
 /** A matrix's answer: its singular values, and the fields of one layer of report.json. */
 function fields({ layer, measured }: Placed) {
-  return { singular_values: Array.from(measured.singularValues), layer, ...measured.dimensions };
+  const { singularValues, dimensions, viewed } = measured;
+  return { singular_values: Array.from(singularValues), layer, ...dimensions, ...viewed };
 }
 
 function ofTensor({ source, slice }: Placed) {

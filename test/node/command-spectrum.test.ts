@@ -4,8 +4,10 @@ import { fileURLToPath } from 'node:url';
 import { expect, it } from 'vitest';
 import { measureNames } from '../../src/analysis/report.ts';
 import type { LayerReport } from '../../src/analysis/report.ts';
+import type { MatrixViews } from '../../src/analysis/measures/measure-views.ts';
 import { encodeHeader } from '../../src/engine/safetensors.ts';
 import { readExpected } from '../support/golden-expectations.ts';
+import { matrixDifferences, readExpectedMeasures } from '../support/golden-measures.ts';
 import { complaints, laminar } from './run-command.ts';
 import { temporaryFolder } from './temporary-folder.ts';
 
@@ -166,4 +168,35 @@ it('a file of several tensors is a wrong usage that lists them', async () => {
   const flat = await laminar(['spectrum', golden, '--tensor', 'a.max_log_softmax']);
   expect(complaints(flat)).toMatch(/^laminar: .*a\.max_log_softmax: has shape \[61\]/);
   expect([unknown.code, flat.code]).toEqual([2, 2]);
+});
+
+const massive = fileURLToPath(new URL('../golden/measures/massive-first-token.npy', import.meta.url));
+
+it('gives every measure of every view, beside what it gives without them', async () => {
+  const flags = ['--measures', 'all', '--views', 'all,without-first,without-outliers,unit-rows'];
+  const result = await laminar(['spectrum', massive, ...flags, '--without-dimensions', '13,70,40', '--json']);
+  expect(complaints(result)).toBe('');
+  const answer = JSON.parse(result.stdout) as Answer & MatrixViews;
+  expect(Object.keys(answer)).toEqual([
+    ...['tensor', 'rows', 'columns', 'singular_values', 'layer', ...measureNames],
+    ...['outliers', 'tokens', 'listed_dimensions', 'thresholds', 'views'],
+  ]);
+  const { matrices } = await readExpectedMeasures();
+  expect(matrixDifferences(answer, matrices['massive-first-token']!)).toEqual([]);
+});
+
+it('prints a row for every view, and a column for what is chosen', async () => {
+  const flags = ['--measures', 'rank,twonn', '--views', 'all,without-outliers'];
+  const result = await laminar(['spectrum', massive, ...flags]);
+  expect(result.stdout).toMatch(/^slice +view +rank +points +TwoNN +Gride 1 /m);
+  expect(result.stdout).toMatch(/^ +0 +all +96 +128 +10\.6/m);
+  expect(result.stdout).toMatch(/^ +0 +without_outlier_dimensions +94 +128 +10\.6/m);
+});
+
+it('measures and dimensions that there are not are wrong usage', async () => {
+  const unknown = await laminar(['spectrum', massive, '--measures', 'rank_me']);
+  expect(complaints(unknown)).toMatch(/^laminar: --measures "rank_me" is not known; did you mean rankme\?/);
+  const beyond = await laminar(['spectrum', massive, '--without-dimensions', '3,96']);
+  expect(complaints(beyond)).toMatch(/^laminar: --without-dimensions 96: .*npy has 96 dimensions/);
+  expect([unknown.code, beyond.code]).toEqual([2, 2]);
 });

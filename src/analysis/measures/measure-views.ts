@@ -1,3 +1,4 @@
+import { NumericalError } from '../../engine/errors.ts';
 import type { Gpu } from '../../engine/gpu/gpu.ts';
 import { measureMatrices } from '../measure-matrices.ts';
 import type { MeasuredMatrix, MeasureOptions, UnreadMatrix } from '../measure-matrices.ts';
@@ -122,6 +123,10 @@ async function measureChunk(
     const outliers = findOutliers(held[index]!, matrix.columns);
     wholes[index] = { ...wholes[index]!, outlierDimensions: outliers.dimensions };
     const tokens = tokenNorms(held[index]!, matrix.columns);
+    if (tokens.max === Infinity)
+      throw new NumericalError(
+        `the norms of ${matrix.name}'s rows exceed the range of float64; scale it down`,
+      );
     return { ...whole[index]!, viewed: matrixViews(outliers, tokens, request, options.threshold) };
   });
 
@@ -179,8 +184,8 @@ export async function measureView(
   const points = answer.neighbours?.points ?? MIN_POINTS;
   if (points < MIN_POINTS) {
     onNotice?.(
-      `${state.options.name}: of its ${rows} rows only ${points} differ; ` +
-        `twonn, gride and mle need at least ${MIN_POINTS} different rows`,
+      `${state.options.name}: has ${points} different ${points === 1 ? 'row' : 'rows'}; ` +
+        `twonn, gride and mle need at least ${MIN_POINTS}`,
     );
   }
   return answer;

@@ -1,3 +1,4 @@
+import { timesPowerOfTwo } from '../measure-matrices.ts';
 import { gride, maximumLikelihood, neighboursNeeded, twoNearest } from './intrinsic-dimension.ts';
 import type { GridePoint, MaximumLikelihood, TwoNearest } from './intrinsic-dimension.ts';
 import { nearestDistances } from './nearest.ts';
@@ -28,7 +29,6 @@ export async function measureNeighbours(state: ViewState): Promise<Neighbours> {
   const ranks = neighboursNeeded(points);
   const own = view.values();
   const isRounded = own instanceof Float64Array && ranks > 0;
-  const scale = 2 ** -exponent;
   const nearest = await nearestDistances(
     gpu,
     chooseRows(values, columns, kept, (length) => new Float32Array(length)),
@@ -38,8 +38,8 @@ export async function measureNeighbours(state: ViewState): Promise<Neighbours> {
       columns,
       ranks,
       ...(isRounded && {
-        exact: chooseRows(own, columns, kept, (length) => new Float64Array(length)).map(
-          (value) => value * scale,
+        exact: chooseRows(own, columns, kept, (length) => new Float64Array(length)).map((value) =>
+          timesPowerOfTwo(value, -exponent),
         ),
       }),
     },
@@ -50,7 +50,7 @@ export async function measureNeighbours(state: ViewState): Promise<Neighbours> {
     duplicate_rows: rows - points,
     points,
     twonn: twoNearest(nearest),
-    gride: curve && curve.map((point) => ({ ...point, scale: point.scale * 2 ** exponent })),
+    gride: curve && curve.map((point) => ({ ...point, scale: timesPowerOfTwo(point.scale, exponent) })),
     mle: maximumLikelihood(nearest),
   };
 }

@@ -1,5 +1,6 @@
 import { InputError } from '../../engine/errors.ts';
 import { cumulativePercent, effectiveDimension } from '../dimensions.ts';
+import { timesPowerOfTwo } from '../measure-matrices.ts';
 import { nearNames } from '../near-names.ts';
 import { rowNorms } from '../views.ts';
 import { sumOfSquares } from './centred.ts';
@@ -57,8 +58,8 @@ export interface MeasureDefinition<Value> {
   readonly needs: 'spectrum' | 'vectors' | 'states';
   /** Other words for it, or for what it holds, in --measures. */
   readonly aliases?: readonly string[];
-  /** What a row has room for; lists have no cells. */
-  readonly cells: readonly Cell<Value>[];
+  /** What a row has room for; long lists have no cells. */
+  readonly cells: readonly Cell<Value>[] | ((thresholds: readonly number[]) => readonly Cell<Value>[]);
   measure(state: ViewState): Value | Promise<Value>;
 }
 
@@ -93,7 +94,13 @@ export const measureTable: { readonly [Name in MeasureName]: MeasureDefinition<M
     formula: 'the least k whose cumulative percent exceeds the threshold, for each threshold',
     source: 'Jolliffe, Principal Component Analysis',
     needs: 'spectrum',
-    cells: [],
+    cells: (thresholds) =>
+      thresholds.map((threshold, index) => ({
+        key: `effective_dimension_${threshold}`,
+        title: `> ${threshold}%`,
+        decimals: 0,
+        of: (dimensions) => dimensions[index]!,
+      })),
     measure: ({ spectrum, options }) => {
       const { singularValues, dimensions } = spectrum;
       const cumulative = cumulativePercent(singularValues);
@@ -136,7 +143,7 @@ export const measureTable: { readonly [Name in MeasureName]: MeasureDefinition<M
     needs: 'states',
     ...scalar('mean_over_spread', 'mean/spread', 2),
     measure: ({ view, numbers, centred }) => {
-      const spread = Math.sqrt(sumOfSquares(centred)) * 2 ** numbers.exponent;
+      const spread = timesPowerOfTwo(Math.sqrt(sumOfSquares(centred)), numbers.exponent);
       const [norm] = rowNorms(rowNorms(view.values(), view.columns), view.rows);
       return spread > 0 ? finite(norm! / spread) : null;
     },
@@ -199,28 +206,28 @@ export const measureTable: { readonly [Name in MeasureName]: MeasureDefinition<M
     source: golubVanLoan,
     needs: 'vectors',
     cells: [
-      { key: 'component_1_share', title: 'PC 1', decimals: 3, of: (first) => first && first.share },
+      { key: 'component_1_share', title: 'PC1', decimals: 3, of: (first) => first && first.share },
       {
         key: 'component_1_token',
-        title: 'its token',
+        title: 'PC1 token',
         decimals: 0,
         of: (first) => first?.tokens[0]?.token ?? null,
       },
       {
         key: 'component_1_token_share',
-        title: 'share',
+        title: 'its share',
         decimals: 3,
         of: (first) => first?.tokens[0]?.share ?? null,
       },
       {
         key: 'component_1_dimension',
-        title: 'its dimension',
+        title: 'PC1 dim',
         decimals: 0,
         of: (first) => first?.dimensions[0]?.dimension ?? null,
       },
       {
         key: 'component_1_dimension_share',
-        title: 'share',
+        title: 'its share',
         decimals: 3,
         of: (first) => first?.dimensions[0]?.share ?? null,
       },
@@ -232,7 +239,7 @@ export const measureTable: { readonly [Name in MeasureName]: MeasureDefinition<M
     formula: '‖c₀‖² / Σ‖c_i‖² of the centred rows',
     source: 'Laminar',
     needs: 'states',
-    ...scalar('first_token_share', 'token 0', 3),
+    ...scalar('first_token_share', 'token 0 share', 3),
     measure: ({ centred, view }) => (view.firstToken > 0 ? null : firstRowShare(centred, view.columns)),
   },
   mean_cosine: {
@@ -242,7 +249,7 @@ export const measureTable: { readonly [Name in MeasureName]: MeasureDefinition<M
     aliases: ['cosine'],
     cells: [
       { key: 'mean_cosine', title: 'cosine', decimals: 3, of: ({ uncentred }) => uncentred },
-      { key: 'mean_cosine_centred', title: 'centred', decimals: 3, of: ({ centred }) => centred },
+      { key: 'mean_cosine_centred', title: 'cos centred', decimals: 3, of: ({ centred }) => centred },
     ],
     measure: (state) => ({
       uncentred: meanCosine(state.directions, state.view.columns),
@@ -257,13 +264,13 @@ export const measureTable: { readonly [Name in MeasureName]: MeasureDefinition<M
     cells: [
       {
         key: 'prompt_entropy',
-        title: 'nats',
+        title: 'prompt nats',
         decimals: 2,
         of: ({ uncentred }) => uncentred && uncentred.von_neumann,
       },
       {
         key: 'prompt_entropy_centred',
-        title: 'centred',
+        title: 'nats centred',
         decimals: 2,
         of: ({ centred }) => centred && centred.von_neumann,
       },
@@ -325,20 +332,27 @@ export function readMeasures(text: string): MeasureName[] {
   return allMeasures.filter((name) => wanted.includes(name));
 }
 
-/** A row of a table or a CSV file: the cells of the chosen measures, and their values in a view's answer. */
-export function cellsOf(
-  names: readonly MeasureName[],
-  answer: Partial<Measures>,
-): {
+/** A number of a row, and the head of its column. */
+export interface FilledCell {
   readonly key: string;
   readonly title: string;
   readonly decimals: number;
   readonly value: number | null;
-}[] {
+}
+
+/**
+ * A row of a table or a CSV file: the cells of the chosen measures, filled from a view's answer.
+ * @param thresholds of the answer's effective dimensions
+ */
+export function cellsOf(
+  names: readonly MeasureName[],
+  thresholds: readonly number[],
+  answer: Partial<Measures>,
+): FilledCell[] {
   return names.flatMap((name) => {
-    const cells = measureTable[name].cells as readonly Cell<unknown>[];
+    const { cells } = measureTable[name] as MeasureDefinition<unknown>;
     const value: unknown = answer[name];
-    return cells.map(({ key, title, decimals, of }) => ({
+    return (typeof cells === 'function' ? cells(thresholds) : cells).map(({ key, title, decimals, of }) => ({
       key,
       title,
       decimals,

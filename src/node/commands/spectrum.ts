@@ -1,19 +1,25 @@
 import type { Command } from 'commander';
 import { measureMatrices } from '../../analysis/measure-matrices.ts';
-import type { MeasuredMatrix, UnreadMatrix } from '../../analysis/measure-matrices.ts';
+import type { UnreadMatrix } from '../../analysis/measure-matrices.ts';
+import { measureViews } from '../../analysis/measures/measure-views.ts';
+import type { ViewRequest } from '../../analysis/measures/measure-views.ts';
 import { profileDefaults } from '../../analysis/report.ts';
 import { readThreshold } from '../../analysis/threshold.ts';
+import { checkDimensions } from '../../analysis/views.ts';
 import { FileError, InputError } from '../../engine/errors.ts';
 import { openMatrices } from '../arrays/matrix-source.ts';
 import type { MatrixFile } from '../arrays/matrix-source.ts';
 import { nonEmpty } from '../options.ts';
-import { spectrumJson, spectrumTable } from '../spectrum-output.ts';
+import { spectrumJson, spectrumTable, viewsTable } from '../spectrum-output.ts';
+import type { AnsweredMatrix } from '../spectrum-output.ts';
+import { addViewOptions, viewRequest } from '../view-options.ts';
+import type { ViewFlags } from '../view-options.ts';
 import type { CommandContext } from './context.ts';
 
 /** Characters handed to stdout at once. */
 const PIECE_LENGTH = 2 ** 20;
 
-interface SpectrumFlags {
+interface SpectrumFlags extends ViewFlags {
   readonly tensor?: string;
   readonly threshold: number;
   readonly json?: boolean;
@@ -21,7 +27,7 @@ interface SpectrumFlags {
 
 /** `laminar spectrum`: how many dimensions any activations use, from a .npy, .npz or safetensors file. */
 export function addSpectrumCommand(program: Command, context: CommandContext): void {
-  program
+  const command = program
     .command('spectrum')
     .description(
       'measure any activations: a matrix [T, d], a stack [L, T, d] or a dict of layers from a .npy, .npz or safetensors file',
@@ -37,7 +43,8 @@ export function addSpectrumCommand(program: Command, context: CommandContext): v
       'variance that the effective dimension exceeds',
       readThreshold,
       profileDefaults.threshold,
-    )
+    );
+  addViewOptions(command)
     .option('--json', 'print JSON, numbers in the units of the file')
     .addHelpText(
       'after',
@@ -46,10 +53,15 @@ export function addSpectrumCommand(program: Command, context: CommandContext): v
     .action(async (path: string, flags: SpectrumFlags) => {
       await using file = await openMatrices(path, flags.tensor);
       for (const notice of file.notices) context.terminal.notice(`laminar: ${notice}`);
-      const measured = await measureFile(file, flags.threshold, context);
+      const request = viewRequest(flags);
+      for (const { columns, name } of request ? file.sources : [])
+        checkDimensions(request!.listedDimensions, columns, name);
+      const measured = await measureFile(file, flags.threshold, request, context);
       const lines = flags.json
         ? spectrumJson(file, measured)
-        : spectrumTable(file, measured, flags.threshold);
+        : request
+          ? viewsTable(file, measured, request.measures)
+          : spectrumTable(file, measured, flags.threshold);
       await print(lines);
     });
 }
@@ -57,8 +69,9 @@ export function addSpectrumCommand(program: Command, context: CommandContext): v
 async function measureFile(
   file: MatrixFile,
   threshold: number,
+  request: ViewRequest | undefined,
   context: CommandContext,
-): Promise<MeasuredMatrix[]> {
+): Promise<AnsweredMatrix[]> {
   using gpu = await context.openGpu();
   const matrices = file.sources.flatMap((source) =>
     Array.from({ length: source.slices }, (_, slice): UnreadMatrix => {
@@ -67,9 +80,14 @@ async function measureFile(
       return { name, rows, columns, read: () => source.read(slice) };
     }),
   );
-  const onProgress = context.terminal.stage('spectrum');
+  const { signal, terminal } = context;
+  const onProgress = terminal.stage('spectrum');
+  const onNotice = (notice: string) => terminal.notice(`laminar: ${notice}`);
+  const options = { threshold, signal, onProgress };
   try {
-    return await measureMatrices(gpu, matrices, { threshold, signal: context.signal, onProgress });
+    return request
+      ? await measureViews(gpu, matrices, request, { ...options, onNotice })
+      : await measureMatrices(gpu, matrices, options);
   } catch (error) {
     // The flags are checked by now: a matrix that cannot be measured is the file's matter, and exit code 1.
     throw error instanceof InputError ? new FileError(error.message, { cause: error }) : error;

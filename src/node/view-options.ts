@@ -1,0 +1,47 @@
+import type { Command } from 'commander';
+import type { ViewRequest } from '../analysis/measures/measure-views.ts';
+import { allMeasures, readMeasures } from '../analysis/measures/table.ts';
+import type { MeasureName } from '../analysis/measures/table.ts';
+import { readDimensions, readViews, viewFlags, viewNames } from '../analysis/views.ts';
+import type { ViewName } from '../analysis/views.ts';
+
+/** The flags that choose measures, and what they are taken of. */
+export interface ViewFlags {
+  readonly measures?: MeasureName[];
+  readonly views?: ViewName[];
+  readonly withoutDimensions?: number[];
+}
+
+/** Adds the flags that choose measures and views. */
+export function addViewOptions(command: Command): Command {
+  return command
+    .option(
+      '--measures <names>',
+      `measures of each view, or all, such as rankme,twonn; known are ${allMeasures.join(', ')} (default with --views: all)`,
+      readMeasures,
+    )
+    .option(
+      '--views <names>',
+      `what to measure of a matrix, of ${Object.keys(viewFlags).join(', ')} (default with --measures: all)`,
+      readViews,
+    )
+    .option(
+      '--without-dimensions <list>',
+      'measure the matrix without these columns, too, such as 5,17, counted from 0',
+      readDimensions,
+    );
+}
+
+/** What the flags ask for; undefined where there are none of them. */
+export function viewRequest({ measures, views, withoutDimensions }: ViewFlags): ViewRequest | undefined {
+  if (!measures && !views && !withoutDimensions) return undefined;
+  const wanted: ViewName[] = [
+    ...(views ?? ['all']),
+    ...(withoutDimensions ? ['without_dimensions' as const] : []),
+  ];
+  return {
+    views: viewNames.filter((name) => wanted.includes(name)),
+    measures: measures ?? allMeasures,
+    listedDimensions: withoutDimensions ?? [],
+  };
+}
