@@ -43,10 +43,10 @@ export interface ViewedMatrix {
   readonly columns: number;
   /** Row-major [rows · columns]; never written. */
   readonly values: Numbers;
-  /** Columns that hold massive activations. */
-  readonly outlierDimensions: readonly number[];
-  /** The columns that `without_dimensions` leaves out. */
-  readonly listedDimensions: readonly number[];
+  /** Columns that hold massive activations; default none. */
+  readonly outlierDimensions?: readonly number[];
+  /** The columns that `without_dimensions` leaves out; default none. */
+  readonly listedDimensions?: readonly number[];
 }
 
 /** What a view shows of a matrix. Its values are made when they are asked for, so that views take no memory. */
@@ -67,9 +67,9 @@ export function viewOf(matrix: ViewedMatrix, name: ViewName): View {
       };
     }
     case 'without_outlier_dimensions':
-      return withoutColumns(matrix, name, matrix.outlierDimensions);
+      return withoutColumns(matrix, name, matrix.outlierDimensions ?? []);
     case 'without_dimensions':
-      return withoutColumns(matrix, name, matrix.listedDimensions);
+      return withoutColumns(matrix, name, matrix.listedDimensions ?? []);
     case 'unit_rows':
       return { ...whole, values: () => unitRows(values, columns), rowsAsGiven: () => values };
   }

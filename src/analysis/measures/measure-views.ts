@@ -4,7 +4,7 @@ import { measureMatrices } from '../measure-matrices.ts';
 import type { MeasuredMatrix, MeasureOptions, UnreadMatrix } from '../measure-matrices.ts';
 import { spectrumScratch } from '../profile.ts';
 import { viewOf } from '../views.ts';
-import type { Numbers, View, ViewedMatrix, ViewName } from '../views.ts';
+import type { Numbers, View, ViewName } from '../views.ts';
 import { findOutliers, tokenNorms } from './diagnostics.ts';
 import type { Outliers, TokenNorms } from './diagnostics.ts';
 import { MIN_POINTS } from './intrinsic-dimension.ts';
@@ -103,72 +103,113 @@ async function measureChunk(
     held.push(await matrix.read());
   }
   const rounds = 1 + request.views.length;
-  const progress = (round: number) => (done: number, total: number) =>
-    onProgress?.(round * total + done, rounds * total);
-  const wholes = chunk.map(({ rows, columns }, index): ViewedMatrix => ({
+  const whole = await spectraOfViews(
+    gpu,
+    chunk.map(({ name, rows, columns }, index) => ({
+      name,
+      view: viewOf({ rows, columns, values: held[index]! }, 'all'),
+    })),
+    { ...options, onProgress: (done, total) => onProgress?.(done, rounds * total) },
+  );
+  const matrices = chunk.map(({ name, rows, columns }, index): HeldMatrix => ({
+    name,
     rows,
     columns,
     values: held[index]!,
-    outlierDimensions: [],
-    listedDimensions: request.listedDimensions,
+    measured: whole[index]!,
   }));
-  const whole = await spectraOfViews(
-    gpu,
-    chunk,
-    wholes.map((matrix) => viewOf(matrix, 'all')),
-    { ...options, onProgress: progress(0) },
-  );
-  // Only now is it known that all numbers are finite.
-  const answers = chunk.map((matrix, index): MeasuredWithViews => {
-    const outliers = findOutliers(held[index]!, matrix.columns);
-    wholes[index] = { ...wholes[index]!, outlierDimensions: outliers.dimensions };
-    const tokens = tokenNorms(held[index]!, matrix.columns);
-    if (tokens.max === Infinity)
-      throw new NumericalError(
-        `the norms of ${matrix.name}'s rows exceed the range of float64; scale it down`,
-      );
-    return { ...whole[index]!, viewed: matrixViews(outliers, tokens, request, options.threshold) };
+  const answers = await measureHeld(gpu, matrices, request, {
+    ...options,
+    ...(onNotice && { onNotice }),
+    onProgress: (done, total) => onProgress?.(total / (rounds - 1) + done, (total * rounds) / (rounds - 1)),
   });
+  return answers.map((answer, index) => ({ ...whole[index]!, ...answer }));
+}
 
-  for (const [round, name] of request.views.entries()) {
-    const views = wholes.map((matrix) => viewOf(matrix, name));
-    const isSame = (index: number) =>
-      name === 'without_outlier_dimensions' &&
-      request.views.includes('all') &&
-      answers[index]!.viewed.outliers.dimensions.length === 0;
-    const places = Array.from(views.keys()).filter(
-      (index) => !isSame(index) && views[index]!.rows > 0 && views[index]!.columns > 0,
-    );
-    const spectra =
-      name === 'all'
-        ? whole
-        : needSpectrum(request.measures)
-          ? await spectraOfViews(
-              gpu,
-              places.map((index) => chunk[index]!),
-              places.map((index) => views[index]!),
-              { ...options, onProgress: progress(round + 1) },
-            )
-          : [];
-    for (const [index, view] of views.entries()) {
-      options.signal?.throwIfAborted();
-      const { viewed } = answers[index]!;
-      const place = places.indexOf(index);
-      if (isSame(index)) viewed.views[name] = { same_as: 'all' };
-      else if (place < 0) viewed.views[name] = { rows: view.rows, columns: view.columns };
-      else {
-        const state = new ViewState(gpu, view, spectra[place], {
-          name: nameOf(chunk[index]!, name),
-          thresholds: viewed.thresholds,
-          scratchBytes: spectrumScratch(gpu),
-          ...(options.signal && { signal: options.signal }),
-        });
-        viewed.views[name] = await measureView(state, request.measures, onNotice);
+/** A matrix at hand, all of whose numbers are finite, and its own spectrum. */
+export interface HeldMatrix {
+  readonly name: string;
+  readonly rows: number;
+  readonly columns: number;
+  /** Row-major, [rows · columns]; never written. */
+  readonly values: Numbers;
+  readonly measured: MeasuredMatrix;
+}
+
+/** What was measured of a matrix's views, and the spectra of those for which the measures needed it. */
+export interface HeldViews {
+  readonly viewed: MatrixViews;
+  readonly spectra: Readonly<Partial<Record<ViewName, MeasuredMatrix>>>;
+}
+
+/**
+ * Measures views of matrices that are at hand; spectra of matrices of one shape are computed together.
+ * @param isSpectral whether the views' spectra are wanted even where no measure needs them
+ * @throws as `measureMatrices` does, and NumericalError where norms exceed float64
+ */
+export async function measureHeld(
+  gpu: Gpu,
+  matrices: readonly HeldMatrix[],
+  request: ViewRequest,
+  { onProgress, onNotice, ...options }: MeasureViewsOptions,
+  isSpectral = needSpectrum(request.measures),
+): Promise<HeldViews[]> {
+  const answers = matrices.map(({ name, values, columns }) => {
+    const outliers = findOutliers(values, columns);
+    const tokens = tokenNorms(values, columns);
+    if (tokens.max === Infinity)
+      throw new NumericalError(`the norms of ${name}'s rows exceed the range of float64; scale it down`);
+    const spectra: Partial<Record<ViewName, MeasuredMatrix>> = {};
+    return { viewed: matrixViews(outliers, tokens, request, options.threshold), spectra };
+  });
+  for (const [round, view] of request.views.entries()) {
+    const shown: Shown[] = [];
+    for (const [index, matrix] of matrices.entries()) {
+      const { viewed, spectra } = answers[index]!;
+      const { dimensions: outlierDimensions } = viewed.outliers;
+      const { listedDimensions } = request;
+      if (isAll(view, request, outlierDimensions)) {
+        viewed.views[view] = { same_as: 'all' };
+        continue;
       }
+      const ofView = viewOf({ ...matrix, outlierDimensions, listedDimensions }, view);
+      const { rows, columns } = ofView;
+      if (view === 'all') spectra.all = matrix.measured;
+      viewed.views[view] = { rows, columns };
+      if (rows > 0 && columns > 0) shown.push({ name: nameOf(matrix.name, view), view: ofView, index });
     }
-    progress(round + 1)(1, 1);
+    if (isSpectral && view !== 'all') {
+      const measured = await spectraOfViews(gpu, shown, {
+        ...options,
+        onProgress: (done, total) => onProgress?.(round * total + done, request.views.length * total),
+      });
+      for (const [place, { index }] of shown.entries()) answers[index]!.spectra[view] = measured[place]!;
+    }
+    for (const { name, view: ofView, index } of shown) {
+      options.signal?.throwIfAborted();
+      const { viewed, spectra } = answers[index]!;
+      const state = new ViewState(gpu, ofView, spectra[view], {
+        name,
+        thresholds: viewed.thresholds,
+        scratchBytes: spectrumScratch(gpu),
+        ...(options.signal && { signal: options.signal }),
+      });
+      viewed.views[view] = await measureView(state, request.measures, onNotice);
+    }
+    onProgress?.(round + 1, request.views.length);
   }
   return answers;
+}
+
+/** A view of matrix number `index`, and what messages call it. */
+interface Shown {
+  readonly name: string;
+  readonly view: View;
+  readonly index: number;
+}
+
+function isAll(view: ViewName, { views }: ViewRequest, outlierDimensions: readonly number[]): boolean {
+  return view === 'without_outlier_dimensions' && views.includes('all') && outlierDimensions.length === 0;
 }
 
 /** One view's measures. */
@@ -208,12 +249,11 @@ function matrixViews(
 
 function spectraOfViews(
   gpu: Gpu,
-  matrices: readonly UnreadMatrix[],
-  views: readonly View[],
+  shown: readonly { readonly name: string; readonly view: View }[],
   options: MeasureOptions,
 ): Promise<MeasuredMatrix[]> {
-  const unread = views.map(({ name, rows, columns, values }, index): UnreadMatrix => ({
-    name: nameOf(matrices[index]!, name),
+  const unread = shown.map(({ name, view: { rows, columns, values } }): UnreadMatrix => ({
+    name,
     rows,
     columns,
     read: () => Promise.resolve(values()),
@@ -221,6 +261,6 @@ function spectraOfViews(
   return measureMatrices(gpu, unread, options);
 }
 
-function nameOf({ name }: UnreadMatrix, view: ViewName): string {
+function nameOf(name: string, view: ViewName): string {
   return view === 'all' ? name : `${name}, view ${view}`;
 }

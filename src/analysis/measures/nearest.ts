@@ -83,7 +83,7 @@ async function smallestSquares(
   signal: AbortSignal | undefined,
 ): Promise<Float32Array> {
   const pace = new Pace(gpu, 'neighbours', signal);
-  const blockBytes = Math.min(BLOCK_BYTES, gpu.bindingLimit, gpu.memoryLimit / 8);
+  const blockBytes = Math.min(BLOCK_BYTES, gpu.bindingLimit, (gpu.memoryLimit - gpu.allocatedBytes) / 4);
   const most = TILE * Math.max(1, Math.floor(blockBytes / (4 * rows * TILE)));
   const buffers: GPUBuffer[] = [];
   const allocate = (label: string, bytes: number) => {
