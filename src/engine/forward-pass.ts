@@ -100,23 +100,32 @@ export class ForwardPass implements Steps<Tensor>, Disposable {
 
   /** Rotates the first `dimensions` of each query and key in place, by its position. */
   rotate(queryKeyValue: Tensor, layout: RotaryLayout): void {
-    const { heads, headStride, keyOffset, dimensions, base } = layout;
+    const { heads, keyValueHeads: keyHeads = heads, headStride, keyOffset, dimensions, base } = layout;
     const half = Math.ceil(dimensions / 2);
+    const pairs = (heads + keyHeads) * half;
     const { cosines, sines } = this.#rotaryTables(dimensions, base);
     for (let sequence = 0; sequence < this.sequences; sequence++) {
       const { binding, firstElement } = this.#sequences(queryKeyValue, sequence, 1);
       this.recorder.dispatch(rotary, {
         bindings: { cosines: cosines.buffer, sines: sines.buffer, queryKeyValue: binding },
-        uniforms: { stride: queryKeyValue.shape[1]!, heads, headStride, keyOffset, half, firstElement },
-        workgroups: [Math.ceil((2 * heads * half) / ROTARY_THREADS), this.tokens],
+        uniforms: {
+          stride: queryKeyValue.shape[1]!,
+          heads,
+          headStride,
+          keyOffset,
+          half,
+          firstElement,
+          keyHeads,
+        },
+        workgroups: [Math.ceil(pairs / ROTARY_THREADS), this.tokens],
       });
-      this.#pace.count(6 * 2 * heads * half * this.tokens);
+      this.#pace.count(6 * pairs * this.tokens);
     }
   }
 
   /** Causal attention within each sequence: F32 [B·T, heads · headWidth]. */
   attention(queryKeyValue: Tensor, into: Scratch, layout: AttentionLayout): Tensor {
-    const { heads, headWidth, headStride, keyOffset, valueOffset, scale } = layout;
+    const { heads, keyValueHeads = heads, headWidth, headStride, keyOffset, valueOffset, scale } = layout;
     if (headWidth > MOST_HEAD_WIDTH) {
       throw new ConfigError(
         `heads of width ${headWidth} are not supported; the widest is ${MOST_HEAD_WIDTH}`,
@@ -147,6 +156,7 @@ export class ForwardPass implements Steps<Tensor>, Disposable {
           scale,
           firstInput: source.firstElement,
           firstOutput: target.firstElement,
+          groupSize: heads / keyValueHeads,
         },
         constants: { headWidth },
         workgroups: [Math.ceil(this.tokens / queries), heads, count],

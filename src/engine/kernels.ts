@@ -24,6 +24,7 @@ const productFace = {
     inputStride: 'u32',
     firstInput: 'u32',
     outputStride: 'u32',
+    firstOutput: 'u32',
     firstColumn: 'u32',
     firstWeight: 'u32',
     columnStep: 'u32',
@@ -77,6 +78,7 @@ export const rotary = defineKernel({
     keyOffset: 'u32',
     half: 'u32',
     firstElement: 'u32',
+    keyHeads: 'u32',
   },
 });
 
@@ -93,6 +95,7 @@ const attentionFace = {
     scale: 'f32',
     firstInput: 'u32',
     firstOutput: 'u32',
+    groupSize: 'u32',
   },
   constants: ['headWidth'],
 } as const;

@@ -24,7 +24,8 @@ export type LinearWeights = WeightsOf<Tensor>;
  * terms of every sum, which build up in the output until the last part adds bias and activation.
  *
  * @param input F32 [rows, in]
- * @param output F32 [rows, out]
+ * @param output F32 [rows, out], or wider
+ * @param firstOutput the column of the output at which the product stands
  */
 export function recordLinear(
   gpu: Gpu,
@@ -33,6 +34,7 @@ export function recordLinear(
   output: Tensor,
   { weight, bias, layout, activation }: LinearWeights,
   accumulate: boolean,
+  firstOutput = 0,
 ): void {
   const isTransposed = layout === '[out, in]';
   weight.parts.forEach((part, index) => {
@@ -47,6 +49,7 @@ export function recordLinear(
       inner: isTransposed ? weight.shape[1]! : part.rows,
       columns: isTransposed ? part.rows : weight.shape[1]!,
       firstInput: isTransposed ? 0 : part.firstRow,
+      firstOutput,
       firstColumn: isTransposed ? part.firstRow : 0,
       firstWeight: 0,
       accumulate: accumulate || (!isTransposed && index > 0),
@@ -78,6 +81,7 @@ export function recordLogits(
     inner: width,
     columns: output.shape[1]!,
     firstInput: 0,
+    firstOutput: 0,
     firstColumn: 0,
     firstWeight: firstRow * width,
     accumulate: false,
@@ -95,6 +99,7 @@ interface Product {
   readonly inner: number;
   readonly columns: number;
   readonly firstInput: number;
+  readonly firstOutput: number;
   readonly firstColumn: number;
   readonly firstWeight: number;
   readonly accumulate: boolean;
@@ -151,6 +156,7 @@ export interface ProductShape {
   readonly inputStride: number;
   readonly firstInput: number;
   readonly outputStride: number;
+  readonly firstOutput: number;
   readonly firstColumn: number;
   readonly firstWeight: number;
   readonly format: number;

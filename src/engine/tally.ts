@@ -84,12 +84,12 @@ export class Tally implements Steps<Counted> {
     this.#multiply(input, weights, 2 * bytesOf(target)); // read and written
   }
 
-  rotate(_queryKeyValue: Counted, { heads, dimensions }: RotaryLayout): void {
+  rotate(_queryKeyValue: Counted, { heads, keyValueHeads = heads, dimensions }: RotaryLayout): void {
     const frequencies = Math.ceil(dimensions / 2);
     const table = 4 * this.tokens * frequencies;
     for (const name of ['cosines', 'sines']) this.#buffers.set(name, table);
     // Of each head's query and key, what turns is read and written.
-    const turned = 4 * this.sequences * this.tokens * 2 * heads * 2 * frequencies;
+    const turned = 4 * this.sequences * this.tokens * (heads + keyValueHeads) * 2 * frequencies;
     this.#count('rotary', 0, 2 * table + 2 * turned);
   }
 

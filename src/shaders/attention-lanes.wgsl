@@ -2,7 +2,8 @@
 //
 //   output[t, head] = Σ_{s ≤ t} softmax_s(scale · query[t]·key[s]) · value[s]
 //
-//   queryKeyValue  F32 [sequences · tokens, stride]; head h's query at h·headStride, key and value at their offsets
+//   queryKeyValue  F32 [sequences · tokens, stride]; head h's query at h·headStride; its key and value at their
+//                  offsets from ⌊h / groupSize⌋·headStride
 //   output         F32 [sequences · tokens, heads · headWidth]
 //
 // A workgroup is one subgroup and takes 8 queries of one head. It walks the keys 16 at a time, four a lane, with a
@@ -24,6 +25,8 @@ struct Shape {
   // Where the first sequence starts in each binding, in elements.
   firstInput: u32,
   firstOutput: u32,
+  // Query heads that share one head of keys and values.
+  groupSize: u32,
 }
 
 @group(0) @binding(0) var<uniform> shape: Shape;
@@ -141,8 +144,10 @@ fn main(@builtin(workgroup_id) workgroup: vec3<u32>, @builtin(subgroup_invocatio
   let lastKey = min(firstQuery + QUERIES, shape.tokens);
   let stride = shape.stride;
   let scale = shape.scale;
-  let head = shape.firstInput + workgroup.z * shape.tokens * stride + workgroup.y * shape.headStride;
-  let firstValue = head + shape.valueOffset;
+  let sequence = shape.firstInput + workgroup.z * shape.tokens * stride;
+  let head = sequence + workgroup.y * shape.headStride;
+  let keyHead = sequence + (workgroup.y / shape.groupSize) * shape.headStride;
+  let firstValue = keyHead + shape.valueOffset;
   let offsets = vec4(0u, 1u, 2u, 3u);
   let last0 = min(firstQuery + 0u, lastToken);
   let row0 = last0 * stride;
@@ -188,7 +193,7 @@ fn main(@builtin(workgroup_id) workgroup: vec3<u32>, @builtin(subgroup_invocatio
     var total7 = Sums();
     for (var firstKey = 0u; firstKey < lastKey; firstKey += KEYS) {
       let keys = firstKey + LANES * lane + offsets;
-      let keyStarts = head + shape.keyOffset + min(keys, vec4(lastToken)) * stride;
+      let keyStarts = keyHead + shape.keyOffset + min(keys, vec4(lastToken)) * stride;
       var scores0 = vec4<f32>();
       var scores1 = vec4<f32>();
       var scores2 = vec4<f32>();

@@ -2,7 +2,8 @@
 //
 //   output[t, head] = Σ_{s ≤ t} softmax_s(scale · query[t]·key[s]) · value[s]
 //
-//   queryKeyValue  F32 [sequences · tokens, stride]; head h's query at h·headStride, key and value at their offsets
+//   queryKeyValue  F32 [sequences · tokens, stride]; head h's query at h·headStride; its key and value at their
+//                  offsets from ⌊h / groupSize⌋·headStride
 //   output         F32 [sequences · tokens, heads · headWidth]
 //
 // A workgroup takes 16 queries of one head of one sequence and walks the keys 32 at a time, keeping each query's
@@ -21,6 +22,8 @@ struct Shape {
   // Where the first sequence starts in each binding, in elements.
   firstInput: u32,
   firstOutput: u32,
+  // Query heads that share one head of keys and values.
+  groupSize: u32,
 }
 
 @group(0) @binding(0) var<uniform> shape: Shape;
@@ -52,6 +55,7 @@ var<workgroup> runningSum: array<f32, QUERIES>;
 fn main(@builtin(workgroup_id) workgroup: vec3<u32>, @builtin(local_invocation_index) thread: u32) {
   let firstQuery = workgroup.x * QUERIES;
   let head = workgroup.y * shape.headStride;
+  let keyHead = (workgroup.y / shape.groupSize) * shape.headStride;
   let sequence = shape.firstInput + workgroup.z * shape.tokens * shape.stride;
   let lane = thread % KEYS;
   let firstRow = (thread / KEYS) * ROWS;
@@ -82,7 +86,7 @@ fn main(@builtin(workgroup_id) workgroup: vec3<u32>, @builtin(local_invocation_i
         let dimension = start + at % DEPTH;
         var value = 0.0;
         if (token < shape.tokens && dimension < headWidth) {
-          value = queryKeyValue[sequence + token * shape.stride + head + shape.keyOffset + dimension];
+          value = queryKeyValue[sequence + token * shape.stride + keyHead + shape.keyOffset + dimension];
         }
         keyTile[(at / DEPTH) * (DEPTH + 1u) + at % DEPTH] = value;
       }
@@ -138,7 +142,7 @@ fn main(@builtin(workgroup_id) workgroup: vec3<u32>, @builtin(local_invocation_i
       let dimension = slice * KEYS + lane;
       if (dimension < headWidth) {
         var sum = vec4<f32>();
-        let values = sequence + firstKey * shape.stride + head + shape.valueOffset + dimension;
+        let values = sequence + firstKey * shape.stride + keyHead + shape.valueOffset + dimension;
         for (var key = 0u; key < keys; key++) {
           let w = firstRow * KEYS + key;
           let four = vec4(weights[w], weights[w + KEYS], weights[w + 2u * KEYS], weights[w + 3u * KEYS]);

@@ -1,6 +1,6 @@
 // The matrix product of matrix-product.wgsl where a CPU plays the GPU with subgroups of four lanes:
 //
-//   output[m, firstColumn + n] = activation(previous[m, n] + Σ_k input[m, firstInput + k] · weight[k, n] + bias[n])
+//   output[m, firstOutput + firstColumn + n] = activation(previous[m, n] + Σ_k input[m, firstInput + k] · weight[k, n] + bias[n])
 //
 //   input   F32 [rows, inputStride]        of which columns firstInput … firstInput + inner - 1 take part
 //   weight  packed; element (k, n) stands at firstWeight + k·innerStep + n·columnStep, in either layout
@@ -22,6 +22,8 @@ struct Shape {
   inputStride: u32,
   firstInput: u32,
   outputStride: u32,
+  // The output's first element: products beside each other make parts of one row.
+  firstOutput: u32,
   firstColumn: u32,
   // The weight's first element, counted in elements from the start of the binding.
   firstWeight: u32,
@@ -281,7 +283,7 @@ fn main(@builtin(workgroup_id) workgroup: vec3<u32>, @builtin(subgroup_invocatio
     total15.a, total15.b,
   );
   for (var row = 0u; row < min(ROWS, shape.rows - m); row++) {
-    let first = (m + row) * shape.outputStride + shape.firstColumn;
+    let first = shape.firstOutput + (m + row) * shape.outputStride + shape.firstColumn;
     for (var column = 0u; column < COLUMNS; column++) {
       if (n + column < shape.columns) {
         let at = first + n + column;

@@ -1,6 +1,6 @@
 // Matrix product with everything that follows it fused in:
 //
-//   output[m, firstColumn + n] = activation(previous[m, n] + Σ_k input[m, firstInput + k] · weight[k, n] + bias[n])
+//   output[m, firstOutput + firstColumn + n] = activation(previous[m, n] + Σ_k input[m, firstInput + k] · weight[k, n] + bias[n])
 //
 //   input   F32 [rows, inputStride]        of which columns firstInput … firstInput + inner - 1 take part
 //   weight  packed; element (k, n) stands at firstWeight + k·innerStep + n·columnStep: [inner, columns] (Conv1D) or,
@@ -24,6 +24,8 @@ struct Shape {
   inputStride: u32,
   firstInput: u32,
   outputStride: u32,
+  // The output's first element: products beside each other make parts of one row.
+  firstOutput: u32,
   firstColumn: u32,
   // The weight's first element, counted in elements from the start of the binding.
   firstWeight: u32,
@@ -93,7 +95,7 @@ fn store(m: u32, firstColumn: u32, total: vec4<f32>) {
   for (var j = 0u; j < COLUMNS; j++) {
     let n = firstColumn + j;
     if (m < shape.rows && n < shape.columns) {
-      let at = m * shape.outputStride + shape.firstColumn + n;
+      let at = shape.firstOutput + m * shape.outputStride + shape.firstColumn + n;
       var sum = total[j];
       if (shape.hasBias != 0u) {
         sum += bias[shape.firstColumn + n];

@@ -1,12 +1,13 @@
 // Rotary position embedding in place, in the rotate-half form (Su et al. 2021; GPT-NeoX pairs dimension i with
 // i + dimensions/2, not with its neighbour): of every query and key head,
 //
-//   (a, b) ← (a·cos − b·sin, b·cos + a·sin)      a = head[i], b = head[i + half], angle = position · base^(−i/half)
+//   (a, b) ← (a·cos − b·sin, b·cos + a·sin)      a = head[i], b = head[i + half], angle = position · frequency[i]
 //
-//   queryKeyValue  F32 [positions, stride] of one sequence, head h's query at h·headStride, its key headWidth after
+//   queryKeyValue  F32 [positions, stride] of one sequence, query h at h·headStride, key h keyOffset after that; keys
+//                  may be fewer than queries
 //   cosines, sines F32 [positions, half], made on the host: WGSL's sin and cos lose large angles
 //
-// One thread a pair; the grid is (pairs of all heads, queries and keys / 64, positions).
+// One thread a pair; the grid is (pairs of all queries, then keys / 64, positions).
 
 struct Shape {
   stride: u32,
@@ -16,6 +17,7 @@ struct Shape {
   half: u32,
   // Where the sequence starts in the binding, in elements.
   firstElement: u32,
+  keyHeads: u32,
 }
 
 @group(0) @binding(0) var<uniform> shape: Shape;
@@ -26,14 +28,15 @@ struct Shape {
 @compute @workgroup_size(64)
 fn main(@builtin(global_invocation_id) global: vec3<u32>) {
   let pair = global.x % shape.half;
-  let head = (global.x / shape.half) % shape.heads;
-  let isKey = global.x / (shape.half * shape.heads);
+  let head = global.x / shape.half;
   let position = global.y;
-  if (isKey > 1u) {
+  if (head >= shape.heads + shape.keyHeads) {
     return;
   }
   let angle = position * shape.half + pair;
-  let at = shape.firstElement + position * shape.stride + head * shape.headStride + isKey * shape.keyOffset + pair;
+  let isKey = head >= shape.heads;
+  let start = select(head * shape.headStride, (head - shape.heads) * shape.headStride + shape.keyOffset, isKey);
+  let at = shape.firstElement + position * shape.stride + start + pair;
   let a = queryKeyValue[at];
   let b = queryKeyValue[at + shape.half];
   queryKeyValue[at] = a * cosines[angle] - b * sines[angle];

@@ -17,6 +17,11 @@ afterAll(() => {
 const layouts = [
   ['GPT-2', reference.gpt2Heads],
   ['GPT-NeoX', reference.neoxHeads],
+  [
+    'heads in threes',
+    (heads: number, headWidth: number) => reference.groupedHeads(3 * heads, heads, headWidth),
+  ],
+  ['one key for all', (heads: number, headWidth: number) => reference.groupedHeads(heads, 1, headWidth)],
 ] as const;
 
 describe.each(attentionVariants(gpu))('%s', (variant) => {
@@ -25,13 +30,14 @@ describe.each(attentionVariants(gpu))('%s', (variant) => {
   async function attend(
     queryKeyValue: Float32Array,
     tokens: number,
-    { headWidth, ...layout }: Heads,
+    layout: Heads,
     scale: number,
   ): Promise<Float32Array> {
-    const { heads } = layout;
+    const { heads, keyValueHeads, headWidth } = layout;
+    const [stride, groupSize] = [reference.rowOf(layout), heads / keyValueHeads];
     const { output } = await runKernel(gpu, kernel, {
       buffers: { queryKeyValue, output: poison(tokens * heads * headWidth) },
-      uniforms: { tokens, ...layout, stride: 3 * heads * headWidth, scale, firstInput: 0, firstOutput: 0 },
+      uniforms: { tokens, ...layout, stride, groupSize, scale, firstInput: 0, firstOutput: 0 },
       constants: { headWidth },
       workgroups: [Math.ceil(tokens / queries), heads],
     });
@@ -40,8 +46,8 @@ describe.each(attentionVariants(gpu))('%s', (variant) => {
 
   /** The largest error of attention over random rows, whose values are near 1. */
   async function worstError(tokens: number, layout: Heads): Promise<number> {
-    const { heads, headWidth } = layout;
-    const queryKeyValue = new MatrixSource(tokens + headWidth).random(tokens, 3 * heads * headWidth);
+    const { headWidth } = layout;
+    const queryKeyValue = new MatrixSource(tokens + headWidth).random(tokens, reference.rowOf(layout));
     const scale = Math.fround(1 / Math.sqrt(headWidth));
     const expected = reference.attention(queryKeyValue, tokens, layout, scale);
     return largestDifference(await attend(queryKeyValue, tokens, layout, scale), expected);
@@ -99,16 +105,18 @@ describe.each(attentionVariants(gpu))('%s', (variant) => {
   });
 
   test.each(layouts)('%s: the sequences of a batch do not see each other', async (_, layoutOf) => {
-    // 7 rows of 36 floats: no sequence but the first starts at a multiple of 256 bytes.
-    const [tokens, width] = [7, 12];
+    // 7 rows of a few floats: no sequence but the first starts at a multiple of 256 bytes.
+    const tokens = 7;
     const layout = { ...layoutOf(3, 4), scale: 0.5 };
+    const width = layout.heads * layout.headWidth;
+    const stride = reference.rowOf(layout);
     const source = new MatrixSource(19);
-    const sequences = [1, 2, 3].map(() => source.random(tokens, 3 * width));
+    const sequences = [1, 2, 3].map(() => source.random(tokens, stride));
     const forced = limitedGpu(gpu, { tuning: { attention: variant } });
     const run = async (batch: readonly Float32Array[]): Promise<Float32Array> => {
       using pass = new ForwardPass(forced, batch.length, tokens, width);
       const rows = Float32Array.from(batch.flatMap((sequence) => [...sequence]));
-      using queryKeyValue = gpu.upload('queries, keys and values', [batch.length * tokens, 3 * width], rows);
+      using queryKeyValue = gpu.upload('queries, keys and values', [batch.length * tokens, stride], rows);
       const output = pass.attention(queryKeyValue, 'attended', layout);
       gpu.write(output.buffer, 0, poison(output.size));
       pass.submit();
@@ -127,9 +135,16 @@ describe.each(attentionVariants(gpu))('%s', (variant) => {
     const rows = Float32Array.from(sequences.flatMap((sequence) => [...sequence]));
     const { output } = await runKernel(gpu, kernel, {
       buffers: { queryKeyValue: rows, output: poison(3 * tokens * width) },
-      uniforms: { tokens, ...layout, stride: 3 * width, firstInput: 0, firstOutput: 0 },
+      uniforms: {
+        tokens,
+        ...layout,
+        stride,
+        groupSize: layout.heads / layout.keyValueHeads,
+        firstInput: 0,
+        firstOutput: 0,
+      },
       constants: { headWidth: 4 },
-      workgroups: [1, 3, 3],
+      workgroups: [1, layout.heads, 3],
     });
     expect(new Float32Array(output)).toEqual(together);
   });

@@ -48,6 +48,7 @@ const plain: ProductShape = {
   inputStride: 1,
   firstInput: 0,
   outputStride: 1,
+  firstOutput: 0,
   firstColumn: 0,
   firstWeight: 0,
   format: 0,
@@ -61,6 +62,7 @@ const plain: ProductShape = {
 const FIRST_INPUT = 3;
 const FIRST_WEIGHT = 5;
 const FIRST_COLUMN = 2;
+const FIRST_OUTPUT = 3;
 const MARGIN = 4;
 
 /**
@@ -72,7 +74,7 @@ async function worstError(seed: number, options: Case): Promise<number> {
   const [rows, inner, columns] = shape;
   const source = new MatrixSource(seed);
   const inputStride = FIRST_INPUT + inner + MARGIN;
-  const outputStride = FIRST_COLUMN + columns + MARGIN;
+  const outputStride = FIRST_OUTPUT + FIRST_COLUMN + columns + MARGIN;
   const dense = source.random(rows, inner);
   const input = poison(rows * inputStride);
   for (let row = 0; row < rows; row++) {
@@ -82,7 +84,7 @@ async function worstError(seed: number, options: Case): Promise<number> {
   const bias = source.random(1, FIRST_COLUMN + columns);
   const previous = source.random(rows, columns);
   const output = poison(rows * outputStride);
-  const index = (row: number, column: number) => row * outputStride + FIRST_COLUMN + column;
+  const index = (row: number, column: number) => row * outputStride + FIRST_OUTPUT + FIRST_COLUMN + column;
   if (accumulate) previous.forEach((x, at) => (output[index(Math.floor(at / columns), at % columns)] = x));
 
   const { kernel, ...run } = productRun(variant, {
@@ -92,6 +94,7 @@ async function worstError(seed: number, options: Case): Promise<number> {
     inputStride,
     firstInput: FIRST_INPUT,
     outputStride,
+    firstOutput: FIRST_OUTPUT,
     firstColumn: FIRST_COLUMN,
     firstWeight: FIRST_WEIGHT,
     format: weightFormats.indexOf(format),

@@ -18,6 +18,7 @@ afterAll(() => {
 describe.each([
   ['GPT-NeoX', reference.neoxHeads],
   ['GPT-2', reference.gpt2Heads],
+  ['Llama', (heads: number, headWidth: number) => reference.groupedHeads(2 * heads, heads, headWidth)],
 ] as const)('heads as %s lays them', (_, layoutOf) => {
   test.each([
     { tokens: 1, heads: 1, headWidth: 2, dimensions: 2 },
@@ -28,7 +29,7 @@ describe.each([
   ])('$tokens tokens, $heads heads of $headWidth, $dimensions rotated', async (shape) => {
     const { tokens, heads, headWidth, dimensions } = shape;
     const layout = layoutOf(heads, headWidth);
-    const stride = 3 * heads * headWidth;
+    const stride = reference.rowOf(layout);
     const source = new MatrixSource(tokens);
     const sequences = [source.random(tokens, stride), source.random(tokens, stride)];
     using pass = new ForwardPass(gpu, 2, tokens, heads * headWidth);

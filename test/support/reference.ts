@@ -98,6 +98,8 @@ export function layerNorm(input: Numbers, weight: Numbers, bias: Numbers, epsilo
 /** Where heads lie in a row of queries, keys and values. */
 export interface Heads {
   readonly heads: number;
+  /** Of keys, and of values. */
+  readonly keyValueHeads: number;
   readonly headWidth: number;
   readonly headStride: number;
   readonly keyOffset: number;
@@ -106,31 +108,46 @@ export interface Heads {
 
 /** GPT-2's rows: all queries, all keys, all values. */
 export function gpt2Heads(heads: number, headWidth: number): Heads {
-  const width = heads * headWidth;
-  return { heads, headWidth, headStride: headWidth, keyOffset: width, valueOffset: 2 * width };
+  return groupedHeads(heads, heads, headWidth);
+}
+
+/** Rows of separate queries, keys and values, side by side; queries may have more heads. */
+export function groupedHeads(heads: number, keyValueHeads: number, headWidth: number): Heads {
+  const keyOffset = heads * headWidth;
+  const valueOffset = keyOffset + keyValueHeads * headWidth;
+  return { heads, keyValueHeads, headWidth, headStride: headWidth, keyOffset, valueOffset };
+}
+
+/** Elements of a row of queries, keys and values. */
+export function rowOf({ heads, keyValueHeads, headWidth }: Heads): number {
+  return (heads + 2 * keyValueHeads) * headWidth;
 }
 
 /** GPT-NeoX's rows: query, key and value of one head after another. */
 export function neoxHeads(heads: number, headWidth: number): Heads {
-  return { heads, headWidth, headStride: 3 * headWidth, keyOffset: headWidth, valueOffset: 2 * headWidth };
+  const [headStride, keyOffset, valueOffset] = [3 * headWidth, headWidth, 2 * headWidth];
+  return { heads, keyValueHeads: heads, headWidth, headStride, keyOffset, valueOffset };
 }
 
-/** Causal attention of one sequence: queryKeyValue [tokens, 3 · heads · headWidth] gives [tokens, heads · headWidth]. */
+/** Causal attention of one sequence: queryKeyValue [tokens, rowOf(layout)] gives [tokens, heads · headWidth]. */
 export function attention(
   queryKeyValue: Numbers,
   tokens: number,
-  { heads, headWidth, headStride, keyOffset, valueOffset }: Heads,
+  layout: Heads,
   scale: number,
 ): Float64Array {
-  const stride = 3 * heads * headWidth;
+  const { heads, keyValueHeads, headWidth, headStride, keyOffset, valueOffset } = layout;
+  const stride = rowOf(layout);
   const output = new Float64Array(tokens * heads * headWidth);
   for (let head = 0; head < heads; head++) {
-    const at = (token: number, d: number) => queryKeyValue[token * stride + head * headStride + d]!;
+    const keyHead = Math.floor((head * keyValueHeads) / heads);
+    const queryAt = (token: number, d: number) => queryKeyValue[token * stride + head * headStride + d]!;
+    const at = (token: number, d: number) => queryKeyValue[token * stride + keyHead * headStride + d]!;
     for (let query = 0; query < tokens; query++) {
       const scores: number[] = [];
       for (let key = 0; key <= query; key++) {
         let sum = 0;
-        for (let d = 0; d < headWidth; d++) sum += at(query, d) * at(key, keyOffset + d);
+        for (let d = 0; d < headWidth; d++) sum += queryAt(query, d) * at(key, keyOffset + d);
         scores.push(scale * sum);
       }
       const most = Math.max(...scores);
@@ -149,16 +166,17 @@ export function attention(
 export function rotary(
   queryKeyValue: Numbers,
   tokens: number,
-  { heads, headWidth, headStride, keyOffset }: Heads,
+  layout: Heads,
   dimensions: number,
   base: number,
 ): Float64Array {
+  const { heads, keyValueHeads, headStride, keyOffset } = layout;
   const rotated = Float64Array.from(queryKeyValue);
-  const stride = 3 * heads * headWidth;
+  const stride = rowOf(layout);
   const half = dimensions / 2;
   for (let token = 0; token < tokens; token++) {
     for (let head = 0; head < heads; head++) {
-      for (const start of [0, keyOffset]) {
+      for (const start of head < keyValueHeads ? [0, keyOffset] : [0]) {
         const first = token * stride + head * headStride + start;
         for (let i = 0; i < half; i++) {
           const angle = token * base ** (-i / half);

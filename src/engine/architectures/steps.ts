@@ -24,11 +24,14 @@ export interface LinearWeights<T> {
 
 /** Where heads lie in a row of queries, keys and values, in elements. */
 export interface HeadLayout {
+  /** Of queries. */
   readonly heads: number;
+  /** Of keys, and of values; each serves as many queries' heads. Left out: as many as `heads`. */
+  readonly keyValueHeads?: number;
   readonly headWidth: number;
-  /** From one head's query to the next's. */
+  /** From one head's query to the next's, and from one head's key to the next's. */
   readonly headStride: number;
-  /** From a head's query to its key. */
+  /** From the first query to the first key. */
   readonly keyOffset: number;
 }
 
@@ -39,7 +42,7 @@ export interface RotaryLayout extends HeadLayout {
 }
 
 export interface AttentionLayout extends HeadLayout {
-  /** From a head's query to its value. */
+  /** From the first query to the first value. */
   readonly valueOffset: number;
   /** The scores are multiplied with it. */
   readonly scale: number;

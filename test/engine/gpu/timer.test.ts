@@ -28,7 +28,7 @@ describe('every dispatch is counted, for its own kernel', () => {
   const rotate = (recorder: Recorder, table: GPUBuffer, target: GPUBuffer): void =>
     recorder.dispatch(rotary, {
       bindings: { cosines: table, sines: table, queryKeyValue: target },
-      uniforms: { stride: 2, heads: 1, headStride: 2, keyOffset: 0, half: 1, firstElement: 0 },
+      uniforms: { stride: 2, heads: 1, headStride: 2, keyOffset: 0, half: 1, firstElement: 0, keyHeads: 1 },
       workgroups: [1],
     });
   const countsOf = async (gpu: Gpu): Promise<Record<string, number>> =>
