@@ -118,7 +118,7 @@ function commandLine(context: CommandContext): Command {
 function memoryLine(context: CommandContext): string {
   const { gpu, process } = context.peakMemory();
   const buffers = gpu === undefined ? '' : `GPU buffers ${gpu} bytes, `;
-  return `laminar: at most ${buffers}process ${process} bytes`;
+  return `at most ${buffers}process ${process} bytes`;
 }
 
 /** An error as one line. Those that are not ours name their kind too: they are defects, or the system's. */

@@ -35,7 +35,7 @@ export async function findModel(
 ): Promise<ModelSource> {
   const { revision, signal, terminal, thorough } = options;
   const onNotice = (line: string) => {
-    terminal.notice(`laminar: ${line}`);
+    terminal.notice(line);
   };
   const isFolder =
     !namesTheHub(reference) &&

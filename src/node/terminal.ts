@@ -17,10 +17,11 @@ export class Terminal {
 
   constructor(private readonly stream: NodeJS.WriteStream = process.stderr) {}
 
-  /** Prints a line, above the bars if there are any. */
-  notice(line: string): void {
-    if (this.#bars) this.#bars.log(`${line}\n`);
-    else this.stream.write(`${line}\n`);
+  /** Prints a line under the command's name, above the bars if there are any. */
+  notice(message: string): void {
+    const line = `laminar: ${message}\n`;
+    if (this.#bars) this.#bars.log(line);
+    else this.stream.write(line);
   }
 
   /** Adds a bar for a stage of the work. It shows nothing before the first amount is reported. */

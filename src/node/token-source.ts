@@ -40,7 +40,7 @@ export interface TokenListeners {
 export function textListeners(terminal: Terminal): TokenListeners {
   return {
     onNotice: (line) => {
-      terminal.notice(`laminar: ${line}`);
+      terminal.notice(line);
     },
     onBytes: terminal.stage('text', 'bytes'),
     onTokens: terminal.stage('tokens'),

@@ -17,7 +17,7 @@ it('prints notices and no bars where stderr is no terminal', () => {
   terminal.stage('load', 'bytes')(1, 2);
   terminal.notice('computing on the CPU');
   terminal.endStages();
-  expect(text()).toBe('computing on the CPU\n');
+  expect(text()).toBe('laminar: computing on the CPU\n');
 });
 
 it('draws a bar for each stage that has begun, and stops its clock when it is done', () => {

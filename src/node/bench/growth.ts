@@ -89,7 +89,7 @@ export async function benchGrowth(
   onPoint(0, total);
   const growths: Growth[] = [];
   for (const name of names) {
-    context.terminal.notice(`laminar: growing ${name}: ${SIZES[kind][name].join(', ')}`);
+    context.terminal.notice(`growing ${name}: ${SIZES[kind][name].join(', ')}`);
     const points: GrowthPoint[] = [];
     for (const size of SIZES[kind][name]) {
       context.signal.throwIfAborted();

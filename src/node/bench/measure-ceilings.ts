@@ -21,7 +21,7 @@ export async function measureCeilings(
   { terminal, signal }: CommandContext,
 ): Promise<Ceilings> {
   const shapes = productShapes(description, rows, gpu.adapter.software);
-  terminal.notice('laminar: measuring what the adapter can do at best');
+  terminal.notice('measuring what the adapter can do at best');
   const onMeasured = terminal.stage('ceilings');
   const total = 3 + shapes.length;
   let done = 0;

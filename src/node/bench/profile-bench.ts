@@ -78,7 +78,7 @@ async function repeatProfile(
   const subject = { id: 'bench', revision: null, tokens: ids, text: null, seed };
   const profile = async (on: Gpu, why: string): Promise<Report> => {
     signal.throwIfAborted();
-    terminal.notice(`laminar: profiling ${why}`);
+    terminal.notice(`profiling ${why}`);
     const started = performance.now();
     const stages = { onForward: terminal.stage('forward'), onSpectrum: terminal.stage('spectrum') };
     const asked = { threshold, signal, ...stages };

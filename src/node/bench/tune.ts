@@ -71,7 +71,7 @@ export async function benchTune(context: CommandContext): Promise<TuneBench> {
   const total = tokens.length + matrices.length;
   let done = 0;
   const time = async (kind: Decision['job'], what: string, job: Job): Promise<void> => {
-    terminal.notice(`laminar: timing the variants on ${what}`);
+    terminal.notice(`timing the variants on ${what}`);
     onRun(done, total);
     const ofKind = decisions.filter((decision) => decision.job === kind);
     const measured = await timeOptions(gpu, ofKind, job, signal);

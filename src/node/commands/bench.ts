@@ -108,7 +108,7 @@ async function measureProfile(
   const { like = DEFAULTS.like, layers = DEFAULTS.layers, tokens = DEFAULTS.tokens } = flags;
   if (model === undefined) {
     checkTokens(tokens, readArchitecture(publishedModel(like).config, like).config.context, like);
-    terminal.notice('laminar: writing random weights');
+    terminal.notice('writing random weights');
     return withRandomModel(
       { like, layers, signal, onProgress: terminal.stage('write', 'bytes') },
       (description) => benchProfile(description, `random weights like ${like}`, tokens, context),

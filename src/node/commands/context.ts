@@ -25,10 +25,10 @@ export class CommandContext {
       signal: this.signal,
       memoryLimit: (adapter) => this.gpuMemory ?? defaultMemoryLimit(adapter, weightBytes, machineMemory()),
       onNotice: (line) => {
-        if (!this.#gpu) this.terminal.notice(`laminar: ${line}`); // once is loud enough
+        if (!this.#gpu) this.terminal.notice(line); // once is loud enough
       },
       onChatter: (line) => {
-        if (this.isVerbose) this.terminal.notice(`laminar: a driver says: ${line}`);
+        if (this.isVerbose) this.terminal.notice(`a driver says: ${line}`);
       },
     });
     return this.#gpu;

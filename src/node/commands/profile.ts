@@ -95,7 +95,7 @@ export async function profileToFiles(
   const folder = flags.force ? claimed : await folderFor(claimed, run, report);
   if (folder !== claimed)
     terminal.notice(
-      `laminar: ${claimed} holds another model's report under the same name; the files go to ${folder}, with --force they would overwrite it`,
+      `${claimed} holds another model's report under the same name; the files go to ${folder}, with --force they would overwrite it`,
     );
   await writeProfileFiles(folder, report, spectra, { signal, onProgress: terminal.stage('figures') });
   terminal.endStages();

@@ -52,7 +52,7 @@ export function addSpectrumCommand(program: Command, context: CommandContext): v
     )
     .action(async (path: string, flags: SpectrumFlags) => {
       await using file = await openMatrices(path, flags.tensor);
-      for (const notice of file.notices) context.terminal.notice(`laminar: ${notice}`);
+      for (const notice of file.notices) context.terminal.notice(notice);
       const request = viewRequest(flags);
       for (const { columns, name } of request ? file.sources : [])
         checkDimensions(request!.listedDimensions, columns, name);
@@ -82,7 +82,7 @@ async function measureFile(
   );
   const { signal, terminal } = context;
   const onProgress = terminal.stage('spectrum');
-  const onNotice = (notice: string) => terminal.notice(`laminar: ${notice}`);
+  const onNotice = (notice: string) => terminal.notice(notice);
   const options = { threshold, signal, onProgress };
   try {
     return request
