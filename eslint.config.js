@@ -26,6 +26,10 @@ export default ts.config(
       globals: { process: 'readonly', console: 'readonly', performance: 'readonly', URL: 'readonly' },
     },
   },
+  {
+    files: ['bench/peers/*.js'], // run in a browser
+    languageOptions: { globals: { fetch: 'readonly', TextDecoder: 'readonly', TextEncoder: 'readonly' } },
+  },
   mayNotImport('src/engine/**/*.ts', ['**/analysis/*', '**/node/*', '**/web/*', 'node:*']),
   mayNotImport('src/analysis/**/*.ts', ['**/node/*', '**/web/*', 'node:*']),
   mayNotImport('src/hub/**/*.ts', ['**/analysis/*', '**/node/*', '**/web/*', 'node:*']),
