@@ -3,7 +3,7 @@ import type { Gpu } from '../engine/gpu/gpu.ts';
 import { layerDimensions } from './dimensions.ts';
 import type { LayerDimensions, SingularValues } from './dimensions.ts';
 import { prepareMatrix } from './prepare-matrix.ts';
-import { spectrumScratch } from './profile.ts';
+import { spectrumScratch } from './scratch.ts';
 import { computeSpectra } from './spectrum.ts';
 import type { MatrixView } from './spectrum/matrix-view.ts';
 

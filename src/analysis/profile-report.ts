@@ -44,7 +44,7 @@ export async function profileReport(
   options: ProfileReportOptions,
 ): Promise<{ report: Report; spectra: ProfileSpectra }> {
   const { memoryLimit, adapter } = gpu;
-  const { signal, onLoad, threshold } = options;
+  const { signal, onLoad, threshold, request } = options;
   const { config, parameters, dtype } = description;
   const ids = { real: tokens.real, shuffled: tokens.shuffled ?? shuffleTokens(tokens.real, seed) };
   const length = ids.real.length;
@@ -68,6 +68,7 @@ export async function profileReport(
     text,
     threshold,
     seed,
+    request,
     sequences,
     timings: { load, ...timings, total: performance.now() - started },
   });

@@ -2,16 +2,22 @@ import type { Gpu } from '../engine/gpu/gpu.ts';
 import type { Tensor } from '../engine/gpu/tensor.ts';
 import type { HiddenState, Model } from '../engine/model.ts';
 import { layerDimensions } from './dimensions.ts';
+import { measureStates } from './measures/layer-measures.ts';
+import type { MeasuredState, ViewLayer } from './measures/layer-measures.ts';
+import type { HeldMatrix, ViewRequest } from './measures/measure-views.ts';
 import { planProfile } from './plan.ts';
 import type { SequenceMeasurements, SequenceName } from './report.ts';
 import { sequenceNames } from './report.ts';
 import { computeSpectra } from './spectrum.ts';
 import type { Spectrum } from './spectrum.ts';
 import type { MatrixView } from './spectrum/matrix-view.ts';
+import type { ViewName } from './views.ts';
 
 export interface ProfileOptions {
   /** Percent of the variance that the effective dimension must exceed. */
   readonly threshold: number;
+  /** Views and measures of every state; default the usual diagnostics alone. */
+  readonly request?: ViewRequest | undefined;
   readonly signal?: AbortSignal | undefined;
   /** Called as the forward pass goes on. */
   readonly onForward?: (done: number, total: number) => void;
@@ -44,7 +50,7 @@ export async function profileSequences(
   ids: Readonly<Record<SequenceName, Int32Array>>,
   options: ProfileOptions,
 ): Promise<Profile> {
-  const { threshold, signal, onForward, onSpectrum, onNotice } = options;
+  const { threshold, request, signal, onForward, onSpectrum, onNotice } = options;
   const tokens = ids.real.length;
   const { layers, width } = model.config;
   const { memoryLimit, adapter } = gpu;
@@ -52,10 +58,13 @@ export async function profileSequences(
   const software = adapter.software;
   const plan = planProfile({ model: description, tokens, memoryLimit, software, isResident });
   const reducer = new StateReducer(gpu, tokens, width, {
+    threshold,
+    request,
     signal,
     mostStates: plan.statesAtOnce,
     scratchBytes: plan.scratch,
     onProgress: (done) => onSpectrum?.(done, sequenceNames.length * (layers + 1)),
+    onNotice,
   });
   const started = performance.now();
   try {
@@ -73,11 +82,10 @@ export async function profileSequences(
     const measure = (name: SequenceName, index: number): SequenceMeasurements => ({
       ids: ids[name],
       maxLogSoftmax: result.maxLogSoftmax?.[index] ?? null,
-      layers: reducer.spectra[name].map(({ singularValues, cumulativePercent }) =>
-        layerDimensions(singularValues, tokens, width, threshold, cumulativePercent),
-      ),
+      layers: reducer.states[name].map(({ layer }) => layer),
+      ...(request && { views: viewsOf(reducer.states[name], request) }),
     });
-    const values = (name: SequenceName) => reducer.spectra[name].map(({ singularValues }) => singularValues);
+    const values = (name: SequenceName) => reducer.singularValues[name];
     return {
       sequences: { real: measure('real', 0), shuffled: measure('shuffled', 1) },
       singularValues: { real: values('real'), shuffled: values('shuffled') },
@@ -88,23 +96,40 @@ export async function profileSequences(
   }
 }
 
-/** Collects copies of states and turns a full collection into spectra, all its matrices at once. */
+/** The layers of every view but `all`, which are the sequence's own. */
+function viewsOf(
+  states: readonly MeasuredState[],
+  { views }: ViewRequest,
+): Partial<Record<ViewName, ViewLayer[]>> {
+  const others = views.filter((name) => name !== 'all');
+  return Object.fromEntries(others.map((name) => [name, states.map((state) => state.views[name]!)]));
+}
+
+/** States at hand on the host at once take at most this much. */
+const HELD_BYTES = 32 * 2 ** 20;
+
+/** Collects copies of states and turns a full collection into spectra, all its matrices at once, and measures them. */
 class StateReducer {
-  readonly spectra: Record<SequenceName, Spectrum[]> = { real: [], shuffled: [] };
-  /** What the spectra alone have taken so far. */
+  readonly singularValues: Record<SequenceName, Float32Array[]> = { real: [], shuffled: [] };
+  readonly states: Record<SequenceName, MeasuredState[]> = { real: [], shuffled: [] };
+  /** What spectra and measures have taken so far. */
   milliseconds = 0;
   readonly #waiting: MatrixView[] = [];
   #done = 0;
+  #measured = 0;
 
   constructor(
     private readonly gpu: Gpu,
     private readonly rows: number,
     private readonly columns: number,
     private readonly options: {
+      readonly threshold: number;
+      readonly request: ViewRequest | undefined;
       readonly signal: AbortSignal | undefined;
       readonly mostStates: number;
       readonly scratchBytes: number;
       readonly onProgress: (done: number) => void;
+      readonly onNotice: ((notice: string) => void) | undefined;
     },
   ) {}
 
@@ -142,24 +167,45 @@ class StateReducer {
         onProgress(this.#done + Math.floor((matrices * done) / total));
       },
     });
-    spectra.forEach((spectrum, index) => {
-      this.spectra[sequenceNames[index % sequenceNames.length]!].push(spectrum);
-    });
+    const together = Math.max(1, Math.floor(HELD_BYTES / this.#matrixBytes));
+    for (let first = 0; first < spectra.length; first += together)
+      await this.#measure(spectra.slice(first, first + together));
     this.#done += matrices;
     onProgress(this.#done);
     this.dispose();
     this.milliseconds += performance.now() - started;
   }
 
+  /** Reads the first of the waiting states back, frees their copies and measures them. */
+  async #measure(spectra: readonly Spectrum[]): Promise<void> {
+    const { threshold, request, signal, onNotice } = this.options;
+    const held: HeldMatrix[] = [];
+    for (const { singularValues, cumulativePercent } of spectra) {
+      const { name, buffer, rows, columns } = this.#waiting[0]!;
+      const values = new Float32Array(await this.gpu.readBytes(buffer, 0, this.#matrixBytes));
+      this.gpu.free(buffer);
+      this.#waiting.shift();
+      const dimensions = layerDimensions(singularValues, rows, columns, threshold, cumulativePercent);
+      const measured = { singularValues: Float64Array.from(singularValues), dimensions };
+      held.push({ name, rows, columns, values, measured });
+    }
+    const states = await measureStates(this.gpu, held, request, {
+      threshold,
+      ...(signal && { signal }),
+      ...(onNotice && { onNotice }),
+    });
+    for (const [index, state] of states.entries()) {
+      // States come layer by layer, one of each sequence in turn.
+      const sequence = sequenceNames[this.#measured++ % sequenceNames.length]!;
+      this.singularValues[sequence].push(spectra[index]!.singularValues);
+      this.states[sequence].push(state);
+    }
+  }
+
   /** Frees the copies. */
   dispose(): void {
     for (const { buffer } of this.#waiting.splice(0)) this.gpu.free(buffer);
   }
-}
-
-/** How much scratch spectra may take where there is no model: 512 MiB, or half of what --gpu-memory leaves. */
-export function spectrumScratch(gpu: Gpu): number {
-  return Math.min(2 ** 29, (gpu.memoryLimit - gpu.allocatedBytes) / 2);
 }
 
 /** Where rows [first, first + count) of a tensor lie: byte ranges of its parts and their place in a whole copy. */

@@ -2,6 +2,11 @@ import { InputError } from '../engine/errors.ts';
 import type { LayerDimensions } from './dimensions.ts';
 import { freedmanDiaconis } from './histogram.ts';
 import type { Histogram } from './histogram.ts';
+import { layerMeasureNames } from './measures/layer-measures.ts';
+import type { LayerMeasurements, ViewLayer } from './measures/layer-measures.ts';
+import type { ViewRequest } from './measures/measure-views.ts';
+import type { MeasureName } from './measures/table.ts';
+import type { ViewName } from './views.ts';
 
 /** The version that writes the report; the same as package.json's. */
 export const laminarVersion = '0.1.0';
@@ -10,9 +15,12 @@ export const laminarVersion = '0.1.0';
 export const profileDefaults = { seed: 28, threshold: 95 } as const;
 
 /** One residual-stream state, measured; `layer` 0 is the embedding. */
-export interface LayerReport extends LayerDimensions {
+export interface LayerReport extends LayerMeasurements {
   layer: number;
 }
+
+/** The same of one view of the states; a view that equals the layer itself says so. */
+export type ViewLayerReport = { layer: number } & ViewLayer;
 
 export interface SequenceReport {
   ids: number[];
@@ -27,6 +35,15 @@ export interface SequenceReport {
   } | null;
   /** States 0 to L, in order. */
   layers: LayerReport[];
+  /** Only where views are asked for. */
+  views?: Partial<Record<ViewName, { layers: ViewLayerReport[] }>>;
+}
+
+/** What was asked for beside the usual. */
+export interface MeasuredReport {
+  measures: MeasureName[];
+  views: ViewName[];
+  without_dimensions: number[];
 }
 
 export interface ModelReport {
@@ -85,6 +102,8 @@ export interface Report {
   threshold: number;
   /** Of the permutation that made the shuffled sequence. */
   seed: number;
+  /** Only where measures or views are asked for. */
+  measured?: MeasuredReport;
   sequences: { real: SequenceReport; shuffled: SequenceReport };
   timings_ms: Timings;
 }
@@ -100,7 +119,9 @@ export interface SequenceMeasurements {
   /** [T]; null where the model gives no logits. */
   readonly maxLogSoftmax: ArrayLike<number> | null;
   /** States 0 to L, in order. */
-  readonly layers: readonly LayerDimensions[];
+  readonly layers: readonly LayerMeasurements[];
+  /** The same of views other than `all`. */
+  readonly views?: Readonly<Partial<Record<ViewName, readonly ViewLayer[]>>>;
 }
 
 /** What a report is built from. */
@@ -110,6 +131,7 @@ export interface ReportParts {
   readonly text: TextReport | null;
   readonly threshold: number;
   readonly seed: number;
+  readonly request?: ViewRequest | undefined;
   readonly sequences: Readonly<Record<SequenceName, SequenceMeasurements>>;
   readonly timings: Timings;
 }
@@ -156,6 +178,7 @@ export function buildReport(parts: ReportParts): Report {
     },
     threshold: parts.threshold,
     seed: parts.seed,
+    ...(parts.request && { measured: measuredReport(parts.request) }),
     sequences: {
       real: buildSequence('real', real, model.layers),
       shuffled: buildSequence('shuffled', shuffled, model.layers),
@@ -169,9 +192,14 @@ export function buildReport(parts: ReportParts): Report {
   };
 }
 
+/** What a request is called in a report. */
+export function measuredReport({ measures, views, listedDimensions }: ViewRequest): MeasuredReport {
+  return { measures: [...measures], views: [...views], without_dimensions: [...listedDimensions] };
+}
+
 function buildSequence(
   name: SequenceName,
-  { ids, maxLogSoftmax, layers }: SequenceMeasurements,
+  { ids, maxLogSoftmax, layers, views }: SequenceMeasurements,
   blocks: number,
 ): SequenceReport {
   if (ids.length === 0) throw new InputError(`the ${name} sequence is empty; give at least one token`);
@@ -188,7 +216,8 @@ function buildSequence(
     ids: idList,
     unique_tokens: new Set(idList).size,
     max_log_softmax: maxLogSoftmax && summarise(Array.from(maxLogSoftmax)),
-    layers: layers.map((dimensions, layer) => ({ layer, ...pickMeasures(dimensions) })),
+    layers: layers.map((measured, layer) => ({ layer, ...pickMeasures(measured) })),
+    ...(views && { views: viewReports(views) }),
   };
 }
 
@@ -213,7 +242,26 @@ export const measureNames = [
   'notebook_percent',
 ] as const satisfies readonly (keyof LayerDimensions)[];
 
-function pickMeasures(dimensions: LayerDimensions): LayerDimensions {
-  const entries = measureNames.map((name) => [name, dimensions[name]] as const);
-  return Object.fromEntries(entries) as unknown as LayerDimensions;
+/** Those that a layer may have beside them. */
+const besideNames = [
+  'tokens',
+  'outliers',
+  ...layerMeasureNames,
+] as const satisfies readonly (keyof LayerMeasurements)[];
+
+function pickMeasures(measured: LayerMeasurements): LayerMeasurements {
+  const beside = besideNames.filter((name) => measured[name] !== undefined);
+  const entries = [...measureNames, ...beside].map((name) => [name, measured[name]] as const);
+  return Object.fromEntries(entries) as unknown as LayerMeasurements;
+}
+
+function viewReports(
+  views: NonNullable<SequenceMeasurements['views']>,
+): NonNullable<SequenceReport['views']> {
+  return Object.fromEntries(
+    Object.entries(views).map(([name, layers]) => [
+      name,
+      { layers: layers.map((measured, layer) => ({ layer, ...measured })) },
+    ]),
+  );
 }

@@ -1,14 +1,16 @@
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { allMeasures } from '../analysis/measures/table.ts';
 import { profileDefaults, sequenceNames } from '../analysis/report.ts';
-import type { Report, SequenceName, TextReport } from '../analysis/report.ts';
+import type { MeasuredReport, Report, SequenceName, TextReport } from '../analysis/report.ts';
 import type { ModelConfig } from '../engine/config.ts';
 import { FileError } from '../engine/errors.ts';
 import { fileErrorFrom, systemErrorCode } from './file-errors.ts';
 import type { TokenFlags } from './token-source.ts';
+import type { ViewFlags } from './view-options.ts';
 
 /** The flags that name a run's folder, beside its model. */
-export interface RunFlags extends TokenFlags {
+export interface RunFlags extends TokenFlags, ViewFlags {
   readonly seed: number;
   readonly threshold: number;
   readonly revision?: string;
@@ -24,7 +26,7 @@ const LONGEST_PART = 40;
  * out/alice-gpt2-text-rabbit-tokens-64-seed-29.
  */
 export function defaultFolder(modelId: string, flags: RunFlags): string {
-  const { text, ids, tokens, start, seed, threshold, revision } = flags;
+  const { text, ids, tokens, start, seed, threshold, revision, measures, views, withoutDimensions } = flags;
   const parts: readonly (readonly [name: string, value: string | number | undefined])[] = [
     ['revision', revision === USUAL_REVISION ? undefined : revision],
     ['text', text && baseName(text)],
@@ -33,6 +35,9 @@ export function defaultFolder(modelId: string, flags: RunFlags): string {
     ['tokens', tokens],
     ['seed', seed === profileDefaults.seed ? undefined : seed],
     ['threshold', threshold === profileDefaults.threshold ? undefined : threshold],
+    ['measures', measures && (measures.length === allMeasures.length ? 'all' : measures.join('-'))],
+    ['views', views?.join('-')],
+    ['without', withoutDimensions?.join('-')],
   ];
   const suffix = parts
     .map(([name, value]) => (value === undefined ? '' : `-${name}-${plain(value)}`))
@@ -69,6 +74,8 @@ export interface RunIdentity {
   readonly ids: Readonly<Record<SequenceName, ArrayLike<number>>>;
   readonly seed: number;
   readonly threshold: number;
+  /** What was asked for beside the usual. */
+  readonly measured?: MeasuredReport | undefined;
 }
 
 /**
@@ -141,6 +148,13 @@ function firstDifference(report: Report, run: RunIdentity): string | undefined {
     ['seed', report.seed, run.seed],
     ['tokens', sequences.real.ids.length, run.ids.real.length],
     ['start', text?.start, run.text?.start],
+    ['measures', report.measured?.measures.join(), run.measured?.measures.join()],
+    ['views', report.measured?.views.join(), run.measured?.views.join()],
+    [
+      'without dimensions',
+      report.measured?.without_dimensions.join(),
+      run.measured?.without_dimensions.join(),
+    ],
   ];
   for (const [name, before, now] of facts)
     if (before !== now) return `${name} ${String(before ?? 'none')}, not ${String(now ?? 'none')}`;

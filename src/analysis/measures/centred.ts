@@ -10,23 +10,28 @@ export function centredColumns(
 ): Float64Array<ArrayBuffer> {
   const centred = new Float64Array(values.length);
   const varies = new Uint8Array(columns);
+  const means = new Float64Array(columns);
   for (let index = 0, row = 0; row < rows; row++) {
     for (let column = 0; column < columns; column++, index++) {
       const value = values[index]!;
       centred[index] = value;
+      means[column]! += value;
       if (value !== values[column]) varies[column] = 1;
     }
   }
-  for (let pass = 0; pass < 2; pass++) {
-    const means = new Float64Array(columns);
-    for (let index = 0, row = 0; row < rows; row++) {
-      for (let column = 0; column < columns; column++, index++) means[column]! += centred[index]!;
+  const rest = new Float64Array(columns);
+  for (let column = 0; column < columns; column++) means[column]! /= rows;
+  for (let index = 0, row = 0; row < rows; row++) {
+    for (let column = 0; column < columns; column++, index++) {
+      const value = centred[index]! - means[column]!;
+      centred[index] = value;
+      rest[column]! += value;
     }
-    for (let column = 0; column < columns; column++) means[column]! /= rows;
-    for (let index = 0, row = 0; row < rows; row++) {
-      for (let column = 0; column < columns; column++, index++) {
-        centred[index] = varies[column] ? centred[index]! - means[column]! : 0;
-      }
+  }
+  for (let column = 0; column < columns; column++) rest[column]! /= rows;
+  for (let index = 0, row = 0; row < rows; row++) {
+    for (let column = 0; column < columns; column++, index++) {
+      centred[index] = varies[column] ? centred[index]! - rest[column]! : 0;
     }
   }
   return centred;

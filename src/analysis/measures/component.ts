@@ -1,4 +1,5 @@
 import type { SingularValues } from '../dimensions.ts';
+import { sumOfSquares } from './centred.ts';
 import { dot, leadingVectors, times } from './leading-vectors.ts';
 
 /** The first component of a centred matrix, and who carries it. */
@@ -58,11 +59,8 @@ export function firstComponent(
 
 /** ‖c₀‖² / Σ‖c_i‖², the first row's share of the variance; null without variance. */
 export function firstRowShare(centred: Float64Array, columns: number): number | null {
-  let [first, total] = [0, 0];
-  centred.forEach((value, index) => {
-    if (index < columns) first += value * value;
-    total += value * value;
-  });
+  const total = sumOfSquares(centred);
+  const first = sumOfSquares(centred.subarray(0, columns));
   return total > 0 ? first / total : null;
 }
 

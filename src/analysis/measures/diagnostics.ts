@@ -31,11 +31,13 @@ const MASSIVE_OVER_MEDIAN = 1000;
 
 /** @param values row-major [rows · columns], at least one */
 export function findOutliers(values: Float32Array | Float64Array, columns: number): Outliers {
-  const magnitudes = values.map(Math.abs);
+  const magnitudes = values.slice();
   let largest = 0;
-  magnitudes.forEach((magnitude, index) => {
+  for (let index = 0; index < values.length; index++) {
+    const magnitude = Math.abs(values[index]!);
+    magnitudes[index] = magnitude;
     if (magnitude > magnitudes[largest]!) largest = index;
-  });
+  }
   const max = magnitudes[largest]!;
   const median = medianOf(magnitudes);
   const limit = MASSIVE_OVER_MEDIAN * median;

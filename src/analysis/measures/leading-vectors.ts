@@ -8,7 +8,7 @@ export interface LeadingVectors {
   readonly right: readonly Float64Array[];
 }
 
-/** Steps between looks at how far it has come. */
+/** Steps between looks at how far it has come, once there have been so many: a look takes longer then. */
 const LOOK = 8;
 /** How good the vectors' space is to be, in its angle. */
 const ANGLE = 1e-8;

@@ -2,7 +2,7 @@ import { NumericalError } from '../../engine/errors.ts';
 import type { Gpu } from '../../engine/gpu/gpu.ts';
 import { measureMatrices } from '../measure-matrices.ts';
 import type { MeasuredMatrix, MeasureOptions, UnreadMatrix } from '../measure-matrices.ts';
-import { spectrumScratch } from '../profile.ts';
+import { spectrumScratch } from '../scratch.ts';
 import { viewOf } from '../views.ts';
 import type { Numbers, View, ViewName } from '../views.ts';
 import { findOutliers, tokenNorms } from './diagnostics.ts';

@@ -4,11 +4,14 @@ import type { ProfileSpectra } from '../../analysis/figures.ts';
 import { reportJson } from '../../analysis/output-files.ts';
 import { profileReport } from '../../analysis/profile-report.ts';
 import { formatPercent } from '../../analysis/quantities.ts';
-import { profileDefaults, sequenceNames } from '../../analysis/report.ts';
+import { measuredReport, profileDefaults, sequenceNames } from '../../analysis/report.ts';
 import type { Report } from '../../analysis/report.ts';
 import { shuffleTokens } from '../../analysis/shuffle.ts';
 import { countedComponents, readThreshold } from '../../analysis/threshold.ts';
+import { checkDimensions } from '../../analysis/views.ts';
 import { describeModel } from '../../engine/description.ts';
+import { LaminarError } from '../../engine/errors.ts';
+import { loadTokenizer } from '../../engine/tokenizer.ts';
 import { defaultModel } from '../bundled.ts';
 import { folderFiles } from '../files.ts';
 import { checkWritableFolder } from '../folders.ts';
@@ -16,10 +19,12 @@ import { findModel } from '../model-source.ts';
 import type { ModelSource } from '../model-source.ts';
 import { nonEmpty, wholeNumber } from '../options.ts';
 import { writeProfileFiles } from '../profile-files.ts';
+import { describeComponents } from '../profile-wide.ts';
 import { claimFolder, defaultFolder, folderFor } from '../run-folder.ts';
 import type { RunFlags, RunIdentity } from '../run-folder.ts';
 import { formatTable } from '../table.ts';
 import { readTokens, textListeners } from '../token-source.ts';
+import { addViewOptions, viewRequest } from '../view-options.ts';
 import type { CommandContext } from './context.ts';
 import { printPlan } from './profile-plan.ts';
 
@@ -27,6 +32,7 @@ export interface ProfileFlags extends RunFlags {
   readonly out?: string;
   readonly force?: boolean;
   readonly json?: boolean;
+  readonly wide?: boolean;
   readonly plan?: boolean;
 }
 
@@ -36,7 +42,7 @@ export function addProfileCommand(program: Command, context: CommandContext): vo
     .command('profile')
     .description('measure each layer of a model, for a text and for the same tokens shuffled')
     .argument('[model]', 'a folder, a hub id such as gpt2-xl, or a bundled model', defaultModel);
-  addTokenOptions(command)
+  addViewOptions(addTokenOptions(command))
     .option('--seed <n>', 'of the permutation that shuffles', wholeNumber('--seed', 0), profileDefaults.seed)
     .option(
       '--threshold <percent>',
@@ -52,11 +58,16 @@ export function addProfileCommand(program: Command, context: CommandContext): vo
     )
     .option('--force', 'overwrite the report of another run')
     .option('--json', 'print report.json on stdout')
+    .option('--wide', 'print a second table: norms of tokens, and who carries the first component')
     .option('--plan', 'only say what the run would need: memory, bytes read, operations')
     .action(async (model: string, flags: ProfileFlags) => {
       if (flags.plan) return printPlan(model, flags, context);
-      const { report, folder } = await profileToFiles(model, flags, context);
-      process.stdout.write(flags.json ? reportJson(report) : describeProfile(report, folder));
+      const { report, folder, modelFolder } = await profileToFiles(model, flags, context);
+      if (flags.json) process.stdout.write(reportJson(report));
+      else {
+        const wide = flags.wide ? describeComponents(report, await tokenTexts(modelFolder)) : '';
+        process.stdout.write(`${describeProfile(report, folder)}${wide}`);
+      }
     });
 }
 
@@ -81,12 +92,23 @@ export function addTokenOptions(command: Command): Command {
     );
 }
 
-/** Profiles a model and writes its files. @returns the report, and the folder that holds the files */
+/** What tokens of a model look like; null where it has no tokenizer that can be read, as --ids needs none. */
+async function tokenTexts(modelFolder: string): Promise<((id: number) => string) | null> {
+  try {
+    const tokenizer = await loadTokenizer(folderFiles(modelFolder));
+    return (id) => tokenizer.tokenText(id);
+  } catch (error) {
+    if (error instanceof LaminarError) return null;
+    throw error;
+  }
+}
+
+/** Profiles a model and writes its files. @returns the report, and the folders that hold the files and the model */
 export async function profileToFiles(
   reference: string,
   flags: ProfileFlags,
   context: CommandContext,
-): Promise<{ report: Report; folder: string }> {
+): Promise<{ report: Report; folder: string; modelFolder: string }> {
   const { terminal, signal } = context;
   const source = await findModel(reference, { revision: flags.revision, signal, terminal });
   const claimed = flags.out ?? defaultFolder(source.id, flags);
@@ -99,7 +121,7 @@ export async function profileToFiles(
     );
   await writeProfileFiles(folder, report, spectra, { signal, onProgress: terminal.stage('figures') });
   terminal.endStages();
-  return { report, folder };
+  return { report, folder, modelFolder: source.folder };
 }
 
 async function profileModel(
@@ -123,7 +145,10 @@ async function profileModel(
       shuffled = shuffleTokens(real, seed),
     } = await readTokens(flags, files, config, signal, textListeners(terminal));
     const ids = { real, shuffled };
-    const run = { id, revision, config, text, ids, seed, threshold };
+    const request = viewRequest(flags);
+    if (request) checkDimensions(request.listedDimensions, config.width, id);
+    const measured = request && measuredReport(request);
+    const run = { id, revision, config, text, ids, seed, threshold, measured };
     if (!force) await claimFolder(folder, run);
     using gpu = await context.openGpu(description.sizes.all);
     const profile = await profileReport(
@@ -132,6 +157,7 @@ async function profileModel(
       { id, revision, tokens: ids, text, seed, started },
       {
         threshold,
+        request,
         signal,
         onLoad: terminal.stage('load', 'bytes'),
         onForward: terminal.stage('forward'),
