@@ -3,12 +3,16 @@ import attentionLanesSource from '../shaders/attention-lanes.wgsl?raw';
 import embedSource from '../shaders/embed.wgsl?raw';
 import findNonfiniteSource from '../shaders/find-nonfinite.wgsl?raw';
 import foldLogSoftmaxSource from '../shaders/fold-log-softmax.wgsl?raw';
+import headNormSource from '../shaders/head-norm.wgsl?raw';
 import layerNormSource from '../shaders/layer-norm.wgsl?raw';
 import matrixProductSource from '../shaders/matrix-product.wgsl?raw';
 import matrixProductLanesSource from '../shaders/matrix-product-lanes.wgsl?raw';
+import multiplySource from '../shaders/multiply.wgsl?raw';
+import rmsNormSource from '../shaders/rms-norm.wgsl?raw';
 import rotarySource from '../shaders/rotary.wgsl?raw';
 import activationSnippet from '../shaders/snippets/activation.wgsl?raw';
 import packedWeightsSnippet from '../shaders/snippets/packed-weights.wgsl?raw';
+import sumOfSquaresSnippet from '../shaders/snippets/sum-of-squares.wgsl?raw';
 import { defineKernel } from './gpu/kernel.ts';
 import type { Dtype } from './gpu/tensor.ts';
 
@@ -56,6 +60,38 @@ export const layerNorm = defineKernel({
   bindings: { input: 'read', weight: 'read', bias: 'read', output: 'read_write' },
   uniforms: { rows: 'u32', width: 'u32', epsilon: 'f32' },
   constants: ['threads'],
+});
+
+export const rmsNorm = defineKernel({
+  name: 'rms-norm',
+  source: rmsNormSource,
+  includes: [sumOfSquaresSnippet],
+  bindings: { input: 'read', weight: 'read', output: 'read_write' },
+  uniforms: { rows: 'u32', width: 'u32', epsilon: 'f32' },
+  constants: ['threads'],
+});
+
+export const headNorm = defineKernel({
+  name: 'head-norm',
+  source: headNormSource,
+  includes: [sumOfSquaresSnippet],
+  bindings: { weight: 'read', values: 'read_write' },
+  uniforms: {
+    stride: 'u32',
+    headWidth: 'u32',
+    headStride: 'u32',
+    offset: 'u32',
+    firstElement: 'u32',
+    epsilon: 'f32',
+  },
+  constants: ['threads'],
+});
+
+export const multiply = defineKernel({
+  name: 'multiply',
+  source: multiplySource,
+  bindings: { factors: 'read', values: 'read_write' },
+  uniforms: { rows: 'u32', width: 'u32' },
 });
 
 export const embed = defineKernel({

@@ -95,6 +95,19 @@ export function layerNorm(input: Numbers, weight: Numbers, bias: Numbers, epsilo
   return output;
 }
 
+/** x / √(mean(x²) + epsilon) · weight for each row. */
+export function rmsNorm(input: Numbers, weight: Numbers, epsilon: number): Float64Array {
+  const width = weight.length;
+  const output = new Float64Array(input.length);
+  for (let start = 0; start < input.length; start += width) {
+    let squares = 0;
+    for (let i = 0; i < width; i++) squares += input[start + i]! ** 2;
+    const root = Math.sqrt(squares / width + epsilon);
+    for (let i = 0; i < width; i++) output[start + i] = (input[start + i]! / root) * weight[i]!;
+  }
+  return output;
+}
+
 /** Where heads lie in a row of queries, keys and values. */
 export interface Heads {
   readonly heads: number;
