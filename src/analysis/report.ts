@@ -48,7 +48,7 @@ export interface MeasuredReport {
 
 export interface ModelReport {
   id: string;
-  /** model_type of its config.json: gpt2, gpt_neox. */
+  /** model_type of its config.json: gpt2, llama. */
   architecture: string;
   layers: number;
   width: number;

@@ -5,7 +5,7 @@ import { isJsonObject } from './files.ts';
 
 /** What every architecture's configuration says; what one alone says stays in its file. */
 export interface ModelConfig {
-  /** `model_type`: gpt2, gpt_neox. */
+  /** `model_type`: gpt2, llama. */
   readonly architecture: string;
   readonly layers: number;
   /** Of the residual stream. */
@@ -20,6 +20,8 @@ export interface ModelConfig {
   readonly vocabulary: number;
   /** The most tokens of one sequence. */
   readonly context: number;
+  /** How many tokens, itself included, a token sees in layers that do not see all before it. */
+  readonly slidingWindow?: number;
   readonly activation: Activation;
   readonly normEpsilon: number;
   /** The head is the token embedding, unless the file holds another. */
@@ -133,6 +135,11 @@ export class ConfigFields {
     if (value === undefined) return undefined;
     if (!isJsonObject(value)) throw this.#wrong(key, value, 'an object');
     return new ConfigFields(value, `${this.name}: ${key}`);
+  }
+
+  /** Whether a key stands there with the value null, which may mean another thing than its absence. */
+  isNull(key: string): boolean {
+    return Object.hasOwn(this.values, key) && this.values[key] === null;
   }
 
   /** The value as it stands, undefined where it is absent. */

@@ -92,9 +92,9 @@ export class ModelDescription {
     return new Set(this.#all.filter(({ shape }) => shape.length > 1).map(({ dtype }) => dtype));
   }
 
-  /** Whether its steps rotate queries and keys by their positions. */
-  get rotates(): boolean {
-    return this.#tally(1, 1).rotates;
+  /** The kernels that its steps take, by their names without the variant. */
+  get kernels(): ReadonlySet<string> {
+    return new Set(Object.keys(this.#tally(1, 1).work));
   }
 
   /** Whether it has a head, and so logits. */

@@ -1,7 +1,9 @@
 import type {
   AttentionLayout,
+  HeadSlice,
   LinearWeights,
   NormWeights,
+  RmsNormWeights,
   RotaryLayout,
   Scratch,
   Steps,
@@ -12,7 +14,16 @@ import { Pace } from './gpu/pace.ts';
 import type { Recorder } from './gpu/recorder.ts';
 import { elementCount, Tensor } from './gpu/tensor.ts';
 import type { AttentionVariant } from './gpu/tuning.ts';
-import { attention, attentionLanes, layerNorm, MOST_HEAD_WIDTH, rotary } from './kernels.ts';
+import {
+  attention,
+  attentionLanes,
+  headNorm,
+  layerNorm,
+  MOST_HEAD_WIDTH,
+  multiply,
+  rmsNorm,
+  rotary,
+} from './kernels.ts';
 import { alignedRowsOf, bindableRows, recordLinear, rowsOf } from './matrix-product.ts';
 import { rotaryTables } from './rotary.ts';
 
@@ -22,6 +33,7 @@ export const ATTENTION_VARIANTS = {
   lanes: { kernel: attentionLanes, queries: 8 },
 } as const satisfies Record<AttentionVariant, unknown>;
 const ROTARY_THREADS = 64;
+const ELEMENT_THREADS = 64;
 /** Workgroups that a dispatch may have in each dimension (WebGPU's least limit). */
 const MAX_WORKGROUPS = 65_535;
 /** Operations of a layer norm an element, about. */
@@ -86,11 +98,72 @@ export class ForwardPass implements Steps<Tensor>, Disposable {
     return output;
   }
 
+  /** RMS norm of each row of input F32 [B·T, width]. */
+  rmsNorm(input: Tensor, into: Scratch, { weight, epsilon }: RmsNormWeights<Tensor>): Tensor {
+    const width = input.shape[1]!;
+    const output = this.#take(into, width);
+    for (const [first, rows] of bindableRows(this.gpu, input, output)) {
+      this.recorder.dispatch(rmsNorm, {
+        bindings: {
+          input: rowsOf(input, first, rows),
+          weight: weight.buffer,
+          output: rowsOf(output, first, rows),
+        },
+        uniforms: { rows, width, epsilon },
+        constants: { threads: this.gpu.tuning.normThreads },
+        workgroups: [rows],
+      });
+      this.#pace.count(NORM_WORK * rows * width);
+    }
+    return output;
+  }
+
+  /** RMS norm of each of the heads in the rows of target, in place. */
+  normHeads(target: Tensor, slice: HeadSlice, { weight, epsilon }: RmsNormWeights<Tensor>): void {
+    const { heads, headWidth, headStride, offset } = slice;
+    for (let sequence = 0; sequence < this.sequences; sequence++) {
+      const { binding, firstElement } = this.#sequences(target, sequence, 1);
+      this.recorder.dispatch(headNorm, {
+        bindings: { weight: weight.buffer, values: binding },
+        uniforms: { stride: target.shape[1]!, headWidth, headStride, offset, firstElement, epsilon },
+        constants: { threads: this.gpu.tuning.normThreads },
+        workgroups: [this.tokens, heads],
+      });
+      this.#pace.count(NORM_WORK * this.tokens * heads * headWidth);
+    }
+  }
+
   /** activation(input · weight + bias): F32 [B·T, out]. */
   linear(input: Tensor, into: Scratch, weights: LinearWeights<Tensor>): Tensor {
-    const output = this.#take(into, weights.weight.shape[weights.layout === '[in, out]' ? 1 : 0]!);
-    recordLinear(this.gpu, this.#pace, input, output, weights, false);
+    return this.linears(input, into, [weights]);
+  }
+
+  /** Several products of one input, side by side: F32 [B·T, sum of their out]. */
+  linears(input: Tensor, into: Scratch, products: readonly LinearWeights<Tensor>[]): Tensor {
+    const columns = products.map(({ weight, layout }) => weight.shape[layout === '[in, out]' ? 1 : 0]!);
+    const output = this.#take(
+      into,
+      columns.reduce((sum, count) => sum + count, 0),
+    );
+    let first = 0;
+    for (const [index, weights] of products.entries()) {
+      recordLinear(this.gpu, this.#pace, input, output, weights, false, first);
+      first += columns[index]!;
+    }
     return output;
+  }
+
+  /** target ← target · factor, element by element. */
+  multiply(target: Tensor, factor: Tensor): void {
+    const width = target.shape[1]!;
+    for (const [first, rows] of bindableRows(this.gpu, target, factor)) {
+      this.recorder.dispatch(multiply, {
+        bindings: { factors: rowsOf(factor, first, rows), values: rowsOf(target, first, rows) },
+        uniforms: { rows, width },
+        workgroups: [Math.ceil(width / ELEMENT_THREADS), rows],
+      });
+      this.#pace.count(rows * width);
+    }
   }
 
   /** target ← target + input · weight + bias. */
@@ -100,10 +173,10 @@ export class ForwardPass implements Steps<Tensor>, Disposable {
 
   /** Rotates the first `dimensions` of each query and key in place, by its position. */
   rotate(queryKeyValue: Tensor, layout: RotaryLayout): void {
-    const { heads, keyValueHeads: keyHeads = heads, headStride, keyOffset, dimensions, base } = layout;
+    const { heads, keyValueHeads: keyHeads = heads, headStride, keyOffset, dimensions } = layout;
     const half = Math.ceil(dimensions / 2);
     const pairs = (heads + keyHeads) * half;
-    const { cosines, sines } = this.#rotaryTables(dimensions, base);
+    const { cosines, sines } = this.#rotaryTables(layout);
     for (let sequence = 0; sequence < this.sequences; sequence++) {
       const { binding, firstElement } = this.#sequences(queryKeyValue, sequence, 1);
       this.recorder.dispatch(rotary, {
@@ -200,12 +273,12 @@ export class ForwardPass implements Steps<Tensor>, Disposable {
     return rows;
   }
 
-  #rotaryTables(dimensions: number, base: number): { cosines: Tensor; sines: Tensor } {
+  #rotaryTables(frequencies: RotaryLayout): { cosines: Tensor; sines: Tensor } {
     let cosines = this.#owned.get('cosines');
     let sines = this.#owned.get('sines');
     if (!cosines || !sines) {
-      const tables = rotaryTables(this.tokens, dimensions, base);
-      const shape = [this.tokens * Math.ceil(dimensions / 2)];
+      const tables = rotaryTables(this.tokens, frequencies);
+      const shape = [tables.cosines.length];
       cosines = this.gpu.upload('cosines', shape, tables.cosines);
       this.#owned.set('cosines', cosines);
       sines = this.gpu.upload('sines', shape, tables.sines);

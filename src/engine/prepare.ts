@@ -2,7 +2,16 @@ import type { ModelDescription } from './description.ts';
 import { ATTENTION_VARIANTS } from './forward-pass.ts';
 import type { Gpu } from './gpu/gpu.ts';
 import type { PipelineRequest } from './gpu/kernel.ts';
-import { embed, foldLogSoftmax, layerNorm, rotary, weightFormat } from './kernels.ts';
+import {
+  embed,
+  foldLogSoftmax,
+  headNorm,
+  layerNorm,
+  multiply,
+  rmsNorm,
+  rotary,
+  weightFormat,
+} from './kernels.ts';
 import { productKernels } from './matrix-product.ts';
 
 /**
@@ -10,18 +19,25 @@ import { productKernels } from './matrix-product.ts';
  * where it is first used, as the search for NaN is, for the first weights need it; one too many costs its compilation.
  */
 export function forwardKernels({ tuning }: Gpu, description: ModelDescription): PipelineRequest[] {
-  const { config, weights, matrixDtypes, rotates } = description;
+  const { config, weights, matrixDtypes, kernels } = description;
   const formats = [...new Set([...matrixDtypes].map(weightFormat))];
   const embeds = (accumulate: number) =>
     formats.map((weightFormat) => ({ kernel: embed, constants: { weightFormat, accumulate } }));
+  const threads = tuning.normThreads;
+  const steps = [
+    { kernel: layerNorm, constants: { threads } },
+    { kernel: rmsNorm, constants: { threads } },
+    { kernel: headNorm, constants: { threads } },
+    { kernel: rotary },
+    { kernel: multiply },
+  ].filter(({ kernel }) => kernels.has(kernel.name));
   return [
     // The dearest first.
     { kernel: ATTENTION_VARIANTS[tuning.attention].kernel, constants: { headWidth: config.headWidth } },
     ...formats.flatMap((format) => productKernels(tuning.product, format)),
-    { kernel: layerNorm, constants: { threads: tuning.normThreads } },
     { kernel: foldLogSoftmax, constants: { threads: tuning.foldThreads } },
     ...embeds(0),
     ...(weights.embeddings.length > 1 ? embeds(1) : []),
-    ...(rotates ? [{ kernel: rotary }] : []),
+    ...steps,
   ];
 }

@@ -3,11 +3,11 @@ import { InputError } from './errors.ts';
 
 /**
  * Checks a batch against the model: it can be done before any weight is read.
- * @param sequences token ids, each of the same length from 1 to the context
+ * @param sequences token ids, each of the same length from 1 to the context and to the sliding window
  * @throws InputError for ids out of the vocabulary or lengths that do not suit
  */
 export function checkSequences(
-  { context, vocabulary }: Pick<ModelConfig, 'context' | 'vocabulary'>,
+  { context, vocabulary, slidingWindow }: Pick<ModelConfig, 'context' | 'vocabulary' | 'slidingWindow'>,
   sequences: readonly Int32Array[],
 ): void {
   const length = sequences[0]?.length ?? 0;
@@ -17,6 +17,11 @@ export function checkSequences(
   }
   if (length > context) {
     throw new InputError(`${length} tokens are more than the model's context of ${context}; take fewer`);
+  }
+  if (slidingWindow !== undefined && length > slidingWindow) {
+    throw new InputError(
+      `${length} tokens are more than the model's sliding_window of ${slidingWindow}, and Laminar computes full attention only; take at most ${slidingWindow}`,
+    );
   }
   for (const sequence of sequences) {
     const position = sequence.findIndex((id) => id < 0 || id >= vocabulary);

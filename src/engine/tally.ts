@@ -1,7 +1,9 @@
 import type {
   AttentionLayout,
+  HeadSlice,
   LinearWeights,
   NormWeights,
+  RmsNormWeights,
   RotaryLayout,
   Scratch,
   Shaped,
@@ -63,21 +65,38 @@ export class Tally implements Steps<Counted> {
     return Object.fromEntries(this.#work);
   }
 
-  /** Whether positions are rotated in. */
-  get rotates(): boolean {
-    return this.#work.has('rotary');
-  }
-
   layerNorm(input: Counted, into: Scratch, { weight, bias }: NormWeights<Counted>): Counted {
     const output = this.#take(into, input.shape[1]!);
     this.#count('layer-norm', 0, bytesOf(input, output, weight, bias));
     return output;
   }
 
-  linear(input: Counted, into: Scratch, weights: LinearWeights<Counted>): Counted {
-    const output = this.#take(into, columnsOf(weights));
-    this.#multiply(input, weights, bytesOf(output));
+  rmsNorm(input: Counted, into: Scratch, { weight }: RmsNormWeights<Counted>): Counted {
+    const output = this.#take(into, input.shape[1]!);
+    this.#count('rms-norm', 0, bytesOf(input, output, weight));
     return output;
+  }
+
+  normHeads(target: Counted, { heads, headWidth }: HeadSlice, { weight }: RmsNormWeights<Counted>): void {
+    const normed = 4 * target.shape[0]! * heads * headWidth;
+    this.#count('head-norm', 0, 2 * normed + bytesOf(weight)); // read and written
+  }
+
+  linear(input: Counted, into: Scratch, weights: LinearWeights<Counted>): Counted {
+    return this.linears(input, into, [weights]);
+  }
+
+  linears(input: Counted, into: Scratch, products: readonly LinearWeights<Counted>[]): Counted {
+    const columns = products.reduce((sum, weights) => sum + columnsOf(weights), 0);
+    const output = this.#take(into, columns);
+    for (const weights of products) {
+      this.#multiply(input, weights, 4 * output.shape[0]! * columnsOf(weights));
+    }
+    return output;
+  }
+
+  multiply(target: Counted, factor: Counted): void {
+    this.#count('multiply', 0, bytesOf(target, target, factor)); // the target is read and written
   }
 
   addLinear(input: Counted, target: Counted, weights: LinearWeights<Counted>): void {

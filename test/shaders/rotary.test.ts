@@ -52,7 +52,7 @@ describe.each([
 });
 
 test('the tables hold cos and sin of position · base^(−2i/d), angles rounded to float32', () => {
-  const { cosines, sines } = rotaryTables(2048, 32, 10_000);
+  const { cosines, sines } = rotaryTables(2048, { dimensions: 32, base: 10_000 });
   for (let position = 0; position < 2048; position += 89) {
     for (let pair = 0; pair < 16; pair++) {
       const angle = position * 10_000 ** (-pair / 16);

@@ -13,10 +13,18 @@ export const goldenCases = [
   'gpt2-noprefix-tied',
   'gpt2-one-token',
   'gpt2-prefix-f32',
+  'llama-2-mha-f16',
+  'llama-3-gqa-bf16',
+  'llama-3.1-scaled-8192',
+  'llama-biases-f32',
+  'mistral-v0.3',
   'neox-bf16-sharded',
   'neox-f16',
   'neox-f32-sequential',
   'neox-full-rotary',
+  'qwen2.5-tied',
+  'qwen3-tied',
+  'smollm-tied',
 ] as const;
 export type GoldenCase = (typeof goldenCases)[number];
 

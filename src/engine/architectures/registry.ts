@@ -6,9 +6,10 @@ import { quantisedMessage } from '../weight-names.ts';
 import type { Architecture, Family } from './architecture.ts';
 import { gpt2 } from './gpt2.ts';
 import { gptNeox } from './gpt-neox.ts';
+import { llama, mistral, qwen2, qwen3 } from './llama.ts';
 
 /** Every family that the engine knows. To add one: its file, and its name here. */
-const families: readonly Family[] = [gpt2, gptNeox];
+const families: readonly Family[] = [gpt2, gptNeox, llama, mistral, qwen2, qwen3];
 
 /** Flags that change what every family computes, and the value at which nothing changes. */
 const FLAGS = [
@@ -56,7 +57,7 @@ function refuseQuantised(fields: ConfigFields): void {
 
 /** By model_type, and where there is none by the class that `architectures` names. */
 function chooseFamily(fields: ConfigFields): Family {
-  const known = families.map(({ modelType }) => modelType).join(' and ');
+  const known = families.map(({ modelType }) => modelType).join(', ');
   const type = fields.text(['model_type']);
   const classes = fields.raw('architectures');
   const [className]: unknown[] = Array.isArray(classes) ? classes : [];

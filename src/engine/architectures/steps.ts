@@ -1,4 +1,5 @@
 import type { Activation } from '../activations.ts';
+import type { RotaryScaling } from '../rotary.ts';
 
 /** Anything with a shape: a tensor on the GPU, or the declaration of one. */
 export interface Shaped {
@@ -6,13 +7,16 @@ export interface Shaped {
 }
 
 /** The tensors that the steps of a block write, kept from block to block. */
-export type Scratch = 'normed' | 'mlpNormed' | 'queryKeyValue' | 'attended' | 'inner';
+export type Scratch = 'normed' | 'mlpNormed' | 'queryKeyValue' | 'attended' | 'inner' | 'up';
 
 export interface NormWeights<T> {
   readonly weight: T;
   readonly bias: T;
   readonly epsilon: number;
 }
+
+/** A norm that takes no mean off and adds nothing. */
+export type RmsNormWeights<T> = Omit<NormWeights<T>, 'bias'>;
 
 export interface LinearWeights<T> {
   readonly weight: T;
@@ -39,6 +43,18 @@ export interface RotaryLayout extends HeadLayout {
   /** r: frequency i is base^(−2i/r), and there are ceil(r/2) of them; the first 2·ceil(r/2) dimensions turn. */
   readonly dimensions: number;
   readonly base: number;
+  /** How longer contexts stretch the frequencies; left out: not at all. */
+  readonly scaling?: RotaryScaling | undefined;
+}
+
+/** Heads within the rows of a tensor, in elements. */
+export interface HeadSlice {
+  readonly heads: number;
+  readonly headWidth: number;
+  /** From one head to the next. */
+  readonly headStride: number;
+  /** From a row's start to the first head. */
+  readonly offset: number;
 }
 
 export interface AttentionLayout extends HeadLayout {
@@ -57,8 +73,16 @@ export interface Steps<T extends Shaped> {
   readonly residual: T;
   /** Normalises each row of input [B·T, width]. */
   layerNorm(input: T, into: Scratch, norm: NormWeights<T>): T;
+  /** RMS norm of each row of input [B·T, width]. */
+  rmsNorm(input: T, into: Scratch, norm: RmsNormWeights<T>): T;
+  /** RMS norm of each of the heads, in place; the weight is [headWidth]. */
+  normHeads(target: T, heads: HeadSlice, norm: RmsNormWeights<T>): void;
   /** activation(input · weight + bias): [B·T, out]. */
   linear(input: T, into: Scratch, weights: LinearWeights<T>): T;
+  /** Several products of one input, side by side: [B·T, sum of their out]. */
+  linears(input: T, into: Scratch, products: readonly LinearWeights<T>[]): T;
+  /** target ← target · factor, element by element. */
+  multiply(target: T, factor: T): void;
   /** target ← target + input · weight + bias. */
   addLinear(input: T, target: T, weights: LinearWeights<T>): void;
   /** Rotates the first dimensions of each query and key in place, by its position. */
