@@ -4,6 +4,7 @@ import { pathToFileURL } from 'node:url';
 import { DeviceError, LaminarError } from '../engine/errors.ts';
 import type { AdapterReport, Gpu, GpuOptions } from '../engine/gpu/gpu.ts';
 import { describeAdapter, openAdapter } from '../engine/gpu/open.ts';
+import { pauseWhileWaiting } from './idle-waits.ts';
 import { probeInstalledDriver } from './installed-driver.ts';
 import type { Probe } from './installed-driver.ts';
 import { unpackSwiftShader } from './software-gpu.ts';
@@ -121,6 +122,7 @@ async function requestAdapter(specifier: string, switches: string[]): Promise<GP
     const { create, globals } = (await import(specifier)) as WebgpuModule;
     // The engine names GPUBufferUsage and its like as a browser has them.
     Object.assign(globalThis, globals);
+    pauseWhileWaiting(globals);
     instances.set(specifier, (instance = create(switches)));
   }
   const adapter =

@@ -1,0 +1,74 @@
+import { setImmediate, setTimeout } from 'node:timers';
+
+/**
+ * The calls of WebGPU that answer later. While one is open, Dawn asks the driver for news at every turn of the event
+ * loop, which keeps a core busy: where a CPU plays the GPU, the very core that should compute.
+ */
+const WAITING_CALLS = [
+  ['GPU', 'requestAdapter'],
+  ['GPUAdapter', 'requestDevice'],
+  ['GPUBuffer', 'mapAsync'],
+  ['GPUDevice', 'createComputePipelineAsync'],
+  ['GPUDevice', 'createRenderPipelineAsync'],
+  ['GPUDevice', 'popErrorScope'],
+  ['GPUQueue', 'onSubmittedWorkDone'],
+  ['GPUShaderModule', 'getCompilationInfo'],
+] as const;
+/** So long after a call Dawn asks at every turn; an answer that comes soon is heard at once. */
+const EAGER_MILLISECONDS = 2;
+/** After that it asks so often. */
+const PAUSE_MILLISECONDS = 1;
+
+/** How time passes; tests have their own. */
+export interface Clock {
+  now(): number;
+  /** At the event loop's next turn. */
+  soon(call: () => void): void;
+  later(call: () => void, milliseconds: number): void;
+}
+
+const realClock: Clock = {
+  now: () => performance.now(),
+  soon: (call) => void setImmediate(call),
+  later: (call, milliseconds) => void setTimeout(call, milliseconds),
+};
+
+type Method = (this: unknown, ...given: unknown[]) => unknown;
+
+/**
+ * Lets the event loop sleep while Dawn waits. Dawn takes `setImmediate` from the global object whenever it schedules the
+ * next question; during Dawn's own calls, and only then, it finds one that pauses.
+ * @param globals the classes of one copy of Dawn; their waiting methods are replaced
+ */
+export function pauseWhileWaiting(globals: object, clock = realClock): void {
+  let since = 0;
+
+  /** Calls Dawn, which may schedule a question meanwhile. */
+  const withPauses = <T>(call: () => T): T => {
+    const before = globalThis.setImmediate;
+    globalThis.setImmediate = schedule as typeof globalThis.setImmediate;
+    try {
+      return call();
+    } finally {
+      globalThis.setImmediate = before;
+    }
+  };
+  const schedule = (ask: () => void): void => {
+    const askAgain = (): void => {
+      withPauses(ask);
+    };
+    if (clock.now() - since < EAGER_MILLISECONDS) clock.soon(askAgain);
+    else clock.later(askAgain, PAUSE_MILLISECONDS);
+  };
+
+  const classes = globals as Record<string, { readonly prototype: Record<string, Method> } | undefined>;
+  for (const [className, name] of WAITING_CALLS) {
+    const prototype = classes[className]?.prototype;
+    const method = prototype?.[name];
+    if (!prototype || !method) continue; // another version of Dawn
+    prototype[name] = function (...given) {
+      since = clock.now();
+      return withPauses(() => method.apply(this, given));
+    };
+  }
+}
