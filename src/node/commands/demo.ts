@@ -14,11 +14,14 @@ export function addDemoCommand(program: Command, context: CommandContext): void 
     .option('--out <folder>', 'where the two folders go', nonEmpty('--out'), 'out')
     .option('--force', 'overwrite the reports of other runs')
     .action(async ({ out, force = false }: { out: string; force?: boolean }) => {
+      // One device for all: what it has compiled serves the next model, too.
+      using gpu = await context.openGpu();
       for (const [index, name] of bundledModels.entries()) {
         const { report, folder } = await profileToFiles(
           name,
           { ...profileDefaults, out: join(out, name), force },
           context,
+          gpu,
         );
         process.stdout.write(`${index > 0 ? '\n' : ''}${describeProfile(report, folder)}`);
       }

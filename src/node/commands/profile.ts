@@ -11,6 +11,7 @@ import { countedComponents, readThreshold } from '../../analysis/threshold.ts';
 import { checkDimensions } from '../../analysis/views.ts';
 import { describeModel } from '../../engine/description.ts';
 import { LaminarError } from '../../engine/errors.ts';
+import type { Gpu } from '../../engine/gpu/gpu.ts';
 import { loadTokenizer } from '../../engine/tokenizer.ts';
 import { defaultModel } from '../bundled.ts';
 import { folderFiles } from '../files.ts';
@@ -103,17 +104,22 @@ async function tokenTexts(modelFolder: string): Promise<((id: number) => string)
   }
 }
 
-/** Profiles a model and writes its files. @returns the report, and the folders that hold the files and the model */
+/**
+ * Profiles a model and writes its files.
+ * @param gpu where to compute, the caller's; default one that is opened for this run
+ * @returns the report, and the folders that hold the files and the model
+ */
 export async function profileToFiles(
   reference: string,
   flags: ProfileFlags,
   context: CommandContext,
+  gpu?: Gpu,
 ): Promise<{ report: Report; folder: string; modelFolder: string }> {
   const { terminal, signal } = context;
   const source = await findModel(reference, { revision: flags.revision, signal, terminal });
   const claimed = flags.out ?? defaultFolder(source.id, flags);
   await checkWritableFolder(join(claimed, 'figures'));
-  const { report, spectra, run } = await profileModel(source, claimed, flags, context);
+  const { report, spectra, run } = await profileModel(source, claimed, flags, context, gpu);
   const folder = flags.force ? claimed : await folderFor(claimed, run, report);
   if (folder !== claimed)
     terminal.notice(
@@ -129,6 +135,7 @@ async function profileModel(
   folder: string,
   flags: ProfileFlags,
   context: CommandContext,
+  lentGpu: Gpu | undefined,
 ): Promise<{ report: Report; spectra: ProfileSpectra; run: RunIdentity }> {
   const { terminal, signal } = context;
   const { id, revision } = source;
@@ -150,7 +157,8 @@ async function profileModel(
     const measured = request && measuredReport(request);
     const run = { id, revision, config, text, ids, seed, threshold, measured };
     if (!force) await claimFolder(folder, run);
-    using gpu = await context.openGpu(description.sizes.all);
+    using ownGpu = lentGpu ? undefined : await context.openGpu(description.sizes.all);
+    const gpu = lentGpu ?? ownGpu!;
     const profile = await profileReport(
       gpu,
       description,
