@@ -1,13 +1,16 @@
 import type { Architecture, EmbeddingSpec, WeightSpec } from './architectures/architecture.ts';
+import { enterBlock, runBlock, runFinal } from './architectures/blocks.ts';
 import { readArchitecture } from './architectures/registry.ts';
 import { Checkpoint } from './checkpoint.ts';
 import type { OpenOptions, TensorEntry } from './checkpoint.ts';
 import type { ModelConfig } from './config.ts';
+import { embeddingName } from './embedding.ts';
 import { CheckpointError, FileError } from './errors.ts';
 import type { ModelFiles } from './files.ts';
 import { readJson } from './files.ts';
 import { bytesPerElement, elementCount } from './gpu/tensor.ts';
 import type { Dtype } from './gpu/tensor.ts';
+import type { HookSpec, PlannedHooks } from './hooks.ts';
 import { batchBytes } from './memory.ts';
 import type { WeightSizes } from './memory.ts';
 import { Tally } from './tally.ts';
@@ -103,13 +106,22 @@ export class ModelDescription {
   }
 
   /**
-   * Bytes of the activations of one batch on the GPU: what the steps write, and a tile of logits.
+   * Every activation that has a name, in the order of the pass: what can be captured and changed.
+   * @param tokens T
+   */
+  hooks(tokens: number): HookSpec[] {
+    return this.#tally(1, tokens).hooks;
+  }
+
+  /**
+   * Bytes of the activations of one batch on the GPU: what the steps write, a tile of logits, and copies of what is captured.
    * @param sequences B
    * @param tokens T
    */
-  activationBytes(sequences: number, tokens: number): number {
+  activationBytes(sequences: number, tokens: number, hooks?: PlannedHooks): number {
     const vocabulary = this.hasHead ? this.config.vocabulary : 0;
-    return this.#tally(sequences, tokens).bytes + batchBytes(sequences * tokens, vocabulary);
+    const { bytes } = this.#tally(sequences, tokens, hooks);
+    return bytes + batchBytes(sequences * tokens, vocabulary) + (hooks?.captureBytes ?? 0);
   }
 
   /** Floating-point operations of a forward pass, the head's included. */
@@ -157,11 +169,17 @@ export class ModelDescription {
     return this.checkpoint.close();
   }
 
-  #tally(sequences: number, tokens: number): Tally {
+  #tally(sequences: number, tokens: number, hooks?: PlannedHooks): Tally {
     const { architecture, weights } = this;
-    const tally = new Tally(sequences, tokens, this.config.width);
-    weights.blocks.forEach((block, layer) => architecture.block<Counted>(tally, block, layer));
-    architecture.final<Counted>(tally, weights.final);
+    const tally = new Tally(sequences, tokens, this.config.width, hooks);
+    weights.embeddings.forEach(({ by }, index) => {
+      tally.embedding(embeddingName(by), index === 0);
+    });
+    weights.blocks.forEach((block, layer) => {
+      enterBlock<Counted>(tally, layer);
+      runBlock<Counted>(architecture, tally, block, layer);
+    });
+    runFinal<Counted>(architecture, tally, weights.final);
     return tally;
   }
 }

@@ -1,3 +1,4 @@
+import type { EmbeddingSpec } from './architectures/architecture.ts';
 import { asStored, WeightReader } from './weights.ts';
 import type { Weight } from './weights.ts';
 import type { Gpu } from './gpu/gpu.ts';
@@ -9,6 +10,11 @@ import { bindableRows, rowsOf } from './matrix-product.ts';
 /** Rows nearer than this in the file are read in one go. */
 const JOIN_BYTES = 64 * 2 ** 10;
 const MOST_READ_BYTES = 8 * 2 ** 20;
+
+/** What an embedding is called among the activations. */
+export function embeddingName(by: EmbeddingSpec['by']): string {
+  return by === 'token' ? 'hook_embed' : 'hook_pos_embed';
+}
 
 /** The rows of a table that a batch uses, on the GPU, and where in them each position's row stands. */
 export interface GatheredRows extends Disposable {

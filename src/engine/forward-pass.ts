@@ -32,6 +32,8 @@ export const ATTENTION_VARIANTS = {
   staged: { kernel: attention, queries: 16 },
   lanes: { kernel: attentionLanes, queries: 8 },
 } as const satisfies Record<AttentionVariant, unknown>;
+/** Scratch of the steps, and of steps that are taken apart where activations are looked at. */
+export type ScratchName = Scratch | 'branch' | 'normalised' | 'normStatistics';
 const ROTARY_THREADS = 64;
 const ELEMENT_THREADS = 64;
 /** Workgroups that a dispatch may have in each dimension (WebGPU's least limit). */
@@ -61,12 +63,21 @@ export class ForwardPass implements Steps<Tensor>, Disposable {
     readonly width: number,
   ) {
     this.#pace = new Pace(gpu, 'forward');
-    this.residual = this.#take('residual', width);
+    this.residual = this.scratch('residual', width);
   }
 
   get recorder(): Recorder {
     return this.#pace.recorder;
   }
+
+  /** Says that about so many operations were just recorded. */
+  count(work: number): void {
+    this.#pace.count(work);
+  }
+
+  /** Names are for those who look at activations. */
+  enter(): void {}
+  activation(): void {}
 
   /** Sends the steps recorded so far to the GPU. Many operations are sent earlier, in pieces of bounded length. */
   submit(): void {
@@ -79,8 +90,8 @@ export class ForwardPass implements Steps<Tensor>, Disposable {
   }
 
   /** Normalises each row of input F32 [B·T, width]. */
-  layerNorm(input: Tensor, into: Scratch, { weight, bias, epsilon }: NormWeights<Tensor>): Tensor {
-    const output = this.#take(into, this.width);
+  layerNorm(input: Tensor, into: ScratchName, { weight, bias, epsilon }: NormWeights<Tensor>): Tensor {
+    const output = this.scratch(into, this.width);
     for (const [first, rows] of bindableRows(this.gpu, input, output)) {
       this.recorder.dispatch(layerNorm, {
         bindings: {
@@ -101,7 +112,7 @@ export class ForwardPass implements Steps<Tensor>, Disposable {
   /** RMS norm of each row of input F32 [B·T, width]. */
   rmsNorm(input: Tensor, into: Scratch, { weight, epsilon }: RmsNormWeights<Tensor>): Tensor {
     const width = input.shape[1]!;
-    const output = this.#take(into, width);
+    const output = this.scratch(into, width);
     for (const [first, rows] of bindableRows(this.gpu, input, output)) {
       this.recorder.dispatch(rmsNorm, {
         bindings: {
@@ -122,7 +133,7 @@ export class ForwardPass implements Steps<Tensor>, Disposable {
   normHeads(target: Tensor, slice: HeadSlice, { weight, epsilon }: RmsNormWeights<Tensor>): void {
     const { heads, headWidth, headStride, offset } = slice;
     for (let sequence = 0; sequence < this.sequences; sequence++) {
-      const { binding, firstElement } = this.#sequences(target, sequence, 1);
+      const { binding, firstElement } = this.sequenceRows(target, sequence, 1);
       this.recorder.dispatch(headNorm, {
         bindings: { weight: weight.buffer, values: binding },
         uniforms: { stride: target.shape[1]!, headWidth, headStride, offset, firstElement, epsilon },
@@ -134,14 +145,14 @@ export class ForwardPass implements Steps<Tensor>, Disposable {
   }
 
   /** activation(input · weight + bias): F32 [B·T, out]. */
-  linear(input: Tensor, into: Scratch, weights: LinearWeights<Tensor>): Tensor {
+  linear(input: Tensor, into: ScratchName, weights: LinearWeights<Tensor>): Tensor {
     return this.linears(input, into, [weights]);
   }
 
   /** Several products of one input, side by side: F32 [B·T, sum of their out]. */
-  linears(input: Tensor, into: Scratch, products: readonly LinearWeights<Tensor>[]): Tensor {
+  linears(input: Tensor, into: ScratchName, products: readonly LinearWeights<Tensor>[]): Tensor {
     const columns = products.map(({ weight, layout }) => weight.shape[layout === '[in, out]' ? 1 : 0]!);
-    const output = this.#take(
+    const output = this.scratch(
       into,
       columns.reduce((sum, count) => sum + count, 0),
     );
@@ -178,7 +189,7 @@ export class ForwardPass implements Steps<Tensor>, Disposable {
     const pairs = (heads + keyHeads) * half;
     const { cosines, sines } = this.#rotaryTables(layout);
     for (let sequence = 0; sequence < this.sequences; sequence++) {
-      const { binding, firstElement } = this.#sequences(queryKeyValue, sequence, 1);
+      const { binding, firstElement } = this.sequenceRows(queryKeyValue, sequence, 1);
       this.recorder.dispatch(rotary, {
         bindings: { cosines: cosines.buffer, sines: sines.buffer, queryKeyValue: binding },
         uniforms: {
@@ -197,14 +208,14 @@ export class ForwardPass implements Steps<Tensor>, Disposable {
   }
 
   /** Causal attention within each sequence: F32 [B·T, heads · headWidth]. */
-  attention(queryKeyValue: Tensor, into: Scratch, layout: AttentionLayout): Tensor {
+  attention(queryKeyValue: Tensor, into: ScratchName, layout: AttentionLayout): Tensor {
     const { heads, keyValueHeads = heads, headWidth, headStride, keyOffset, valueOffset, scale } = layout;
     if (headWidth > MOST_HEAD_WIDTH) {
       throw new ConfigError(
         `heads of width ${headWidth} are not supported; the widest is ${MOST_HEAD_WIDTH}`,
       );
     }
-    const output = this.#take(into, heads * headWidth);
+    const output = this.scratch(into, heads * headWidth);
     const { kernel, queries } = ATTENTION_VARIANTS[this.gpu.tuning.attention];
     // Half of the products with all keys, and of those with all values.
     const work = 2 * this.tokens ** 2 * heads * headWidth;
@@ -215,8 +226,8 @@ export class ForwardPass implements Steps<Tensor>, Disposable {
       : 1;
     for (let sequence = 0; sequence < this.sequences; sequence += together) {
       const count = Math.min(together, this.sequences - sequence);
-      const source = this.#sequences(queryKeyValue, sequence, count);
-      const target = this.#sequences(output, sequence, count);
+      const source = this.sequenceRows(queryKeyValue, sequence, count);
+      const target = this.sequenceRows(output, sequence, count);
       this.recorder.dispatch(kernel, {
         bindings: { queryKeyValue: source.binding, output: target.binding },
         uniforms: {
@@ -239,16 +250,8 @@ export class ForwardPass implements Steps<Tensor>, Disposable {
     return output;
   }
 
-  dispose(): void {
-    for (const tensor of this.#owned.values()) tensor.dispose();
-  }
-
-  [Symbol.dispose](): void {
-    this.dispose();
-  }
-
   /** Scratch F32 [B·T, columns], allocated once. It is never split: attention needs a sequence in one binding. */
-  #take(name: string, columns: number): Tensor {
+  scratch(name: ScratchName | 'residual', columns: number): Tensor {
     let tensor = this.#owned.get(name);
     if (!tensor) {
       const rows = this.sequences * this.tokens;
@@ -260,8 +263,11 @@ export class ForwardPass implements Steps<Tensor>, Disposable {
     return tensor;
   }
 
-  /** Some sequences' rows as a binding. */
-  #sequences(tensor: Tensor, first: number, count: number): ReturnType<typeof alignedRowsOf> {
+  /**
+   * Some sequences' rows as a binding.
+   * @throws DeviceError if a binding cannot hold them
+   */
+  sequenceRows(tensor: Tensor, first: number, count: number): ReturnType<typeof alignedRowsOf> {
     const rows = alignedRowsOf(tensor, first * this.tokens, count * this.tokens);
     const { size = 0 } = rows.binding;
     if (size > this.gpu.bindingLimit) {
@@ -271,6 +277,14 @@ export class ForwardPass implements Steps<Tensor>, Disposable {
       );
     }
     return rows;
+  }
+
+  dispose(): void {
+    for (const tensor of this.#owned.values()) tensor.dispose();
+  }
+
+  [Symbol.dispose](): void {
+    this.dispose();
   }
 
   #rotaryTables(frequencies: RotaryLayout): { cosines: Tensor; sines: Tensor } {

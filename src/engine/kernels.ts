@@ -8,11 +8,13 @@ import layerNormSource from '../shaders/layer-norm.wgsl?raw';
 import matrixProductSource from '../shaders/matrix-product.wgsl?raw';
 import matrixProductLanesSource from '../shaders/matrix-product-lanes.wgsl?raw';
 import multiplySource from '../shaders/multiply.wgsl?raw';
+import pickLogitsSource from '../shaders/pick-logits.wgsl?raw';
 import rmsNormSource from '../shaders/rms-norm.wgsl?raw';
 import rotarySource from '../shaders/rotary.wgsl?raw';
 import activationSnippet from '../shaders/snippets/activation.wgsl?raw';
 import packedWeightsSnippet from '../shaders/snippets/packed-weights.wgsl?raw';
 import sumOfSquaresSnippet from '../shaders/snippets/sum-of-squares.wgsl?raw';
+import topTokensSource from '../shaders/top-tokens.wgsl?raw';
 import { defineKernel } from './gpu/kernel.ts';
 import type { Dtype } from './gpu/tensor.ts';
 
@@ -157,6 +159,24 @@ export const foldLogSoftmax = defineKernel({
   bindings: { logits: 'read', maximum: 'read_write', sum: 'read_write', argmax: 'read_write' },
   uniforms: { rows: 'u32', columns: 'u32', firstToken: 'u32' },
   constants: ['threads'],
+});
+
+export const topTokens = defineKernel({
+  name: 'top-tokens',
+  source: topTokensSource,
+  bindings: { logits: 'read', values: 'read_write', tokens: 'read_write' },
+  uniforms: { rows: 'u32', columns: 'u32', firstToken: 'u32', top: 'u32' },
+  constants: ['threads'],
+});
+
+/** The longest list that top-tokens keeps. */
+export const MAX_TOP_TOKENS = 256;
+
+export const pickLogits = defineKernel({
+  name: 'pick-logits',
+  source: pickLogitsSource,
+  bindings: { logits: 'read', targets: 'read', picked: 'read_write' },
+  uniforms: { rows: 'u32', columns: 'u32', firstToken: 'u32' },
 });
 
 export const findNonfinite = defineKernel({

@@ -3,7 +3,7 @@ import type { Gpu } from './gpu/gpu.ts';
 import { Pace } from './gpu/pace.ts';
 import type { Recorder } from './gpu/recorder.ts';
 import type { Tensor } from './gpu/tensor.ts';
-import { foldLogSoftmax, weightFormat } from './kernels.ts';
+import { foldLogSoftmax, pickLogits, topTokens, weightFormat } from './kernels.ts';
 import { bindableRows, recordLogits, rowsOf } from './matrix-product.ts';
 import { LOGITS_TILE_BYTES } from './memory.ts';
 
@@ -18,30 +18,61 @@ export interface LogitsTile {
   readonly values: Float32Array;
 }
 
+/** What is kept of the logits beside their maxima. */
+export interface KeptLogits {
+  /** How many of the largest, for each position; 0 for none. */
+  readonly top?: number;
+  /** I32 [B·T]: for each position a token whose logit is kept; −1 for none. */
+  readonly targets?: Tensor | undefined;
+}
+
+/** What the logits of [B·T] positions came to. */
+export interface FoldedLogits {
+  /** max(logits) − logsumexp(logits). */
+  readonly maxLogSoftmax: Float32Array;
+  readonly argmax: Int32Array;
+  /** [B·T, top], best first. */
+  readonly topIds: Int32Array;
+  readonly topLogProbabilities: Float32Array;
+  /** Of the targets, where some were given; without meaning where a position has none. */
+  readonly targetLogProbabilities: Float32Array | undefined;
+}
+
 /**
- * For each position the largest log-softmax over the vocabulary and the token that reaches it. The vocabulary passes by
- * in tiles: all logits never exist at once.
+ * For each position the largest log-softmax over the vocabulary and the token that reaches it, and more of the largest, and
+ * that of one given token, where asked for. The vocabulary passes by in tiles: all logits never exist at once.
  */
 export class MaxLogSoftmax implements Disposable {
   readonly #maximum: Tensor;
   readonly #sum: Tensor;
   readonly #argmax: Tensor;
+  readonly #top: { readonly values: Tensor; readonly tokens: Tensor } | undefined;
+  readonly #picked: Tensor | undefined;
+  readonly #owned: readonly Tensor[];
 
   /** @param input the final layer norm's output, F32 [B·T, width] */
   constructor(
     private readonly gpu: Gpu,
     private readonly input: Tensor,
+    private readonly kept: KeptLogits = {},
   ) {
     const rows = input.shape[0]!;
     const owned: Tensor[] = [];
-    const take = (label: string, dtype: 'F32' | 'I32'): Tensor => {
-      owned.push(gpu.tensor(label, [rows], dtype));
+    const take = (label: string, dtype: 'F32' | 'I32', ...columns: number[]): Tensor => {
+      owned.push(gpu.tensor(label, [rows, ...columns], dtype));
       return owned.at(-1)!;
     };
+    const { top = 0, targets } = kept;
     try {
       this.#maximum = take('running maximum', 'F32');
       this.#sum = take('running sum', 'F32');
       this.#argmax = take('argmax', 'I32');
+      this.#top =
+        top > 0
+          ? { values: take('top logits', 'F32', top), tokens: take('top tokens', 'I32', top) }
+          : undefined;
+      this.#picked = targets && take('logits of targets', 'F32');
+      this.#owned = owned;
     } catch (error) {
       for (const tensor of owned) tensor.dispose();
       throw error;
@@ -78,6 +109,7 @@ export class MaxLogSoftmax implements Disposable {
           logits,
         );
         this.#recordFold(pace.recorder, logits, first);
+        this.#recordKept(pace.recorder, logits, first);
         pace.count(0);
         pace.submit();
         if (onLogits) {
@@ -89,10 +121,11 @@ export class MaxLogSoftmax implements Disposable {
   }
 
   /**
-   * max − logsumexp = −ln Σ exp(logit − max), and the token of the maximum; both [B·T].
+   * max − logsumexp = −ln Σ exp(logit − max), the token of the maximum, and what else was kept; a token's log-probability
+   * is logit − max − ln Σ exp(logit − max).
    * @throws NumericalError naming the first row that has a logit beyond float32's range
    */
-  async read(): Promise<{ maxLogSoftmax: Float32Array; argmax: Int32Array }> {
+  async read(): Promise<FoldedLogits> {
     const maxima = await this.gpu.readFloats(this.#maximum);
     const sums = await this.gpu.readFloats(this.#sum);
     const argmax = new Int32Array(await this.gpu.readBytes(this.#argmax.buffer));
@@ -103,13 +136,27 @@ export class MaxLogSoftmax implements Disposable {
       );
     }
     // −ln 1 is −0; a probability of 1 has logarithm 0.
-    return { maxLogSoftmax: sums.map((sum) => 0 - Math.log(sum)), argmax };
+    const maxLogSoftmax = sums.map((sum) => 0 - Math.log(sum));
+    const { top = 0 } = this.kept;
+    const logProbabilities = (logits: Float32Array, columns: number): Float32Array =>
+      logits.map((logit, index) => {
+        const row = Math.floor(index / columns);
+        return logit - maxima[row]! - Math.log(sums[row]!);
+      });
+    const values = this.#top ? await this.gpu.readFloats(this.#top.values) : new Float32Array();
+    const tokens = this.#top ? await this.gpu.readBytes(this.#top.tokens.buffer) : new ArrayBuffer();
+    const picked = this.#picked && (await this.gpu.readFloats(this.#picked));
+    return {
+      maxLogSoftmax,
+      argmax,
+      topIds: new Int32Array(tokens),
+      topLogProbabilities: logProbabilities(values, top),
+      targetLogProbabilities: picked && logProbabilities(picked, 1),
+    };
   }
 
   [Symbol.dispose](): void {
-    this.#maximum.dispose();
-    this.#sum.dispose();
-    this.#argmax.dispose();
+    for (const tensor of this.#owned) tensor.dispose();
   }
 
   #recordFold(recorder: Recorder, logits: Tensor, firstToken: number): void {
@@ -125,6 +172,38 @@ export class MaxLogSoftmax implements Disposable {
         uniforms: { rows, columns: logits.shape[1]!, firstToken },
         constants: { threads: this.gpu.tuning.foldThreads },
         workgroups: [rows],
+      });
+    }
+  }
+
+  #recordKept(recorder: Recorder, logits: Tensor, firstToken: number): void {
+    const columns = logits.shape[1]!;
+    const { top = 0, targets } = this.kept;
+    if (this.#top) {
+      const { values, tokens } = this.#top;
+      for (const [first, rows] of bindableRows(this.gpu, logits, values, tokens)) {
+        recorder.dispatch(topTokens, {
+          bindings: {
+            logits: rowsOf(logits, first, rows),
+            values: rowsOf(values, first, rows),
+            tokens: rowsOf(tokens, first, rows),
+          },
+          uniforms: { rows, columns, firstToken, top },
+          constants: { threads: this.gpu.tuning.foldThreads },
+          workgroups: [rows],
+        });
+      }
+    }
+    if (!this.#picked || !targets) return;
+    for (const [first, rows] of bindableRows(this.gpu, logits, targets, this.#picked)) {
+      recorder.dispatch(pickLogits, {
+        bindings: {
+          logits: rowsOf(logits, first, rows),
+          targets: rowsOf(targets, first, rows),
+          picked: rowsOf(this.#picked, first, rows),
+        },
+        uniforms: { rows, columns, firstToken },
+        workgroups: [Math.ceil(rows / 64)],
       });
     }
   }

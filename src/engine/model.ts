@@ -1,16 +1,22 @@
 import type { ModelConfig } from './config.ts';
 import type { ModelDescription } from './description.ts';
-import { gatherRows, recordEmbedding } from './embedding.ts';
-import { InputError, NumericalError } from './errors.ts';
-import { recordFindNonfinite } from './find-nonfinite.ts';
+import { enterBlock, runBlock, runFinal } from './architectures/blocks.ts';
+import type { Steps } from './architectures/steps.ts';
+import { embeddingName, gatherRows, recordEmbedding } from './embedding.ts';
+import { InputError } from './errors.ts';
 import { ForwardPass } from './forward-pass.ts';
 import type { Gpu } from './gpu/gpu.ts';
 import type { Tensor } from './gpu/tensor.ts';
-import type { LogitsTile } from './log-softmax.ts';
-import { MaxLogSoftmax } from './log-softmax.ts';
-import { bindableRows, rowsOf } from './matrix-product.ts';
+import { PlannedHooks } from './hooks.ts';
+import type { Activation, Batch, HookRequests } from './hooks.ts';
+import { HookedPass } from './hooks/hooked-pass.ts';
+import { checkLens, Lens } from './lens.ts';
+import type { LensOptions, LensResult } from './lens.ts';
+import type { FoldedLogits, LogitsTile } from './log-softmax.ts';
 import { forwardKernels } from './prepare.ts';
 import { checkSequences } from './sequences.ts';
+import { StateWatch } from './state-watch.ts';
+import { lossTargets, noLogitsNotice, Vocabulary } from './vocabulary.ts';
 import { WeightStore } from './weight-store.ts';
 
 export interface LoadOptions {
@@ -35,7 +41,7 @@ export interface HiddenState {
   readonly tensor: Tensor;
 }
 
-export interface RunOptions {
+export interface RunOptions extends HookRequests {
   readonly signal?: AbortSignal;
   /** Steps done, of L + 2: the embedding, each block, the vocabulary. */
   readonly onProgress?: (done: number, total: number) => void;
@@ -43,6 +49,15 @@ export interface RunOptions {
   readonly onState?: (state: HiddenState) => void | Promise<void>;
   /** Called with the logits, a tile of the vocabulary at a time; a run that cannot give them fails then. */
   readonly onLogits?: (tile: LogitsTile) => void | Promise<void>;
+  /**
+   * Called with each captured activation, in the order of the pass; the run waits for it. Without it they are all kept, and
+   * are in the result.
+   */
+  readonly onActivation?: ((activation: Activation) => void | Promise<void>) | undefined;
+  /** What the model would say if each state were its last. */
+  readonly lens?: LensOptions | undefined;
+  /** Compute the loss at each position; a lens does. */
+  readonly loss?: boolean | undefined;
   /** Told why there are no logits, where the model's head cannot be used. */
   readonly onNotice?: ((notice: string) => void) | undefined;
 }
@@ -53,6 +68,12 @@ export interface RunResult {
   readonly maxLogSoftmax: Float32Array[] | null;
   /** The token that has the largest logit; null where there are no logits. */
   readonly argmax: Int32Array[] | null;
+  /** Minus the log-probability of the next token, [T − 1] in nats; null where it was not asked for or there are no logits. */
+  readonly loss: Float32Array[] | null;
+  /** What was captured, by name, in the order of the pass; empty where `onActivation` received it. */
+  readonly activations: ReadonlyMap<string, Activation>;
+  /** null where it was not asked for or there are no logits. */
+  readonly lens: LensResult | null;
 }
 
 /** A model, ready to run batches of token ids on a GPU. */
@@ -118,13 +139,17 @@ export class Model implements Disposable {
    */
   async run(sequences: readonly Int32Array[], options: RunOptions = {}): Promise<RunResult> {
     checkSequences(this.config, sequences);
-    if (options.onLogits && !this.description.hasHead) {
+    if ((options.onLogits ?? options.lens ?? options.loss) && !this.description.hasHead) {
       throw new InputError(`${this.description.name}: has no head, so there are no logits to give`);
     }
+    checkLens(options.lens, this.config);
     const { gpu, store, config } = this;
     const { architecture } = this.description;
     const { signal } = options;
     const tokens = sequences[0]!.length;
+    const batch = { sequences: sequences.length, tokens };
+    const hooks = new PlannedHooks(this.description.hooks(tokens), options, batch);
+    const activations = new Map<string, Activation>();
     const steps = config.layers + 2;
     let done = 0;
     const step = async (pass: ForwardPass): Promise<void> => {
@@ -137,35 +162,50 @@ export class Model implements Disposable {
     signal?.throwIfAborted();
     try {
       using pass = new ForwardPass(gpu, sequences.length, tokens, config.width);
+      using hooked = hooks.isEmpty
+        ? undefined
+        : new HookedPass(pass, hooks, options.onActivation ?? ((it) => void activations.set(it.name, it)));
       using states = new StateWatch(gpu, config.layers + 2);
+      using targets = lossTargets(gpu, sequences, options);
+      const vocabulary = new Vocabulary(gpu, store, this.description, { ...options, targets });
+      using lens = options.lens && new Lens(pass, vocabulary, batch, options.lens.top);
+      const recorded: Steps<Tensor> = hooked ?? pass;
       const emit = async (name: HiddenState['name'], layer: number, tensor: Tensor): Promise<void> => {
         states.watch(pass, tensor);
         pass.submit();
+        await hooked?.turn();
         await options.onState?.({ name, layer, tensor });
+        if (layer < config.layers) await lens?.add(runFinal<Tensor>(architecture, pass, store.final));
       };
 
-      await this.#embed(pass, sequences);
+      await this.#embed(pass, hooked, sequences);
+      enterBlock(recorded, 0);
+      await hooked?.run();
       await emit('hidden_states', 0, pass.residual);
       await step(pass);
 
       for (let layer = 0; layer < config.layers; layer++) {
         const weights = await store.block(layer, { signal });
-        architecture.block<Tensor>(pass, weights, layer);
-        store.loadAhead(layer + 1, { signal });
+        if (layer > 0) enterBlock(recorded, layer);
+        runBlock(architecture, recorded, weights, layer);
+        await hooked?.run();
+        store.loadAhead(layer + 1, { signal }, (lens?.reserve ?? 0) + hooks.captureBytes);
         if (layer < config.layers - 1) await emit('hidden_states', layer + 1, pass.residual);
         else pass.submit();
         await step(pass);
         await store.release(layer);
       }
 
-      const final = architecture.final<Tensor>(pass, store.final);
+      const final = runFinal(architecture, recorded, store.final);
+      await hooked?.run();
       await emit('hidden_states', config.layers, final);
       await emit('residual_final', config.layers, pass.residual);
+      await hooked?.finish();
       await states.check();
 
-      const result = await this.#logits(final, tokens, options);
+      const logits = await (lens ? lens.finish(final) : vocabulary.fold([final]));
       await step(pass);
-      return result;
+      return { ...perSequence(logits?.at(-1), batch), activations, lens: lens?.result ?? null };
     } finally {
       await store.reset();
     }
@@ -181,83 +221,38 @@ export class Model implements Disposable {
   }
 
   /** residual ← Σ of the embeddings. */
-  async #embed(pass: ForwardPass, sequences: readonly Int32Array[]): Promise<void> {
+  async #embed(
+    pass: ForwardPass,
+    hooked: HookedPass | undefined,
+    sequences: readonly Int32Array[],
+  ): Promise<void> {
     const ids = Int32Array.from(sequences.flatMap((sequence) => [...sequence]));
     const positions = ids.map((_, index) => index % sequences[0]!.length);
     for (const [index, { table, by }] of this.description.weights.embeddings.entries()) {
       using rows = await gatherRows(this.gpu, table, by === 'token' ? ids : positions);
-      recordEmbedding(this.gpu, pass.recorder, rows, pass.residual, index > 0);
+      const record = (target: Tensor, accumulate: boolean) => {
+        recordEmbedding(this.gpu, pass.recorder, rows, target, accumulate);
+      };
+      if (hooked) await hooked.embed(embeddingName(by), index === 0, record);
+      else record(pass.residual, index > 0);
       pass.submit();
     }
   }
-
-  /** Folds the head into the result, slice by slice. */
-  async #logits(final: Tensor, tokens: number, options: RunOptions): Promise<RunResult> {
-    const { signal, onLogits, onNotice } = options;
-    const { head, isTied } = this.description.weights;
-    if (!head) return NO_LOGITS;
-    using softmax = new MaxLogSoftmax(this.gpu, final);
-    try {
-      await this.store.forEachHeadSlice(
-        async (slice, firstToken) => {
-          signal?.throwIfAborted();
-          await softmax.fold(slice, firstToken, onLogits);
-        },
-        { signal },
-      );
-    } catch (error) {
-      // An embedding row that no token of this run reads harms no state.
-      if (!isTied || onLogits || !(error instanceof NumericalError)) throw error;
-      onNotice?.(noLogitsNotice(error));
-      return NO_LOGITS;
-    }
-    const { maxLogSoftmax, argmax } = await softmax.read();
-    const starts = Array.from({ length: final.shape[0]! / tokens }, (_, index) => index * tokens);
-    return {
-      maxLogSoftmax: starts.map((start) => maxLogSoftmax.slice(start, start + tokens)),
-      argmax: starts.map((start) => argmax.slice(start, start + tokens)),
-    };
-  }
 }
 
-const NO_LOGITS: RunResult = { maxLogSoftmax: null, argmax: null };
-
-function noLogitsNotice(fault: NumericalError): string {
-  return `${fault.message}; no token of this text reads that row, so the states are right, but there are no logits`;
-}
-
-/** Watches the states for NaN and infinities, without waiting for the GPU until the end. */
-class StateWatch implements Disposable {
-  readonly #found: GPUBuffer;
-  #states = 0;
-
-  constructor(
-    private readonly gpu: Gpu,
-    private readonly most: number,
-  ) {
-    this.#found = gpu.allocate('nonfinite states', 4 * most);
-  }
-
-  watch(pass: ForwardPass, tensor: Tensor): void {
-    const slot = this.#states++;
-    for (const [first, rows] of bindableRows(this.gpu, tensor)) {
-      const found = { buffer: this.#found, slot };
-      recordFindNonfinite(pass.recorder, rowsOf(tensor, first, rows), rows * tensor.shape[1]!, 'F32', found);
-    }
-  }
-
-  /** @throws NumericalError naming the first state that is not finite. */
-  async check(): Promise<void> {
-    const flags = new Uint32Array(await this.gpu.readBytes(this.#found, 0, 4 * this.most));
-    const layer = flags.findIndex((flag) => flag !== 0);
-    if (layer >= 0) {
-      throw new NumericalError(
-        `hidden state ${layer} holds a NaN or an infinity: the activations leave float32's range; check the weights`,
-      );
-    }
-  }
-
-  [Symbol.dispose](): void {
-    this.gpu.free(this.#found);
-  }
+/** Numbers of all positions, cut into sequences. */
+function perSequence(
+  logits: FoldedLogits | undefined,
+  { sequences, tokens }: Batch,
+): Pick<RunResult, 'maxLogSoftmax' | 'argmax' | 'loss'> {
+  if (!logits) return { maxLogSoftmax: null, argmax: null, loss: null };
+  const { maxLogSoftmax, argmax, targetLogProbabilities: next } = logits;
+  const starts = Array.from({ length: sequences }, (_, index) => index * tokens);
+  return {
+    maxLogSoftmax: starts.map((start) => maxLogSoftmax.slice(start, start + tokens)),
+    argmax: starts.map((start) => argmax.slice(start, start + tokens)),
+    loss: next
+      ? starts.map((start) => next.slice(start, start + tokens - 1).map((value) => 0 - value))
+      : null,
+  };
 }

@@ -11,6 +11,9 @@ import type {
 } from './architectures/steps.ts';
 import { bytesPerElement, elementCount } from './gpu/tensor.ts';
 import type { Dtype } from './gpu/tensor.ts';
+import { PIECE_BYTES } from './hooks/pattern.ts';
+import { noHooks } from './hooks/spec.ts';
+import type { AskedHooks, HookSpec } from './hooks/spec.ts';
 import { addWork } from './work.ts';
 import type { Work, WorkByKernel } from './work.ts';
 
@@ -31,18 +34,23 @@ export interface CountedProduct {
 export class Tally implements Steps<Counted> {
   readonly residual: Counted;
   readonly products: CountedProduct[] = [];
+  /** Every activation that has a name, in the order of the pass. */
+  readonly hooks: HookSpec[] = [];
   readonly #work = new Map<string, Work>();
   readonly #buffers = new Map<string, number>();
+  #part = '';
 
   /**
    * @param sequences B
    * @param tokens T, the length of each sequence
    * @param width of the residual stream
+   * @param asked the activations that are looked at or changed: steps that are taken apart for them take more
    */
   constructor(
     private readonly sequences: number,
     private readonly tokens: number,
     width: number,
+    private readonly asked: AskedHooks = noHooks,
   ) {
     this.residual = this.#take('residual', width);
   }
@@ -65,8 +73,35 @@ export class Tally implements Steps<Counted> {
     return Object.fromEntries(this.#work);
   }
 
-  layerNorm(input: Counted, into: Scratch, { weight, bias }: NormWeights<Counted>): Counted {
-    const output = this.#take(into, input.shape[1]!);
+  /** Whether positions are rotated in. */
+  get rotates(): boolean {
+    return this.#work.has('rotary');
+  }
+
+  enter(part: string): void {
+    this.#part = part;
+  }
+
+  activation(name: string, { shape }: Counted, slice?: HeadSlice): void {
+    this.#name(name, slice?.headWidth ?? shape[1]!, slice?.heads);
+  }
+
+  /** Takes note of an embedding, which is added to the residual stream unless it is the first. */
+  embedding(name: string, isFirst: boolean): void {
+    const width = this.residual.shape[1]!;
+    if (this.#name(name, width) && !isFirst) this.#take('branch', width);
+  }
+
+  layerNorm(input: Counted, into: Scratch, { weight, bias, name }: NormWeights<Counted>): Counted {
+    const width = input.shape[1]!;
+    if (name !== undefined) {
+      const isScaleAsked = this.#name(`${name}.hook_scale`, 1);
+      const isNormalizedAsked = this.#name(`${name}.hook_normalized`, width);
+      if (isScaleAsked || isNormalizedAsked) this.#take('normStatistics', 3);
+      if (isNormalizedAsked) this.#take('normalised', width);
+      this.#name(`${name}.hook_out`, width);
+    }
+    const output = this.#take(into, width);
     this.#count('layer-norm', 0, bytesOf(input, output, weight, bias));
     return output;
   }
@@ -90,6 +125,7 @@ export class Tally implements Steps<Counted> {
     const columns = products.reduce((sum, weights) => sum + columnsOf(weights), 0);
     const output = this.#take(into, columns);
     for (const weights of products) {
+      if (weights.name !== undefined) this.#name(weights.name, columnsOf(weights));
       this.#multiply(input, weights, 4 * output.shape[0]! * columnsOf(weights));
     }
     return output;
@@ -100,6 +136,8 @@ export class Tally implements Steps<Counted> {
   }
 
   addLinear(input: Counted, target: Counted, weights: LinearWeights<Counted>): void {
+    const columns = columnsOf(weights);
+    if (weights.name !== undefined && this.#name(weights.name, columns)) this.#take('branch', columns);
     this.#multiply(input, weights, 2 * bytesOf(target)); // read and written
   }
 
@@ -112,11 +150,31 @@ export class Tally implements Steps<Counted> {
     this.#count('rotary', 0, 2 * table + 2 * turned);
   }
 
-  attention(queryKeyValue: Counted, into: Scratch, { heads, headWidth }: AttentionLayout): Counted {
+  attention(queryKeyValue: Counted, into: Scratch, { heads, headWidth, name }: AttentionLayout): Counted {
+    if (name !== undefined) {
+      for (const hook of ['hook_attn_scores', 'hook_pattern']) this.#namePattern(`${name}.${hook}`, heads);
+      this.#name(`${name}.hook_z`, headWidth, heads);
+    }
     const output = this.#take(into, heads * headWidth);
     const operations = this.sequences * 2 * this.tokens * (this.tokens + 1) * heads * headWidth;
     this.#count('attention', operations, bytesOf(queryKeyValue, output));
     return output;
+  }
+
+  /** Takes note of an activation in rows. @returns whether it is asked for */
+  #name(name: string, width: number, heads?: number): boolean {
+    const whole = this.#part + name;
+    this.hooks.push({ name: whole, axes: 'rows', heads, width });
+    return this.asked.wants(whole);
+  }
+
+  /** Takes note of a pattern, or of the scores of one, which exists in pieces. */
+  #namePattern(name: string, heads: number): void {
+    const whole = this.#part + name;
+    const row = 4 * this.tokens;
+    this.hooks.push({ name: whole, axes: 'pattern', heads, width: this.tokens });
+    if (!this.asked.wants(whole)) return;
+    this.#buffers.set('pattern', Math.max(row, Math.min(PIECE_BYTES, row * heads * this.tokens)));
   }
 
   #multiply(input: Counted, weights: LinearWeights<Counted>, outputBytes: number): void {

@@ -94,10 +94,11 @@ export class WeightStore implements Disposable {
   /**
    * Starts to load a block that will be asked for next, where there is room for it. Call it when the block before is
    * recorded, so that the activations have their memory first.
+   * @param reserve bytes that this run will take besides, and has not yet
    */
-  loadAhead(layer: number, options: ReadOptions): void {
+  loadAhead(layer: number, options: ReadOptions, reserve = 0): void {
     if (this.isResident || layer >= this.description.config.layers) return;
-    const needed = this.blockBytes(layer) + FLAGS_BYTES + this.guestReserve;
+    const needed = this.blockBytes(layer) + FLAGS_BYTES + this.guestReserve + reserve;
     if (this.gpu.allocatedBytes + needed > this.gpu.memoryLimit) return;
     // Whoever looks at a state may have taken the room meanwhile: then the block is loaded when it is asked for, and
     // any other failure shows there, too.

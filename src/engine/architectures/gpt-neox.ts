@@ -2,6 +2,7 @@ import type { ConfigFields, ModelConfig } from '../config.ts';
 import { readActivation, readHeads } from '../config.ts';
 import { ConfigError } from '../errors.ts';
 import type { Architecture, BlockRecord, Family } from './architecture.ts';
+import { headSlices } from './steps.ts';
 import type { Shaped, Steps } from './steps.ts';
 
 type GptNeoxWeight =
@@ -97,19 +98,24 @@ function describe(config: GptNeoxConfig): Architecture<GptNeoxWeight, AttentionB
       bias: weights.queryKeyValueBias,
       layout: '[out, in]',
     });
-    const perHead = { heads, headWidth, headStride: 3 * headWidth, keyOffset: headWidth };
+    const [headStride, keyOffset, valueOffset] = [3 * headWidth, headWidth, 2 * headWidth];
+    const perHead = { heads, headWidth, headStride, keyOffset, valueOffset };
+    const { query, key, value } = headSlices(perHead);
+    steps.activation('attn.hook_q', queryKeyValue, query);
+    steps.activation('attn.hook_k', queryKeyValue, key);
+    steps.activation('attn.hook_v', queryKeyValue, value);
     if (rotaryDimensions > 0) {
       steps.rotate(queryKeyValue, { ...perHead, dimensions: rotaryDimensions, base: config.rotaryBase });
+      steps.activation('attn.hook_rot_q', queryKeyValue, query);
+      steps.activation('attn.hook_rot_k', queryKeyValue, key);
     }
-    const attended = steps.attention(queryKeyValue, 'attended', {
-      ...perHead,
-      valueOffset: 2 * headWidth,
-      scale: 1 / Math.sqrt(headWidth),
-    });
+    const scale = 1 / Math.sqrt(headWidth);
+    const attended = steps.attention(queryKeyValue, 'attended', { ...perHead, scale, name: 'attn' });
     steps.addLinear(attended, steps.residual, {
       weight: weights.projectionWeight,
       bias: weights.projectionBias,
       layout: '[out, in]',
+      name: 'hook_attn_out',
     });
   }
 
@@ -120,11 +126,14 @@ function describe(config: GptNeoxConfig): Architecture<GptNeoxWeight, AttentionB
       bias: weights.mlpInBias,
       layout: '[out, in]',
       activation: config.activation,
+      name: 'mlp.hook_pre',
     });
+    steps.activation('mlp.hook_post', inner);
     steps.addLinear(inner, steps.residual, {
       weight: weights.mlpOutWeight, // [d, 4d]
       bias: weights.mlpOutBias,
       layout: '[out, in]',
+      name: 'hook_mlp_out',
     });
   }
 
@@ -176,8 +185,9 @@ function describe(config: GptNeoxConfig): Architecture<GptNeoxWeight, AttentionB
         weight: weights.attentionNormWeight,
         bias: weights.attentionNormBias,
         epsilon,
+        name: 'ln1',
       };
-      const mlpNorm = { weight: weights.mlpNormWeight, bias: weights.mlpNormBias, epsilon };
+      const mlpNorm = { weight: weights.mlpNormWeight, bias: weights.mlpNormBias, epsilon, name: 'ln2' };
       const normed = steps.layerNorm(residual, 'normed', attentionNorm);
       if (config.parallelResidual) {
         // x + attention(ln1 x) + mlp(ln2 x): both norms see x before either is added.
@@ -186,10 +196,12 @@ function describe(config: GptNeoxConfig): Architecture<GptNeoxWeight, AttentionB
         addMlp(steps, mlpNormed, weights);
       } else {
         addAttention(steps, normed, weights);
+        steps.activation('hook_resid_mid', residual);
         addMlp(steps, steps.layerNorm(residual, 'normed', mlpNorm), weights);
       }
     },
 
-    final: (steps, weights) => steps.layerNorm(steps.residual, 'normed', { ...weights, epsilon }),
+    final: (steps, weights) =>
+      steps.layerNorm(steps.residual, 'normed', { ...weights, epsilon, name: 'ln_final' }),
   };
 }

@@ -1,6 +1,7 @@
 import type { ConfigFields, ModelConfig } from '../config.ts';
 import { readActivation, readHeads } from '../config.ts';
 import type { Architecture, Family } from './architecture.ts';
+import { headSlices } from './steps.ts';
 
 type Gpt2Weight =
   | `${'attentionNorm' | 'queryKeyValue' | 'projection' | 'mlpNorm' | 'mlpIn' | 'mlpOut'}Weight`
@@ -89,45 +90,51 @@ function describe(config: Gpt2Config): Architecture<Gpt2Weight, never, 'weight' 
         weight: weights.attentionNormWeight,
         bias: weights.attentionNormBias,
         epsilon,
+        name: 'ln1',
       });
       const queryKeyValue = steps.linear(normed, 'queryKeyValue', {
         weight: weights.queryKeyValueWeight, // [d, 3d], queries | keys | values
         bias: weights.queryKeyValueBias,
         layout: '[in, out]',
       });
-      const attended = steps.attention(queryKeyValue, 'attended', {
-        heads,
-        headWidth,
-        headStride: headWidth,
-        keyOffset: width,
-        valueOffset: 2 * width,
-        scale,
-      });
+      const perHead = { heads, headWidth, headStride: headWidth, keyOffset: width, valueOffset: 2 * width };
+      const { query, key, value } = headSlices(perHead);
+      steps.activation('attn.hook_q', queryKeyValue, query);
+      steps.activation('attn.hook_k', queryKeyValue, key);
+      steps.activation('attn.hook_v', queryKeyValue, value);
+      const attended = steps.attention(queryKeyValue, 'attended', { ...perHead, scale, name: 'attn' });
       steps.addLinear(attended, residual, {
         weight: weights.projectionWeight,
         bias: weights.projectionBias,
         layout: '[in, out]',
+        name: 'hook_attn_out',
       });
+      steps.activation('hook_resid_mid', residual);
 
       // x ← x + out(activation(in(ln_2 x)))
       const mlpNormed = steps.layerNorm(residual, 'normed', {
         weight: weights.mlpNormWeight,
         bias: weights.mlpNormBias,
         epsilon,
+        name: 'ln2',
       });
       const inner = steps.linear(mlpNormed, 'inner', {
         weight: weights.mlpInWeight, // [d, 4d]
         bias: weights.mlpInBias,
         layout: '[in, out]',
         activation,
+        name: 'mlp.hook_pre',
       });
+      steps.activation('mlp.hook_post', inner);
       steps.addLinear(inner, residual, {
         weight: weights.mlpOutWeight, // [4d, d]
         bias: weights.mlpOutBias,
         layout: '[in, out]',
+        name: 'hook_mlp_out',
       });
     },
 
-    final: (steps, weights) => steps.layerNorm(steps.residual, 'normed', { ...weights, epsilon }),
+    final: (steps, weights) =>
+      steps.layerNorm(steps.residual, 'normed', { ...weights, epsilon, name: 'ln_final' }),
   };
 }

@@ -13,6 +13,8 @@ export interface NormWeights<T> {
   readonly weight: T;
   readonly bias: T;
   readonly epsilon: number;
+  /** What its activations are called: `ln1` of `ln1.hook_scale`, `ln1.hook_normalized` and `ln1.hook_out`. */
+  readonly name?: string;
 }
 
 /** A norm that takes no mean off and adds nothing. */
@@ -24,6 +26,8 @@ export interface LinearWeights<T> {
   /** How the matrix lies: Conv1D's [in, out] or Linear's [out, in]. */
   readonly layout: '[in, out]' | '[out, in]';
   readonly activation?: Activation;
+  /** What input · weight + bias is called, before the activation and before it is added to anything. */
+  readonly name?: string;
 }
 
 /** Where heads lie in a row of queries, keys and values, in elements. */
@@ -47,6 +51,15 @@ export interface RotaryLayout extends HeadLayout {
   readonly scaling?: RotaryScaling | undefined;
 }
 
+export interface AttentionLayout extends HeadLayout {
+  /** From the first query to the first value. */
+  readonly valueOffset: number;
+  /** The scores are multiplied with it. */
+  readonly scale: number;
+  /** What its activations are called: `attn` of `attn.hook_attn_scores`, `attn.hook_pattern` and `attn.hook_z`. */
+  readonly name?: string;
+}
+
 /** Heads within the rows of a tensor, in elements. */
 export interface HeadSlice {
   readonly heads: number;
@@ -57,20 +70,31 @@ export interface HeadSlice {
   readonly offset: number;
 }
 
-export interface AttentionLayout extends HeadLayout {
-  /** From the first query to the first value. */
-  readonly valueOffset: number;
-  /** The scores are multiplied with it. */
-  readonly scale: number;
+/** Where the queries, keys and values of a tensor lie. */
+export function headSlices(layout: HeadLayout & { readonly valueOffset?: number }): {
+  readonly query: HeadSlice;
+  readonly key: HeadSlice;
+  readonly value: HeadSlice;
+} {
+  const { heads, keyValueHeads = heads, headWidth, headStride, keyOffset, valueOffset = 0 } = layout;
+  const at = (offset: number, count: number): HeadSlice => ({ heads: count, headWidth, headStride, offset });
+  return { query: at(0, heads), key: at(keyOffset, keyValueHeads), value: at(valueOffset, keyValueHeads) };
 }
 
 /**
- * What an architecture writes its blocks in: the steps of the papers. `ForwardPass` computes them on the GPU, `Tally`
- * counts what they take; both see the same block.
+ * What an architecture writes its blocks in: the steps of the papers. `ForwardPass` computes them on the GPU, `HookedPass`
+ * does where activations are looked at or changed on the way, `Tally` counts what they take; all see the same block.
  */
 export interface Steps<T extends Shaped> {
   /** The residual stream, F32 [B·T, width]. */
   readonly residual: T;
+  /** Begins a part of the model: what the names of the activations that follow begin with, such as `blocks.3.`. */
+  enter(part: string): void;
+  /**
+   * Says that the rows of a tensor, or heads in them, are the activation of this name now: later steps read it.
+   * @param name after that of the part, such as `attn.hook_q`
+   */
+  activation(name: string, tensor: T, heads?: HeadSlice): void;
   /** Normalises each row of input [B·T, width]. */
   layerNorm(input: T, into: Scratch, norm: NormWeights<T>): T;
   /** RMS norm of each row of input [B·T, width]. */

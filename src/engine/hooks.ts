@@ -1,0 +1,11 @@
+/**
+ * Named activations of a forward pass: which there are, how they are captured, and how they are changed. The names and
+ * shapes are TransformerLens' (https://github.com/TransformerLensOrg/TransformerLens), the values those of the model as
+ * shipped.
+ */
+export type { Activation } from './hooks/captures.ts';
+export { layerOf, matchNames, withAnyLayer } from './hooks/names.ts';
+export { PlannedHooks } from './hooks/request.ts';
+export type { Batch, CaptureRequest, Choice, Edit, EditedPart, HookRequests } from './hooks/request.ts';
+export { hookShape } from './hooks/spec.ts';
+export type { HookSpec } from './hooks/spec.ts';

@@ -1,0 +1,24 @@
+// The end of a layer norm, in place: values[r] ← values[r] · weight + bias.
+//
+//   values  F32 [rows, width]     weight, bias  F32 [width]
+//
+// One thread an element; the grid is (columns / 64, rows).
+
+struct Shape {
+  rows: u32,
+  width: u32,
+}
+
+@group(0) @binding(0) var<uniform> shape: Shape;
+@group(0) @binding(1) var<storage, read> weight: array<f32>;
+@group(0) @binding(2) var<storage, read> bias: array<f32>;
+@group(0) @binding(3) var<storage, read_write> values: array<f32>;
+
+@compute @workgroup_size(64)
+fn main(@builtin(global_invocation_id) global: vec3<u32>) {
+  if (global.x >= shape.width) {
+    return;
+  }
+  let at = global.y * shape.width + global.x;
+  values[at] = values[at] * weight[global.x] + bias[global.x];
+}
