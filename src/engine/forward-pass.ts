@@ -132,15 +132,14 @@ export class ForwardPass implements Steps<Tensor>, Disposable {
   /** RMS norm of each of the heads in the rows of target, in place. */
   normHeads(target: Tensor, slice: HeadSlice, { weight, epsilon }: RmsNormWeights<Tensor>): void {
     const { heads, headWidth, headStride, offset } = slice;
-    for (let sequence = 0; sequence < this.sequences; sequence++) {
-      const { binding, firstElement } = this.sequenceRows(target, sequence, 1);
+    for (const [first, rows] of bindableRows(this.gpu, target)) {
       this.recorder.dispatch(headNorm, {
-        bindings: { weight: weight.buffer, values: binding },
-        uniforms: { stride: target.shape[1]!, headWidth, headStride, offset, firstElement, epsilon },
+        bindings: { weight: weight.buffer, values: rowsOf(target, first, rows) },
+        uniforms: { stride: target.shape[1]!, headWidth, headStride, offset, epsilon },
         constants: { threads: this.gpu.tuning.normThreads },
-        workgroups: [this.tokens, heads],
+        workgroups: [rows, heads],
       });
-      this.#pace.count(NORM_WORK * this.tokens * heads * headWidth);
+      this.#pace.count(NORM_WORK * rows * heads * headWidth);
     }
   }
 
@@ -189,21 +188,29 @@ export class ForwardPass implements Steps<Tensor>, Disposable {
     const pairs = (heads + keyHeads) * half;
     const { cosines, sines } = this.#rotaryTables(layout);
     for (let sequence = 0; sequence < this.sequences; sequence++) {
-      const { binding, firstElement } = this.sequenceRows(queryKeyValue, sequence, 1);
-      this.recorder.dispatch(rotary, {
-        bindings: { cosines: cosines.buffer, sines: sines.buffer, queryKeyValue: binding },
-        uniforms: {
-          stride: queryKeyValue.shape[1]!,
-          heads,
-          headStride,
-          keyOffset,
-          half,
-          firstElement,
-          keyHeads,
-        },
-        workgroups: [Math.ceil(pairs / ROTARY_THREADS), this.tokens],
-      });
-      this.#pace.count(6 * pairs * this.tokens);
+      for (let firstPosition = 0; firstPosition < this.tokens; firstPosition += MAX_WORKGROUPS) {
+        const positions = Math.min(MAX_WORKGROUPS, this.tokens - firstPosition);
+        const { binding, firstElement } = this.#rows(
+          queryKeyValue,
+          sequence * this.tokens + firstPosition,
+          positions,
+        );
+        this.recorder.dispatch(rotary, {
+          bindings: { cosines: cosines.buffer, sines: sines.buffer, queryKeyValue: binding },
+          uniforms: {
+            stride: queryKeyValue.shape[1]!,
+            heads,
+            headStride,
+            keyOffset,
+            half,
+            firstElement,
+            keyHeads,
+            firstPosition,
+          },
+          workgroups: [Math.ceil(pairs / ROTARY_THREADS), positions],
+        });
+        this.#pace.count(6 * pairs * positions);
+      }
     }
   }
 
@@ -268,7 +275,11 @@ export class ForwardPass implements Steps<Tensor>, Disposable {
    * @throws DeviceError if a binding cannot hold them
    */
   sequenceRows(tensor: Tensor, first: number, count: number): ReturnType<typeof alignedRowsOf> {
-    const rows = alignedRowsOf(tensor, first * this.tokens, count * this.tokens);
+    return this.#rows(tensor, first * this.tokens, count * this.tokens);
+  }
+
+  #rows(tensor: Tensor, first: number, count: number): ReturnType<typeof alignedRowsOf> {
+    const rows = alignedRowsOf(tensor, first, count);
     const { size = 0 } = rows.binding;
     if (size > this.gpu.bindingLimit) {
       throw new DeviceError(

@@ -78,14 +78,7 @@ export const headNorm = defineKernel({
   source: headNormSource,
   includes: [sumOfSquaresSnippet],
   bindings: { weight: 'read', values: 'read_write' },
-  uniforms: {
-    stride: 'u32',
-    headWidth: 'u32',
-    headStride: 'u32',
-    offset: 'u32',
-    firstElement: 'u32',
-    epsilon: 'f32',
-  },
+  uniforms: { stride: 'u32', headWidth: 'u32', headStride: 'u32', offset: 'u32', epsilon: 'f32' },
   constants: ['threads'],
 });
 
@@ -117,6 +110,7 @@ export const rotary = defineKernel({
     half: 'u32',
     firstElement: 'u32',
     keyHeads: 'u32',
+    firstPosition: 'u32',
   },
 });
 

@@ -2,7 +2,7 @@
 //
 //   head ← head / √(mean of head² + epsilon) · weight
 //
-//   values  F32 [positions, stride], of which head h stands at firstElement + offset + h·headStride, headWidth long
+//   values  F32 [positions, stride], of which head h stands at offset + h·headStride, headWidth long
 //   weight  F32 [headWidth], the same for all heads
 //
 // One workgroup a head of a position; the grid is (positions, heads). Includes snippets/sum-of-squares.wgsl.
@@ -13,8 +13,6 @@ struct Shape {
   headStride: u32,
   // From a row's start to the first head.
   offset: u32,
-  // Where the first row starts in the binding, in elements.
-  firstElement: u32,
   epsilon: f32,
 }
 
@@ -24,8 +22,7 @@ struct Shape {
 
 @compute @workgroup_size(threads)
 fn main(@builtin(workgroup_id) workgroup: vec3<u32>, @builtin(local_invocation_index) thread: u32) {
-  let row = shape.firstElement + workgroup.x * shape.stride;
-  let head = row + shape.offset + workgroup.y * shape.headStride;
+  let head = workgroup.x * shape.stride + shape.offset + workgroup.y * shape.headStride;
   var squares = Compensated();
   for (var i = thread; i < shape.headWidth; i += threads) {
     squares = addSquare(squares, values[head + i]);

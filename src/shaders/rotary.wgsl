@@ -3,7 +3,7 @@
 //
 //   (a, b) ← (a·cos − b·sin, b·cos + a·sin)      a = head[i], b = head[i + half], angle = position · frequency[i]
 //
-//   queryKeyValue  F32 [positions, stride] of one sequence, query h at h·headStride, key h keyOffset after that; keys
+//   queryKeyValue  F32 [positions from firstPosition, stride] of one sequence, query h at h·headStride, key h keyOffset after that; keys
 //                  may be fewer than queries
 //   cosines, sines F32 [positions, half], made on the host: WGSL's sin and cos lose large angles
 //
@@ -15,9 +15,10 @@ struct Shape {
   headStride: u32,
   keyOffset: u32,
   half: u32,
-  // Where the sequence starts in the binding, in elements.
+  // Where the first of the positions starts in the binding, in elements.
   firstElement: u32,
   keyHeads: u32,
+  firstPosition: u32,
 }
 
 @group(0) @binding(0) var<uniform> shape: Shape;
@@ -33,7 +34,7 @@ fn main(@builtin(global_invocation_id) global: vec3<u32>) {
   if (head >= shape.heads + shape.keyHeads) {
     return;
   }
-  let angle = position * shape.half + pair;
+  let angle = (shape.firstPosition + position) * shape.half + pair;
   let isKey = head >= shape.heads;
   let start = select(head * shape.headStride, (head - shape.heads) * shape.headStride + shape.keyOffset, isKey);
   let at = shape.firstElement + position * shape.stride + start + pair;

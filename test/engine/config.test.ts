@@ -179,7 +179,7 @@ describe('readArchitecture', () => {
   it.each([
     ['null', null, /is not a JSON object/],
     ['no model_type', {}, /has no model_type/],
-    ['another model', { model_type: 'llama' }, /model_type llama is not known/],
+    ['another model', { model_type: 'mamba' }, /model_type mamba is not known; Laminar runs gpt2, .*qwen3/],
     ['a model_type that is no text', { model_type: 1 }, /model_type is 1/],
     ['no width', { ...gpt2, n_embd: undefined }, /n_embd is missing/],
     ['a width of null', { ...gpt2, n_embd: null }, /n_embd is missing/],

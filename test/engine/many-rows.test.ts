@@ -31,7 +31,24 @@ test.each([1, 3, 64])('runs of %i columns cover all rows and begin where binding
   expect(next).toBe(ROWS);
 });
 
-// Running them would take a software adapter a minute; the device checks dispatches and bindings as they are recorded.
+// Running these would take a software adapter a minute; the device checks dispatches and bindings as they are recorded.
+test('the steps of a Llama on one sequence of so many tokens are valid commands', async () => {
+  const submit = vi.spyOn(gpu.device.queue, 'submit').mockImplementation(() => undefined);
+  using pass = new ForwardPass(gpu, 1, ROWS, 2);
+  const [heads, headWidth, headStride, keyOffset] = [1, 2, 2, 2];
+  using weight = gpu.upload('weight', [2], Float32Array.of(1, 1));
+  using matrix = gpu.upload('matrix', [2, 2], new Float32Array(4));
+  const product = { weight: matrix, layout: '[out, in]' } as const;
+  const normed = pass.rmsNorm(pass.residual, 'normed', { weight, epsilon: 1e-5 });
+  const queryKeyValue = pass.linears(normed, 'queryKeyValue', [product, product, product]);
+  pass.normHeads(queryKeyValue, { heads, headWidth, headStride, offset: 2 }, { weight, epsilon: 1e-5 });
+  pass.rotate(queryKeyValue, { heads, headWidth, headStride, keyOffset, dimensions: 2, base: 10 });
+  pass.multiply(pass.linear(normed, 'inner', product), pass.linear(normed, 'up', product));
+  pass.submit();
+  expect(submit).toHaveBeenCalled();
+  await expect(gpu.finish()).resolves.toBeUndefined();
+});
+
 test('layer norm and log-softmax of more rows than a dispatch has workgroups are valid commands', async () => {
   const submit = vi.spyOn(gpu.device.queue, 'submit').mockImplementation(() => undefined);
   using pass = new ForwardPass(gpu, ROWS, 1, 2);

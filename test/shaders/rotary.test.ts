@@ -3,6 +3,7 @@ import { openTestGpu } from '#platform';
 import { ForwardPass } from '../../src/engine/forward-pass.ts';
 import type { Gpu } from '../../src/engine/gpu/gpu.ts';
 import { rotaryTables } from '../../src/engine/rotary.ts';
+import type { RotaryScaling } from '../../src/engine/rotary.ts';
 import { largestDifference } from '../support/distance.ts';
 import { MatrixSource } from '../support/matrices.ts';
 import * as reference from '../support/reference.ts';
@@ -59,6 +60,37 @@ test('the tables hold cos and sin of position · base^(−2i/d), angles rounded 
       const tolerance = 2 ** -24 * (3 * angle + 1);
       expect(Math.abs(cosines[position * 16 + pair]! - Math.cos(angle))).toBeLessThanOrEqual(tolerance);
       expect(Math.abs(sines[position * 16 + pair]! - Math.sin(angle))).toBeLessThanOrEqual(tolerance);
+    }
+  }
+});
+
+/** The frequencies as transformers' modeling_rope_utils defines them, in float64. */
+function frequencyOf(pair: number, dimensions: number, base: number, scaling: RotaryScaling): number {
+  const frequency = base ** ((-2 * pair) / dimensions);
+  if (scaling.type === 'linear') return frequency / scaling.factor;
+  const { factor, lowFactor, highFactor, context } = scaling;
+  const wavelength = (2 * Math.PI) / frequency;
+  if (wavelength < context / highFactor) return frequency;
+  if (wavelength > context / lowFactor) return frequency / factor;
+  const s = (context / wavelength - lowFactor) / (highFactor - lowFactor);
+  return ((1 - s) * frequency) / factor + s * frequency;
+}
+
+test.each([
+  [{ type: 'linear', factor: 4 }, 32, 10_000],
+  // Llama 3.1's own, in which all three kinds of frequencies are met.
+  [{ type: 'llama3', factor: 8, lowFactor: 1, highFactor: 4, context: 8192 }, 128, 500_000],
+  [{ type: 'llama3', factor: 32, lowFactor: 1, highFactor: 4, context: 64 }, 16, 500_000],
+] as const)('scaled tables: %o', (scaling, dimensions, base) => {
+  const half = dimensions / 2;
+  const { cosines, sines } = rotaryTables(4096, { dimensions, base, scaling });
+  for (let position = 0; position < 4096; position += 173) {
+    for (let pair = 0; pair < half; pair++) {
+      const angle = position * frequencyOf(pair, dimensions, base, scaling);
+      // Rounded at each step of the blend, as the reference is.
+      const tolerance = 2 ** -24 * (8 * angle + 1);
+      expect(Math.abs(cosines[position * half + pair]! - Math.cos(angle))).toBeLessThanOrEqual(tolerance);
+      expect(Math.abs(sines[position * half + pair]! - Math.sin(angle))).toBeLessThanOrEqual(tolerance);
     }
   }
 });

@@ -269,9 +269,9 @@ describe('a folder', () => {
     [
       'an unknown architecture',
       (files: Map<string, Uint8Array>) => {
-        files.set('config.json', new TextEncoder().encode('{"model_type": "llama"}'));
+        files.set('config.json', new TextEncoder().encode('{"model_type": "mamba"}'));
       },
-      /model_type llama is not known/,
+      /model_type mamba is not known/,
     ],
   ])('with %s gets a sentence, and the page stays usable', async (_, damage, sentence) => {
     const files = await filesOf(all);

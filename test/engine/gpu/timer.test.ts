@@ -18,6 +18,8 @@ test('times that no one can read any more fail whoever asks for them, and no one
   await expect(times).rejects.toThrow();
 });
 
+const HEADS = { stride: 2, heads: 1, keyHeads: 1, headStride: 2, keyOffset: 0 };
+
 describe('every dispatch is counted, for its own kernel', () => {
   const search = (recorder: Recorder, values: GPUBuffer, found: GPUBuffer): void =>
     recorder.dispatch(findNonfinite, {
@@ -28,7 +30,7 @@ describe('every dispatch is counted, for its own kernel', () => {
   const rotate = (recorder: Recorder, table: GPUBuffer, target: GPUBuffer): void =>
     recorder.dispatch(rotary, {
       bindings: { cosines: table, sines: table, queryKeyValue: target },
-      uniforms: { stride: 2, heads: 1, headStride: 2, keyOffset: 0, half: 1, firstElement: 0, keyHeads: 1 },
+      uniforms: { ...HEADS, half: 1, firstElement: 0, firstPosition: 0 },
       workgroups: [1],
     });
   const countsOf = async (gpu: Gpu): Promise<Record<string, number>> =>
