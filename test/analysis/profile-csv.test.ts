@@ -40,4 +40,40 @@ describe('profileCsv', () => {
     expect(profileCsv(named)).toContain(',"a ""b"", c",abc,"two\nlines.txt",28517,3,28,95\n');
     expect(profileCsv({ ...named, text: null })).toContain(',"a ""b"", c",abc,,,3,28,95\n');
   });
+
+  it('has the norms of tokens, the measures asked for, and a row for every view', () => {
+    const report = makeReport(hand, hand, 4);
+    for (const { layers } of Object.values(report.sequences)) {
+      for (const layer of layers)
+        Object.assign(layer, { tokens: { first: 3, median: 1, max: 4, max_token: 2 }, rankme: 2.5 });
+    }
+    report.measured = { measures: ['rankme'], views: ['unit_rows'], without_dimensions: [] };
+    const [of] = report.sequences.real.layers;
+    report.sequences.real.views = {
+      unit_rows: {
+        layers: [
+          { ...of!, rows: 3, columns: 4, rank: 1, rankme: 1.5 },
+          { layer: 1, same_as: 'all' },
+        ],
+      },
+      without_first_token: { layers: [{ layer: 0, rows: 0, columns: 4 }] },
+    };
+    const table = profileCsv(report)
+      .trimEnd()
+      .split('\n')
+      .map((line) => line.split(','));
+    const chosen = ['sequence', 'layer', 'rank', 'token_norm_max', 'token_norm_max_token', 'rankme', 'view'];
+    const at = chosen.map((name) => table[0]!.indexOf(name));
+    expect(at).not.toContain(-1);
+    expect(table.slice(1).map((row) => at.map((column) => row[column]).join())).toEqual([
+      'real,0,3,4,2,2.5,all',
+      'real,1,0,4,2,2.5,all',
+      'real,0,1,4,2,1.5,unit_rows',
+      'real,1,0,4,2,2.5,unit_rows',
+      'real,0,,4,2,,without_first_token',
+      'shuffled,0,3,4,2,2.5,all',
+      'shuffled,1,0,4,2,2.5,all',
+    ]);
+    expect(new Set(table.map((row) => row.length)).size).toBe(1);
+  });
 });

@@ -1,13 +1,15 @@
 import { mkdir, readdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
-import type { Report } from '../../src/analysis/report.ts';
+import type { MeasuredView } from '../../src/analysis/measures/measure-views.ts';
+import type { LayerReport, Report, ViewLayerReport } from '../../src/analysis/report.ts';
 import { decodeFloats } from '../../src/engine/decode.ts';
 import { readHeader } from '../../src/engine/safetensors.ts';
 import { openFile } from '../../src/node/files.ts';
 import { goldenFiles } from '../support/golden.ts';
 import type { GoldenCase } from '../support/golden.ts';
 import { readExpected } from '../support/golden-expectations.ts';
+import { readExpectedSequences } from '../support/golden-measures.ts';
 import { complaints, laminar } from './run-command.ts';
 import { temporaryFolder } from './temporary-folder.ts';
 
@@ -77,6 +79,39 @@ async function expectGolden(folder: string, model: string): Promise<Report> {
   return report;
 }
 
+/** Holds the layers' diagnostics, and the view without the first token, against the golden answers of measures. */
+async function expectMeasures(report: Report, threshold: number): Promise<void> {
+  expect(report.measured).toEqual({
+    measures: ['rankme'],
+    views: ['without_first_token'],
+    without_dimensions: [],
+  });
+  const { sequences } = await readExpectedSequences();
+  for (const name of ['real', 'shuffled'] as const) {
+    const { layers, views } = report.sequences[name];
+    sequences[name].forEach((expected, layer) => {
+      const all = expected.views.all as MeasuredView;
+      const first = expected.views.without_first_token as MeasuredView;
+      const found = layers[layer]!;
+      const without = views!.without_first_token!.layers[layer] as ViewLayerReport & LayerReport;
+      expect(found.tokens!.max_token).toBe(expected.tokens.max_token);
+      for (const key of ['first', 'median', 'max'] as const)
+        expect(found.tokens![key] / expected.tokens[key]).toBeCloseTo(1, 4);
+      expect(found.component_1!.share).toBeCloseTo(all.component_1!.share, 5);
+      for (const list of ['tokens', 'dimensions'] as const) {
+        found.component_1![list].forEach(({ share }, place) => {
+          expect(share).toBeCloseTo(all.component_1![list][place]!.share, 4);
+        });
+      }
+      expect(found.first_token_share).toBeCloseTo(all.first_token_share!, 5);
+      expect(found.rankme! / all.rankme!).toBeCloseTo(1, 3);
+      expect(without).toMatchObject({ layer, rows: 255, first_token_share: null });
+      expect(without.effective_dimension).toBe(first.effective_dimension![threshold]);
+      expect(without.rankme! / first.rankme!).toBeCloseTo(1, 3);
+    });
+  }
+}
+
 describe('laminar profile', () => {
   it('writes what DESIGN names for alice-gpt2, equal to the golden answers, with a table on stdout', async () => {
     const { folder, result } = await profileGolden('alice-gpt2', []);
@@ -127,7 +162,8 @@ describe('laminar profile', () => {
   });
 
   it('prints report.json and nothing else with --json, for alice-pythia at another threshold', async () => {
-    const extra = ['--json', '--threshold', '90', '--out', 'there'];
+    const views = ['--measures', 'rankme', '--views', 'without-first', '--wide'];
+    const extra = ['--json', '--threshold', '90', '--out', 'there', ...views];
     const { folder, result } = await profileGolden('alice-pythia', extra);
     const report = await expectGolden(join(folder, 'there'), 'alice-pythia');
     expect(JSON.parse(result.stdout)).toEqual(report);
@@ -137,6 +173,15 @@ describe('laminar profile', () => {
       parameters: 1_714_176,
       dtype: 'F16',
     });
+    const { thresholds } = await readExpected('alice-pythia');
+    await expectMeasures(report, thresholds.indexOf(90));
+    const csv = (await readFile(join(folder, 'there', 'profile.csv'), 'utf8')).trimEnd().split('\n');
+    expect(csv).toHaveLength(1 + 2 * 2 * 7);
+    const refused = await laminar(
+      ['profile', 'alice-pythia', '--ids', 'ids.json', '--out', 'there', '--threshold', '90'],
+      { cwd: folder },
+    );
+    expect(complaints(refused)).toMatch(/holds the report of another run \(measures rankme, not none\)/);
   });
 
   it('takes the window from the middle of the bundled text and shuffles it by the seed', async () => {

@@ -2,6 +2,7 @@ import { mkdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { reportJson } from '../../src/analysis/output-files.ts';
+import { allMeasures } from '../../src/analysis/measures/table.ts';
 import type { Report } from '../../src/analysis/report.ts';
 import { FileError } from '../../src/engine/errors.ts';
 import { claimFolder, defaultFolder, folderFor } from '../../src/node/run-folder.ts';
@@ -24,6 +25,11 @@ describe('defaultFolder', () => {
     [{ text: 'https://example.org/a/b.txt?raw=1#top' }, 'alice-gpt2-text-b'],
     [{ text: '..' }, 'alice-gpt2-text-other'],
     [{ ids: 'my/ids.json' }, 'alice-gpt2-ids-ids'],
+    [{ measures: allMeasures }, 'alice-gpt2-measures-all'],
+    [
+      { measures: ['rankme' as const], views: ['unit_rows' as const], withoutDimensions: [5, 17] },
+      'alice-gpt2-measures-rankme-views-unit_rows-without-5-17',
+    ],
     [{ text: 'x'.repeat(300) }, `alice-gpt2-text-${'x'.repeat(40)}`],
   ])('of %j is out/%s', (flags, name) => {
     expect(defaultFolder('alice-gpt2', { ...usual, ...flags })).toBe(join('out', name));
@@ -71,6 +77,7 @@ describe('claimFolder', () => {
     [{ config: { ...report.model, layers: 7 } }, /model gpt2 of 0 layers.*, not gpt2 of 7 layers/],
     [{ seed: 29 }, /seed 28, not 29/],
     [{ threshold: 90 }, /threshold 95, not 90/],
+    [{ measured: { measures: ['rankme'], views: [], without_dimensions: [] } }, /measures none, not rankme/],
     [{ ids: { real: [5], shuffled: [5] } }, /tokens 3, not 1/],
     [{ text: { ...report.text!, start: 4 } }, /start 28517, not 4/],
     [{ text: { ...report.text!, sha256: 'f' } }, /of another text/],
