@@ -1,6 +1,6 @@
 import type { TokenNorms } from './measures/diagnostics.ts';
-import { layerMeasureNames } from './measures/layer-measures.ts';
-import type { LayerMeasures } from './measures/layer-measures.ts';
+import { layerMeasureNames } from './measures/layer-fields.ts';
+import type { LayerMeasures } from './measures/layer-fields.ts';
 import { cellsOf } from './measures/table.ts';
 import { measureNames, sequenceNames } from './report.ts';
 import type { LayerReport, Report, ViewLayerReport } from './report.ts';

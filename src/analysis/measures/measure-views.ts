@@ -5,10 +5,11 @@ import type { MeasuredMatrix, MeasureOptions, UnreadMatrix } from '../measure-ma
 import { spectrumScratch } from '../scratch.ts';
 import { viewOf } from '../views.ts';
 import type { Numbers, View, ViewName } from '../views.ts';
+import { computeMeasure } from './compute.ts';
 import { findOutliers, tokenNorms } from './diagnostics.ts';
 import type { Outliers, TokenNorms } from './diagnostics.ts';
 import { MIN_POINTS } from './intrinsic-dimension.ts';
-import { allMeasures, measureTable, needSpectrum } from './table.ts';
+import { allMeasures, needSpectrum } from './table.ts';
 import type { MeasureName, Measures } from './table.ts';
 import { ViewState } from './view-state.ts';
 
@@ -221,7 +222,7 @@ export async function measureView(
   const { rows, columns } = state.view;
   const chosen = allMeasures.filter((name) => names.includes(name));
   const answer: MeasuredView = { rows, columns };
-  for (const name of chosen) Object.assign(answer, { [name]: await measureTable[name].measure(state) });
+  for (const name of chosen) Object.assign(answer, { [name]: await computeMeasure[name](state) });
   const points = answer.neighbours?.points ?? MIN_POINTS;
   if (points < MIN_POINTS) {
     onNotice?.(

@@ -1,19 +1,9 @@
 import { InputError } from '../../engine/errors.ts';
-import { cumulativePercent, effectiveDimension } from '../dimensions.ts';
-import { timesPowerOfTwo } from '../measure-matrices.ts';
 import { nearNames } from '../near-names.ts';
-import { rowNorms } from '../views.ts';
-import { sumOfSquares } from './centred.ts';
-import { firstComponent, firstRowShare } from './component.ts';
 import type { Component } from './component.ts';
-import { promptEntropies } from './entropy.ts';
 import type { Entropies } from './entropy.ts';
-import { measureNeighbours } from './neighbours.ts';
 import type { Neighbours } from './neighbours.ts';
-import { meanCosine } from './rows.ts';
-import { isoScore, powerLaw, rankMe, variance } from './spectral.ts';
 import type { PowerLaw } from './spectral.ts';
-import type { ViewState } from './view-state.ts';
 
 /** What is measured of a view; the names and fields of report.json and of `spectrum --json`. */
 export interface Measures {
@@ -60,7 +50,6 @@ export interface MeasureDefinition<Value> {
   readonly aliases?: readonly string[];
   /** What a row has room for; long lists have no cells. */
   readonly cells: readonly Cell<Value>[] | ((thresholds: readonly number[]) => readonly Cell<Value>[]);
-  measure(state: ViewState): Value | Promise<Value>;
 }
 
 const golubVanLoan = 'Golub and Van Loan, Matrix Computations';
@@ -74,21 +63,22 @@ function scalar(
   return { cells: [{ key, title, decimals, of: (value) => value }] };
 }
 
-/** Every measure of a view: what chooses, computes, prints and explains them reads this one table. */
+/**
+ * Every measure of a view: what chooses, prints and explains them reads this one table. What computes them stands in
+ * compute.ts, so that a page that only shows them need not load it.
+ */
 export const measureTable: { readonly [Name in MeasureName]: MeasureDefinition<Measures[Name]> } = {
   singular_values: {
     formula: 'σ₁ ≥ σ₂ ≥ … of the centred view',
     source: golubVanLoan,
     needs: 'spectrum',
     cells: [],
-    measure: ({ spectrum }) => Array.from(spectrum.singularValues),
   },
   cumulative_percent: {
     formula: '100 · (σ₁² + … + σ_k²) / Σσ²',
     source: 'Jolliffe, Principal Component Analysis',
     needs: 'spectrum',
     cells: [],
-    measure: ({ spectrum }) => Array.from(cumulativePercent(spectrum.singularValues)),
   },
   effective_dimension: {
     formula: 'the least k whose cumulative percent exceeds the threshold, for each threshold',
@@ -101,94 +91,72 @@ export const measureTable: { readonly [Name in MeasureName]: MeasureDefinition<M
         decimals: 0,
         of: (dimensions) => dimensions[index]!,
       })),
-    measure: ({ spectrum, options }) => {
-      const { singularValues, dimensions } = spectrum;
-      const cumulative = cumulativePercent(singularValues);
-      return options.thresholds.map((threshold) =>
-        dimensions.rank === 0 ? 0 : effectiveDimension(cumulative, threshold),
-      );
-    },
   },
   rank: {
     formula: 'how many σ > σ₁ · max(T, d) · 2⁻²³',
     source: 'torch.linalg.matrix_rank',
     needs: 'spectrum',
     ...scalar('rank', 'rank', 0),
-    measure: ({ spectrum }) => spectrum.dimensions.rank,
   },
   rank_tolerance: {
     formula: 'σ₁ · max(T, d) · 2⁻²³',
     source: 'torch.linalg.matrix_rank',
     needs: 'spectrum',
     cells: [],
-    measure: ({ spectrum }) => spectrum.dimensions.rank_tolerance,
   },
   near_rank_tolerance: {
     formula: 'how many σ lie within a factor 2 of the rank tolerance',
     source: 'Laminar',
     needs: 'spectrum',
     cells: [],
-    measure: ({ spectrum }) => spectrum.dimensions.near_rank_tolerance,
   },
   variance: {
     formula: 'Σσ²',
     source: golubVanLoan,
     needs: 'spectrum',
     cells: [],
-    measure: ({ spectrum }) => finite(variance(spectrum.singularValues)),
   },
   mean_over_spread: {
     formula: '‖view‖ / ‖centred view‖, Frobenius: what centring cancels',
     source: 'Laminar',
     needs: 'states',
     ...scalar('mean_over_spread', 'mean/spread', 2),
-    measure: ({ view, numbers, centred }) => {
-      const spread = timesPowerOfTwo(Math.sqrt(sumOfSquares(centred)), numbers.exponent);
-      const [norm] = rowNorms(rowNorms(view.values(), view.columns), view.rows);
-      return spread > 0 ? finite(norm! / spread) : null;
-    },
   },
   top_percent: {
     formula: '100 · σ₁² / Σσ²',
     source: 'Jolliffe, Principal Component Analysis',
     needs: 'spectrum',
     ...scalar('top_percent', 'top %', 1),
-    measure: ({ spectrum }) => spectrum.dimensions.top_percent,
   },
   participation_ratio: {
     formula: '(Σσ²)² / Σσ⁴',
     source: 'Gao et al., bioRxiv 214262',
     needs: 'spectrum',
     ...scalar('participation_ratio', 'participation', 1),
-    measure: ({ spectrum }) => spectrum.dimensions.participation_ratio,
   },
   entropy_rank: {
     formula: 'exp(−Σ p ln p), p = σ² / Σσ²',
     source: 'Roy and Vetterli, EUSIPCO 2007, of σ²',
     needs: 'spectrum',
     ...scalar('entropy_rank', 'entropy', 1),
-    measure: ({ spectrum }) => spectrum.dimensions.entropy_rank,
   },
   stable_rank: {
     formula: 'Σσ² / σ₁²',
     source: 'Rudelson and Vershynin, arXiv math/0503442',
     needs: 'spectrum',
     ...scalar('stable_rank', 'stable', 2),
-    measure: ({ spectrum }) => spectrum.dimensions.stable_rank,
   },
   isoscore: {
     formula: '(participation ratio − 1) / (d − 1)',
     source: 'Rudman et al., arXiv 2108.07344',
     needs: 'spectrum',
     ...scalar('isoscore', 'IsoScore', 4),
-    measure: ({ spectrum, view }) => isoScore(spectrum.dimensions.participation_ratio, view.columns),
   },
   rankme: {
     formula: 'exp(−Σ q ln q), q = σ / Σσ + 10⁻⁷',
     source: 'Garrido et al., arXiv 2210.02885',
     needs: 'spectrum',
     ...scalar('rankme', 'RankMe', 1),
-    measure: ({ spectrum }) => rankMe(spectrum.singularValues),
   },
   alpha_req: {
     formula: 'minus the slope of ln σ_i² on ln i, i = 12 … min(100, ⌊min(T, d) / 2⌋)',
@@ -199,7 +167,6 @@ export const measureTable: { readonly [Name in MeasureName]: MeasureDefinition<M
       { key: 'alpha', title: 'α-ReQ', decimals: 3, of: (fit) => fit && fit.alpha },
       { key: 'alpha_r2', title: 'R²', decimals: 3, of: (fit) => fit && fit.r2 },
     ],
-    measure: ({ spectrum }) => powerLaw(spectrum.singularValues, spectrum.dimensions.rank_tolerance),
   },
   component_1: {
     formula: 'σ₁² / Σσ², and the largest u₁² (tokens) and v₁² (dimensions)',
@@ -232,15 +199,12 @@ export const measureTable: { readonly [Name in MeasureName]: MeasureDefinition<M
         of: (first) => first?.dimensions[0]?.share ?? null,
       },
     ],
-    measure: ({ spectrum, centred, view }) =>
-      firstComponent(centred, view.rows, view.columns, spectrum.singularValues, view),
   },
   first_token_share: {
     formula: '‖c₀‖² / Σ‖c_i‖² of the centred rows',
     source: 'Laminar',
     needs: 'states',
     ...scalar('first_token_share', 'token 0 share', 3),
-    measure: ({ centred, view }) => (view.firstToken > 0 ? null : firstRowShare(centred, view.columns)),
   },
   mean_cosine: {
     formula: '(‖Σ unit rows‖² − n) / (n (n − 1))',
@@ -251,10 +215,6 @@ export const measureTable: { readonly [Name in MeasureName]: MeasureDefinition<M
       { key: 'mean_cosine', title: 'cosine', decimals: 3, of: ({ uncentred }) => uncentred },
       { key: 'mean_cosine_centred', title: 'cos centred', decimals: 3, of: ({ centred }) => centred },
     ],
-    measure: (state) => ({
-      uncentred: meanCosine(state.directions, state.view.columns),
-      centred: meanCosine(state.centredDirections, state.view.columns),
-    }),
   },
   prompt_entropy: {
     formula: '−Σ e ln e and −ln Σ e² over the eigenvalues e of ZZᵀ / n, Z the rows over their norms',
@@ -275,15 +235,6 @@ export const measureTable: { readonly [Name in MeasureName]: MeasureDefinition<M
         of: ({ centred }) => centred && centred.von_neumann,
       },
     ],
-    measure: async ({ gpu, view, directions, centredDirections, options }) => {
-      const both = [directions, centredDirections];
-      const { name, signal, scratchBytes } = options;
-      const [uncentred = null, centred = null] = await promptEntropies(gpu, both, view.columns, name, {
-        ...(signal && { signal }),
-        ...(scratchBytes !== undefined && { scratchBytes }),
-      });
-      return { uncentred, centred, maximum: Math.log(Math.min(view.rows, view.columns)) };
-    },
   },
   neighbours: {
     formula: 'TwoNN, Gride and maximum likelihood from the distances to nearest neighbours',
@@ -301,7 +252,6 @@ export const measureTable: { readonly [Name in MeasureName]: MeasureDefinition<M
       })),
       { key: 'mle', title: 'MLE', decimals: 1, of: ({ mle }) => mle && mle.dimension },
     ],
-    measure: (state) => measureNeighbours(state),
   },
 };
 
@@ -359,9 +309,4 @@ export function cellsOf(
       value: value === undefined ? null : of(value),
     }));
   });
-}
-
-/** null for what exceeds float64. */
-function finite(value: number): number | null {
-  return Number.isFinite(value) ? value : null;
 }

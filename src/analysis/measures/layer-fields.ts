@@ -1,0 +1,39 @@
+import type { LayerDimensions } from '../dimensions.ts';
+import type { Outliers, TokenNorms } from './diagnostics.ts';
+import { allMeasures } from './table.ts';
+import type { MeasureName, Measures } from './table.ts';
+
+/** What a layer's dimensions say already, and what is as long as the spectrum: a report has its own file for that. */
+const elsewhere = [
+  'singular_values',
+  'cumulative_percent',
+  'effective_dimension',
+  'rank',
+  'rank_tolerance',
+  'near_rank_tolerance',
+  'top_percent',
+  'participation_ratio',
+  'entropy_rank',
+  'stable_rank',
+] as const satisfies readonly MeasureName[];
+
+/** A measure that a layer of a report may have beside its dimensions. */
+export type LayerMeasureName = Exclude<MeasureName, (typeof elsewhere)[number]>;
+export type LayerMeasures = Partial<Pick<Measures, LayerMeasureName>>;
+
+/** In the order of the table. */
+export const layerMeasureNames = allMeasures.filter((name): name is LayerMeasureName => {
+  const others: readonly MeasureName[] = elsewhere;
+  return !others.includes(name);
+});
+
+/** A layer's dimensions, and what else is measured of it. */
+export interface LayerMeasurements extends LayerDimensions, LayerMeasures {
+  tokens?: TokenNorms;
+  /** Only where views are asked for. */
+  outliers?: Outliers;
+}
+
+/** A layer in another view: as `all`, or without rows or columns, or measured. */
+export type ViewLayer =
+  { same_as: 'all' } | ({ rows: number; columns: number } & Partial<LayerDimensions> & LayerMeasures);
