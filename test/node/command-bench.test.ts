@@ -49,6 +49,8 @@ it('laminar bench sets a profile beside the ceilings of the same run, in JSON or
   expect(ceilings.flops).toBeGreaterThanOrEqual(Math.max(multiplyAdd.fma, multiplyAdd.separate));
   expect(ceilings.bytes_per_second).toBe(Math.max(copies.command, copies.kernel));
   expect(report.whole.seconds).toBeGreaterThan(forward.seconds);
+  expect(forward.cpu_seconds).toBeGreaterThan(0);
+  expect(spectrum.cpu_seconds).toBeGreaterThan(0);
   expect(report.whole.cpu_seconds).toBeGreaterThan(0);
   expect(forward.tokens_per_second).toBeCloseTo(18 / forward.seconds, 6);
   // Two operations for each weight of the block's matrices and of lm_head, for each of 18 tokens, and attention's.

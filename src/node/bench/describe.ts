@@ -50,6 +50,7 @@ export function describeProfileBench(result: ProfileBench): string {
     `${model.resident ? 'stay' : 'stream'}, 2 x ${tokens} tokens\n\n`,
     table,
     `\n${few(forward.tokens_per_second, 3)} tokens/s; ${spectrum.matrices} spectra of ${tokens} x ${model.width}; `,
+    `CPUs: ${formatSeconds(forward.cpu_seconds)} forward, ${formatSeconds(spectrum.cpu_seconds)} spectrum\n`,
     `the fastest of ${result.repetitions} profiles, each ${formatSeconds(result.whole.seconds)} and ${formatSeconds(result.whole.cpu_seconds)} of CPUs\n`,
     kernels
       ? `\n${kernelTable}\nMemory: operands and results once a call, as if caches held what is used again.\n`

@@ -9,17 +9,21 @@ import { useDevice } from '../../engine/gpu/open.ts';
 import type { KernelTime } from '../../engine/gpu/timer.ts';
 import { joinWork } from '../../engine/work.ts';
 import type { CommandContext } from '../commands/context.ts';
+import { CpuClock, least } from './fastest.ts';
+import type { Took } from './fastest.ts';
 import { measureCeilings } from './measure-ceilings.ts';
 import { spreadIds } from './random-model.ts';
 import { fastestOf, kernelRates, rateOf, totalWork } from './rates.ts';
 import { benchHead } from './result.ts';
 import type { Answers, ProfileBench } from './result.ts';
 
-/** Profiles are repeated so long, or so often where that takes longer, within a bound; the fastest counts. */
+/** Profiles are repeated so long, and so often unless that takes too long; the fastest counts. */
 const MIN_SECONDS = 1;
 const MIN_REPETITIONS = 3;
 const MAX_SECONDS = 10;
+const MIN_SLOW_REPETITIONS = 2;
 
+type Stage = 'forward' | 'spectrum' | 'whole';
 type Ids = Readonly<Record<'real' | 'shuffled', Int32Array<ArrayBuffer>>>;
 
 /** Measures a profile of a model, and beside it what the adapter can do at best. */
@@ -36,9 +40,9 @@ export async function benchProfile(
   const real = spreadIds(tokens, config.vocabulary);
   const ids = { real, shuffled: shuffleTokens(real, profileDefaults.seed) };
   const ceilings = await measureCeilings(gpu, description, sequenceNames.length * tokens, context);
-  const { report, repetitions, seconds, kernels } = await repeatProfile(gpu, description, ids, context);
-  const forward = rateOf(seconds.forward, totalWork(plan.work.forward), ceilings);
-  const spectrum = rateOf(seconds.spectrum, totalWork(plan.work.spectrum), ceilings);
+  const { report, repetitions, took, kernels } = await repeatProfile(gpu, description, ids, context);
+  const forward = rateOf(took.forward.seconds, totalWork(plan.work.forward), ceilings);
+  const spectrum = rateOf(took.spectrum.seconds, totalWork(plan.work.spectrum), ceilings);
   return {
     ...benchHead('profile', adapter),
     model: {
@@ -54,9 +58,17 @@ export async function benchProfile(
     ids: { real: [...ids.real], shuffled: [...ids.shuffled] },
     ceilings,
     repetitions,
-    whole: { seconds: seconds.whole, cpu_seconds: seconds.cpu },
-    forward: { ...forward, tokens_per_second: (sequenceNames.length * tokens) / seconds.forward },
-    spectrum: { ...spectrum, matrices: sequenceNames.length * (config.layers + 1) },
+    whole: took.whole,
+    forward: {
+      ...forward,
+      cpu_seconds: took.forward.cpu_seconds,
+      tokens_per_second: (sequenceNames.length * tokens) / forward.seconds,
+    },
+    spectrum: {
+      ...spectrum,
+      cpu_seconds: took.spectrum.cpu_seconds,
+      matrices: sequenceNames.length * (config.layers + 1),
+    },
     kernels: kernels && kernelRates(kernels, joinWork(plan.work.forward, plan.work.spectrum), ceilings),
     answers: answersOf(report),
   };
@@ -71,18 +83,25 @@ async function repeatProfile(
 ): Promise<{
   report: Report;
   repetitions: number;
-  seconds: { forward: number; spectrum: number; whole: number; cpu: number };
+  took: Record<Stage, Took>;
   kernels: KernelTime[] | null;
 }> {
   const { seed, threshold } = profileDefaults;
   const subject = { id: 'bench', revision: null, tokens: ids, text: null, seed };
-  const profile = async (on: Gpu, why: string): Promise<Report> => {
+  const profile = async (on: Gpu, why: string, clock = new CpuClock()): Promise<Report> => {
     signal.throwIfAborted();
     terminal.notice(`profiling ${why}`);
     const started = performance.now();
-    const stages = { onForward: terminal.stage('forward'), onSpectrum: terminal.stage('spectrum') };
-    const asked = { threshold, signal, ...stages };
+    clock.start();
+    const asked = {
+      threshold,
+      signal,
+      onLoad: clock.counting('load', () => undefined),
+      onForward: clock.counting('forward', terminal.stage('forward')),
+      onSpectrum: clock.counting('spectrum', terminal.stage('spectrum')),
+    };
     const { report } = await profileReport(on, description, { ...subject, started }, asked);
+    clock.count('report');
     terminal.endStages();
     return report;
   };
@@ -90,19 +109,21 @@ async function repeatProfile(
   /** Whether runs of so many seconds are enough. */
   const isEnough = (runs: readonly number[]): boolean => {
     const measured = runs.reduce((sum, seconds) => sum + seconds, 0);
-    return measured >= MAX_SECONDS || (measured >= MIN_SECONDS && runs.length >= MIN_REPETITIONS);
+    return (
+      (measured >= MAX_SECONDS && runs.length >= MIN_SLOW_REPETITIONS) ||
+      (measured >= MIN_SECONDS && runs.length >= MIN_REPETITIONS)
+    );
   };
 
   const report = await profile(gpu, 'once, which compiles the kernels');
-  const [forward, spectrum, whole, cpu]: [number[], number[], number[], number[]] = [[], [], [], []];
-  while (!isEnough(whole)) {
-    const before = process.cpuUsage();
-    const { timings_ms: timings } = await profile(gpu, `to measure, time ${whole.length + 1}`);
-    const { user, system } = process.cpuUsage(before);
-    cpu.push((user + system) / 1e6);
-    forward.push(timings.forward / 1000);
-    spectrum.push(timings.spectrum / 1000);
-    whole.push(timings.total / 1000);
+  const runs: Record<Stage, Took[]> = { forward: [], spectrum: [], whole: [] };
+  while (!isEnough(runs.whole.map(({ seconds }) => seconds))) {
+    const cpu = new CpuClock();
+    const { timings_ms: timings } = await profile(gpu, `to measure, time ${runs.whole.length + 1}`, cpu);
+    const { forward, spectrum } = cpu.seconds;
+    runs.forward.push({ seconds: timings.forward / 1000, cpu_seconds: forward });
+    runs.spectrum.push({ seconds: timings.spectrum / 1000, cpu_seconds: spectrum });
+    runs.whole.push({ seconds: timings.total / 1000, cpu_seconds: cpu.total });
   }
   const times: KernelTime[][] = [];
   const timedSeconds: number[] = [];
@@ -114,13 +135,13 @@ async function repeatProfile(
     timedSeconds.push(timings.total / 1000);
     times.push(await timed.timer.totals());
   }
-  const seconds = {
-    forward: Math.min(...forward),
-    spectrum: Math.min(...spectrum),
-    whole: Math.min(...whole),
-    cpu: Math.min(...cpu),
+  const took = { forward: least(runs.forward), spectrum: least(runs.spectrum), whole: least(runs.whole) };
+  return {
+    report,
+    repetitions: runs.whole.length,
+    took,
+    kernels: times.length > 0 ? fastestOf(times) : null,
   };
-  return { report, repetitions: whole.length, seconds, kernels: times.length > 0 ? fastestOf(times) : null };
 }
 
 function answersOf({ sequences: { real, shuffled } }: Report): Answers {

@@ -73,8 +73,8 @@ export interface ProfileBench extends BenchHead {
    * CPU plays the GPU, however busy the machine is.
    */
   readonly whole: { readonly seconds: number; readonly cpu_seconds: number };
-  readonly forward: Rate & { readonly tokens_per_second: number };
-  readonly spectrum: Rate & { readonly matrices: number };
+  readonly forward: Rate & { readonly cpu_seconds: number; readonly tokens_per_second: number };
+  readonly spectrum: Rate & { readonly cpu_seconds: number; readonly matrices: number };
   /** Slowest first; null where the device has no timestamps. */
   readonly kernels: readonly KernelRate[] | null;
   /** To compare with what another program computes from the same ids. */
