@@ -31,7 +31,12 @@ export default defineConfig({
   resolve: { alias: { '#platform': here('test/support/platform-browser.ts') } },
   test: {
     name: 'browser',
-    include: ['test/shaders/**/*.test.ts', 'test/analysis/spectrum*.test.ts', 'test/engine/golden.test.ts'],
+    include: [
+      'test/shaders/**/*.test.ts',
+      'test/analysis/spectrum*.test.ts',
+      'test/analysis/measures/nearest.test.ts',
+      'test/engine/golden.test.ts',
+    ],
     testTimeout: 600_000,
     hookTimeout: 600_000,
     // As many as the other projects have, so that this one runs beside them; one page at a time is enough.
