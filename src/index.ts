@@ -17,6 +17,17 @@ export type { Activation } from './engine/activations.ts';
 export type { ModelConfig } from './engine/config.ts';
 export { loadTokenizer } from './engine/tokenizer.ts';
 export type { EncodeOptions, Tokenizer } from './engine/tokenizer.ts';
+export { layerOf, matchNames, PlannedHooks, withAnyLayer } from './engine/hooks.ts';
+export type {
+  CapturedActivation,
+  CaptureRequest,
+  Choice,
+  Edit,
+  EditedPart,
+  HookRequests,
+  HookSpec,
+} from './engine/hooks.ts';
+export type { LensOptions, LensResult } from './engine/lens.ts';
 export { Model } from './engine/model.ts';
 export type { HiddenState, LoadOptions, RunOptions, RunResult } from './engine/model.ts';
 export { checkSequences } from './engine/sequences.ts';

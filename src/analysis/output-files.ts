@@ -2,6 +2,7 @@ import type { ModelConfig } from '../engine/config.ts';
 import type { TensorDeclaration } from '../engine/safetensors.ts';
 import type { ProfileSpectra } from './figures.ts';
 import { jsonText } from './json.ts';
+import type { HookValues } from './profile.ts';
 import { sequenceNames } from './report.ts';
 import type { Report } from './report.ts';
 
@@ -10,13 +11,28 @@ export function reportJson(report: Report): string {
   return jsonText(report, 'report.json');
 }
 
-/** What spectra.safetensors holds: `real.singular_values` and `shuffled.singular_values`, F32 [L + 1, min(T, d)]. */
-export function spectraTensors(spectra: ProfileSpectra): TensorDeclaration[] {
-  return sequenceNames.map((name) => ({
+/** A tensor of spectra.safetensors, and its rows. */
+export interface SpectraTensor extends TensorDeclaration {
+  readonly rows: readonly ArrayLike<number>[];
+}
+
+/**
+ * What spectra.safetensors holds: `real.singular_values` and `shuffled.singular_values`, F32 [L + 1, min(T, d)], and where
+ * named activations were measured `real.NAME.singular_values` [layers, min(T, columns)], * for the layer's number.
+ */
+export function spectraTensors(spectra: ProfileSpectra, hooks?: HookValues): SpectraTensor[] {
+  const tensor = (name: string, rows: readonly ArrayLike<number>[]): SpectraTensor => ({
     name: `${name}.singular_values`,
     dtype: 'F32',
-    shape: [spectra[name].length, spectra[name][0]?.length ?? 0],
-  }));
+    shape: [rows.length, rows[0]?.length ?? 0],
+    rows,
+  });
+  return [
+    ...sequenceNames.map((name) => tensor(name, spectra[name])),
+    ...sequenceNames.flatMap((name) =>
+      Object.entries(hooks?.[name] ?? {}).map(([hook, rows]) => tensor(`${name}.${hook}`, rows)),
+    ),
+  ];
 }
 
 /**
@@ -28,16 +44,45 @@ export function captureTensors(
   tokens: number,
   logits: 'none' | 'maxima' | 'all',
 ): TensorDeclaration[] {
-  const { layers, width, vocabulary } = config;
-  const maxima = [
-    { name: 'max_log_softmax', dtype: 'F32', shape: [tokens] },
-    { name: 'argmax', dtype: 'I32', shape: [tokens] },
-  ];
+  const { layers, width } = config;
   return [
-    { name: 'ids', dtype: 'I32', shape: [tokens] },
+    idsTensor(tokens),
     { name: 'hidden_states', dtype: 'F32', shape: [layers + 1, tokens, width] },
     { name: 'residual_final', dtype: 'F32', shape: [tokens, width] },
-    ...(logits === 'none' ? [] : maxima),
+    ...logitsTensors(config, tokens, logits),
+  ];
+}
+
+/**
+ * What a file of named activations holds, in its order: the ids, the activations under their names, and with them the
+ * logits if all of those are wanted.
+ */
+export function activationTensors(
+  config: ModelConfig,
+  tokens: number,
+  captures: readonly { readonly name: string; readonly shape: readonly number[] }[],
+  logits: 'none' | 'all',
+): TensorDeclaration[] {
+  return [
+    idsTensor(tokens),
+    ...captures.map(({ name, shape }) => ({ name, dtype: 'F32', shape })),
+    ...logitsTensors(config, tokens, logits),
+  ];
+}
+
+function idsTensor(tokens: number): TensorDeclaration {
+  return { name: 'ids', dtype: 'I32', shape: [tokens] };
+}
+
+function logitsTensors(
+  { vocabulary }: ModelConfig,
+  tokens: number,
+  logits: 'none' | 'maxima' | 'all',
+): TensorDeclaration[] {
+  if (logits === 'none') return [];
+  return [
+    { name: 'max_log_softmax', dtype: 'F32', shape: [tokens] },
+    { name: 'argmax', dtype: 'I32', shape: [tokens] },
     ...(logits === 'all' ? [{ name: 'logits', dtype: 'F32', shape: [tokens, vocabulary] }] : []),
   ];
 }

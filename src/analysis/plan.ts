@@ -3,6 +3,8 @@ import { planWeights } from '../engine/memory.ts';
 import type { WeightPlan } from '../engine/memory.ts';
 import { operationsOf } from '../engine/work.ts';
 import type { WorkByKernel } from '../engine/work.ts';
+import { matrixColumns } from './measured-hooks.ts';
+import type { MeasuredHooks } from './measured-hooks.ts';
 import { BLOCK, roundWork, spectrumShape, workspaceBytes } from './spectrum/workspace.ts';
 
 /** Copies of states that wait for their spectra take at most this much, and spectra's scratch at most that. */
@@ -26,6 +28,8 @@ export interface PlanInput {
   readonly memoryLimit: number;
   /** The CPU plays the GPU: its buffers are the process's memory. */
   readonly software: boolean;
+  /** Named activations that are measured, too. */
+  readonly hooks?: MeasuredHooks | undefined;
   /** Where that is settled already; else it follows from the sizes and the limit. */
   readonly isResident?: boolean;
 }
@@ -37,6 +41,9 @@ export interface ProfilePlan {
   /** Copies of states that wait for their spectra: how many states at once, and their bytes. */
   readonly statesAtOnce: number;
   readonly states: number;
+  /** Copies of named activations that wait for their spectra: how many at once, and their bytes; 0 where there are none. */
+  readonly hooksAtOnce: number;
+  readonly hooks: number;
   /** Scratch that the spectra may take. */
   readonly scratch: number;
   /** All GPU buffers at once. */
@@ -65,8 +72,12 @@ export function planProfile(input: PlanInput): ProfilePlan {
   const shape = spectrumShape(tokens, config.width);
   const stateBytes = SEQUENCES * 4 * tokens * config.width;
   const matrixScratch = workspaceBytes(shape, 1);
-  const activations = model.activationBytes(SEQUENCES, tokens);
-  const planned = planWeights(sizes, activations + stateBytes + matrixScratch, memoryLimit);
+  const activations = model.activationBytes(SEQUENCES, tokens, input.hooks?.planned);
+  const measured = input.hooks?.measured ?? [];
+  const hookShapes = measured.map((spec) => spectrumShape(tokens, matrixColumns(spec)));
+  const hookBytes = Math.max(0, ...measured.map((spec) => SEQUENCES * 4 * tokens * matrixColumns(spec)));
+  const leastScratch = Math.max(matrixScratch, ...hookShapes.map((hook) => workspaceBytes(hook, 1)));
+  const planned = planWeights(sizes, activations + stateBytes + hookBytes + leastScratch, memoryLimit);
   const isResident = input.isResident ?? planned.isResident;
   const weights = isResident === planned.isResident ? planned : { ...planned, isResident, bytes: sizes.all };
 
@@ -74,11 +85,21 @@ export function planProfile(input: PlanInput): ProfilePlan {
   const statesBudget = Math.min(MOST_STATES_BYTES, room / 3);
   const statesAtOnce = Math.min(states, Math.max(1, Math.floor(statesBudget / stateBytes)));
   const statesBytes = statesAtOnce * stateBytes;
-  const scratchBudget = Math.max(matrixScratch, Math.min(MOST_SCRATCH_BYTES, room - statesBytes));
-  const scratch = Math.min(scratchBudget, workspaceBytes(shape, SEQUENCES * statesAtOnce));
+  const hooksBudget = Math.min(MOST_STATES_BYTES, room / 6);
+  const hooksAtOnce = Math.min(
+    measured.length,
+    Math.max(1, Math.floor(hooksBudget / Math.max(1, hookBytes))),
+  );
+  const hooksBytes = hooksAtOnce * hookBytes;
+  const scratchBudget = Math.max(leastScratch, Math.min(MOST_SCRATCH_BYTES, room - statesBytes - hooksBytes));
+  const usefulScratch = [
+    workspaceBytes(shape, SEQUENCES * statesAtOnce),
+    ...hookShapes.map((hook) => workspaceBytes(hook, SEQUENCES * hooksAtOnce)),
+  ];
+  const scratch = Math.min(scratchBudget, Math.max(...usefulScratch));
 
-  const gpu = weights.bytes + activations + statesBytes + scratch;
-  const leastGpu = weights.least + activations + stateBytes + matrixScratch;
+  const gpu = weights.bytes + activations + statesBytes + hooksBytes + scratch;
+  const leastGpu = weights.least + activations + stateBytes + hookBytes + leastScratch;
   const bounded = Math.max(leastGpu, Math.min(gpu, memoryLimit));
   const work = {
     forward: model.work(SEQUENCES, tokens),
@@ -89,6 +110,8 @@ export function planProfile(input: PlanInput): ProfilePlan {
     activations,
     statesAtOnce,
     states: statesBytes,
+    hooksAtOnce,
+    hooks: hooksBytes,
     scratch,
     gpu: bounded,
     leastGpu: Math.min(leastGpu, gpu),

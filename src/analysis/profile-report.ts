@@ -3,9 +3,10 @@ import type { Gpu } from '../engine/gpu/gpu.ts';
 import { Model } from '../engine/model.ts';
 import { checkSequences } from '../engine/sequences.ts';
 import type { ProfileSpectra } from './figures.ts';
+import { measuredHooks } from './measured-hooks.ts';
 import { planProfile } from './plan.ts';
 import { profileSequences } from './profile.ts';
-import type { ProfileOptions } from './profile.ts';
+import type { HookValues, ProfileOptions } from './profile.ts';
 import { buildReport, sequenceNames } from './report.ts';
 import type { Report, TextReport } from './report.ts';
 import { shuffleTokens } from './shuffle.ts';
@@ -42,26 +43,30 @@ export async function profileReport(
   description: ModelDescription,
   { id, revision, tokens, text, seed, started }: ProfileSubject,
   options: ProfileReportOptions,
-): Promise<{ report: Report; spectra: ProfileSpectra }> {
+): Promise<{ report: Report; spectra: ProfileSpectra; hookValues: HookValues | undefined }> {
   const { memoryLimit, adapter } = gpu;
   const { signal, onLoad, threshold, request } = options;
   const { config, parameters, dtype } = description;
   const ids = { real: tokens.real, shuffled: tokens.shuffled ?? shuffleTokens(tokens.real, seed) };
   const length = ids.real.length;
   const { software } = adapter;
-  const plan = planProfile({ model: description, tokens: length, memoryLimit, software });
-
   checkSequences(config, [ids.real, ids.shuffled]); // before weights are read
+  const batch = { sequences: sequenceNames.length, tokens: length };
+  const hooks = options.at && measuredHooks(description, options.at, batch);
+  const plan = planProfile({ model: description, tokens: length, memoryLimit, software, hooks });
+  const { sequences: both } = batch;
+  const captures =
+    description.activationBytes(both, length, hooks?.planned) - description.activationBytes(both, length);
 
   const loadStarted = performance.now();
   using model = await Model.load(gpu, description, {
     ...(signal && { signal }),
     ...(onLoad && { onProgress: onLoad }),
     mostTokens: sequenceNames.length * length,
-    reserve: plan.states + plan.scratch,
+    reserve: plan.states + plan.hooks + plan.scratch + captures,
   });
   const load = performance.now() - loadStarted;
-  const { sequences, singularValues, timings } = await profileSequences(gpu, model, ids, options);
+  const { sequences, singularValues, hookValues, timings } = await profileSequences(gpu, model, ids, options);
   const report = buildReport({
     model: { ...config, id, revision, parameters, dtype },
     adapter,
@@ -72,5 +77,5 @@ export async function profileReport(
     sequences,
     timings: { load, ...timings, total: performance.now() - started },
   });
-  return { report, spectra: singularValues };
+  return { report, spectra: singularValues, hookValues };
 }

@@ -6,6 +6,8 @@ import { measureStates } from './measures/layer-measures.ts';
 import type { ViewLayer } from './measures/layer-fields.ts';
 import type { MeasuredState } from './measures/layer-measures.ts';
 import type { HeldMatrix, ViewRequest } from './measures/measure-views.ts';
+import { HookSpectra } from './hook-spectra.ts';
+import { measuredHooks } from './measured-hooks.ts';
 import { planProfile } from './plan.ts';
 import type { SequenceMeasurements, SequenceName } from './report.ts';
 import { sequenceNames } from './report.ts';
@@ -26,13 +28,20 @@ export interface ProfileOptions {
   readonly onSpectrum?: (done: number, total: number) => void;
   /** Told what a user should know of the result. */
   readonly onNotice?: ((notice: string) => void) | undefined;
+  /** Names of activations to measure as the states are; `*` stands for any run of characters. */
+  readonly at?: readonly string[] | undefined;
 }
+
+/** Singular values of named activations. */
+export type HookValues = Readonly<Record<SequenceName, Readonly<Record<string, readonly Float32Array[]>>>>;
 
 /** The laminar profile of two sequences. */
 export interface Profile {
   readonly sequences: Readonly<Record<SequenceName, SequenceMeasurements>>;
   /** One for each state 0 to L, [min(T, d)] each. */
   readonly singularValues: Readonly<Record<SequenceName, readonly Float32Array[]>>;
+  /** Of named activations, by their names with * for the layer's number: a row for each layer, [min(T, columns)] each. */
+  readonly hookValues: HookValues | undefined;
   /** In milliseconds, both waited for on the GPU. */
   readonly timings: { readonly forward: number; readonly spectrum: number };
 }
@@ -57,7 +66,12 @@ export async function profileSequences(
   const { memoryLimit, adapter } = gpu;
   const { description, isResident } = model;
   const software = adapter.software;
-  const plan = planProfile({ model: description, tokens, memoryLimit, software, isResident });
+  const hooks =
+    options.at && measuredHooks(description, options.at, { sequences: sequenceNames.length, tokens });
+  if (hooks && hooks.skipped.length > 0) {
+    onNotice?.(`${hooks.skipped.join(', ')}: not measured, for they are not matrices of tokens by features`);
+  }
+  const plan = planProfile({ model: description, tokens, memoryLimit, software, isResident, hooks });
   const reducer = new StateReducer(gpu, tokens, width, {
     threshold,
     request,
@@ -67,6 +81,14 @@ export async function profileSequences(
     onProgress: (done) => onSpectrum?.(done, sequenceNames.length * (layers + 1)),
     onNotice,
   });
+  using hookSpectra =
+    hooks &&
+    new HookSpectra(gpu, tokens, {
+      threshold,
+      mostAtOnce: plan.hooksAtOnce,
+      scratchBytes: plan.scratch,
+      signal,
+    });
   const started = performance.now();
   try {
     const result = await model.run(
@@ -76,20 +98,27 @@ export async function profileSequences(
         ...(onForward ? { onProgress: onForward } : {}),
         onNotice,
         onState: (state) => reducer.add(state),
+        ...(hookSpectra && {
+          capture: hooks.measured.map(({ name }) => name),
+          onActivation: (activation) => hookSpectra.add(activation),
+        }),
       },
     );
+    await hookSpectra?.finish();
     await reducer.finish();
-    const spectrum = reducer.milliseconds;
+    const spectrum = reducer.milliseconds + (hookSpectra?.milliseconds ?? 0);
     const measure = (name: SequenceName, index: number): SequenceMeasurements => ({
       ids: ids[name],
       maxLogSoftmax: result.maxLogSoftmax?.[index] ?? null,
       layers: reducer.states[name].map(({ layer }) => layer),
       ...(request && { views: viewsOf(reducer.states[name], request) }),
+      ...(hookSpectra && { hooks: hookSpectra.measurements[name] }),
     });
     const values = (name: SequenceName) => reducer.singularValues[name];
     return {
       sequences: { real: measure('real', 0), shuffled: measure('shuffled', 1) },
       singularValues: { real: values('real'), shuffled: values('shuffled') },
+      hookValues: hookSpectra?.singularValues,
       timings: { forward: performance.now() - started - spectrum, spectrum },
     };
   } finally {

@@ -7,6 +7,7 @@ import type { LayerMeasurements, ViewLayer } from './measures/layer-fields.ts';
 import type { ViewRequest } from './measures/measure-views.ts';
 import type { MeasureName } from './measures/table.ts';
 import type { ViewName } from './views.ts';
+import type { HookMeasurements } from './hook-spectra.ts';
 
 /** The version that writes the report; the same as package.json's. */
 export const laminarVersion = '0.1.0';
@@ -37,6 +38,8 @@ export interface SequenceReport {
   layers: LayerReport[];
   /** Only where views are asked for. */
   views?: Partial<Record<ViewName, { layers: ViewLayerReport[] }>>;
+  /** Named activations, by their names with * for the layer's number; there where some were asked for. */
+  hooks?: Record<string, HookReport[]>;
 }
 
 /** What was asked for beside the usual. */
@@ -44,6 +47,15 @@ export interface MeasuredReport {
   measures: MeasureName[];
   views: ViewName[];
   without_dimensions: number[];
+}
+
+/** A named activation, measured as a matrix of tokens by features. */
+export interface HookReport extends LayerDimensions {
+  /** Of its block, from 0; null for what stands before and after the blocks. */
+  layer: number | null;
+  name: string;
+  /** Of the matrix: the heads stand side by side in them. */
+  columns: number;
 }
 
 export interface ModelReport {
@@ -122,6 +134,8 @@ export interface SequenceMeasurements {
   readonly layers: readonly LayerMeasurements[];
   /** The same of views other than `all`. */
   readonly views?: Readonly<Partial<Record<ViewName, readonly ViewLayer[]>>>;
+  /** Named activations, by their names with * for the layer's number. */
+  readonly hooks?: HookMeasurements;
 }
 
 /** What a report is built from. */
@@ -199,7 +213,7 @@ export function measuredReport({ measures, views, listedDimensions }: ViewReques
 
 function buildSequence(
   name: SequenceName,
-  { ids, maxLogSoftmax, layers, views }: SequenceMeasurements,
+  { ids, maxLogSoftmax, layers, views, hooks }: SequenceMeasurements,
   blocks: number,
 ): SequenceReport {
   if (ids.length === 0) throw new InputError(`the ${name} sequence is empty; give at least one token`);
@@ -218,7 +232,21 @@ function buildSequence(
     max_log_softmax: maxLogSoftmax && summarise(Array.from(maxLogSoftmax)),
     layers: layers.map((measured, layer) => ({ layer, ...pickMeasures(measured) })),
     ...(views && { views: viewReports(views) }),
+    ...(hooks && { hooks: buildHooks(hooks) }),
   };
+}
+
+function buildHooks(hooks: HookMeasurements): Record<string, HookReport[]> {
+  const entries = Object.entries(hooks).map(([name, measured]) => [
+    name,
+    measured.map(({ layer, name: whole, columns, ...dimensions }) => ({
+      layer,
+      name: whole,
+      columns,
+      ...pickMeasures(dimensions),
+    })),
+  ]);
+  return Object.fromEntries(entries) as Record<string, HookReport[]>;
 }
 
 function summarise(values: number[]): NonNullable<SequenceReport['max_log_softmax']> {

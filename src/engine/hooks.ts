@@ -3,7 +3,7 @@
  * shapes are TransformerLens' (https://github.com/TransformerLensOrg/TransformerLens), the values those of the model as
  * shipped.
  */
-export type { Activation } from './hooks/captures.ts';
+export type { CapturedActivation } from './hooks/captures.ts';
 export { layerOf, matchNames, withAnyLayer } from './hooks/names.ts';
 export { PlannedHooks } from './hooks/request.ts';
 export type { Batch, CaptureRequest, Choice, Edit, EditedPart, HookRequests } from './hooks/request.ts';

@@ -8,7 +8,7 @@ import { ForwardPass } from './forward-pass.ts';
 import type { Gpu } from './gpu/gpu.ts';
 import type { Tensor } from './gpu/tensor.ts';
 import { PlannedHooks } from './hooks.ts';
-import type { Activation, Batch, HookRequests } from './hooks.ts';
+import type { CapturedActivation, Batch, HookRequests } from './hooks.ts';
 import { HookedPass } from './hooks/hooked-pass.ts';
 import { checkLens, Lens } from './lens.ts';
 import type { LensOptions, LensResult } from './lens.ts';
@@ -53,11 +53,13 @@ export interface RunOptions extends HookRequests {
    * Called with each captured activation, in the order of the pass; the run waits for it. Without it they are all kept, and
    * are in the result.
    */
-  readonly onActivation?: ((activation: Activation) => void | Promise<void>) | undefined;
+  readonly onActivation?: ((activation: CapturedActivation) => void | Promise<void>) | undefined;
   /** What the model would say if each state were its last. */
   readonly lens?: LensOptions | undefined;
   /** Compute the loss at each position; a lens does. */
   readonly loss?: boolean | undefined;
+  /** false leaves the head out, where nothing of the logits is wanted: what is made of them is null then. */
+  readonly logits?: boolean | undefined;
   /** Told why there are no logits, where the model's head cannot be used. */
   readonly onNotice?: ((notice: string) => void) | undefined;
 }
@@ -71,7 +73,7 @@ export interface RunResult {
   /** Minus the log-probability of the next token, [T − 1] in nats; null where it was not asked for or there are no logits. */
   readonly loss: Float32Array[] | null;
   /** What was captured, by name, in the order of the pass; empty where `onActivation` received it. */
-  readonly activations: ReadonlyMap<string, Activation>;
+  readonly activations: ReadonlyMap<string, CapturedActivation>;
   /** null where it was not asked for or there are no logits. */
   readonly lens: LensResult | null;
 }
@@ -149,7 +151,7 @@ export class Model implements Disposable {
     const tokens = sequences[0]!.length;
     const batch = { sequences: sequences.length, tokens };
     const hooks = new PlannedHooks(this.description.hooks(tokens), options, batch);
-    const activations = new Map<string, Activation>();
+    const activations = new Map<string, CapturedActivation>();
     const steps = config.layers + 2;
     let done = 0;
     const step = async (pass: ForwardPass): Promise<void> => {
@@ -203,7 +205,8 @@ export class Model implements Disposable {
       await hooked?.finish();
       await states.check();
 
-      const logits = await (lens ? lens.finish(final) : vocabulary.fold([final]));
+      const isFolded = options.logits !== false || options.loss === true || options.onLogits !== undefined;
+      const logits = await (lens ? lens.finish(final) : isFolded ? vocabulary.fold([final]) : undefined);
       await step(pass);
       return { ...perSequence(logits?.at(-1), batch), activations, lens: lens?.result ?? null };
     } finally {

@@ -50,3 +50,24 @@ export function byteCount(flag: string): FlagParser<number> {
     return bytes;
   };
 }
+
+/** Numbers from 0 and runs of them, such as `0,3,5-8`. @throws InputError naming the flag. */
+export function numberList(flag: string): FlagParser<number[]> {
+  return (text) =>
+    text.split(',').flatMap((part) => {
+      const [, first = '', last = first] = /^\s*(\d+)(?:\s*-\s*(\d+))?\s*$/.exec(part) ?? [];
+      const [start, end] = [Number(first), Number(last)];
+      if (first === '' || end < start || end >= MAX_LISTED) {
+        throw new InputError(`${flag} ${JSON.stringify(text)} is not a list of numbers such as 0,3,5-8`);
+      }
+      return Array.from({ length: end - start + 1 }, (_, index) => start + index);
+    });
+}
+
+/** No model has as many heads or positions. */
+const MAX_LISTED = 2 ** 24;
+
+/** Collects the values of a flag that may be given several times, or with several values at once. */
+export function collected<Value>(parse: FlagParser<Value>): (text: string, before?: Value[]) => Value[] {
+  return (text, before = []) => [...before, parse(text)];
+}

@@ -3,8 +3,9 @@ import { join } from 'node:path';
 import { figureNames, figures } from '../analysis/figures.ts';
 import type { ProfileSpectra } from '../analysis/figures.ts';
 import { reportJson, spectraTensors } from '../analysis/output-files.ts';
+import type { SpectraTensor } from '../analysis/output-files.ts';
+import type { HookValues } from '../analysis/profile.ts';
 import { profileCsv } from '../analysis/profile-csv.ts';
-import { sequenceNames } from '../analysis/report.ts';
 import type { Report } from '../analysis/report.ts';
 import { writeFileAtomically } from './atomic.ts';
 import { fileErrorFrom } from './file-errors.ts';
@@ -20,7 +21,7 @@ export async function writeProfileFiles(
   folder: string,
   report: Report,
   spectra: ProfileSpectra,
-  options: { signal: AbortSignal; onProgress: StageProgress },
+  options: { signal: AbortSignal; onProgress: StageProgress; hookValues?: HookValues | undefined },
 ): Promise<void> {
   const { signal, onProgress } = options;
   // Drawing takes Vega, which the other commands need not load.
@@ -39,7 +40,7 @@ export async function writeProfileFiles(
     await writeFileAtomically(join(folder, 'figures', `${name}.png`), renderPng(svg));
   }
   signal.throwIfAborted();
-  await writeSpectra(join(folder, 'spectra.safetensors'), spectra);
+  await writeSpectra(join(folder, 'spectra.safetensors'), spectraTensors(spectra, options.hookValues));
   await writeFileAtomically(join(folder, 'profile.csv'), profileCsv(report));
   await writeFileAtomically(join(folder, 'report.json'), reportJson(report));
   onProgress(total, total);
@@ -51,12 +52,11 @@ async function removeFile(path: string): Promise<void> {
   });
 }
 
-async function writeSpectra(path: string, spectra: ProfileSpectra): Promise<void> {
-  const writer = await SafetensorsWriter.create(path, spectraTensors(spectra));
+async function writeSpectra(path: string, tensors: readonly SpectraTensor[]): Promise<void> {
+  const writer = await SafetensorsWriter.create(path, tensors);
   try {
-    for (const name of sequenceNames) {
-      for (const values of spectra[name])
-        await writer.append(`${name}.singular_values`, Float32Array.from(values));
+    for (const { name, rows } of tensors) {
+      for (const values of rows) await writer.append(name, Float32Array.from(values));
     }
     await writer.commit();
   } finally {

@@ -14,6 +14,8 @@ export interface RunFlags extends TokenFlags, ViewFlags {
   readonly seed: number;
   readonly threshold: number;
   readonly revision?: string;
+  /** Names of activations that are measured, too. */
+  readonly at?: readonly string[];
 }
 
 /** The revision of a model of the hub where none is asked for. */
@@ -26,7 +28,8 @@ const LONGEST_PART = 40;
  * out/alice-gpt2-text-rabbit-tokens-64-seed-29.
  */
 export function defaultFolder(modelId: string, flags: RunFlags): string {
-  const { text, ids, tokens, start, seed, threshold, revision, measures, views, withoutDimensions } = flags;
+  const { text, ids, tokens, start, seed, threshold, revision, at, measures, views, withoutDimensions } =
+    flags;
   const parts: readonly (readonly [name: string, value: string | number | undefined])[] = [
     ['revision', revision === USUAL_REVISION ? undefined : revision],
     ['text', text && baseName(text)],
@@ -38,6 +41,7 @@ export function defaultFolder(modelId: string, flags: RunFlags): string {
     ['measures', measures && (measures.length === allMeasures.length ? 'all' : measures.join('-'))],
     ['views', views?.join('-')],
     ['without', withoutDimensions?.join('-')],
+    ['at', at?.join('-')],
   ];
   const suffix = parts
     .map(([name, value]) => (value === undefined ? '' : `-${name}-${plain(value)}`))
@@ -76,6 +80,8 @@ export interface RunIdentity {
   readonly threshold: number;
   /** What was asked for beside the usual. */
   readonly measured?: MeasuredReport | undefined;
+  /** Named activations that are measured, by their names with * for the layer's number. */
+  readonly hooks: readonly string[];
 }
 
 /**
@@ -127,6 +133,10 @@ function isAlike(before: Report, now: Report): boolean {
   );
 }
 
+function namesOf(hooks: readonly string[]): string | undefined {
+  return hooks.length === 0 ? undefined : [...hooks].sort().join(' ');
+}
+
 /** What tells the run of a report.json from this one, in words; undefined where nothing does. */
 function differenceFrom(reportText: string, run: RunIdentity): string | undefined {
   try {
@@ -155,6 +165,7 @@ function firstDifference(report: Report, run: RunIdentity): string | undefined {
       report.measured?.without_dimensions.join(),
       run.measured?.without_dimensions.join(),
     ],
+    ['activations', namesOf(Object.keys(sequences.real.hooks ?? {})), namesOf(run.hooks)],
   ];
   for (const [name, before, now] of facts)
     if (before !== now) return `${name} ${String(before ?? 'none')}, not ${String(now ?? 'none')}`;

@@ -81,6 +81,96 @@ describe('laminar capture', () => {
     const last = hidden.subarray((states - 1) * tokens * width);
     expect(distance(floats(found, 'residual_final'), last)).toBeGreaterThan(0.01);
   });
+
+  it('writes activations under their names, in the order of the pass', async () => {
+    const folder = await temporaryFolder();
+    const model = golden('activations/neox-parallel-odd-heads');
+    const expected = await readTensors(`${model}/expected.safetensors`);
+    const activations = await readTensors(`${model}/activations.safetensors`);
+    const ids = Array.from(new Int32Array(expected.get('a.ids')!.bytes.buffer));
+    await writeFile(join(folder, 'ids.json'), JSON.stringify(ids));
+    const flags = ['--ids', 'ids.json', '--out', 'made.safetensors'];
+    const at = ['blocks.*.hook_mlp_out', 'blocks.1.attn.hook_pattern', 'ln_final.hook_scale'];
+    const result = await laminar(['capture', model, '--at', ...at.slice(0, 2), '--at', at[2]!, ...flags], {
+      cwd: folder,
+    });
+    expect(complaints(result)).toBe('');
+    expect(result.code).toBe(0);
+    const found = await readTensors(join(folder, 'made.safetensors'));
+    const names = [0, 1, 2].map((layer) => `blocks.${layer}.hook_mlp_out`);
+    names.splice(1, 0, at[1]!);
+    expect([...found.keys()]).toEqual(['ids', ...names, at[2]]);
+    for (const name of [...found.keys()].slice(1)) {
+      expect(found.get(name)!.shape).toEqual(activations.get(`a.${name}`)!.shape);
+      expect(distance(floats(found, name), floats(activations, `a.${name}`))).toBeLessThanOrEqual(5e-6);
+    }
+
+    const part = await laminar(
+      ['capture', model, '--at', at[1]!, '--heads', '0-1', '--positions', '2,12', '--logits', ...flags],
+      { cwd: folder },
+    );
+    expect(complaints(part)).toBe('');
+    const chosen = await readTensors(join(folder, 'made.safetensors'));
+    const tokens = ids.length;
+    expect([...chosen].map(([name, { shape }]) => [name, shape])).toEqual([
+      ['ids', [tokens]],
+      [at[1], [2, 2, tokens]],
+      ['max_log_softmax', [tokens]],
+      ['argmax', [tokens]],
+      ['logits', [tokens, 101]],
+    ]);
+    const whole = floats(found, at[1]!);
+    const rows = [2, 12, tokens + 2, tokens + 12].flatMap((row) =>
+      Array.from(whole.subarray(row * tokens, (row + 1) * tokens)),
+    );
+    expect(Array.from(floats(chosen, at[1]!))).toEqual(rows);
+  });
+
+  it('plans what activations take, and refuses what is no name with names that are near', async () => {
+    const model = golden('activations/gpt2-plain');
+    const folder = await temporaryFolder();
+    await writeFile(join(folder, 'ids.json'), JSON.stringify([5, 6, 7, 8]));
+    const flags = ['capture', model, '--ids', 'ids.json'];
+    const plan = async (...more: string[]) => {
+      const result = await laminar([...flags, '--plan', '--json', ...more], { cwd: folder });
+      expect(complaints(result)).toBe('');
+      return JSON.parse(result.stdout) as {
+        fits: boolean;
+        file_bytes: number;
+        gpu_bytes: { captures: number; total: number };
+        tensors: { name: string; shape: number[] }[];
+      };
+    };
+    const states = await plan();
+    const patterns = await plan('--at', 'blocks.*.attn.hook_pattern');
+    expect(states.tensors.map(({ name }) => name)).toContain('hidden_states');
+    expect(states.gpu_bytes.captures).toBe(0);
+    expect(patterns.tensors.map(({ shape }) => shape)).toEqual([[4], [3, 4, 4], [3, 4, 4], [3, 4, 4]]);
+    expect(patterns.file_bytes).toBe(4 * (4 + 3 * 48));
+    expect(patterns.gpu_bytes.captures).toBe(2 * 4 * 48);
+    expect(patterns.gpu_bytes.total).toBeGreaterThan(states.gpu_bytes.total);
+    expect(patterns.fits).toBe(true);
+
+    const misspelt = await laminar([...flags, '--at', 'blocks.*.hook_mlp_uot', '--out', 'x'], {
+      cwd: folder,
+    });
+    expect(misspelt.code).toBe(2);
+    expect(misspelt.stderr).toMatch(/blocks\.\*\.hook_mlp_uot: .* near it .*blocks\.\*\.hook_mlp_out/);
+    for (const [more, message] of [
+      [['--out', 'x', '--heads', '1'], /--heads is for activations; name some with --at/],
+      [['--at', '*'], /--out is missing/],
+      [['--at', '*', '--out', 'x', '--positions', '2-1'], /--positions "2-1" is not a list of numbers/],
+      [
+        ['--at', 'hook_embed', '--out', 'x', '--positions', '4'],
+        /position 4 does not exist; there are 0 to 3/,
+      ],
+    ] as const) {
+      const result = await laminar([...flags, ...more], { cwd: folder });
+      expect(result.code).toBe(2);
+      expect(result.stderr).toMatch(message);
+    }
+    expect(await readdir(folder)).toEqual(['ids.json']);
+  });
 });
 
 /** ‖x − reference‖ / ‖reference‖ */

@@ -24,7 +24,7 @@ const cases: readonly Case[] = [
   ['profile a b', 2, /too many arguments/],
   ['profile --nonsense', 2, /unknown option '--nonsense'; see laminar profile --help$/],
   ['profile --text', 2, /'--text <file>' argument missing/],
-  ['capture', 2, /required option '--out <file>'/],
+  ['capture', 2, /--out is missing; name the safetensors file to write/],
   ['spectrum', 2, /missing required argument 'file'/],
   ['fetch', 2, /missing required argument 'repo'/],
   ['make-checkpoint --out there', 2, /required option '--like <model>'/],

@@ -1,5 +1,6 @@
 import { mkdir, readdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
 import { describe, expect, it } from 'vitest';
 import type { MeasuredView } from '../../src/analysis/measures/measure-views.ts';
 import type { LayerReport, Report, ViewLayerReport } from '../../src/analysis/report.ts';
@@ -251,4 +252,44 @@ describe('laminar profile', () => {
       `laminar: short.txt has ${plan.tokens} tokens, fewer than the model's context of 256; all of it is taken\n`,
     );
   });
+});
+
+it('measures named activations as it does states, with a layer axis for each hook', async () => {
+  const folder = await temporaryFolder();
+  const model = fileURLToPath(new URL('../golden/activations/gpt2-plain', import.meta.url));
+  await writeFile(
+    join(folder, 'ids.json'),
+    JSON.stringify({ real: [3, 1, 4, 1, 5, 9, 2, 6], shuffled: [5, 9, 2, 6, 3, 1, 4, 1] }),
+  );
+  const at = ['--at', 'blocks.*.attn.hook_z', 'blocks.*.hook_mlp_out', '--at', 'hook_embed'];
+  const result = await laminar(['profile', model, '--ids', 'ids.json', ...at], { cwd: folder });
+  expect(complaints(result)).toBe('');
+  expect(result.code).toBe(0);
+  const made = join(folder, 'out/gpt2-plain-ids-ids-at-blocks.-.attn.hook_z-blocks.-.hook_mlp_o');
+  const report = JSON.parse(await readFile(join(made, 'report.json'), 'utf8')) as Report;
+  const spectra = await readSpectra(join(made, 'spectra.safetensors'));
+  for (const name of ['real', 'shuffled'] as const) {
+    const hooks = report.sequences[name].hooks!;
+    expect(Object.keys(hooks).sort()).toEqual([
+      'blocks.*.attn.hook_z',
+      'blocks.*.hook_mlp_out',
+      'hook_embed',
+    ]);
+    expect(hooks['blocks.*.attn.hook_z']!.map(({ layer, name: hook }) => [layer, hook])).toEqual(
+      [0, 1, 2].map((layer) => [layer, `blocks.${layer}.attn.hook_z`]),
+    );
+    const [embedding] = hooks['hook_embed']!;
+    expect([embedding!.layer, embedding!.columns]).toEqual([null, 48]);
+    expect(spectra.get(`${name}.blocks.*.hook_mlp_out.singular_values`)!.shape).toEqual([3, 8]);
+  }
+  expect(result.stdout).toMatch(/\nblocks\.\*\.hook_mlp_out\n/);
+  // Another run's folder: the same but for what is measured.
+  const other = await laminar(['profile', model, '--ids', 'ids.json', '--out', made], { cwd: folder });
+  expect(other.code).toBe(1);
+  expect(other.stderr).toMatch(/activations blocks\.\*\.attn\.hook_z .*hook_embed, not none/);
+  const plan = await laminar(['profile', model, '--ids', 'ids.json', '--plan', '--json', ...at], {
+    cwd: folder,
+  });
+  const { gpu_bytes } = JSON.parse(plan.stdout) as { gpu_bytes: { hooks: number } };
+  expect(gpu_bytes.hooks).toBeGreaterThanOrEqual(2 * 4 * 8 * 48);
 });

@@ -24,6 +24,7 @@ describe('defaultFolder', () => {
     [{ text: 'C:\\books\\été.txt' }, 'alice-gpt2-text-été'],
     [{ text: 'https://example.org/a/b.txt?raw=1#top' }, 'alice-gpt2-text-b'],
     [{ text: '..' }, 'alice-gpt2-text-other'],
+    [{ at: ['blocks.*.hook_mlp_out', 'hook_embed'] }, 'alice-gpt2-at-blocks.-.hook_mlp_out-hook_embed'],
     [{ ids: 'my/ids.json' }, 'alice-gpt2-ids-ids'],
     [{ measures: allMeasures }, 'alice-gpt2-measures-all'],
     [
@@ -52,6 +53,7 @@ describe('claimFolder', () => {
     config: report.model,
     text: report.text,
     ids: { real: Int32Array.from(sequence.ids), shuffled: Int32Array.from(shuffled.ids) },
+    hooks: [],
     ...usual,
   };
   const folderWith = async (content: string): Promise<string> => {
@@ -78,6 +80,10 @@ describe('claimFolder', () => {
     [{ seed: 29 }, /seed 28, not 29/],
     [{ threshold: 90 }, /threshold 95, not 90/],
     [{ measured: { measures: ['rankme'], views: [], without_dimensions: [] } }, /measures none, not rankme/],
+    [
+      { hooks: ['blocks.*.hook_mlp_out', 'hook_embed'] },
+      /activations none, not blocks\.\*\.hook_mlp_out hook_embed/,
+    ],
     [{ ids: { real: [5], shuffled: [5] } }, /tokens 3, not 1/],
     [{ text: { ...report.text!, start: 4 } }, /start 28517, not 4/],
     [{ text: { ...report.text!, sha256: 'f' } }, /of another text/],

@@ -1,5 +1,5 @@
 import { readFixture } from '#platform';
-import type { Activation } from '../../src/engine/hooks.ts';
+import type { CapturedActivation } from '../../src/engine/hooks.ts';
 import type { ModelFiles } from '../../src/engine/files.ts';
 import { fixtureFiles, readFixtureTensors } from './fixture-files.ts';
 import type { FixtureTensor } from './fixture-files.ts';
@@ -59,7 +59,10 @@ export async function readActivations(name: ActivationCase): Promise<GoldenActiv
 }
 
 /** One sequence's values of an activation that a batch of several gave, and their shape. */
-export function ofSequence(activation: Activation, sequence: number): Pick<Activation, 'shape' | 'values'> {
+export function ofSequence(
+  activation: CapturedActivation,
+  sequence: number,
+): Pick<CapturedActivation, 'shape' | 'values'> {
   const [sequences = 1, ...shape] = activation.shape;
   const size = activation.values.length / sequences;
   return { shape, values: activation.values.slice(sequence * size, (sequence + 1) * size) };

@@ -5,7 +5,7 @@ import { elementCount } from '../gpu/tensor.ts';
 const MOST_WAITING_BYTES = 256 * 2 ** 20;
 
 /** A named activation, or the part of it that was asked for. */
-export interface Activation {
+export interface CapturedActivation {
   readonly name: string;
   /** [T, width], [T, heads, width] or [heads, T, T], of what was chosen; sequences come first where there are several. */
   readonly shape: readonly number[];
@@ -71,7 +71,7 @@ export class OpenCapture {
   }
 
   /** The activation, once all of it was read. */
-  take(): Activation {
+  take(): CapturedActivation {
     const values = this.#values!;
     this.finish?.(values);
     return { name: this.name, shape: this.shape, values };
@@ -93,7 +93,7 @@ export class Captures implements Disposable {
   /** @param deliver receives each activation; the run waits for it */
   constructor(
     private readonly gpu: Gpu,
-    private readonly deliver: (activation: Activation) => void | Promise<void>,
+    private readonly deliver: (activation: CapturedActivation) => void | Promise<void>,
   ) {}
 
   /** @param finish changes the values when all are there */

@@ -12,7 +12,7 @@ import type {
 import type { ForwardPass } from '../forward-pass.ts';
 import type { Tensor } from '../gpu/tensor.ts';
 import { bindableRows, rowsOf } from '../matrix-product.ts';
-import type { Activation } from './captures.ts';
+import type { CapturedActivation } from './captures.ts';
 import { captureRows, editRows } from './in-rows.ts';
 import { activate, add, normaliseRows, normStatistics, scaleShift } from './kernels.ts';
 import { AttentionPatterns } from './pattern.ts';
@@ -39,7 +39,7 @@ export class HookedPass implements Steps<Tensor>, Disposable {
   constructor(
     private readonly pass: ForwardPass,
     private readonly hooks: PlannedHooks,
-    deliver: (activation: Activation) => void | Promise<void>,
+    deliver: (activation: CapturedActivation) => void | Promise<void>,
   ) {
     this.residual = pass.residual;
     this.#tools = new HookTools(pass, deliver);

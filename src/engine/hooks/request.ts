@@ -106,7 +106,7 @@ export class PlannedHooks implements AskedHooks {
    * @throws InputError naming the request, where a name, a number or a value does not suit
    */
   constructor(
-    specs: readonly HookSpec[],
+    private readonly specs: readonly HookSpec[],
     { capture = [], edits = [] }: HookRequests,
     readonly batch: Batch,
   ) {
@@ -133,8 +133,9 @@ export class PlannedHooks implements AskedHooks {
     return this.#captures.size === 0 && this.#edits.size === 0;
   }
 
+  /** In the order of the pass. */
   get captures(): readonly PlannedCapture[] {
-    return [...this.#captures.values()];
+    return this.specs.flatMap(({ name }) => this.#captures.get(name) ?? []);
   }
 
   captureOf(name: string): PlannedCapture | undefined {

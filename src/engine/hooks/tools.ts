@@ -1,7 +1,7 @@
 import type { ForwardPass } from '../forward-pass.ts';
 import type { Gpu } from '../gpu/gpu.ts';
 import { Captures } from './captures.ts';
-import type { Activation } from './captures.ts';
+import type { CapturedActivation } from './captures.ts';
 
 /** Buffers that recorded commands read. */
 export class Uploads {
@@ -49,7 +49,7 @@ export class HookTools implements Disposable {
 
   constructor(
     readonly pass: ForwardPass,
-    deliver: (activation: Activation) => void | Promise<void>,
+    deliver: (activation: CapturedActivation) => void | Promise<void>,
   ) {
     this.captures = new Captures(pass.gpu, deliver);
     this.uploads = new Uploads(pass.gpu);

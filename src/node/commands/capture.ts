@@ -1,40 +1,57 @@
 import type { Command } from 'commander';
-import { captureTensors } from '../../analysis/output-files.ts';
+import { activationTensors, captureTensors } from '../../analysis/output-files.ts';
 import { describeModel } from '../../engine/description.ts';
 import type { Gpu } from '../../engine/gpu/gpu.ts';
 import { InputError, NumericalError } from '../../engine/errors.ts';
+import { PlannedHooks } from '../../engine/hooks.ts';
+import type { CaptureRequest } from '../../engine/hooks.ts';
 import { Model } from '../../engine/model.ts';
 import { checkSequences } from '../../engine/sequences.ts';
 import { checkWritableFile } from '../atomic.ts';
 import { defaultModel } from '../bundled.ts';
 import { folderFiles } from '../files.ts';
 import { findModel } from '../model-source.ts';
-import { nonEmpty } from '../options.ts';
+import { collected, nonEmpty, numberList } from '../options.ts';
 import { SafetensorsWriter } from '../safetensors-writer.ts';
 import { readTokens, textListeners } from '../token-source.ts';
 import type { TokenFlags } from '../token-source.ts';
+import { printCapturePlan } from './capture-plan.ts';
 import type { CommandContext } from './context.ts';
 import { addTokenOptions } from './profile.ts';
 
 interface CaptureFlags extends TokenFlags {
-  readonly out: string;
+  readonly at?: string[];
+  readonly heads?: number[];
+  readonly positions?: number[];
+  readonly out?: string;
   readonly logits?: boolean;
+  readonly plan?: boolean;
+  readonly json?: boolean;
   readonly revision?: string;
 }
 
 /**
- * `laminar capture`: every state of one sequence, in a safetensors file. Of an ids file with a real and a shuffled
- * sequence it takes the real one; to capture the other, give it as an array.
+ * `laminar capture`: every state of one sequence, or activations by their names, in a safetensors file. Of an ids file with
+ * a real and a shuffled sequence it takes the real one; to capture the other, give it as an array.
  */
 export function addCaptureCommand(program: Command, context: CommandContext): void {
   const command = program
     .command('capture')
-    .description('write every hidden state of a text (and its logits) to a safetensors file')
+    .description('write every hidden state of a text, or activations by name, to a safetensors file')
     .argument('[model]', 'a folder, a hub id such as gpt2-xl, or a bundled model', defaultModel);
   addTokenOptions(command)
+    .option(
+      '--at <names...>',
+      "write these activations instead, such as 'blocks.*.hook_mlp_out'; * is any run of characters",
+      collected(nonEmpty('--at')),
+    )
+    .option('--heads <list>', 'of those that have heads, these alone, such as 0,3,5-8', numberList('--heads'))
+    .option('--positions <list>', 'these alone; of patterns, the queries', numberList('--positions'))
     .option('--revision <name>', 'branch, tag or commit on the hub')
     .option('--logits', 'write the logits [T, V] too')
-    .requiredOption('--out <file>', 'the safetensors file to write', nonEmpty('--out'))
+    .option('--out <file>', 'the safetensors file to write', nonEmpty('--out'))
+    .option('--plan', 'only say what the run would need: memory, and the size of the file')
+    .option('--json', 'print the plan as JSON')
     .action(async (model: string, flags: CaptureFlags) => {
       await capture(model, flags, context);
     });
@@ -42,6 +59,13 @@ export function addCaptureCommand(program: Command, context: CommandContext): vo
 
 async function capture(reference: string, flags: CaptureFlags, context: CommandContext): Promise<void> {
   const { terminal, signal } = context;
+  const { at, out, heads, positions } = flags;
+  if (out === undefined && !flags.plan) {
+    throw new InputError('--out is missing; name the safetensors file to write, or give --plan');
+  }
+  if (!at && (heads ?? positions)) {
+    throw new InputError(`${heads ? '--heads' : '--positions'} is for activations; name some with --at`);
+  }
   const source = await findModel(reference, { revision: flags.revision, signal, terminal });
   const files = folderFiles(source.folder);
   const onNotice = (notice: string) => terminal.notice(notice);
@@ -50,25 +74,46 @@ async function capture(reference: string, flags: CaptureFlags, context: CommandC
     const { config } = description;
     const { real: ids } = await readTokens(flags, files, config, signal, textListeners(terminal));
     checkSequences(config, [ids]);
+    const tokens = ids.length;
     if (flags.logits && !description.hasHead) {
       throw new InputError(`--logits: ${description.name} has no head, so there are no logits; leave it out`);
     }
-    await checkWritableFile(flags.out);
+    const choice = { ...(heads && { heads }), ...(positions && { positions }) };
+    const requests = (at ?? []).map((name) => ({ at: name, ...choice }));
+    const hooks = new PlannedHooks(
+      description.hooks(tokens),
+      { capture: requests },
+      { sequences: 1, tokens },
+    );
+    const extra = description.activationBytes(1, tokens, hooks) - description.activationBytes(1, tokens);
+    const captures = hooks.captures.map(({ spec, shape }) => ({ name: spec.name, shape }));
+    const declare = (logits: 'none' | 'maxima' | 'all') =>
+      at
+        ? activationTensors(config, tokens, captures, logits === 'all' ? 'all' : 'none')
+        : captureTensors(config, tokens, logits);
+    if (out === undefined) {
+      const tensors = declare(flags.logits ? 'all' : description.hasHead ? 'maxima' : 'none');
+      await printCapturePlan({ description, id: source.id, tokens, hooks, tensors }, flags, context);
+      return;
+    }
+    await checkWritableFile(out);
     using gpu = await context.openGpu(description.sizes.all);
     const model = await Model.load(gpu, description, {
       signal,
-      mostTokens: ids.length,
+      mostTokens: tokens,
+      reserve: extra,
       onProgress: terminal.stage('load', 'bytes'),
     });
-    const fault = await model.logitsFault(signal);
+    const needsLogits = flags.logits === true || !at;
+    const fault = needsLogits ? await model.logitsFault(signal) : undefined;
     if (fault !== undefined && flags.logits) throw new NumericalError(`--logits: ${fault}; leave it out`);
     if (fault !== undefined && description.hasHead) onNotice(fault);
-    const logits = fault !== undefined ? 'none' : flags.logits ? 'all' : 'maxima';
-    const tensors = captureTensors(model.config, ids.length, logits);
-    const writer = await SafetensorsWriter.create(flags.out, tensors);
+    const tensors = declare(fault !== undefined ? 'none' : flags.logits ? 'all' : 'maxima');
+    const writer = await SafetensorsWriter.create(out, tensors);
     try {
       await writer.append('ids', ids);
-      await runInto(writer, { gpu, model, ids, logits: flags.logits === true }, context);
+      const run = { gpu, model, ids, logits: flags.logits === true, capture: at && requests };
+      await runInto(writer, run, context);
       signal.throwIfAborted();
       await writer.commit();
     } finally {
@@ -76,28 +121,45 @@ async function capture(reference: string, flags: CaptureFlags, context: CommandC
     }
     terminal.endStages();
     process.stdout.write(
-      `${flags.out}: ${tensors.map(({ name, shape }) => `${name} [${shape.join(', ')}]`).join(', ')}\n`,
+      `${out}: ${tensors.map(({ name, shape }) => `${name} [${shape.join(', ')}]`).join(', ')}\n`,
     );
   } finally {
     await description.close();
   }
 }
 
-/** Runs the model and writes each state, and each tile of logits, as it comes: one of them is in memory at a time. */
+/**
+ * Runs the model and writes each state or activation, and each tile of logits, as it comes: those of a block are in memory
+ * at a time.
+ */
 async function runInto(
   writer: SafetensorsWriter,
-  run: { gpu: Gpu; model: Model; ids: Int32Array; logits: boolean },
+  run: {
+    gpu: Gpu;
+    model: Model;
+    ids: Int32Array;
+    logits: boolean;
+    capture: readonly CaptureRequest[] | undefined;
+  },
   { terminal, signal }: CommandContext,
 ): Promise<void> {
-  const { gpu, model, ids } = run;
+  const { gpu, model, ids, capture } = run;
   const { vocabulary, width } = model.config;
-  const state = new Float32Array(ids.length * width);
+  const state = new Float32Array(capture ? 0 : ids.length * width);
   const { maxLogSoftmax, argmax } = await model.run([ids], {
     signal,
     onProgress: terminal.stage('forward'),
-    onState: async ({ name, tensor }) => {
-      await writer.append(name, await gpu.readFloats(tensor, state));
-    },
+    ...(capture
+      ? {
+          capture,
+          logits: run.logits,
+          onActivation: ({ name, values }) => writer.append(name, values),
+        }
+      : {
+          onState: async ({ name, tensor }) => {
+            await writer.append(name, await gpu.readFloats(tensor, state));
+          },
+        }),
     ...(run.logits && {
       onLogits: async ({ firstToken, tokens, values }) => {
         for (let row = 0; row < ids.length; row += 1) {

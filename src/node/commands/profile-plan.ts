@@ -1,4 +1,5 @@
 import { jsonText } from '../../analysis/json.ts';
+import { measuredHooks } from '../../analysis/measured-hooks.ts';
 import { planProfile } from '../../analysis/plan.ts';
 import type { ProfilePlan } from '../../analysis/plan.ts';
 import { sequenceNames } from '../../analysis/report.ts';
@@ -13,6 +14,7 @@ import type { TokenFlags } from '../token-source.ts';
 import type { CommandContext } from './context.ts';
 
 interface PlanFlags extends TokenFlags {
+  readonly at?: readonly string[];
   readonly revision?: string;
   readonly json?: boolean;
 }
@@ -37,7 +39,9 @@ export async function printPlan(reference: string, flags: PlanFlags, context: Co
     const tokens = (await readTokens(flags, files, model.config, signal, listeners)).real.length;
     using gpu = await context.openGpu(model.sizes.all);
     const { memoryLimit, adapter } = gpu;
-    const plan = planProfile({ model, tokens, memoryLimit, software: adapter.software });
+    const batch = { sequences: sequenceNames.length, tokens };
+    const hooks = flags.at && measuredHooks(model, flags.at, batch);
+    const plan = planProfile({ model, tokens, memoryLimit, software: adapter.software, hooks });
     terminal.endStages();
     const subject = { id: source.id, tokens, adapter, memoryLimit };
     process.stdout.write(flags.json ? toJson(plan, subject) : toTable(plan, subject));
@@ -63,6 +67,7 @@ function toJson(plan: ProfilePlan, { id, tokens, adapter, memoryLimit }: PlanSub
       activations: plan.activations,
       states: plan.states,
       states_at_once: plan.statesAtOnce,
+      hooks: plan.hooks,
       spectrum: plan.scratch,
     },
     host_bytes: plan.host,
@@ -81,6 +86,9 @@ function toTable(plan: ProfilePlan, { id, tokens, adapter, memoryLimit }: PlanSu
     ['weights', formatBytes(weights.bytes), weights.isResident ? 'stay' : 'stream, two blocks at once'],
     ['activations', formatBytes(plan.activations), `${sequenceNames.length} x ${tokens} tokens`],
     ['states', formatBytes(plan.states), `${plan.statesAtOnce} at once`],
+    ...(plan.hooks > 0
+      ? [['named activations', formatBytes(plan.hooks), `${plan.hooksAtOnce} at once`]]
+      : []),
     ['spectrum', formatBytes(plan.scratch), 'scratch'],
     ['GPU buffers', formatBytes(plan.gpu), `at least ${formatBytes(plan.leastGpu)}`],
     [

@@ -1,11 +1,14 @@
 import { join } from 'node:path';
 import type { Command } from 'commander';
 import type { ProfileSpectra } from '../../analysis/figures.ts';
+import { measuredHooks } from '../../analysis/measured-hooks.ts';
 import { reportJson } from '../../analysis/output-files.ts';
+import type { HookValues } from '../../analysis/profile.ts';
 import { profileReport } from '../../analysis/profile-report.ts';
 import { formatPercent } from '../../analysis/quantities.ts';
 import { measuredReport, profileDefaults, sequenceNames } from '../../analysis/report.ts';
-import type { Report } from '../../analysis/report.ts';
+import type { Report, SequenceName } from '../../analysis/report.ts';
+import type { LayerDimensions } from '../../analysis/dimensions.ts';
 import { shuffleTokens } from '../../analysis/shuffle.ts';
 import { countedComponents, readThreshold } from '../../analysis/threshold.ts';
 import { checkDimensions } from '../../analysis/views.ts';
@@ -13,12 +16,13 @@ import { describeModel } from '../../engine/description.ts';
 import { LaminarError } from '../../engine/errors.ts';
 import type { Gpu } from '../../engine/gpu/gpu.ts';
 import { loadTokenizer } from '../../engine/tokenizer.ts';
+import { withAnyLayer } from '../../engine/hooks.ts';
 import { defaultModel } from '../bundled.ts';
 import { folderFiles } from '../files.ts';
 import { checkWritableFolder } from '../folders.ts';
 import { findModel } from '../model-source.ts';
 import type { ModelSource } from '../model-source.ts';
-import { nonEmpty, wholeNumber } from '../options.ts';
+import { collected, nonEmpty, wholeNumber } from '../options.ts';
 import { writeProfileFiles } from '../profile-files.ts';
 import { describeComponents } from '../profile-wide.ts';
 import { claimFolder, defaultFolder, folderFor } from '../run-folder.ts';
@@ -50,6 +54,11 @@ export function addProfileCommand(program: Command, context: CommandContext): vo
       'variance that the effective dimension exceeds',
       readThreshold,
       profileDefaults.threshold,
+    )
+    .option(
+      '--at <names...>',
+      "measure these activations too, such as 'blocks.*.hook_mlp_out'; * is any run of characters",
+      collected(nonEmpty('--at')),
     )
     .option('--revision <name>', 'branch, tag or commit on the hub')
     .option(
@@ -119,13 +128,14 @@ export async function profileToFiles(
   const source = await findModel(reference, { revision: flags.revision, signal, terminal });
   const claimed = flags.out ?? defaultFolder(source.id, flags);
   await checkWritableFolder(join(claimed, 'figures'));
-  const { report, spectra, run } = await profileModel(source, claimed, flags, context, gpu);
+  const { report, spectra, hookValues, run } = await profileModel(source, claimed, flags, context, gpu);
   const folder = flags.force ? claimed : await folderFor(claimed, run, report);
   if (folder !== claimed)
     terminal.notice(
       `${claimed} holds another model's report under the same name; the files go to ${folder}, with --force they would overwrite it`,
     );
-  await writeProfileFiles(folder, report, spectra, { signal, onProgress: terminal.stage('figures') });
+  const onProgress = terminal.stage('figures');
+  await writeProfileFiles(folder, report, spectra, { signal, onProgress, hookValues });
   terminal.endStages();
   return { report, folder, modelFolder: source.folder };
 }
@@ -136,10 +146,15 @@ async function profileModel(
   flags: ProfileFlags,
   context: CommandContext,
   lentGpu: Gpu | undefined,
-): Promise<{ report: Report; spectra: ProfileSpectra; run: RunIdentity }> {
+): Promise<{
+  report: Report;
+  spectra: ProfileSpectra;
+  hookValues: HookValues | undefined;
+  run: RunIdentity;
+}> {
   const { terminal, signal } = context;
   const { id, revision } = source;
-  const { seed, threshold, force = false } = flags;
+  const { seed, threshold, at, force = false } = flags;
   const started = performance.now();
   const files = folderFiles(source.folder);
   const onNotice = (notice: string) => terminal.notice(notice);
@@ -155,7 +170,10 @@ async function profileModel(
     const request = viewRequest(flags);
     if (request) checkDimensions(request.listedDimensions, config.width, id);
     const measured = request && measuredReport(request);
-    const run = { id, revision, config, text, ids, seed, threshold, measured };
+    const batch = { sequences: sequenceNames.length, tokens: real.length };
+    const measuredAt = at ? measuredHooks(description, at, batch).measured : [];
+    const hooks = [...new Set(measuredAt.map(({ name }) => withAnyLayer(name)))];
+    const run = { id, revision, config, text, ids, seed, threshold, measured, hooks };
     if (!force) await claimFolder(folder, run);
     using ownGpu = lentGpu ? undefined : await context.openGpu(description.sizes.all);
     const gpu = lentGpu ?? ownGpu!;
@@ -166,6 +184,7 @@ async function profileModel(
       {
         threshold,
         request,
+        at,
         signal,
         onLoad: terminal.stage('load', 'bytes'),
         onForward: terminal.stage('forward'),
@@ -186,11 +205,30 @@ export function describeProfile(report: Report, folder: string): string {
   const from = text
     ? `tokens ${text.start} to ${text.start + length - 1} of ${text.source}`
     : `${length} token ${length === 1 ? 'id' : 'ids'}`;
+  const hooks = Object.keys(report.sequences.real.hooks ?? {}).map((hook) => {
+    const of = (name: SequenceName) => report.sequences[name].hooks![hook]!;
+    return `\n${hook}\n${tableOf({ real: of('real'), shuffled: of('shuffled') })}`;
+  });
+  const seconds = (milliseconds: number) => `${(milliseconds / 1000).toFixed(2)} s`;
+  return [
+    `${model.id} (${model.architecture}, ${model.layers} layers of width ${model.width}), ${from}\n`,
+    `Effective dimension: ${countedComponents(threshold)}.\n\n`,
+    tableOf({ real: report.sequences.real.layers, shuffled: report.sequences.shuffled.layers }),
+    ...hooks,
+    `\nload ${seconds(timings.load)}, forward ${seconds(timings.forward)}, spectrum ${seconds(timings.spectrum)}`,
+    ` on ${adapter.description}\nreport, spectra and figures: ${folder}\n`,
+  ].join('');
+}
+
+/** A row for each layer, real beside shuffled. */
+function tableOf(
+  layers: Readonly<Record<SequenceName, readonly (LayerDimensions & { layer: number | null })[]>>,
+): string {
   const header = ['layer', ...sequenceNames.flatMap(() => ['effective', 'rank', '% of rank'])];
-  const rows = report.sequences.real.layers.map(({ layer }) => [
-    String(layer),
+  const rows = layers.real.map(({ layer }, index) => [
+    String(layer ?? '-'),
     ...sequenceNames.flatMap((name) => {
-      const measured = report.sequences[name].layers[layer]!;
+      const measured = layers[name][index]!;
       return [
         String(measured.effective_dimension),
         String(measured.rank),
@@ -198,16 +236,9 @@ export function describeProfile(report: Report, folder: string): string {
       ];
     }),
   ]);
-  const seconds = (milliseconds: number) => `${(milliseconds / 1000).toFixed(2)} s`;
-  return [
-    `${model.id} (${model.architecture}, ${model.layers} layers of width ${model.width}), ${from}\n`,
-    `Effective dimension: ${countedComponents(threshold)}.\n\n`,
-    formatTable(header, rows, [
-      ['', 1],
-      ['real', 3],
-      ['shuffled', 3],
-    ]),
-    `\nload ${seconds(timings.load)}, forward ${seconds(timings.forward)}, spectrum ${seconds(timings.spectrum)}`,
-    ` on ${adapter.description}\nreport, spectra and figures: ${folder}\n`,
-  ].join('');
+  return formatTable(header, rows, [
+    ['', 1],
+    ['real', 3],
+    ['shuffled', 3],
+  ]);
 }

@@ -5,7 +5,7 @@ import type { ModelDescription } from '../../../src/engine/description.ts';
 import { DeviceError, InputError } from '../../../src/engine/errors.ts';
 import type { Gpu } from '../../../src/engine/gpu/gpu.ts';
 import { PlannedHooks } from '../../../src/engine/hooks.ts';
-import type { Activation, HookRequests } from '../../../src/engine/hooks.ts';
+import type { CapturedActivation, HookRequests } from '../../../src/engine/hooks.ts';
 import { Model } from '../../../src/engine/model.ts';
 import { relativeDistance } from '../../support/distance.ts';
 import { activationFiles, readActivations } from '../../support/golden-activations.ts';
@@ -47,7 +47,7 @@ function distance(values: Float32Array, expected: Float32Array): number {
 
 /** Of an activation [sequences, rows, heads, width], or [sequences, heads, rows, T] of a pattern, the chosen elements. */
 function pick(
-  { name, shape, values }: Activation,
+  { name, shape, values }: CapturedActivation,
   chosen: { sequences: number[]; positions: number[]; heads: number[] },
 ): number[] {
   const isPattern = shape.length === 4 && (name.endsWith('pattern') || name.endsWith('scores'));
