@@ -22,7 +22,7 @@ export interface MakeCheckpointOptions {
   readonly layers?: number | undefined;
   /** Settings of config.json to change, in its own words, such as n_embd: for shapes that nobody published. */
   readonly settings?: Readonly<Record<string, unknown>> | undefined;
-  /** Of the weights; that of the published model by default (F32 for GPT-2, F16 for Pythia). */
+  /** Of the weights; that of the published model by default (F32 for GPT-2, F16 for Pythia, BF16 for most others). */
   readonly dtype?: WeightDtype | undefined;
   /** The same seed gives the same weights, whatever the number of layers and shards. 28 by default. */
   readonly seed?: number | undefined;

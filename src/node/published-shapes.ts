@@ -1,6 +1,7 @@
 import type { Architecture, BufferSpec, WeightSpec } from '../engine/architectures/architecture.ts';
 import { InputError } from '../engine/errors.ts';
 import type { TensorDeclaration } from '../engine/safetensors.ts';
+import { publishedLlamas } from './published-llamas.ts';
 
 /** What a tensor holds: random numbers about 0 or about 1, or what a buffer of the model holds. */
 export type TensorContent = 'weight' | 'norm-scale' | BufferSpec['content'];
@@ -45,7 +46,11 @@ const pythiaShapes: Readonly<
   'pythia-12b': [36, 5120, 40, 50688],
 };
 
-export const publishedNames: readonly string[] = [...Object.keys(gpt2Shapes), ...Object.keys(pythiaShapes)];
+export const publishedNames: readonly string[] = [
+  ...Object.keys(gpt2Shapes),
+  ...Object.keys(pythiaShapes),
+  ...Object.keys(publishedLlamas),
+];
 
 /**
  * What is known of a published model, by its name with or without the organisation: gpt2-xl, EleutherAI/pythia-2.8b,
@@ -68,6 +73,7 @@ export function publishedModel(like: string): PublishedModel {
     const [layers, width, heads, vocabulary] = pythiaShapes[name]!;
     return { config: pythiaConfig(layers, width, heads, vocabulary), dtype: 'F16', prefix: 'gpt_neox.' };
   }
+  if (Object.hasOwn(publishedLlamas, name)) return { ...publishedLlamas[name]!, prefix: 'model.' };
   throw new InputError(
     `${like}: is no model whose shape is known; choose one of ${publishedNames.join(', ')}`,
   );

@@ -57,6 +57,13 @@ describe('publishedTensors', () => {
     ['pythia-2.8b', 2_775_208_960],
     ['pythia-6.9b', 6_857_302_016],
     ['pythia-12b', 11_846_072_320],
+    ['SmolLM2-135M', 134_515_008],
+    ['Llama-2-7b-hf', 6_738_415_616],
+    ['Llama-3.1-8B', 8_030_261_248],
+    ['Llama-3.2-1B', 1_235_814_400],
+    ['Mistral-7B-v0.3', 7_248_023_552],
+    ['Qwen2.5-0.5B', 494_032_768],
+    ['Qwen3-0.6B', 596_049_920],
   ])('%s has %i parameters', (name, parameters) => {
     const { config, dtype, prefix } = publishedModel(name);
     const tensors = publishedTensors(readArchitecture(config, name), dtype, prefix);
@@ -334,6 +341,22 @@ describe('makeCheckpoint', () => {
       await expect(made).rejects.toThrow(`--layers ${layers} is not a whole number from 1 to 1000`);
     }
     expect(await readdir(folder)).toEqual([]);
+  });
+
+  it('makes a Qwen 3 as well, whose norms of queries and keys are scales', async () => {
+    const { folder } = await make({
+      like: 'Qwen/Qwen3-0.6B',
+      layers: 1,
+      settings: { vocab_size: 100, hidden_size: 64, intermediate_size: 96 },
+    });
+    const description = await describeModel(folderFiles(folder));
+    const { config, weights, dtype } = description;
+    expect(config).toMatchObject({ architecture: 'qwen3', heads: 16, keyValueHeads: 8, headWidth: 128 });
+    expect([dtype, weights.isTied]).toEqual(['BF16', true]);
+    expect(weights.blocks[0]!['queryWeight']).toMatchObject({ shape: [16 * 128, 64] });
+    await description.close();
+    const scales = await floats(folder, 'model.layers.0.self_attn.q_norm.weight');
+    expect(Math.abs(moments(scales).mean - 1)).toBeLessThan(0.01);
   });
 
   it('makes a GPT-2 as well', async () => {
