@@ -13,12 +13,14 @@ import type { Gpu } from './gpu/gpu.ts';
 import { Pace } from './gpu/pace.ts';
 import type { Recorder } from './gpu/recorder.ts';
 import { elementCount, Tensor } from './gpu/tensor.ts';
-import type { AttentionVariant } from './gpu/tuning.ts';
+import type { AttentionVariant, Tuning } from './gpu/tuning.ts';
 import {
   attention,
   attentionLanes,
+  attentionWide,
   headNorm,
   layerNorm,
+  MAX_WIDE_HEAD_WIDTH,
   MOST_HEAD_WIDTH,
   multiply,
   rmsNorm,
@@ -28,10 +30,21 @@ import { alignedRowsOf, bindableRows, recordLinear, rowsOf } from './matrix-prod
 import { rotaryTables } from './rotary.ts';
 
 /** The kernel of each variant of attention, and the queries that one workgroup takes. */
-export const ATTENTION_VARIANTS = {
+const ATTENTION_VARIANTS = {
   staged: { kernel: attention, queries: 16 },
+  wide: { kernel: attentionWide, queries: 64 },
   lanes: { kernel: attentionLanes, queries: 8 },
 } as const satisfies Record<AttentionVariant, unknown>;
+
+/** The kernel of attention for heads of a width, its constants, and the queries that one workgroup takes. */
+export function attentionOf(
+  { attention: chosen, attentionDepth: depth }: Pick<Tuning, 'attention' | 'attentionDepth'>,
+  headWidth: number,
+) {
+  const isTooWide = chosen === 'wide' && headWidth > MAX_WIDE_HEAD_WIDTH;
+  return { ...ATTENTION_VARIANTS[isTooWide ? 'staged' : chosen], constants: { headWidth, depth } };
+}
+
 /** Scratch of the steps, and of steps that are taken apart where activations are looked at. */
 export type ScratchName = Scratch | 'branch' | 'normalised' | 'normStatistics';
 const ROTARY_THREADS = 64;
@@ -223,7 +236,7 @@ export class ForwardPass implements Steps<Tensor>, Disposable {
       );
     }
     const output = this.scratch(into, heads * headWidth);
-    const { kernel, queries } = ATTENTION_VARIANTS[this.gpu.tuning.attention];
+    const { kernel, constants, queries } = attentionOf(this.gpu.tuning, headWidth);
     // Half of the products with all keys, and of those with all values.
     const work = 2 * this.tokens ** 2 * heads * headWidth;
     const { bindingLimit } = this.gpu;
@@ -249,7 +262,7 @@ export class ForwardPass implements Steps<Tensor>, Disposable {
           firstOutput: target.firstElement,
           groupSize: heads / keyValueHeads,
         },
-        constants: { headWidth },
+        constants,
         workgroups: [Math.ceil(this.tokens / queries), heads, count],
       });
       this.#pace.count(count * work);

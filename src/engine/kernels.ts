@@ -1,5 +1,6 @@
 import attentionSource from '../shaders/attention.wgsl?raw';
 import attentionLanesSource from '../shaders/attention-lanes.wgsl?raw';
+import attentionWideSource from '../shaders/attention-wide.wgsl?raw';
 import embedSource from '../shaders/embed.wgsl?raw';
 import findNonfiniteSource from '../shaders/find-nonfinite.wgsl?raw';
 import foldLogSoftmaxSource from '../shaders/fold-log-softmax.wgsl?raw';
@@ -10,6 +11,8 @@ import matrixProductLanesSource from '../shaders/matrix-product-lanes.wgsl?raw';
 import multiplySource from '../shaders/multiply.wgsl?raw';
 import pickLogitsSource from '../shaders/pick-logits.wgsl?raw';
 import rmsNormSource from '../shaders/rms-norm.wgsl?raw';
+import matrixProductTilesSource from '../shaders/matrix-product-tiles.wgsl?raw';
+import foldLogSoftmaxTilesSource from '../shaders/fold-log-softmax-tiles.wgsl?raw';
 import rotarySource from '../shaders/rotary.wgsl?raw';
 import activationSnippet from '../shaders/snippets/activation.wgsl?raw';
 import packedWeightsSnippet from '../shaders/snippets/packed-weights.wgsl?raw';
@@ -54,6 +57,13 @@ export const matrixProductLanes = defineKernel({
   name: 'matrix-product-lanes',
   source: matrixProductLanesSource,
   constants: ['weightFormat'],
+});
+
+export const matrixProductTiles = defineKernel({
+  ...productFace,
+  name: 'matrix-product-tiles',
+  source: matrixProductTilesSource,
+  constants: ['threadsX', 'threadsY', 'weightFormat', 'transposed', 'aligned', 'folded'],
 });
 
 export const layerNorm = defineKernel({
@@ -129,23 +139,33 @@ const attentionFace = {
     firstOutput: 'u32',
     groupSize: 'u32',
   },
-  constants: ['headWidth'],
 } as const;
 
 export const attention = defineKernel({
   ...attentionFace,
   name: 'attention',
   source: attentionSource,
+  constants: ['headWidth'],
 });
 
 export const attentionLanes = defineKernel({
   ...attentionFace,
   name: 'attention-lanes',
   source: attentionLanesSource,
+  constants: ['headWidth'],
+});
+
+export const attentionWide = defineKernel({
+  ...attentionFace,
+  name: 'attention-wide',
+  source: attentionWideSource,
+  constants: ['headWidth', 'depth'],
 });
 
 /** Heads wider than this do not fit the attention kernel's registers. */
 export const MOST_HEAD_WIDTH = 512;
+/** The same for the variant `wide`. */
+export const MAX_WIDE_HEAD_WIDTH = 256;
 
 export const foldLogSoftmax = defineKernel({
   name: 'fold-log-softmax',
@@ -171,6 +191,14 @@ export const pickLogits = defineKernel({
   source: pickLogitsSource,
   bindings: { logits: 'read', targets: 'read', picked: 'read_write' },
   uniforms: { rows: 'u32', columns: 'u32', firstToken: 'u32' },
+});
+
+export const foldLogSoftmaxTiles = defineKernel({
+  name: 'fold-log-softmax-tiles',
+  source: foldLogSoftmaxTilesSource,
+  bindings: { parts: 'read', maximum: 'read_write', sum: 'read_write', argmax: 'read_write' },
+  uniforms: { rows: 'u32', tiles: 'u32', firstToken: 'u32' },
+  constants: ['threads'],
 });
 
 export const findNonfinite = defineKernel({

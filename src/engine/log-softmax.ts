@@ -3,8 +3,15 @@ import type { Gpu } from './gpu/gpu.ts';
 import { Pace } from './gpu/pace.ts';
 import type { Recorder } from './gpu/recorder.ts';
 import type { Tensor } from './gpu/tensor.ts';
-import { foldLogSoftmax, pickLogits, topTokens, weightFormat } from './kernels.ts';
-import { bindableRows, recordLogits, rowsOf } from './matrix-product.ts';
+import { foldLogSoftmax, foldLogSoftmaxTiles, pickLogits, topTokens, weightFormat } from './kernels.ts';
+import {
+  bindableRows,
+  canFoldLogits,
+  foldedTileColumns,
+  recordFoldedLogits,
+  recordLogits,
+  rowsOf,
+} from './matrix-product.ts';
 import { LOGITS_TILE_BYTES } from './memory.ts';
 
 /** A tile of fewer tokens is not worth its dispatches. */
@@ -94,21 +101,29 @@ export class MaxLogSoftmax implements Disposable {
     const free = this.gpu.memoryLimit - this.gpu.allocatedBytes;
     const tileBytes = Math.min(LOGITS_TILE_BYTES, this.gpu.bindingLimit, free);
     const pace = new Pace(this.gpu, 'log-softmax');
+    // Who looks at single logits needs them written.
+    const canFold = this.gpu.tuning.head === 'folded' && !onLogits && !this.#top && !this.#picked;
+    const tileColumns = foldedTileColumns(this.gpu.tuning);
     for (const part of head.parts) {
+      const isFolded = canFold && canFoldLogits(this.input, part);
+      const tokenBytes = (isFolded ? 12 / tileColumns : 4) * rows;
       for (let start = 0, tokens: number; start < part.rows; start += tokens) {
         const short = Math.max(FEWEST_TOKENS, pace.budget / (2 * rows * width));
-        tokens = Math.max(1, Math.floor(Math.min(tileBytes / (4 * rows), short, part.rows - start)));
+        tokens = Math.max(1, Math.floor(Math.min(tileBytes / tokenBytes, short, part.rows - start)));
         const first = firstToken + part.firstRow + start;
+        const weight = { buffer: part.buffer, format: weightFormat(head.dtype) };
+        if (isFolded) {
+          using parts = this.gpu.tensor('folded logits', [rows, 3 * Math.ceil(tokens / tileColumns)]);
+          recordFoldedLogits(this.gpu, pace, this.input, weight, start, tokens, parts);
+          this.#recordFold(pace.recorder, parts, first, true);
+          pace.count(0);
+          pace.submit();
+          await pace.settle();
+          continue;
+        }
         using logits = this.gpu.tensor('logits', [rows, tokens]);
-        recordLogits(
-          this.gpu,
-          pace,
-          this.input,
-          { buffer: part.buffer, format: weightFormat(head.dtype) },
-          start,
-          logits,
-        );
-        this.#recordFold(pace.recorder, logits, first);
+        recordLogits(this.gpu, pace, this.input, weight, start, logits);
+        this.#recordFold(pace.recorder, logits, first, false);
         this.#recordKept(pace.recorder, logits, first);
         pace.count(0);
         pace.submit();
@@ -159,20 +174,31 @@ export class MaxLogSoftmax implements Disposable {
     for (const tensor of this.#owned) tensor.dispose();
   }
 
-  #recordFold(recorder: Recorder, logits: Tensor, firstToken: number): void {
+  /** @param source logits F32 [rows, tokens], or what the folded product left of each tile of them, F32 [rows, 3 · tiles] */
+  #recordFold(recorder: Recorder, source: Tensor, firstToken: number, isFolded: boolean): void {
     const [maximum, sum, argmax] = [this.#maximum, this.#sum, this.#argmax];
-    for (const [first, rows] of bindableRows(this.gpu, logits, maximum, sum, argmax)) {
-      recorder.dispatch(foldLogSoftmax, {
-        bindings: {
-          logits: rowsOf(logits, first, rows),
-          maximum: rowsOf(maximum, first, rows),
-          sum: rowsOf(sum, first, rows),
-          argmax: rowsOf(argmax, first, rows),
-        },
-        uniforms: { rows, columns: logits.shape[1]!, firstToken },
-        constants: { threads: this.gpu.tuning.foldThreads },
-        workgroups: [rows],
-      });
+    const constants = { threads: this.gpu.tuning.foldThreads };
+    for (const [first, rows] of bindableRows(this.gpu, source, maximum, sum, argmax)) {
+      const running = {
+        maximum: rowsOf(maximum, first, rows),
+        sum: rowsOf(sum, first, rows),
+        argmax: rowsOf(argmax, first, rows),
+      };
+      const rest = { constants, workgroups: [rows] } as const;
+      const [columns, range] = [source.shape[1]!, rowsOf(source, first, rows)];
+      if (isFolded) {
+        recorder.dispatch(foldLogSoftmaxTiles, {
+          bindings: { parts: range, ...running },
+          uniforms: { rows, tiles: columns / 3, firstToken },
+          ...rest,
+        });
+      } else {
+        recorder.dispatch(foldLogSoftmax, {
+          bindings: { logits: range, ...running },
+          uniforms: { rows, columns, firstToken },
+          ...rest,
+        });
+      }
     }
   }
 

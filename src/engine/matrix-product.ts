@@ -7,8 +7,8 @@ import { rowRanges } from './gpu/gpu.ts';
 import type { BufferRange, PipelineRequest } from './gpu/kernel.ts';
 import type { Recording } from './gpu/pace.ts';
 import type { Tensor } from './gpu/tensor.ts';
-import type { ProductVariant } from './gpu/tuning.ts';
-import { matrixProduct, matrixProductLanes, weightFormat } from './kernels.ts';
+import type { ProductVariant, Tuning } from './gpu/tuning.ts';
+import { matrixProduct, matrixProductLanes, matrixProductTiles, weightFormat } from './kernels.ts';
 
 /** Ranges of one buffer must start at multiples of this many bytes (WebGPU's portable default). */
 const OFFSET_ALIGNMENT = 256;
@@ -71,15 +71,48 @@ export function recordLogits(
   firstRow: number,
   output: Tensor,
 ): void {
-  const width = input.shape[1]!;
+  recordProduct(gpu, recording, { ...headProduct(input, part, firstRow), output, columns: output.shape[1]! });
+}
+
+/**
+ * Records the maximum, the sum of exponentials and the maximum's place for each row and tile of lm_head's tokens, in place
+ * of their logits: parts F32 [rows, 3 · tiles], for fold-log-softmax-tiles.wgsl.
+ * @param tokens of the part, from `firstRow` on
+ */
+export function recordFoldedLogits(
+  gpu: Gpu,
+  recording: Recording,
+  input: Tensor,
+  part: { readonly buffer: GPUBuffer; readonly format: number },
+  firstRow: number,
+  tokens: number,
+  parts: Tensor,
+): void {
   recordProduct(gpu, recording, {
+    ...headProduct(input, part, firstRow),
+    output: parts,
+    columns: tokens,
+    folded: true,
+  });
+}
+
+/** Whether the logits of a part of lm_head can be folded: the kernel reads whole vec4s. */
+export function canFoldLogits(input: Tensor, part: { readonly buffer: GPUBuffer }): boolean {
+  return input.shape[1]! % 4 === 0 && areUnits({ buffer: part.buffer });
+}
+
+function headProduct(
+  input: Tensor,
+  part: { readonly buffer: GPUBuffer; readonly format: number },
+  firstRow: number,
+): Omit<Product, 'output' | 'columns'> {
+  const width = input.shape[1]!;
+  return {
     input,
-    output,
     weight: { buffer: part.buffer },
     format: part.format,
     isTransposed: true,
     inner: width,
-    columns: output.shape[1]!,
     firstInput: 0,
     firstOutput: 0,
     firstColumn: 0,
@@ -87,7 +120,7 @@ export function recordLogits(
     accumulate: false,
     bias: undefined,
     activation: undefined,
-  });
+  };
 }
 
 interface Product {
@@ -105,20 +138,33 @@ interface Product {
   readonly accumulate: boolean;
   readonly bias: Tensor | undefined;
   readonly activation: Activation | undefined;
+  readonly folded?: boolean;
+}
+
+/** Whether bindings are made of whole vec4s, as the kernel of large tiles declares them. */
+function areUnits(...bindings: readonly BufferRange[]): boolean {
+  return bindings.every(({ buffer, offset = 0, size = buffer.size - offset }) => size % 16 === 0);
 }
 
 function recordProduct(gpu: Gpu, recording: Recording, product: Product): void {
   const { input, output } = product;
   const rowWork = 2 * product.inner * product.columns;
   for (const [first, rows] of shortRuns(bindableRows(gpu, input, output), recording.budget / rowWork)) {
-    const { kernel, ...run } = productRun(gpu.tuning.product, {
-      ...product,
-      rows,
-      inputStride: input.shape[1]!,
-      outputStride: output.shape[1]!,
-      hasBias: product.bias !== undefined,
-      activation: product.activation ? activationCode(product.activation) : 0,
-    });
+    const { product: chosen } = gpu.tuning;
+    const isTiled =
+      product.folded || (chosen === 'tiles' && areUnits(rowsOf(input, first, rows), product.weight));
+    const { kernel, ...run } = productRun(
+      isTiled ? 'tiles' : chosen === 'tiles' ? 'staged' : chosen,
+      {
+        ...product,
+        rows,
+        inputStride: input.shape[1]!,
+        outputStride: output.shape[1]!,
+        hasBias: product.bias !== undefined,
+        activation: product.activation ? activationCode(product.activation) : 0,
+      },
+      gpu.tuning,
+    );
     recording.recorder.dispatch(kernel, {
       bindings: {
         input: rowsOf(input, first, rows),
@@ -164,13 +210,36 @@ export interface ProductShape {
   readonly hasBias: boolean;
   readonly accumulate: boolean;
   readonly activation: number;
+  /** Whether three numbers of each row and tile are the output, as matrix-product-tiles.wgsl says. */
+  readonly folded?: boolean;
+}
+
+/** Columns of a tile of a folded product. */
+export function foldedTileColumns({ largeTilesFrom }: Pick<Tuning, 'largeTilesFrom'>): number {
+  return Number.isFinite(largeTilesFrom) ? 128 : 64;
 }
 
 /** How a variant's kernel is run for a product. The buffers are the same for each variant. */
-export function productRun(variant: ProductVariant, product: ProductShape) {
-  const { rows, columns, inner, format, isTransposed, hasBias, accumulate, ...uniforms } = product;
+export function productRun(
+  variant: ProductVariant,
+  product: ProductShape,
+  tuning: Pick<Tuning, 'largeTilesFrom'>,
+) {
+  const {
+    rows,
+    columns,
+    inner,
+    format,
+    isTransposed,
+    hasBias,
+    accumulate,
+    folded = false,
+    ...uniforms
+  } = product;
   const { kernel, threadRows, threadColumns } = PRODUCT_VARIANTS[variant];
-  const { threadsX, threadsY } = kernel === matrixProduct ? workgroupFor(rows) : { threadsX: 4, threadsY: 1 };
+  const { threadsX, threadsY } = workgroupOf(variant, product, tuning);
+  const { firstInput, inputStride, firstWeight } = product;
+  const mustAlign = [inner, firstInput, inputStride, ...(isTransposed ? [firstWeight] : [])];
   return {
     kernel,
     uniforms: {
@@ -189,25 +258,60 @@ export function productRun(variant: ProductVariant, product: ProductShape) {
       weightFormat: format,
       transposed: Number(isTransposed),
       staged: Number(variant === 'staged'),
+      aligned: Number(mustAlign.every((elements) => elements % 4 === 0)),
+      folded: Number(folded),
     },
     workgroups: [Math.ceil(columns / (threadColumns * threadsX)), Math.ceil(rows / (threadRows * threadsY))],
   } as const;
 }
 
 /** The kernels that products of a long batch take, whichever way their weights of a format lie. */
-export function productKernels(variant: ProductVariant, format: number): PipelineRequest[] {
+export function productKernels(
+  { product: variant, largeTilesFrom }: Pick<Tuning, 'product' | 'largeTilesFrom'>,
+  format: number,
+): PipelineRequest[] {
   const { kernel } = PRODUCT_VARIANTS[variant];
   const constants = { ...workgroupFor(Infinity), weightFormat: format, staged: Number(variant === 'staged') };
-  if (kernel !== matrixProduct) return [{ kernel, constants }];
-  return [0, 1].map((transposed) => ({ kernel, constants: { ...constants, transposed } }));
+  if (kernel === matrixProductLanes) return [{ kernel, constants }];
+  const either = [0, 1].map((transposed) => ({ ...constants, transposed, aligned: 1, folded: 0 }));
+  if (kernel === matrixProduct) return either.map((constants) => ({ kernel, constants }));
+  const shapes = Number.isFinite(largeTilesFrom) ? [8, 16] : [8];
+  return either.flatMap((constants) =>
+    shapes.map((side) => ({ kernel, constants: { ...constants, threadsX: side, threadsY: side } })),
+  );
+}
+
+/** The kernel of folded products of a format. */
+export function foldedProductKernel(tuning: Pick<Tuning, 'largeTilesFrom'>, format: number): PipelineRequest {
+  const side = foldedTileColumns(tuning) / 8;
+  return {
+    kernel: matrixProductTiles,
+    constants: { threadsX: side, threadsY: side, weightFormat: format, transposed: 1, aligned: 1, folded: 1 },
+  };
 }
 
 /** The kernel of each variant, and what each of its threads makes. */
 const PRODUCT_VARIANTS = {
   direct: { kernel: matrixProduct, threadRows: 8, threadColumns: 4 },
   staged: { kernel: matrixProduct, threadRows: 8, threadColumns: 4 },
+  tiles: { kernel: matrixProductTiles, threadRows: 8, threadColumns: 8 },
   lanes: { kernel: matrixProductLanes, threadRows: 16, threadColumns: 8 },
 } as const satisfies Record<ProductVariant, { threadRows: number; threadColumns: number; kernel: unknown }>;
+
+/** A workgroup's shape for a variant and a product. */
+function workgroupOf(
+  variant: ProductVariant,
+  { rows, columns, folded }: ProductShape,
+  tuning: Pick<Tuning, 'largeTilesFrom'>,
+): { threadsX: number; threadsY: number } {
+  if (variant === 'lanes') return { threadsX: 4, threadsY: 1 };
+  if (variant !== 'tiles') return workgroupFor(rows);
+  const tiles = Math.ceil(rows / 128) * Math.ceil(columns / 128);
+  const isLarge = folded
+    ? foldedTileColumns(tuning) === 128
+    : Math.min(rows, columns) > 64 && tiles >= tuning.largeTilesFrom;
+  return isLarge ? { threadsX: 16, threadsY: 16 } : { threadsX: 8, threadsY: 8 };
+}
 
 /** A workgroup's shape: as few rows as the batch has, so that short texts do not compute rows of nothing. */
 function workgroupFor(rows: number): { threadsX: number; threadsY: number } {

@@ -1,10 +1,11 @@
 import type { ModelDescription } from './description.ts';
-import { ATTENTION_VARIANTS } from './forward-pass.ts';
+import { attentionOf } from './forward-pass.ts';
 import type { Gpu } from './gpu/gpu.ts';
 import type { PipelineRequest } from './gpu/kernel.ts';
 import {
   embed,
   foldLogSoftmax,
+  foldLogSoftmaxTiles,
   headNorm,
   layerNorm,
   multiply,
@@ -12,7 +13,7 @@ import {
   rotary,
   weightFormat,
 } from './kernels.ts';
-import { productKernels } from './matrix-product.ts';
+import { foldedProductKernel, productKernels } from './matrix-product.ts';
 
 /**
  * The kernels that a model's forward pass takes, to be compiled while its weights load. One that is left out is compiled
@@ -31,11 +32,17 @@ export function forwardKernels({ tuning }: Gpu, description: ModelDescription): 
     { kernel: rotary },
     { kernel: multiply },
   ].filter(({ kernel }) => kernels.has(kernel.name));
+  const fold = { threads: tuning.foldThreads };
+  const headFormat = weights.head && weightFormat(weights.head.dtype);
+  const head =
+    tuning.head === 'folded' && headFormat !== undefined
+      ? [foldedProductKernel(tuning, headFormat), { kernel: foldLogSoftmaxTiles, constants: fold }]
+      : [{ kernel: foldLogSoftmax, constants: fold }];
   return [
     // The dearest first.
-    { kernel: ATTENTION_VARIANTS[tuning.attention].kernel, constants: { headWidth: config.headWidth } },
-    ...formats.flatMap((format) => productKernels(tuning.product, format)),
-    { kernel: foldLogSoftmax, constants: { threads: tuning.foldThreads } },
+    attentionOf(tuning, config.headWidth),
+    ...formats.flatMap((format) => productKernels(tuning, format)),
+    ...head,
     ...embeds(0),
     ...(weights.embeddings.length > 1 ? embeds(1) : []),
     ...steps,

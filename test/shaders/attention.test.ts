@@ -1,6 +1,6 @@
 import { afterAll, describe, expect, test } from 'vitest';
 import { openTestGpu } from '#platform';
-import { ATTENTION_VARIANTS, ForwardPass } from '../../src/engine/forward-pass.ts';
+import { attentionOf, ForwardPass } from '../../src/engine/forward-pass.ts';
 import { largestDifference } from '../support/distance.ts';
 import { MatrixSource } from '../support/matrices.ts';
 import * as reference from '../support/reference.ts';
@@ -25,20 +25,22 @@ const layouts = [
 ] as const;
 
 describe.each(attentionVariants(gpu))('%s', (variant) => {
-  const { kernel, queries } = ATTENTION_VARIANTS[variant];
+  const forced = { attention: variant, attentionDepth: 16 };
 
   async function attend(
     queryKeyValue: Float32Array,
     tokens: number,
     layout: Heads,
     scale: number,
+    tuning = forced,
   ): Promise<Float32Array> {
     const { heads, keyValueHeads, headWidth } = layout;
     const [stride, groupSize] = [reference.rowOf(layout), heads / keyValueHeads];
+    const { kernel, constants, queries } = attentionOf(tuning, headWidth);
     const { output } = await runKernel(gpu, kernel, {
       buffers: { queryKeyValue, output: poison(tokens * heads * headWidth) },
       uniforms: { tokens, ...layout, stride, groupSize, scale, firstInput: 0, firstOutput: 0 },
-      constants: { headWidth },
+      constants,
       workgroups: [Math.ceil(tokens / queries), heads],
     });
     return new Float32Array(output);
@@ -54,7 +56,7 @@ describe.each(attentionVariants(gpu))('%s', (variant) => {
   }
 
   describe.each(layouts)('%s', (_, layoutOf) => {
-    test.each([1, 2, 7, 8, 9, 15, 16, 17, 33, 70])('%i tokens', async (tokens) => {
+    test.each([1, 2, 7, 8, 9, 15, 16, 17, 33, 64, 70])('%i tokens', async (tokens) => {
       expect(await worstError(tokens, layoutOf(3, 16))).toBeLessThan(2e-6);
     });
   });
@@ -112,9 +114,9 @@ describe.each(attentionVariants(gpu))('%s', (variant) => {
     const stride = reference.rowOf(layout);
     const source = new MatrixSource(19);
     const sequences = [1, 2, 3].map(() => source.random(tokens, stride));
-    const forced = limitedGpu(gpu, { tuning: { attention: variant } });
+    const limited = limitedGpu(gpu, { tuning: { attention: variant } });
     const run = async (batch: readonly Float32Array[]): Promise<Float32Array> => {
-      using pass = new ForwardPass(forced, batch.length, tokens, width);
+      using pass = new ForwardPass(limited, batch.length, tokens, width);
       const rows = Float32Array.from(batch.flatMap((sequence) => [...sequence]));
       using queryKeyValue = gpu.upload('queries, keys and values', [batch.length * tokens, stride], rows);
       const output = pass.attention(queryKeyValue, 'attended', layout);
@@ -133,6 +135,7 @@ describe.each(attentionVariants(gpu))('%s', (variant) => {
     }
     // The kernel's own third dimension does the same.
     const rows = Float32Array.from(sequences.flatMap((sequence) => [...sequence]));
+    const { kernel, constants } = attentionOf(forced, 4);
     const { output } = await runKernel(gpu, kernel, {
       buffers: { queryKeyValue: rows, output: poison(3 * tokens * width) },
       uniforms: {
@@ -143,7 +146,7 @@ describe.each(attentionVariants(gpu))('%s', (variant) => {
         firstInput: 0,
         firstOutput: 0,
       },
-      constants: { headWidth: 4 },
+      constants,
       workgroups: [1, layout.heads, 3],
     });
     expect(new Float32Array(output)).toEqual(together);

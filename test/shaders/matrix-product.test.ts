@@ -38,6 +38,10 @@ interface Case {
   readonly accumulate: boolean;
   readonly activation: ActivationName;
   readonly variant: ProductVariant;
+  /** Whether the variant `tiles` takes its tiles of 128 × 128 where both extents are larger than 64. */
+  readonly large?: boolean;
+  /** Whether rows start at multiples of four elements. */
+  readonly aligned?: boolean;
 }
 
 /** A product of single columns and terms, with nothing around it. */
@@ -58,9 +62,9 @@ const plain: ProductShape = {
   activation: 0,
 };
 
+const SMALL_TILES = { largeTilesFrom: Infinity };
+
 /** Elements around the operands that the kernel must leave alone. */
-const FIRST_INPUT = 3;
-const FIRST_WEIGHT = 5;
 const FIRST_COLUMN = 2;
 const FIRST_OUTPUT = 3;
 const MARGIN = 4;
@@ -72,6 +76,7 @@ const MARGIN = 4;
 async function worstError(seed: number, options: Case): Promise<number> {
   const { shape, format, transposed, hasBias, accumulate, activation, variant } = options;
   const [rows, inner, columns] = shape;
+  const [FIRST_INPUT, FIRST_WEIGHT] = options.aligned ? [4, 8] : [3, 5];
   const source = new MatrixSource(seed);
   const inputStride = FIRST_INPUT + inner + MARGIN;
   const outputStride = FIRST_OUTPUT + FIRST_COLUMN + columns + MARGIN;
@@ -87,22 +92,28 @@ async function worstError(seed: number, options: Case): Promise<number> {
   const index = (row: number, column: number) => row * outputStride + FIRST_OUTPUT + FIRST_COLUMN + column;
   if (accumulate) previous.forEach((x, at) => (output[index(Math.floor(at / columns), at % columns)] = x));
 
-  const { kernel, ...run } = productRun(variant, {
-    rows,
-    columns,
-    inner,
-    inputStride,
-    firstInput: FIRST_INPUT,
-    outputStride,
-    firstOutput: FIRST_OUTPUT,
-    firstColumn: FIRST_COLUMN,
-    firstWeight: FIRST_WEIGHT,
-    format: weightFormats.indexOf(format),
-    isTransposed: transposed,
-    hasBias,
-    accumulate,
-    activation: activationNames.indexOf(activation),
-  });
+  const { kernel, ...run } = productRun(
+    variant,
+    {
+      rows,
+      columns,
+      inner,
+      inputStride,
+      firstInput: FIRST_INPUT,
+      outputStride,
+      firstOutput: FIRST_OUTPUT,
+      firstColumn: FIRST_COLUMN,
+      firstWeight: FIRST_WEIGHT,
+      format: weightFormats.indexOf(format),
+      isTransposed: transposed,
+      hasBias,
+      accumulate,
+      activation: activationNames.indexOf(activation),
+    },
+    options.large ? { largeTilesFrom: 1 } : SMALL_TILES,
+  );
+  if (options.large) expect(run.constants.threadsX).toBe(16);
+  if (options.aligned) expect(run.constants.aligned).toBe(1);
   const result = await runKernel(gpu, kernel, { buffers: { input, weight: packed, bias, output }, ...run });
 
   const actual = new Float32Array(result.output);
@@ -164,6 +175,57 @@ describe.each(variants)('%s', (variant) => {
   });
 });
 
+// The other tests take tiles of 64 × 64, and rows that do not start at a multiple of four.
+describe.each([
+  ['64 × 64', false, weightFormats],
+  ['128 × 128', true, ['F32']],
+] as const)('tiles of %s', (_, large, formats) => {
+  const whole = [
+    [128, 4, 128],
+    [130, 36, 193],
+  ] as const;
+  const rest = { variant: 'tiles', large, hasBias: false, accumulate: false, activation: 'none' } as const;
+
+  test.each(formats)('%s weights, rows of whole fours', async (format) => {
+    for (const [seed, shape] of whole.entries()) {
+      for (const transposed of [false, true]) {
+        const error = await worstError(seed, { ...rest, shape, format, transposed, aligned: true });
+        expect(error, shape.join('×')).toBeLessThanOrEqual(18 + Math.ceil(shape[1] / 16));
+      }
+    }
+  });
+
+  test('rows that start anywhere', async () => {
+    for (const shape of [[65, 33, 129] as const, [70, 18, 67] as const]) {
+      const error = await worstError(4, { ...rest, shape, format: 'F32', transposed: shape[0] === 65 });
+      expect(error, shape.join('×')).toBeLessThanOrEqual(20);
+    }
+  });
+
+  test('bias, sum before and activation', async () => {
+    const shape = [66, 20, 131] as const;
+    const all = { hasBias: true, accumulate: true, activation: 'gelu tanh' } as const;
+    const error = await worstError(3, {
+      ...rest,
+      ...all,
+      shape,
+      format: 'F32',
+      transposed: true,
+      aligned: true,
+    });
+    expect(error).toBeLessThanOrEqual(22);
+  });
+});
+
+// Sums of many terms: no variant may add them one by one, which would err by up to `inner` units.
+test.each(variants)('%s: long sums', async (variant) => {
+  const rest = { format: 'F32', hasBias: false, accumulate: false, activation: 'none', variant } as const;
+  for (const transposed of [false, true]) {
+    const error = await worstError(2, { ...rest, shape: [8, 4096, 16], transposed, aligned: true });
+    expect(error).toBeLessThanOrEqual(8);
+  }
+});
+
 // Few rows make flat workgroups; the engine's three shapes, and the smallest one.
 test.each([
   { threadsX: 16, threadsY: 8 },
@@ -176,14 +238,8 @@ test.each([
   const [input, weight] = [source.random(rows, inner), source.random(inner, columns)];
   const { product } = reference.matrixProduct(input, weight, { rows, inner, columns, transposed: false });
   for (const variant of ['direct', 'staged'] as const) {
-    const { uniforms, constants } = productRun(variant, {
-      ...plain,
-      rows,
-      columns,
-      inner,
-      inputStride: inner,
-      outputStride: columns,
-    });
+    const asked = { ...plain, rows, columns, inner, inputStride: inner, outputStride: columns };
+    const { uniforms, constants } = productRun(variant, asked, SMALL_TILES);
     const { output } = await runKernel(gpu, matrixProduct, {
       buffers: { input, weight, bias: weight, output: poison(rows * columns) },
       uniforms,
@@ -204,7 +260,7 @@ async function activate(
 ): Promise<Float32Array> {
   const rows = x.length;
   const code = activationNames.indexOf(activation);
-  const { kernel, ...run } = productRun(variant, { ...plain, rows, activation: code });
+  const { kernel, ...run } = productRun(variant, { ...plain, rows, activation: code }, SMALL_TILES);
   const { output } = await runKernel(gpu, kernel, {
     buffers: { input: x, weight: Float32Array.of(1), bias: Float32Array.of(0), output: poison(rows) },
     ...run,

@@ -25,7 +25,11 @@ export async function runKernel<
 ): Promise<Record<keyof Bindings, ArrayBuffer>> {
   const names = Object.keys(kernel.bindings) as (keyof Bindings & string)[];
   const bindings = Object.fromEntries(
-    names.map((name) => [name, gpu.allocate(`${kernel.name}: ${name}`, buffers[name].byteLength)]),
+    names.map((name) => {
+      // Kernels that read four elements at once are given whole fours.
+      const bytes = Math.ceil(buffers[name].byteLength / 16) * 16;
+      return [name, gpu.allocate(`${kernel.name}: ${name}`, bytes)];
+    }),
   ) as Record<keyof Bindings, GPUBuffer>;
   try {
     for (const name of names) gpu.write(bindings[name], 0, buffers[name]);

@@ -3,12 +3,12 @@ import type { AttentionVariant, ProductVariant } from '../../src/engine/gpu/tuni
 
 /** Variants of the matrix product that a device can run; tests take each, whichever the device would choose. */
 export function productVariants(gpu: Gpu): ProductVariant[] {
-  return ['direct', 'staged', ...lanes(gpu)];
+  return ['direct', 'staged', 'tiles', ...lanes(gpu)];
 }
 
 /** Variants of attention that a device can run. */
 export function attentionVariants(gpu: Gpu): AttentionVariant[] {
-  return ['staged', ...lanes(gpu)];
+  return ['staged', 'wide', ...lanes(gpu)];
 }
 
 function lanes({ tuning }: Gpu): 'lanes'[] {

@@ -6,6 +6,7 @@ import directionExtentsSource from '../../shaders/direction-extents.wgsl?raw';
 import gatherVectorsSource from '../../shaders/gather-vectors.wgsl?raw';
 import jacobiRoundSource from '../../shaders/jacobi-round.wgsl?raw';
 import jacobiRoundLanesSource from '../../shaders/jacobi-round-lanes.wgsl?raw';
+import jacobiRoundStagedSource from '../../shaders/jacobi-round-staged.wgsl?raw';
 import jacobiSweepEndSource from '../../shaders/jacobi-sweep-end.wgsl?raw';
 import orderDescendingSource from '../../shaders/order-descending.wgsl?raw';
 import projectVectorsLanesSource from '../../shaders/project-vectors-lanes.wgsl?raw';
@@ -123,6 +124,13 @@ export const jacobiRoundLanes = defineKernel({
     progress: 'read',
     worst: 'read_write',
   },
+  uniforms: { blocks: 'u32', length4: 'u32', round: 'u32', crosswise: 'u32' },
+});
+
+export const jacobiRoundStaged = defineKernel({
+  name: 'jacobi-round-staged',
+  source: jacobiRoundStagedSource,
+  bindings: { vectors: 'read_write', floors: 'read', progress: 'read', worst: 'read_write' },
   uniforms: { blocks: 'u32', length4: 'u32', round: 'u32', crosswise: 'u32' },
 });
 

@@ -2,7 +2,7 @@ import { NumericalError } from '../../engine/errors.ts';
 import type { Gpu } from '../../engine/gpu/gpu.ts';
 import type { Pace } from '../../engine/gpu/pace.ts';
 import type { Recorder } from '../../engine/gpu/recorder.ts';
-import { jacobiRound, jacobiRoundLanes, jacobiSweepEnd } from './kernels.ts';
+import { jacobiRound, jacobiRoundLanes, jacobiRoundStaged, jacobiSweepEnd } from './kernels.ts';
 import { BLOCK, roundWork } from './workspace.ts';
 import type { SpectrumWorkspace } from './workspace.ts';
 
@@ -37,7 +37,7 @@ export async function orthogonalise(
   const { padded } = shape;
   const maxSweeps = Math.max(1, options.maxSweeps ?? MAX_SWEEPS);
   const blocks = padded / BLOCK;
-  const { jacobiThreads: threads, lanes } = gpu.tuning;
+  const { jacobi, jacobiThreads: threads, lanes } = gpu.tuning;
   pace.startJob('jacobi');
   await pace.add(0, (recorder) => {
     recorder.clear(worst);
@@ -53,6 +53,8 @@ export async function orthogonalise(
         const workgroups = [pairs, matrices] as const;
         if (lanes === 4) {
           recorder.dispatch(jacobiRoundLanes, { bindings: { ...common, grams }, uniforms, workgroups });
+        } else if (jacobi === 'staged') {
+          recorder.dispatch(jacobiRoundStaged, { bindings: common, uniforms, workgroups });
         } else {
           recorder.dispatch(jacobiRound, { bindings: common, uniforms, constants: { threads }, workgroups });
         }

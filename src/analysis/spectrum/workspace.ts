@@ -122,6 +122,8 @@ export function matricesAtOnce(gpu: Gpu, shape: SpectrumShape, scratchLimit: num
   const most = Math.min(Math.floor(gpu.bindingLimit / largest), Math.floor(scratchLimit / total));
   // Where a CPU computes, one round of a group must be short; a GPU gains from more matrices at once.
   const short = Math.floor(gpu.tuning.groupWork / roundWork(shape.padded));
+  // Each round passes over all triangular factors of a group.
+  const cached = Math.floor(gpu.tuning.groupBytes / sizes.lower);
   // 65535 is WebGPU's least limit on workgroups a dimension.
-  return Math.max(1, Math.min(most, short, 65535));
+  return Math.max(1, Math.min(most, short, cached, 65535));
 }

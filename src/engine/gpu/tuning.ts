@@ -15,9 +15,13 @@ export interface DeviceTraits {
 }
 
 /** Kernels that compute the matrix product; kernels.ts names their files. */
-export type ProductVariant = 'direct' | 'staged' | 'lanes';
+export type ProductVariant = 'direct' | 'staged' | 'tiles' | 'lanes';
 /** Kernels that compute attention. */
-export type AttentionVariant = 'staged' | 'lanes';
+export type AttentionVariant = 'staged' | 'wide' | 'lanes';
+/** Kernels of a Jacobi round that need no subgroups. */
+export type JacobiVariant = 'direct' | 'staged';
+/** How lm_head becomes a log-softmax: through tiles of logits, or folded where the products are made. */
+export type HeadVariant = 'logits' | 'folded';
 
 /** How this device computes: every choice of a kernel's variant, its threads and the work handed over at once. */
 export interface Tuning {
@@ -28,12 +32,22 @@ export interface Tuning {
    */
   readonly lanes: 0 | 4;
   readonly product: ProductVariant;
+  /**
+   * The fewest tiles of 128 × 128 for which the product `tiles` takes them, so that every core has one; else it takes
+   * those of 64 × 64. Infinity where a workgroup of the device cannot make a large one.
+   */
+  readonly largeTilesFrom: number;
   readonly attention: AttentionVariant;
+  /** Dimensions of a head that the attention `wide` holds in workgroup memory at once. */
+  readonly attentionDepth: number;
+  readonly head: HeadVariant;
   /** Threads that take one row in layer-norm. */
   readonly normThreads: number;
   /** Threads that take one row in fold-log-softmax. */
   readonly foldThreads: number;
-  /** Threads a workgroup of a Jacobi round. */
+  /** Kernels of a Jacobi round, where four lanes do not share their loads. */
+  readonly jacobi: JacobiVariant;
+  /** Threads a workgroup of the Jacobi round `direct`. */
   readonly jacobiThreads: number;
   /** Floating-point operations of a job's first submission; those after it follow the time measured (pace.ts). */
   readonly firstWork: number;
@@ -41,6 +55,11 @@ export interface Tuning {
   readonly submissionMilliseconds: number;
   /** Operations that one dispatch over a group of matrices may hold; how many matrices make a group follows from it. */
   readonly groupWork: number;
+  /**
+   * Bytes of triangular factors that a group of matrices may have: each Jacobi round reads and writes all of them, so
+   * they should stay in the last-level cache. WebGPU does not tell its size.
+   */
+  readonly groupBytes: number;
 }
 
 /** Decisions to take another way than the device suggests. Tests force every variant with it. */
@@ -68,20 +87,49 @@ export function traitsOf(device: GPUDevice, software: boolean): DeviceTraits {
  */
 export function tune(traits: DeviceTraits, overrides: TuningOverrides = {}): Tuning {
   const { software, subgroups } = traits;
+  const fits = fitting(traits);
   const lanes = software && subgroups?.min === 4 && subgroups.max === 4 ? 4 : 0;
   return {
     traits,
     lanes,
-    product: lanes === 4 ? 'lanes' : software ? 'direct' : 'staged',
-    attention: lanes === 4 ? 'lanes' : 'staged',
+    product: lanes === 4 ? 'lanes' : software ? 'direct' : fits.tiles ? 'tiles' : 'staged',
+    largeTilesFrom: fitsTile(traits, 128) ? 128 : Infinity,
+    attention: lanes === 4 ? 'lanes' : !software && fits.wideAttention ? 'wide' : 'staged',
+    attentionDepth: fitsWideAttention(traits, 32) ? 32 : 16,
+    head: !software && fits.tiles ? 'folded' : 'logits',
     normThreads: software ? 8 : 64,
     foldThreads: software ? 8 : 128,
+    jacobi: !software && fits.stagedJacobi ? 'staged' : 'direct',
     jacobiThreads: software ? 16 : 64,
     firstWork: software ? 2e8 : 2e9,
     submissionMilliseconds: 100,
     groupWork: software ? 2e8 : 2e11,
+    groupBytes: software ? Infinity : 32 * 2 ** 20,
     ...overrides,
   };
+}
+
+/** Which kernels made for hardware a device's workgroups can run: tiles of products (and lm_head folded in them), and others. */
+export function fitting(traits: DeviceTraits): {
+  readonly tiles: boolean;
+  readonly wideAttention: boolean;
+  readonly stagedJacobi: boolean;
+} {
+  return {
+    tiles: fitsTile(traits, 64),
+    wideAttention: fitsWideAttention(traits, 16),
+    stagedJacobi: traits.maxThreads >= 256 && traits.workgroupMemory >= 13_312,
+  };
+}
+
+/** Whether a workgroup can make a square tile of a product: 8×8 a thread, and of each operand 16 terms in workgroup memory. */
+function fitsTile({ workgroupMemory, maxThreads }: DeviceTraits, side: 64 | 128): boolean {
+  return maxThreads >= (side / 8) ** 2 && workgroupMemory >= 2 * side * 16 * 4;
+}
+
+/** Whether a workgroup can take 64 queries and 32 keys: their scores, and so many dimensions of each, in workgroup memory. */
+function fitsWideAttention({ workgroupMemory, maxThreads }: DeviceTraits, depth: number): boolean {
+  return maxThreads >= 256 && workgroupMemory >= 4 * (64 * 32 + (64 + 32) * depth + 256 + 64);
 }
 
 /**
@@ -102,8 +150,8 @@ export function describeTuning(tuning: Tuning): string[] {
   const sizes = subgroups ? [...new Set([subgroups.min, subgroups.max])].join(' to ') : 'not available';
   return [
     `subgroups: ${sizes}${tuning.lanes > 0 ? '; four lanes share their loads' : '; not used'}`,
-    `matrix product: ${tuning.product}; attention: ${tuning.attention}`,
-    `threads for a row: ${tuning.normThreads} in layer norm, ${tuning.foldThreads} in log-softmax; for a Jacobi round: ${tuning.jacobiThreads}`,
+    `matrix product: ${tuning.product}; attention: ${tuning.attention}; log-softmax: ${tuning.head}`,
+    `threads for a row: ${tuning.normThreads} in layer norm, ${tuning.foldThreads} in log-softmax; for a Jacobi round: ${tuning.jacobi === 'staged' ? 256 : tuning.jacobiThreads}`,
     `a submission starts with ${tuning.firstWork.toExponential(0)} operations, and should take ${tuning.submissionMilliseconds} ms`,
   ];
 }

@@ -1,3 +1,4 @@
+import { fitting } from './tuning.ts';
 import type { Tuning, TuningOverrides } from './tuning.ts';
 
 /** A decision of `tune` about kernels, and the ways in which it can be taken on this device. */
@@ -20,34 +21,49 @@ const THREADS = { norm: [8, 32, 64], fold: [8, 32, 128], jacobi: [16, 32, 64] } 
 /** Every decision about kernels with all its options. Those that need four lanes a subgroup are there only with them. */
 export function decisionsOf(tuning: Tuning): Decision[] {
   const { lanes } = tuning;
-  const options = <Key extends 'product' | 'attention' | 'normThreads' | 'foldThreads'>(
+  const fits = fitting(tuning.traits);
+  const options = <Key extends 'product' | 'attention' | 'head' | 'normThreads' | 'foldThreads'>(
     key: Key,
     values: readonly Tuning[Key][],
+    beside: TuningOverrides = {},
   ): Decision['options'] =>
     [...new Set([...values, tuning[key]])].map((value) => ({
       name: typeof value === 'number' ? `${value} threads` : String(value),
-      overrides: { [key]: value } as TuningOverrides,
+      overrides: { ...beside, [key]: value } as TuningOverrides,
       chosen: tuning[key] === value,
     }));
   const shared = lanes === 4 ? (['lanes'] as const) : [];
   const jacobi = [...new Set<number>([...THREADS.jacobi, tuning.jacobiThreads])].map((threads) => ({
     name: `${threads} threads`,
-    overrides: { jacobiThreads: threads, lanes: 0 } as const,
-    chosen: lanes === 0 && tuning.jacobiThreads === threads,
+    overrides: { jacobi: 'direct', jacobiThreads: threads, lanes: 0 } as TuningOverrides,
+    chosen: lanes === 0 && tuning.jacobi === 'direct' && tuning.jacobiThreads === threads,
   }));
+  if (fits.stagedJacobi) {
+    const chosen = lanes === 0 && tuning.jacobi === 'staged';
+    jacobi.push({ name: 'staged', overrides: { jacobi: 'staged', lanes: 0 }, chosen });
+  }
   const withLanes = { name: 'lanes', overrides: { lanes: 4 }, chosen: true } as const;
   return [
     {
       name: 'matrix product',
       kernels: ['matrix-product'],
       job: 'forward',
-      options: options('product', ['direct', 'staged', ...shared]),
+      options: options('product', [
+        'direct',
+        'staged',
+        ...(fits.tiles ? (['tiles'] as const) : []),
+        ...shared,
+      ]),
     },
     {
       name: 'attention',
       kernels: ['attention'],
       job: 'forward',
-      options: options('attention', ['staged', ...shared]),
+      options: options('attention', [
+        'staged',
+        ...(fits.wideAttention ? (['wide'] as const) : []),
+        ...shared,
+      ]),
     },
     {
       name: 'layer norm',
@@ -56,10 +72,20 @@ export function decisionsOf(tuning: Tuning): Decision[] {
       options: options('normThreads', THREADS.norm),
     },
     {
+      // The blocks' products are in the times, too, the same in both.
+      name: 'lm_head',
+      kernels: ['matrix-product', 'fold-log-softmax'],
+      job: 'forward',
+      options: options('head', fits.tiles ? ['logits', 'folded'] : ['logits'], {
+        product: tuning.product,
+        foldThreads: tuning.foldThreads,
+      }),
+    },
+    {
       name: 'log-softmax',
       kernels: ['fold-log-softmax'],
       job: 'forward',
-      options: options('foldThreads', THREADS.fold),
+      options: options('foldThreads', THREADS.fold, { head: tuning.head }),
     },
     {
       name: 'Jacobi round',

@@ -5,6 +5,7 @@ import {
   directionExtents,
   jacobiRound,
   jacobiRoundLanes,
+  jacobiRoundStaged,
   jacobiSweepEnd,
   orderDescending,
   projectVectors,
@@ -34,12 +35,16 @@ describe('jacobi-round and jacobi-sweep-end', () => {
     [64, 0, 33],
     [16, 1, 40],
     [64, 1, 7],
+    ['staged, 256', 0, 9],
+    ['staged, 256', 0, 32],
+    ['staged, 256', 1, 40],
+    ['staged, 256', 1, 7],
     ['four lanes as', 0, 9],
     ['four lanes as', 0, 32],
     ['four lanes as', 1, 40],
     ['four lanes as', 1, 7],
   ])('%s threads, crosswise %i, length %i x 4', async (threads, crosswise, length4) => {
-    const isLanes = typeof threads === 'string';
+    const isLanes = threads === 'four lanes as';
     if (isLanes && gpu.tuning.lanes !== 4) return;
     using bench = new KernelBench(gpu);
     const [blocks, length, matrices] = [4, 4 * length4, 2];
@@ -64,6 +69,8 @@ describe('jacobi-round and jacobi-sweep-end', () => {
       const workgroups = [blocks / 2, matrices] as const;
       if (isLanes) {
         recorder.dispatch(jacobiRoundLanes, { bindings: { ...common, grams }, uniforms, workgroups });
+      } else if (typeof threads === 'string') {
+        recorder.dispatch(jacobiRoundStaged, { bindings: common, uniforms, workgroups });
       } else {
         recorder.dispatch(jacobiRound, { bindings: common, uniforms, constants: { threads }, workgroups });
       }

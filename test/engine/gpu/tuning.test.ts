@@ -29,8 +29,53 @@ describe('lanes share their loads', () => {
 });
 
 test('a decision can be taken another way', () => {
-  expect(tune(hardware).product).toBe('staged');
+  expect(tune(hardware).product).toBe('tiles');
   expect(tune(hardware, { product: 'direct' }).product).toBe('direct');
+});
+
+describe('a hardware GPU gets the kernels that its workgroups can run', () => {
+  test('all of them with the portable limits', () => {
+    expect(tune(hardware)).toMatchObject({
+      product: 'tiles',
+      largeTilesFrom: 128,
+      attention: 'wide',
+      attentionDepth: 16,
+      head: 'folded',
+      jacobi: 'staged',
+    });
+  });
+
+  test('more of a head at once where there is memory', () => {
+    expect(tune({ ...hardware, workgroupMemory: 32_768 }).attentionDepth).toBe(32);
+  });
+
+  test.each([
+    ['128 threads', { maxThreads: 128 }],
+    ['8 KiB of workgroup memory', { workgroupMemory: 8192 }],
+  ])('small tiles and nothing wide with %s', (_, fewer) => {
+    expect(tune({ ...hardware, ...fewer })).toMatchObject({
+      product: 'tiles',
+      largeTilesFrom: Infinity,
+      attention: 'staged',
+      head: 'folded',
+      jacobi: 'direct',
+    });
+  });
+
+  test('none with 4 KiB', () => {
+    const none = tune({ ...hardware, workgroupMemory: 4096 });
+    expect(none).toMatchObject({ product: 'staged', attention: 'staged', head: 'logits', jacobi: 'direct' });
+  });
+
+  test('none where a CPU plays the GPU', () => {
+    const software = tune({ ...hardware, software: true });
+    expect(software).toMatchObject({
+      product: 'direct',
+      attention: 'staged',
+      head: 'logits',
+      jacobi: 'direct',
+    });
+  });
 });
 
 test('decisions are told in words', () => {

@@ -39,6 +39,14 @@ describe.each([
   });
 });
 
+test('kernels that do not fit the device are not an option', () => {
+  const names = (traits: DeviceTraits) =>
+    decisionsOf(tune(traits)).flatMap(({ options }) => options.map(({ name }) => name));
+  expect(names(hardware)).toEqual(expect.arrayContaining(['tiles', 'wide', 'folded']));
+  const small = names({ ...hardware, workgroupMemory: 4096 });
+  for (const name of ['tiles', 'wide', 'folded']) expect(small).not.toContain(name);
+});
+
 test('threads that were chosen by hand are an option, too', () => {
   const norm = decisionsOf(tune(hardware, { normThreads: 128 })).find(({ name }) => name === 'layer norm')!;
   expect(norm.options.find(({ chosen }) => chosen)?.name).toBe('128 threads');
