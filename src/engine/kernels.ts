@@ -1,3 +1,4 @@
+import activateSource from '../shaders/activate.wgsl?raw';
 import attentionSource from '../shaders/attention.wgsl?raw';
 import attentionLanesSource from '../shaders/attention-lanes.wgsl?raw';
 import attentionWideSource from '../shaders/attention-wide.wgsl?raw';
@@ -49,13 +50,14 @@ export const matrixProduct = defineKernel({
   ...productFace,
   name: 'matrix-product',
   source: matrixProductSource,
-  constants: ['threadsX', 'threadsY', 'weightFormat', 'transposed', 'staged'],
+  constants: ['threadsX', 'threadsY', 'weightFormat', 'transposed', 'staged', 'activates'],
 });
 
 export const matrixProductLanes = defineKernel({
   ...productFace,
   name: 'matrix-product-lanes',
   source: matrixProductLanesSource,
+  includes: [packedWeightsSnippet],
   constants: ['weightFormat'],
 });
 
@@ -64,6 +66,15 @@ export const matrixProductTiles = defineKernel({
   name: 'matrix-product-tiles',
   source: matrixProductTilesSource,
   constants: ['threadsX', 'threadsY', 'weightFormat', 'transposed', 'aligned', 'folded'],
+});
+
+export const activate = defineKernel({
+  name: 'activate',
+  source: activateSource,
+  includes: [activationSnippet],
+  bindings: { values: 'read_write' },
+  uniforms: { rows: 'u32', columns: 'u32', stride: 'u32', first: 'u32' },
+  constants: ['activation'],
 });
 
 export const layerNorm = defineKernel({

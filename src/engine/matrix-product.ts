@@ -8,7 +8,7 @@ import type { BufferRange, PipelineRequest } from './gpu/kernel.ts';
 import type { Recording } from './gpu/pace.ts';
 import type { Tensor } from './gpu/tensor.ts';
 import type { ProductVariant, Tuning } from './gpu/tuning.ts';
-import { matrixProduct, matrixProductLanes, matrixProductTiles, weightFormat } from './kernels.ts';
+import { activate, matrixProduct, matrixProductLanes, matrixProductTiles, weightFormat } from './kernels.ts';
 
 /** Ranges of one buffer must start at multiples of this many bytes (WebGPU's portable default). */
 const OFFSET_ALIGNMENT = 256;
@@ -153,28 +153,32 @@ function recordProduct(gpu: Gpu, recording: Recording, product: Product): void {
     const { product: chosen } = gpu.tuning;
     const isTiled =
       product.folded || (chosen === 'tiles' && areUnits(rowsOf(input, first, rows), product.weight));
-    const { kernel, ...run } = productRun(
-      isTiled ? 'tiles' : chosen === 'tiles' ? 'staged' : chosen,
-      {
-        ...product,
-        rows,
-        inputStride: input.shape[1]!,
-        outputStride: output.shape[1]!,
-        hasBias: product.bias !== undefined,
-        activation: product.activation ? activationCode(product.activation) : 0,
-      },
-      gpu.tuning,
-    );
+    const variant = isTiled ? 'tiles' : chosen === 'tiles' ? 'staged' : chosen;
+    const shape: ProductShape = {
+      ...product,
+      rows,
+      inputStride: input.shape[1]!,
+      outputStride: output.shape[1]!,
+      hasBias: product.bias !== undefined,
+      activation: product.activation ? activationCode(product.activation) : 0,
+    };
+    const { kernel, ...run } = productRun(variant, shape, gpu.tuning);
+    const target = rowsOf(output, first, rows);
     recording.recorder.dispatch(kernel, {
       bindings: {
         input: rowsOf(input, first, rows),
         weight: product.weight,
         // A kernel binds what it does not read, too: any buffer will do.
         bias: product.bias?.buffer ?? product.weight.buffer,
-        output: rowsOf(output, first, rows),
+        output: target,
       },
       ...run,
     });
+    const after = activationRun(variant, shape);
+    if (after) {
+      const { kernel: activation, ...activationRest } = after;
+      recording.recorder.dispatch(activation, { bindings: { values: target }, ...activationRest });
+    }
     recording.count(rows * rowWork);
   }
 }
@@ -236,7 +240,7 @@ export function productRun(
     folded = false,
     ...uniforms
   } = product;
-  const { kernel, threadRows, threadColumns } = PRODUCT_VARIANTS[variant];
+  const { kernel, threadRows, threadColumns, activates } = PRODUCT_VARIANTS[variant];
   const { threadsX, threadsY } = workgroupOf(variant, product, tuning);
   const { firstInput, inputStride, firstWeight } = product;
   const mustAlign = [inner, firstInput, inputStride, ...(isTransposed ? [firstWeight] : [])];
@@ -260,8 +264,21 @@ export function productRun(
       staged: Number(variant === 'staged'),
       aligned: Number(mustAlign.every((elements) => elements % 4 === 0)),
       folded: Number(folded),
+      activates: Number(activates),
     },
     workgroups: [Math.ceil(columns / (threadColumns * threadsX)), Math.ceil(rows / (threadRows * threadsY))],
+  } as const;
+}
+
+/** How the activation of a product is run after it, in place; undefined where there is none or the product has it. */
+export function activationRun(variant: ProductVariant, product: ProductShape) {
+  const { rows, columns, outputStride, firstOutput, firstColumn, activation } = product;
+  if (activation === 0 || PRODUCT_VARIANTS[variant].activates) return undefined;
+  return {
+    kernel: activate,
+    uniforms: { rows, columns, stride: outputStride, first: firstOutput + firstColumn },
+    constants: { activation },
+    workgroups: [Math.ceil(columns / ACTIVATION_THREADS), rows],
   } as const;
 }
 
@@ -270,8 +287,13 @@ export function productKernels(
   { product: variant, largeTilesFrom }: Pick<Tuning, 'product' | 'largeTilesFrom'>,
   format: number,
 ): PipelineRequest[] {
-  const { kernel } = PRODUCT_VARIANTS[variant];
-  const constants = { ...workgroupFor(Infinity), weightFormat: format, staged: Number(variant === 'staged') };
+  const { kernel, activates } = PRODUCT_VARIANTS[variant];
+  const constants = {
+    ...workgroupFor(Infinity),
+    weightFormat: format,
+    staged: Number(variant === 'staged'),
+    activates: Number(activates),
+  };
   if (kernel === matrixProductLanes) return [{ kernel, constants }];
   const either = [0, 1].map((transposed) => ({ ...constants, transposed, aligned: 1, folded: 0 }));
   if (kernel === matrixProduct) return either.map((constants) => ({ kernel, constants }));
@@ -290,13 +312,23 @@ export function foldedProductKernel(tuning: Pick<Tuning, 'largeTilesFrom'>, form
   };
 }
 
-/** The kernel of each variant, and what each of its threads makes. */
+/** The kernel that computes an activation after products, where those do not. */
+export function activationKernels(variant: ProductVariant, activation: Activation): PipelineRequest[] {
+  if (PRODUCT_VARIANTS[variant].activates) return [];
+  return [{ kernel: activate, constants: { activation: activationCode(activation) } }];
+}
+
+/** The kernel of each variant, what each of its threads makes, and whether it ends in the activation. */
 const PRODUCT_VARIANTS = {
-  direct: { kernel: matrixProduct, threadRows: 8, threadColumns: 4 },
-  staged: { kernel: matrixProduct, threadRows: 8, threadColumns: 4 },
-  tiles: { kernel: matrixProductTiles, threadRows: 8, threadColumns: 8 },
-  lanes: { kernel: matrixProductLanes, threadRows: 16, threadColumns: 8 },
-} as const satisfies Record<ProductVariant, { threadRows: number; threadColumns: number; kernel: unknown }>;
+  direct: { kernel: matrixProduct, threadRows: 8, threadColumns: 4, activates: false },
+  staged: { kernel: matrixProduct, threadRows: 8, threadColumns: 4, activates: true },
+  tiles: { kernel: matrixProductTiles, threadRows: 8, threadColumns: 8, activates: true },
+  lanes: { kernel: matrixProductLanes, threadRows: 16, threadColumns: 8, activates: false },
+} as const satisfies Record<
+  ProductVariant,
+  { threadRows: number; threadColumns: number; activates: boolean; kernel: unknown }
+>;
+const ACTIVATION_THREADS = 64;
 
 /** A workgroup's shape for a variant and a product. */
 function workgroupOf(

@@ -13,7 +13,7 @@ import {
   rotary,
   weightFormat,
 } from './kernels.ts';
-import { foldedProductKernel, productKernels } from './matrix-product.ts';
+import { activationKernels, foldedProductKernel, productKernels } from './matrix-product.ts';
 
 /**
  * The kernels that a model's forward pass takes, to be compiled while its weights load. One that is left out is compiled
@@ -42,6 +42,7 @@ export function forwardKernels({ tuning }: Gpu, description: ModelDescription): 
     // The dearest first.
     attentionOf(tuning, config.headWidth),
     ...formats.flatMap((format) => productKernels(tuning, format)),
+    ...activationKernels(tuning.product, config.activation),
     ...head,
     ...embeds(0),
     ...(weights.embeddings.length > 1 ? embeds(1) : []),

@@ -1,14 +1,20 @@
-// An activation function by itself, in place, where what stands before it is looked at or changed:
+// An activation function by itself, in place: after a product that has none, and where what stands before it is looked
+// at or changed.
 //
-//   values  F32 [rows, columns], each x ← activation(x)
+//   values  F32 [rows, stride]; each x of the columns first … first + columns - 1 ← activation(x)
 //
-// One thread an element; the grid is (columns / 64, rows). Includes snippets/activation.wgsl.
+// One thread an element; the grid is (columns / 64, rows). The function is a constant: some adapters compute every branch
+// that the code has, whichever is taken. Includes snippets/activation.wgsl.
 
 struct Shape {
   rows: u32,
   columns: u32,
-  activation: u32,
+  stride: u32,
+  first: u32,
 }
+
+// A code of `activate`.
+override activation: u32 = 0u;
 
 @group(0) @binding(0) var<uniform> shape: Shape;
 @group(0) @binding(1) var<storage, read_write> values: array<f32>;
@@ -18,6 +24,6 @@ fn main(@builtin(global_invocation_id) global: vec3<u32>) {
   if (global.x >= shape.columns) {
     return;
   }
-  let at = global.y * shape.columns + global.x;
-  values[at] = activate(values[at], shape.activation);
+  let at = global.y * shape.stride + shape.first + global.x;
+  values[at] = activate(values[at], activation);
 }

@@ -1,6 +1,6 @@
 // The matrix product of matrix-product.wgsl where a CPU plays the GPU with subgroups of four lanes:
 //
-//   output[m, firstOutput + firstColumn + n] = activation(previous[m, n] + Σ_k input[m, firstInput + k] · weight[k, n] + bias[n])
+//   output[m, firstOutput + firstColumn + n] = previous[m, n] + Σ_k input[m, firstInput + k] · weight[k, n] + bias[n]
 //
 //   input   F32 [rows, inputStride]        of which columns firstInput … firstInput + inner - 1 take part
 //   weight  packed; element (k, n) stands at firstWeight + k·innerStep + n·columnStep, in either layout
@@ -11,7 +11,8 @@
 // row every lane loads one of four neighbouring elements and hands it to the others (subgroupBroadcast): a load costs
 // such an adapter more than the sums that it feeds. No barrier, and no memory but registers. Sums run over 32 terms
 // first and then over those, so that the rounding error grows with inner/32 + 32 (blocked summation: Higham, Accuracy
-// and Stability of Numerical Algorithms, section 4.2). Includes snippets/packed-weights.wgsl and activation.wgsl.
+// and Stability of Numerical Algorithms, section 4.2). Such an adapter computes every branch, whichever is taken: so an
+// activation is another kernel's. Includes snippets/packed-weights.wgsl.
 
 enable subgroups;
 
@@ -29,9 +30,10 @@ struct Shape {
   firstWeight: u32,
   columnStep: u32,
   innerStep: u32,
-  // Truth values, and a code of `activate`.
+  // Truth values.
   hasBias: u32,
   accumulate: u32,
+  // For other variants; here the kernel `activate` follows.
   activation: u32,
 }
 
@@ -294,7 +296,7 @@ fn main(@builtin(workgroup_id) workgroup: vec3<u32>, @builtin(subgroup_invocatio
         if (shape.accumulate != 0u) {
           sum += output[at];
         }
-        output[at] = activate(sum, shape.activation);
+        output[at] = sum;
       }
     }
   }

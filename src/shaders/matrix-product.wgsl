@@ -48,6 +48,8 @@ override threadsX: u32 = 16u;
 override threadsY: u32 = 8u;
 override transposed: bool = false;
 override staged: bool = true;
+// Where false the activation is another kernel's: some adapters compute every branch, whichever is taken.
+override activates: bool = true;
 
 const DEPTH = 16u;
 // The register tile of a thread.
@@ -103,7 +105,10 @@ fn store(m: u32, firstColumn: u32, total: vec4<f32>) {
       if (shape.accumulate != 0u) {
         sum += output[at];
       }
-      output[at] = activate(sum, shape.activation);
+      if (activates) {
+        sum = activate(sum, shape.activation);
+      }
+      output[at] = sum;
     }
   }
 }

@@ -2,7 +2,7 @@ import { afterAll, describe, expect, test } from 'vitest';
 import { openTestGpu } from '#platform';
 import type { ProductVariant } from '../../src/engine/gpu/tuning.ts';
 import { matrixProduct } from '../../src/engine/kernels.ts';
-import { productRun } from '../../src/engine/matrix-product.ts';
+import { activationRun, productRun } from '../../src/engine/matrix-product.ts';
 import type { ProductShape } from '../../src/engine/matrix-product.ts';
 import { largestDifference } from '../support/distance.ts';
 import { MatrixSource } from '../support/matrices.ts';
@@ -64,6 +64,25 @@ const plain: ProductShape = {
 
 const SMALL_TILES = { largeTilesFrom: Infinity };
 
+/** Runs a product, and its activation where that is a kernel of its own. @returns the output's bytes */
+async function runProduct(
+  variant: ProductVariant,
+  product: ProductShape,
+  buffers: Record<'input' | 'weight' | 'bias' | 'output', ArrayBufferView>,
+  tuning = SMALL_TILES,
+): Promise<ArrayBuffer> {
+  const { kernel, ...run } = productRun(variant, product, tuning);
+  const { output } = await runKernel(gpu, kernel, { buffers, ...run });
+  const after = activationRun(variant, product);
+  if (!after) return output;
+  const { kernel: activation, ...rest } = after;
+  const { values } = await runKernel(gpu, activation, {
+    buffers: { values: new Uint32Array(output) },
+    ...rest,
+  });
+  return values;
+}
+
 /** Elements around the operands that the kernel must leave alone. */
 const FIRST_COLUMN = 2;
 const FIRST_OUTPUT = 3;
@@ -92,31 +111,28 @@ async function worstError(seed: number, options: Case): Promise<number> {
   const index = (row: number, column: number) => row * outputStride + FIRST_OUTPUT + FIRST_COLUMN + column;
   if (accumulate) previous.forEach((x, at) => (output[index(Math.floor(at / columns), at % columns)] = x));
 
-  const { kernel, ...run } = productRun(
-    variant,
-    {
-      rows,
-      columns,
-      inner,
-      inputStride,
-      firstInput: FIRST_INPUT,
-      outputStride,
-      firstOutput: FIRST_OUTPUT,
-      firstColumn: FIRST_COLUMN,
-      firstWeight: FIRST_WEIGHT,
-      format: weightFormats.indexOf(format),
-      isTransposed: transposed,
-      hasBias,
-      accumulate,
-      activation: activationNames.indexOf(activation),
-    },
-    options.large ? { largeTilesFrom: 1 } : SMALL_TILES,
-  );
-  if (options.large) expect(run.constants.threadsX).toBe(16);
-  if (options.aligned) expect(run.constants.aligned).toBe(1);
-  const result = await runKernel(gpu, kernel, { buffers: { input, weight: packed, bias, output }, ...run });
-
-  const actual = new Float32Array(result.output);
+  const given = {
+    rows,
+    columns,
+    inner,
+    inputStride,
+    firstInput: FIRST_INPUT,
+    outputStride,
+    firstOutput: FIRST_OUTPUT,
+    firstColumn: FIRST_COLUMN,
+    firstWeight: FIRST_WEIGHT,
+    format: weightFormats.indexOf(format),
+    isTransposed: transposed,
+    hasBias,
+    accumulate,
+    activation: activationNames.indexOf(activation),
+  };
+  const tuning = options.large ? { largeTilesFrom: 1 } : SMALL_TILES;
+  const { constants } = productRun(variant, given, tuning);
+  if (options.large) expect(constants.threadsX).toBe(16);
+  if (options.aligned) expect(constants.aligned).toBe(1);
+  const buffers = { input, weight: packed, bias, output };
+  const actual = new Float32Array(await runProduct(variant, given, buffers, tuning));
   const { product, magnitude } = reference.matrixProduct(dense, values.subarray(FIRST_WEIGHT), {
     rows,
     inner,
@@ -260,11 +276,11 @@ async function activate(
 ): Promise<Float32Array> {
   const rows = x.length;
   const code = activationNames.indexOf(activation);
-  const { kernel, ...run } = productRun(variant, { ...plain, rows, activation: code }, SMALL_TILES);
-  const { output } = await runKernel(gpu, kernel, {
-    buffers: { input: x, weight: Float32Array.of(1), bias: Float32Array.of(0), output: poison(rows) },
-    ...run,
-  });
+  const output = await runProduct(
+    variant,
+    { ...plain, rows, activation: code },
+    { input: x, weight: Float32Array.of(1), bias: Float32Array.of(0), output: poison(rows) },
+  );
   return new Float32Array(output);
 }
 

@@ -11,10 +11,11 @@ import type {
 } from '../architectures/steps.ts';
 import type { ForwardPass } from '../forward-pass.ts';
 import type { Tensor } from '../gpu/tensor.ts';
+import { activate } from '../kernels.ts';
 import { bindableRows, rowsOf } from '../matrix-product.ts';
 import type { CapturedActivation } from './captures.ts';
 import { captureRows, editRows } from './in-rows.ts';
-import { activate, add, normaliseRows, normStatistics, scaleShift } from './kernels.ts';
+import { add, normaliseRows, normStatistics, scaleShift } from './kernels.ts';
 import { AttentionPatterns } from './pattern.ts';
 import type { PlannedHooks } from './request.ts';
 import { HookTools } from './tools.ts';
@@ -251,7 +252,8 @@ export class HookedPass implements Steps<Tensor>, Disposable {
     this.#byRows([values], (first, rows) => {
       this.pass.recorder.dispatch(activate, {
         bindings: { values: rowsOf(values, first, rows) },
-        uniforms: { rows, columns, activation },
+        uniforms: { rows, columns, stride: columns, first: 0 },
+        constants: { activation },
         workgroups: [Math.ceil(columns / THREADS), rows],
       });
     });

@@ -1,4 +1,3 @@
-import activateSource from '../../shaders/activate.wgsl?raw';
 import addSource from '../../shaders/add.wgsl?raw';
 import attendPatternSource from '../../shaders/attend-pattern.wgsl?raw';
 import attentionPatternSource from '../../shaders/attention-pattern.wgsl?raw';
@@ -7,7 +6,6 @@ import gatherActivationSource from '../../shaders/gather-activation.wgsl?raw';
 import normStatisticsSource from '../../shaders/norm-statistics.wgsl?raw';
 import normaliseRowsSource from '../../shaders/normalise-rows.wgsl?raw';
 import scaleShiftSource from '../../shaders/scale-shift.wgsl?raw';
-import activationSnippet from '../../shaders/snippets/activation.wgsl?raw';
 import { defineKernel } from '../gpu/kernel.ts';
 
 /** The kernels that look at activations and change them, and those of steps taken apart for that. */
@@ -63,14 +61,6 @@ export const scaleShift = defineKernel({
   source: scaleShiftSource,
   bindings: { weight: 'read', bias: 'read', values: 'read_write' },
   uniforms: { rows: 'u32', width: 'u32' },
-});
-
-export const activate = defineKernel({
-  name: 'activate',
-  source: activateSource,
-  includes: [activationSnippet],
-  bindings: { values: 'read_write' },
-  uniforms: { rows: 'u32', columns: 'u32', activation: 'u32' },
 });
 
 export const add = defineKernel({
