@@ -2,6 +2,8 @@ import { InputError, NumericalError } from '../engine/errors.ts';
 import type { Gpu } from '../engine/gpu/gpu.ts';
 import { Pace } from '../engine/gpu/pace.ts';
 import type { Recorder } from '../engine/gpu/recorder.ts';
+import { checkVariants } from '../engine/gpu/self-test.ts';
+import type { VariantCheck } from '../engine/gpu/self-test.ts';
 import { evenGroups } from '../engine/gpu/tuning.ts';
 import { factorise, recordCentring, recordNorms, sortVectors } from './spectrum/factorise.ts';
 import { cumulativePercent } from './spectrum/kernels.ts';
@@ -58,6 +60,31 @@ export async function computeSpectra(
   gpu: Gpu,
   matrices: readonly MatrixView[],
   options: SpectrumOptions = {},
+): Promise<Spectrum[]> {
+  await checkVariants(gpu, [STAGED_ROUNDS]);
+  return spectraOfAll(gpu, matrices, options);
+}
+
+/** The Jacobi rounds for hardware, on a matrix whose vectors make two pairs of blocks. */
+const STAGED_ROUNDS: VariantCheck = {
+  name: 'the Jacobi round of 256 threads',
+  isUsed: ({ jacobi, lanes }) => jacobi === 'staged' && lanes === 0,
+  forced: {},
+  portable: { jacobi: 'direct' },
+  run: async (gpu) => {
+    const [rows, columns] = [40, 70];
+    const values = Float32Array.from({ length: rows * columns }, (_, at) => Math.sin(1 + at * 12.9898));
+    using matrix = gpu.upload('matrix', [rows, columns], values);
+    const view = { name: 'a matrix of the self-test', buffer: matrix.buffer, offset: 0, rows, columns };
+    const [spectrum] = await spectraOfAll(gpu, [view], {});
+    return spectrum!.singularValues;
+  },
+};
+
+async function spectraOfAll(
+  gpu: Gpu,
+  matrices: readonly MatrixView[],
+  options: SpectrumOptions,
 ): Promise<Spectrum[]> {
   const [model] = matrices;
   if (!model) return [];

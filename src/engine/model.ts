@@ -6,6 +6,7 @@ import { embeddingName, gatherRows, recordEmbedding } from './embedding.ts';
 import { InputError } from './errors.ts';
 import { ForwardPass } from './forward-pass.ts';
 import type { Gpu } from './gpu/gpu.ts';
+import { checkVariants } from './gpu/self-test.ts';
 import type { Tensor } from './gpu/tensor.ts';
 import { PlannedHooks } from './hooks.ts';
 import type { CapturedActivation, Batch, HookRequests } from './hooks.ts';
@@ -17,6 +18,7 @@ import { forwardKernels } from './prepare.ts';
 import { checkSequences } from './sequences.ts';
 import { StateWatch } from './state-watch.ts';
 import { lossTargets, noLogitsNotice, Vocabulary } from './vocabulary.ts';
+import { forwardChecks } from './variant-checks.ts';
 import { WeightStore } from './weight-store.ts';
 
 export interface LoadOptions {
@@ -94,6 +96,7 @@ export class Model implements Disposable {
    */
   static async load(gpu: Gpu, description: ModelDescription, options: LoadOptions = {}): Promise<Model> {
     const { mostTokens = 2 * description.config.context, reserve = 0 } = options;
+    await checkVariants(gpu, forwardChecks);
     const activations = description.activationBytes(1, mostTokens);
     const store = new WeightStore(gpu, description, activations + reserve, reserve);
     let done = 0;

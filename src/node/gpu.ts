@@ -37,7 +37,7 @@ export interface NodeGpuOptions extends Omit<GpuOptions, 'memoryLimit'> {
   /** The most bytes of GPU buffers to hold at once, or how to tell from the adapter; default no bound. */
   readonly memoryLimit?: number | ((adapter: AdapterReport) => number);
   /** Receives one loud line when the CPU has to play the GPU. */
-  readonly onNotice?: (line: string) => void;
+  readonly onNotice?: ((line: string) => void) | undefined;
   /** Receives, line by line, what the libraries below printed while an adapter was looked for. */
   readonly onChatter?: (line: string) => void;
 }
@@ -69,7 +69,7 @@ export async function openNodeGpu(options: NodeGpuOptions = {}): Promise<Gpu> {
     );
   }
   const bytes = typeof memoryLimit === 'function' ? memoryLimit(report) : memoryLimit;
-  return openAdapter(adapter, { ...rest, memoryLimit: bytes });
+  return openAdapter(adapter, { ...rest, memoryLimit: bytes, onNotice });
 }
 
 /**

@@ -193,7 +193,7 @@ describe.each(variants)('%s', (variant) => {
 
 // The other tests take tiles of 64 × 64, and rows that do not start at a multiple of four.
 describe.each([
-  ['64 × 64', false, weightFormats],
+  ['64 × 64', false, ['F32', 'F16']],
   ['128 × 128', true, ['F32']],
 ] as const)('tiles of %s', (_, large, formats) => {
   const whole = [

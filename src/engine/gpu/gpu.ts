@@ -28,6 +28,8 @@ export interface GpuOptions {
   readonly timed?: boolean;
   /** Decisions to take another way than the device suggests; tests force every kernel's variants with it. */
   readonly tuning?: TuningOverrides;
+  /** Told what a user should know of the device, one sentence each. */
+  readonly onNotice?: ((notice: string) => void) | undefined;
   /**
    * Ends every wait for the GPU with the signal's reason. What was submitted cannot be called back: a device that Laminar
    * opened is destroyed once it has done that, and nobody waits for it.
@@ -45,8 +47,6 @@ const wholeWords = (bytes: number): number => Math.max(4, Math.ceil(bytes / 4) *
 export class Gpu implements Disposable {
   readonly kernels: KernelCache;
   readonly timer: KernelTimer | undefined;
-  /** How this device computes: variants, threads, work handed over at once. */
-  readonly tuning: Tuning;
   /** The most bytes one storage binding may hold. */
   readonly bindingLimit: number;
   readonly memoryLimit: number;
@@ -54,6 +54,8 @@ export class Gpu implements Disposable {
   readonly #sizes = new Map<GPUBuffer, number>();
   readonly #budgets = new Map<string, WorkBudget>();
   readonly #signal: AbortSignal | undefined;
+  readonly #onNotice: GpuOptions['onNotice'];
+  #tuning: Tuning;
   #allocated = 0;
   #peak = 0;
   #failure: DeviceError | undefined;
@@ -76,7 +78,8 @@ export class Gpu implements Disposable {
     private readonly ownsDevice = false,
   ) {
     this.kernels = KernelCache.of(device);
-    this.tuning = tune(traitsOf(device, adapter.software), options.tuning);
+    this.#tuning = tune(traitsOf(device, adapter.software), options.tuning);
+    this.#onNotice = options.onNotice;
     this.#uniforms = new UniformPool(device);
     const { maxStorageBufferBindingSize, maxBufferSize } = device.limits;
     this.bindingLimit = Math.min(
@@ -93,6 +96,21 @@ export class Gpu implements Disposable {
       if (!this.#disposed)
         this.#failure ??= new DeviceError(`the GPU device was lost: ${message}; run again`);
     });
+  }
+
+  /** How this device computes: variants, threads, work handed over at once. */
+  get tuning(): Tuning {
+    return this.#tuning;
+  }
+
+  /** Takes decisions another way from now on, where what was decided turns out not to work. */
+  fallBack(overrides: TuningOverrides): void {
+    this.#tuning = { ...this.#tuning, ...overrides };
+  }
+
+  /** Tells the user what to know of the device. */
+  notice(notice: string): void {
+    this.#onNotice?.(notice);
   }
 
   /** Bytes in buffers that are alive now. */
