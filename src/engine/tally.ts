@@ -73,11 +73,6 @@ export class Tally implements Steps<Counted> {
     return Object.fromEntries(this.#work);
   }
 
-  /** Whether positions are rotated in. */
-  get rotates(): boolean {
-    return this.#work.has('rotary');
-  }
-
   enter(part: string): void {
     this.#part = part;
   }
@@ -93,20 +88,14 @@ export class Tally implements Steps<Counted> {
   }
 
   layerNorm(input: Counted, into: Scratch, { weight, bias, name }: NormWeights<Counted>): Counted {
-    const width = input.shape[1]!;
-    if (name !== undefined) {
-      const isScaleAsked = this.#name(`${name}.hook_scale`, 1);
-      const isNormalizedAsked = this.#name(`${name}.hook_normalized`, width);
-      if (isScaleAsked || isNormalizedAsked) this.#take('normStatistics', 3);
-      if (isNormalizedAsked) this.#take('normalised', width);
-      this.#name(`${name}.hook_out`, width);
-    }
-    const output = this.#take(into, width);
+    this.#nameNorm(name, input.shape[1]!);
+    const output = this.#take(into, input.shape[1]!);
     this.#count('layer-norm', 0, bytesOf(input, output, weight, bias));
     return output;
   }
 
-  rmsNorm(input: Counted, into: Scratch, { weight }: RmsNormWeights<Counted>): Counted {
+  rmsNorm(input: Counted, into: Scratch, { weight, name }: RmsNormWeights<Counted>): Counted {
+    this.#nameNorm(name, input.shape[1]!);
     const output = this.#take(into, input.shape[1]!);
     this.#count('rms-norm', 0, bytesOf(input, output, weight));
     return output;
@@ -159,6 +148,16 @@ export class Tally implements Steps<Counted> {
     const operations = this.sequences * 2 * this.tokens * (this.tokens + 1) * heads * headWidth;
     this.#count('attention', operations, bytesOf(queryKeyValue, output));
     return output;
+  }
+
+  /** Takes note of a norm's activations. */
+  #nameNorm(name: string | undefined, width: number): void {
+    if (name === undefined) return;
+    const isScaleAsked = this.#name(`${name}.hook_scale`, 1);
+    const isNormalizedAsked = this.#name(`${name}.hook_normalized`, width);
+    if (isScaleAsked || isNormalizedAsked) this.#take('normStatistics', 3);
+    if (isNormalizedAsked) this.#take('normalised', width);
+    this.#name(`${name}.hook_out`, width);
   }
 
   /** Takes note of an activation in rows. @returns whether it is asked for */

@@ -1,4 +1,4 @@
-// The end of a layer norm, in place: values[r] ← values[r] · weight + bias.
+// The end of a norm, in place: values[r] ← values[r] · weight + bias, or values[r] · weight where it is not `shifted`.
 //
 //   values  F32 [rows, width]     weight, bias  F32 [width]
 //
@@ -14,11 +14,18 @@ struct Shape {
 @group(0) @binding(2) var<storage, read> bias: array<f32>;
 @group(0) @binding(3) var<storage, read_write> values: array<f32>;
 
+override shifted: bool = true;
+
 @compute @workgroup_size(64)
 fn main(@builtin(global_invocation_id) global: vec3<u32>) {
   if (global.x >= shape.width) {
     return;
   }
   let at = global.y * shape.width + global.x;
-  values[at] = values[at] * weight[global.x] + bias[global.x];
+  let scaled = values[at] * weight[global.x];
+  if (shifted) {
+    values[at] = scaled + bias[global.x];
+  } else {
+    values[at] = scaled;
+  }
 }

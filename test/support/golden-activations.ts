@@ -9,8 +9,10 @@ export const activationCases = [
   'gpt2-f16',
   'gpt2-inner-inverse',
   'gpt2-plain',
+  'llama-3-gqa-bf16',
   'neox-parallel-odd-heads',
   'neox-sequential-bf16-sharded',
+  'qwen3-tied',
 ] as const;
 export type ActivationCase = (typeof activationCases)[number];
 

@@ -2,7 +2,7 @@ import { readFixture } from '#platform';
 import type { ModelFiles } from '../../src/engine/files.ts';
 import { fixtureFiles, readFixtureTensors } from './fixture-files.ts';
 
-/** Every golden case: Hugging Face's answers, in test/golden/NAME. */
+/** Every golden case: Hugging Face's answers, in test/golden/NAME or test/golden/activations/NAME. */
 export const goldenCases = [
   'alice-gpt2',
   'alice-pythia',
@@ -28,9 +28,16 @@ export const goldenCases = [
 ] as const;
 export type GoldenCase = (typeof goldenCases)[number];
 
+/** Cases that hold named activations besides. */
+const withActivations: readonly GoldenCase[] = ['llama-3-gqa-bf16', 'qwen3-tied'];
+
+function folderOf(name: GoldenCase): string {
+  return withActivations.includes(name) ? `test/golden/activations/${name}` : `test/golden/${name}`;
+}
+
 /** The model whose answers a golden case holds; the trained ones lie in weights/. */
 export function goldenFiles(name: GoldenCase): ModelFiles {
-  return fixtureFiles(name.startsWith('alice-') ? `weights/${name}` : `test/golden/${name}`);
+  return fixtureFiles(name.startsWith('alice-') ? `weights/${name}` : folderOf(name));
 }
 
 /** What Hugging Face answered for one sequence. T tokens, L layers, width d, vocabulary V. */
@@ -61,7 +68,7 @@ interface ExpectedJson {
 }
 
 export async function readGolden(name: GoldenCase): Promise<GoldenAnswers> {
-  const folder = `test/golden/${name}`;
+  const folder = folderOf(name);
   const tensors = await readFixtureTensors(`${folder}/expected.safetensors`);
   const json = JSON.parse(
     new TextDecoder().decode(await readFixture(`${folder}/expected.json`)),

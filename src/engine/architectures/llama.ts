@@ -1,6 +1,7 @@
 import type { Architecture, BlockRecord, Family, WeightSpec } from './architecture.ts';
 import { readLlamaConfig } from './llama-config.ts';
 import type { LlamaConfig, LlamaKind } from './llama-config.ts';
+import { headSlices } from './steps.ts';
 import type { LinearWeights, Shaped, Steps } from './steps.ts';
 
 type Matrix = 'query' | 'key' | 'value' | 'projection' | 'gate' | 'up' | 'down';
@@ -65,16 +66,16 @@ function describe(config: LlamaConfig): Architecture<LlamaWeight, Optional, 'wei
   const { width, innerWidth, heads, keyValueHeads, headWidth, vocabulary, normEpsilon: epsilon } = config;
   const queryWidth = heads * headWidth; // need not be the model's width
   const keyWidth = keyValueHeads * headWidth;
-  const headStride = headWidth;
   /** Rows of queries | keys | values. */
   const layout = {
     heads,
     keyValueHeads,
     headWidth,
-    headStride,
+    headStride: headWidth,
     keyOffset: queryWidth,
     valueOffset: queryWidth + keyWidth,
   };
+  const { query, key, value } = headSlices(layout);
 
   function matrix<T extends Shaped>(weights: Weights<T>, name: Matrix): LinearWeights<T> {
     return { weight: weights[`${name}Weight`], bias: weights[`${name}Bias`], layout: '[out, in]' };
@@ -87,25 +88,33 @@ function describe(config: LlamaConfig): Architecture<LlamaWeight, Optional, 'wei
       matrix(weights, 'key'),
       matrix(weights, 'value'),
     ]);
-    const query = { heads, headWidth, headStride, offset: 0 };
-    const key = { heads: keyValueHeads, headWidth, headStride, offset: layout.keyOffset };
+    steps.activation('attn.hook_q', queryKeyValue, query);
+    steps.activation('attn.hook_k', queryKeyValue, key);
+    steps.activation('attn.hook_v', queryKeyValue, value);
     if (weights.queryNormWeight && weights.keyNormWeight) {
       steps.normHeads(queryKeyValue, query, { weight: weights.queryNormWeight, epsilon });
       steps.normHeads(queryKeyValue, key, { weight: weights.keyNormWeight, epsilon });
+      steps.activation('attn.q_norm.hook_out', queryKeyValue, query);
+      steps.activation('attn.k_norm.hook_out', queryKeyValue, key);
     }
     steps.rotate(queryKeyValue, { ...layout, ...config.rotary });
+    steps.activation('attn.hook_rot_q', queryKeyValue, query);
+    steps.activation('attn.hook_rot_k', queryKeyValue, key);
     const scale = 1 / Math.sqrt(headWidth);
-    const attended = steps.attention(queryKeyValue, 'attended', { ...layout, scale });
-    steps.addLinear(attended, steps.residual, matrix(weights, 'projection'));
+    const attended = steps.attention(queryKeyValue, 'attended', { ...layout, scale, name: 'attn' });
+    steps.addLinear(attended, steps.residual, { ...matrix(weights, 'projection'), name: 'hook_attn_out' });
+    steps.activation('hook_resid_mid', steps.residual);
   }
 
   /** x ← x + down(activation(gate normed) · up normed) */
   function addMlp<T extends Shaped>(steps: Steps<T>, normed: T, weights: Weights<T>): void {
     const { activation } = config;
-    const inner = steps.linear(normed, 'inner', { ...matrix(weights, 'gate'), activation });
-    const up = steps.linear(normed, 'up', matrix(weights, 'up'));
+    const gate = { ...matrix(weights, 'gate'), activation, name: 'mlp.hook_pre' };
+    const inner = steps.linear(normed, 'inner', gate);
+    const up = steps.linear(normed, 'up', { ...matrix(weights, 'up'), name: 'mlp.hook_pre_linear' });
     steps.multiply(inner, up);
-    steps.addLinear(inner, steps.residual, matrix(weights, 'down'));
+    steps.activation('mlp.hook_post', inner);
+    steps.addLinear(inner, steps.residual, { ...matrix(weights, 'down'), name: 'hook_mlp_out' });
   }
 
   return {
@@ -156,12 +165,13 @@ function describe(config: LlamaConfig): Architecture<LlamaWeight, Optional, 'wei
 
     block(steps, weights) {
       const { residual } = steps; // [B·T, d]
-      const attentionNorm = { weight: weights.attentionNormWeight, epsilon };
+      const attentionNorm = { weight: weights.attentionNormWeight, epsilon, name: 'ln1' };
       addAttention(steps, steps.rmsNorm(residual, 'normed', attentionNorm), weights);
-      const mlpNorm = { weight: weights.mlpNormWeight, epsilon };
+      const mlpNorm = { weight: weights.mlpNormWeight, epsilon, name: 'ln2' };
       addMlp(steps, steps.rmsNorm(residual, 'normed', mlpNorm), weights);
     },
 
-    final: (steps, weights) => steps.rmsNorm(steps.residual, 'normed', { ...weights, epsilon }),
+    final: (steps, weights) =>
+      steps.rmsNorm(steps.residual, 'normed', { ...weights, epsilon, name: 'ln_final' }),
   };
 }

@@ -20,6 +20,9 @@ import { AttentionPatterns } from './pattern.ts';
 import type { PlannedHooks } from './request.ts';
 import { HookTools } from './tools.ts';
 
+/** A layer norm, or an RMS norm, which takes no mean off and has no bias. */
+type AnyNorm = RmsNormWeights<Tensor> & Partial<Pick<NormWeights<Tensor>, 'bias'>>;
+
 const THREADS = 64;
 /** norm-statistics.wgsl gives a rough mean, what is to be added to it, and the scale. */
 const STATISTICS = 3;
@@ -98,19 +101,11 @@ export class HookedPass implements Steps<Tensor>, Disposable {
   }
 
   layerNorm(input: Tensor, into: Scratch, norm: NormWeights<Tensor>): Tensor {
-    const output = this.pass.scratch(into, this.pass.width);
-    const name = norm.name === undefined ? undefined : this.#part + norm.name;
-    this.#steps.push(async () => {
-      if (name !== undefined) return this.#norm(name, input, into, norm);
-      this.pass.layerNorm(input, into, norm);
-    });
-    if (norm.name !== undefined) this.activation(`${norm.name}.hook_out`, output);
-    return output;
+    return this.#normTo(into, input, norm, () => void this.pass.layerNorm(input, into, norm));
   }
 
   rmsNorm(input: Tensor, into: Scratch, norm: RmsNormWeights<Tensor>): Tensor {
-    this.#steps.push(() => void this.pass.rmsNorm(input, into, norm));
-    return this.pass.scratch(into, input.shape[1]!);
+    return this.#normTo(into, input, norm, () => void this.pass.rmsNorm(input, into, norm));
   }
 
   normHeads(target: Tensor, heads: HeadSlice, norm: RmsNormWeights<Tensor>): void {
@@ -188,6 +183,20 @@ export class HookedPass implements Steps<Tensor>, Disposable {
     return output;
   }
 
+  /** @param whole makes the norm in one step */
+  #normTo(into: Scratch, input: Tensor, norm: AnyNorm, whole: () => void): Tensor {
+    const output = this.pass.scratch(into, input.shape[1]!);
+    const { name } = norm;
+    if (name === undefined) {
+      this.#steps.push(whole);
+      return output;
+    }
+    const part = this.#part + name;
+    this.#steps.push(() => this.#norm(part, input, into, norm, whole));
+    this.activation(`${name}.hook_out`, output);
+    return output;
+  }
+
   #requestOf(name: string) {
     const whole = this.#part + name;
     return { edits: this.hooks.editsOf(whole), capture: this.hooks.captureOf(whole) };
@@ -200,12 +209,12 @@ export class HookedPass implements Steps<Tensor>, Disposable {
     if (capture) await captureRows(this.#tools, tensor, heads, capture);
   }
 
-  /** A layer norm, with its scale and what it is before weight and bias where those are asked for. */
-  async #norm(name: string, input: Tensor, into: Scratch, norm: NormWeights<Tensor>): Promise<void> {
+  /** A norm, with its scale and what it is before weight and bias where those are asked for. */
+  async #norm(name: string, input: Tensor, into: Scratch, norm: AnyNorm, whole: () => void): Promise<void> {
     const [scale, normalized] = [`${name}.hook_scale`, `${name}.hook_normalized`];
     const { hooks, pass } = this;
     const isEdited = hooks.isEdited(scale) || hooks.isEdited(normalized);
-    if (!isEdited) pass.layerNorm(input, into, norm);
+    if (!isEdited) whole();
     if (!hooks.wants(scale) && !hooks.wants(normalized)) return;
     const width = input.shape[1]!;
     const statistics = pass.scratch('normStatistics', STATISTICS);
@@ -213,7 +222,7 @@ export class HookedPass implements Steps<Tensor>, Disposable {
       pass.recorder.dispatch(normStatistics, {
         bindings: { input: rowsOf(input, first, rows), statistics: rowsOf(statistics, first, rows) },
         uniforms: { rows, width, epsilon: norm.epsilon },
-        constants: { threads: pass.gpu.tuning.normThreads },
+        constants: { threads: pass.gpu.tuning.normThreads, centred: Number(norm.bias !== undefined) },
         workgroups: [rows],
       });
     });
@@ -237,10 +246,11 @@ export class HookedPass implements Steps<Tensor>, Disposable {
       pass.recorder.dispatch(scaleShift, {
         bindings: {
           weight: norm.weight.buffer,
-          bias: norm.bias.buffer,
+          bias: (norm.bias ?? norm.weight).buffer, // an RMS norm has none, and something must be bound
           values: rowsOf(output, first, rows),
         },
         uniforms: { rows, width },
+        constants: { shifted: Number(norm.bias !== undefined) },
         workgroups: [Math.ceil(width / THREADS), rows],
       });
     });

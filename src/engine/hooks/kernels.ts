@@ -61,6 +61,7 @@ export const scaleShift = defineKernel({
   source: scaleShiftSource,
   bindings: { weight: 'read', bias: 'read', values: 'read_write' },
   uniforms: { rows: 'u32', width: 'u32' },
+  constants: ['shifted'],
 });
 
 export const add = defineKernel({

@@ -190,7 +190,7 @@ describe.each(activationCases)('%s', (name) => {
   });
 });
 
-test.each(['gpt2-plain', 'neox-parallel-odd-heads'] as const)(
+test.each(['gpt2-plain', 'neox-parallel-odd-heads', 'qwen3-tied'] as const)(
   '%s: a change of any activation reaches the end',
   async (name) => {
     await withModel(name, async (model, ids) => {
