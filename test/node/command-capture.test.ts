@@ -5,7 +5,8 @@ import { describe, expect, it } from 'vitest';
 import { decodeFloats } from '../../src/engine/decode.ts';
 import { readHeader } from '../../src/engine/safetensors.ts';
 import { openFile } from '../../src/node/files.ts';
-import { complaints, laminar } from './run-command.ts';
+import { complaints } from './run-command.ts';
+import { laminarHere } from './run-here.ts';
 import { temporaryFolder } from './temporary-folder.ts';
 
 const golden = (path: string) => fileURLToPath(new URL(`../golden/${path}`, import.meta.url));
@@ -42,7 +43,7 @@ describe('laminar capture', () => {
     // Of a pair the real one is captured.
     const pair = { real: ids, shuffled: [...ids].reverse() };
     await writeFile(join(folder, 'ids.json'), JSON.stringify(pair));
-    const result = await laminar(
+    const result = await laminarHere(
       ['capture', golden(model), '--ids', 'ids.json', '--logits', '--out', 'made/states.safetensors'],
       { cwd: folder },
     );

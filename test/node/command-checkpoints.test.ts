@@ -6,7 +6,8 @@ import type { Report } from '../../src/analysis/report.ts';
 import { readHeader } from '../../src/engine/safetensors.ts';
 import { folderFiles, openFile } from '../../src/node/files.ts';
 import { rebuiltFiles } from '../support/rebuilt-files.ts';
-import { complaints, laminar } from './run-command.ts';
+import { complaints } from './run-command.ts';
+import { laminarHere } from './run-here.ts';
 import { temporaryFolder } from './temporary-folder.ts';
 
 const cases = (name: string) => fileURLToPath(new URL(`../golden/cases/${name}`, import.meta.url));
@@ -33,7 +34,7 @@ test('a model without a head is profiled and captured without its logits, with o
   const folder = await temporaryFolder();
   const model = cases('gpt2-untied-no-head');
   const ids = ['--ids', join(model, 'ids.json')];
-  const profile = await laminar(['profile', model, ...ids, '--out', 'made'], { cwd: folder });
+  const profile = await laminarHere(['profile', model, ...ids, '--out', 'made'], { cwd: folder });
   expect(profile.code).toBe(0);
   expect(complaints(profile)).toBe(
     `laminar: ${model}: has no head (lm_head.weight); states are computed, and no logits`,
@@ -47,10 +48,12 @@ test('a model without a head is profiled and captured without its logits, with o
   expect(figures.filter((name) => name.endsWith('.svg'))).toHaveLength(4);
   expect(figures.join()).not.toContain('max-log-softmax');
 
-  const logits = await laminar(['capture', model, ...ids, '--logits', '--out', 'states'], { cwd: folder });
+  const logits = await laminarHere(['capture', model, ...ids, '--logits', '--out', 'states'], {
+    cwd: folder,
+  });
   expect(logits.code).toBe(2);
   expect(logits.stderr).toMatch(/laminar: --logits: .* has no head, so there are no logits; leave it out\n$/);
-  const capture = await laminar(['capture', model, ...ids, '--out', 'states'], { cwd: folder });
+  const capture = await laminarHere(['capture', model, ...ids, '--out', 'states'], { cwd: folder });
   expect(capture.code).toBe(0);
   expect(complaints(capture)).toBe(complaints(profile));
   const file = await openFile(join(folder, 'states'));
@@ -68,15 +71,15 @@ test('a NaN in an embedding row that the text does not read costs the logits alo
   const ids = ['--ids', 'ids.json'];
   for (const memory of [[], ['--gpu-memory', '390000']]) {
     const arguments_ = [...memory, 'capture', model, ...ids];
-    const capture = await laminar([...arguments_, '--out', 'states'], { cwd: folder });
+    const capture = await laminarHere([...arguments_, '--out', 'states'], { cwd: folder });
     expect(capture.code, capture.stderr).toBe(0);
     expect(complaints(capture)).toMatch(/^laminar: [^\n]*wte\.weight[^\n]*$/);
     expect(capture.stdout).not.toContain('max_log_softmax');
-    const logits = await laminar([...arguments_, '--logits', '--out', 'logits'], { cwd: folder });
+    const logits = await laminarHere([...arguments_, '--logits', '--out', 'logits'], { cwd: folder });
     expect(logits.code).toBe(1);
     expect(logits.stderr).toMatch(/laminar: --logits: tensor transformer\.wte\.weight in .* holds a NaN/);
   }
-  const profile = await laminar(['profile', model, ...ids, '--json'], { cwd: folder });
+  const profile = await laminarHere(['profile', model, ...ids, '--json'], { cwd: folder });
   expect(profile.code).toBe(0);
   expect(complaints(profile)).toMatch(/^laminar: [^\n]*wte\.weight[^\n]*$/);
   expect((JSON.parse(profile.stdout) as Report).sequences.real.max_log_softmax).toBeNull();

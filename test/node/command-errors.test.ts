@@ -7,6 +7,7 @@ import { fileURLToPath } from 'node:url';
 import { describe, expect, it, onTestFinished } from 'vitest';
 import { npyFile } from './arrays/make-files.ts';
 import { commandPath, complaints, laminar } from './run-command.ts';
+import { laminarHere } from './run-here.ts';
 import { temporaryFolder } from './temporary-folder.ts';
 
 const golden = fileURLToPath(new URL('../golden/gpt2-prefix-f32', import.meta.url));
@@ -110,7 +111,9 @@ async function runCase(args: string, files: Case[3] = {}) {
     await writeFile(join(cwd, name), content);
   }
   const before = await readdir(cwd, { recursive: true });
-  const result = await laminar(args.split(' ').filter(Boolean), { cwd, env: { HF_HUB_OFFLINE: '1' } });
+  // Standard input is a process's own.
+  const run = args.endsWith(' -') ? laminar : laminarHere;
+  const result = await run(args.split(' ').filter(Boolean), { cwd, env: { HF_HUB_OFFLINE: '1' } });
   expect((await readdir(cwd, { recursive: true })).sort()).toEqual(before.sort());
   return result;
 }
@@ -183,7 +186,7 @@ describe('the program', () => {
   });
 
   it('lists the flags of all commands in the help of each', async () => {
-    const { code, stdout, stderr } = await laminar(['profile', '--help']);
+    const { code, stdout, stderr } = await laminarHere(['profile', '--help']);
     expect(stdout).toMatch(/--threshold <percent>[^]*--gpu-memory <bytes>/);
     expect([code, stderr]).toEqual([0, '']);
   });

@@ -11,7 +11,8 @@ import { goldenFiles } from '../support/golden.ts';
 import type { GoldenCase } from '../support/golden.ts';
 import { readExpected } from '../support/golden-expectations.ts';
 import { readExpectedSequences } from '../support/golden-measures.ts';
-import { complaints, laminar } from './run-command.ts';
+import { complaints } from './run-command.ts';
+import { laminarHere } from './run-here.ts';
 import { temporaryFolder } from './temporary-folder.ts';
 
 /** Runs a bundled model on the golden ids, as given, with `extra` flags; reads back what it wrote. */
@@ -26,7 +27,7 @@ async function profileGolden(model: GoldenCase, extra: readonly string[]) {
     const source = (await goldenFiles(model).open(name))!;
     await writeFile(join(folder, model, name), await source.read(0, source.size));
   }
-  const result = await laminar(['profile', model, '--ids', 'ids.json', ...extra], { cwd: folder });
+  const result = await laminarHere(['profile', model, '--ids', 'ids.json', ...extra], { cwd: folder });
   expect(complaints(result)).toBe('');
   expect(result.code).toBe(0);
   return { folder, result };
@@ -178,7 +179,7 @@ describe('laminar profile', () => {
     await expectMeasures(report, thresholds.indexOf(90));
     const csv = (await readFile(join(folder, 'there', 'profile.csv'), 'utf8')).trimEnd().split('\n');
     expect(csv).toHaveLength(1 + 2 * 2 * 7);
-    const refused = await laminar(
+    const refused = await laminarHere(
       ['profile', 'alice-pythia', '--ids', 'ids.json', '--out', 'there', '--threshold', '90'],
       { cwd: folder },
     );
@@ -188,7 +189,7 @@ describe('laminar profile', () => {
   it('takes the window from the middle of the bundled text and shuffles it by the seed', async () => {
     const folder = await temporaryFolder();
     const run = async (...extra: string[]): Promise<Report> => {
-      const result = await laminar(['profile', '--tokens', '9', '--json', ...extra], { cwd: folder });
+      const result = await laminarHere(['profile', '--tokens', '9', '--json', ...extra], { cwd: folder });
       expect(complaints(result)).toBe('');
       return JSON.parse(result.stdout) as Report;
     };
@@ -223,7 +224,7 @@ describe('laminar profile', () => {
     const cwd = await temporaryFolder();
     await writeFile(join(cwd, 'ids.json'), '[1, 2, 3]');
     const run = (...extra: string[]) =>
-      laminar(['profile', '--ids', 'ids.json', '--out', 'there', ...extra], { cwd });
+      laminarHere(['profile', '--ids', 'ids.json', '--out', 'there', ...extra], { cwd });
     const seedOf = async () =>
       (JSON.parse(await readFile(join(cwd, 'there', 'report.json'), 'utf8')) as Report).seed;
     for (let repeat = 0; repeat < 2; repeat += 1) expect((await run()).code).toBe(0);
@@ -238,14 +239,14 @@ describe('laminar profile', () => {
 
   it('--plan says what a run would need, and does not run', async () => {
     const cwd = await temporaryFolder();
-    const { code, stdout } = await laminar(['profile', '--plan'], { cwd });
+    const { code, stdout } = await laminarHere(['profile', '--plan'], { cwd });
     expect(stdout).toMatch(/^alice-gpt2, 256 tokens, on .+; at most:\n\n +weights {2}5\.\d+ MB +stay\n/);
     expect(stdout).toMatch(/^GPU buffers .+ at least /m);
     expect(code).toBe(0);
     expect(await readdir(cwd)).toEqual([]);
     await writeFile(join(cwd, 'short.txt'), 'The White Rabbit was late.');
     const options = ['--json', '--gpu-memory', '1MB', '--text', 'short.txt'];
-    const bounded = await laminar(['profile', '--plan', ...options], { cwd });
+    const bounded = await laminarHere(['profile', '--plan', ...options], { cwd });
     const plan = JSON.parse(bounded.stdout) as { tokens: number };
     expect(plan).toMatchObject({ gpu_memory_limit: 1e6, fits: false });
     expect(bounded.stderr).toContain(

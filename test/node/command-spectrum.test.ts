@@ -8,7 +8,8 @@ import type { MatrixViews } from '../../src/analysis/measures/measure-views.ts';
 import { encodeHeader } from '../../src/engine/safetensors.ts';
 import { readExpected } from '../support/golden-expectations.ts';
 import { matrixDifferences, readExpectedMeasures } from '../support/golden-measures.ts';
-import { complaints, laminar } from './run-command.ts';
+import { complaints } from './run-command.ts';
+import { laminarHere } from './run-here.ts';
 import { temporaryFolder } from './temporary-folder.ts';
 
 interface Matrix extends LayerReport {
@@ -35,7 +36,7 @@ function encodeNpy(shape: readonly number[], values: readonly number[]): Uint8Ar
 
 it('gives the golden spectrum of every slice of a stack in a safetensors file', async () => {
   const flags = ['--tensor', 'a.hidden_states', '--threshold', '99', '--json'];
-  const result = await laminar(['spectrum', golden, ...flags]);
+  const result = await laminarHere(['spectrum', golden, ...flags]);
   expect(complaints(result)).toBe('');
   expect(result.code).toBe(0);
   const answer = JSON.parse(result.stdout) as Answer;
@@ -67,7 +68,7 @@ it('measures a float64 matrix in a .npy file, and prints a table without --json'
   const cwd = await temporaryFolder();
   // Centred already, with orthogonal columns of norms 2√2 and √2: σ² = 8 and 2.
   await writeFile(join(cwd, 'cross.npy'), encodeNpy([4, 2], [2, 0, -2, 0, 0, 1, 0, -1]));
-  const result = await laminar(['spectrum', 'cross.npy', '--threshold', '75', '--json'], { cwd });
+  const result = await laminarHere(['spectrum', 'cross.npy', '--threshold', '75', '--json'], { cwd });
   const answer = JSON.parse(result.stdout) as Answer;
   expect(Object.keys(answer)).toEqual([
     'tensor',
@@ -92,7 +93,7 @@ it('measures a float64 matrix in a .npy file, and prints a table without --json'
   expect(answer.participation_ratio).toBeCloseTo(100 / 68, 4);
   expect(answer.stable_rank).toBeCloseTo(1.25, 4);
   await rename(join(cwd, 'cross.npy'), join(cwd, 'cross'));
-  const table = await laminar(['spectrum', 'cross'], { cwd });
+  const table = await laminarHere(['spectrum', 'cross'], { cwd });
   expect(table.stdout).toMatch(/^ +0 +2 +2 of 2 +100\.0 +80\.0/m);
 });
 
@@ -110,7 +111,7 @@ it.each(['offset2_f8', 'small_f8'])(
       }
     >;
     const { relative_singular_values, sigma1_log10, rank, effective_dimension_95 } = expected[name]!;
-    const result = await laminar(['spectrum', fileURLToPath(new URL(`${name}.npy`, folder)), '--json']);
+    const result = await laminarHere(['spectrum', fileURLToPath(new URL(`${name}.npy`, folder)), '--json']);
     expect(complaints(result)).toBe('');
     const answer = JSON.parse(result.stdout) as Answer;
     const [largest] = answer.singular_values;
@@ -138,7 +139,7 @@ it('measures a dict of layers in natural order, each with its name and size, and
   put('layer.10', [0, 0, 0, 6, 0, 8]);
   put('layer.2', [1, 0, -1, 0]);
   await writeFile(join(cwd, 'states.safetensors'), file);
-  const result = await laminar(['spectrum', 'states.safetensors', '--json'], { cwd });
+  const result = await laminarHere(['spectrum', 'states.safetensors', '--json'], { cwd });
   expect(result.code).toBe(0);
   expect(complaints(result)).toMatch(
     /^laminar: states\.safetensors: tensor ids is left out: it has shape \[2\].*$/,
@@ -151,21 +152,21 @@ it('measures a dict of layers in natural order, each with its name and size, and
   ]);
   expect(layers[0]!.singular_values[0]).toBeCloseTo(Math.SQRT2, 5);
   expect(layers[1]!.singular_values[0]).toBeCloseTo(10 / Math.SQRT2, 4);
-  const table = await laminar(['spectrum', 'states.safetensors', '--tensor', 'layer.*'], { cwd });
+  const table = await laminarHere(['spectrum', 'states.safetensors', '--tensor', 'layer.*'], { cwd });
   expect(complaints(table)).toBe('');
   expect(table.stdout).toMatch(/^states\.safetensors, 2 tensors: matrices of several sizes;/);
   expect(table.stdout).toMatch(/^ layer\.2 +2 +2 +1 +1 of 2/m);
 });
 
 it('a file of several tensors is a wrong usage that lists them', async () => {
-  const result = await laminar(['spectrum', golden]);
+  const result = await laminarHere(['spectrum', golden]);
   expect(complaints(result)).toMatch(
     /^laminar: .*expected\.safetensors.*--tensor one of a\.hidden_states, a\.logits, /,
   );
   expect(result.code).toBe(2);
-  const unknown = await laminar(['spectrum', golden, '--tensor', 'nope']);
+  const unknown = await laminarHere(['spectrum', golden, '--tensor', 'nope']);
   expect(complaints(unknown)).toMatch(/^laminar: --tensor nope: .*a\.hidden_states/);
-  const flat = await laminar(['spectrum', golden, '--tensor', 'a.max_log_softmax']);
+  const flat = await laminarHere(['spectrum', golden, '--tensor', 'a.max_log_softmax']);
   expect(complaints(flat)).toMatch(/^laminar: .*a\.max_log_softmax: has shape \[61\]/);
   expect([unknown.code, flat.code]).toEqual([2, 2]);
 });
@@ -174,7 +175,14 @@ const massive = fileURLToPath(new URL('../golden/measures/massive-first-token.np
 
 it('gives every measure of every view, beside what it gives without them', async () => {
   const flags = ['--measures', 'all', '--views', 'all,without-first,without-outliers,unit-rows'];
-  const result = await laminar(['spectrum', massive, ...flags, '--without-dimensions', '13,70,40', '--json']);
+  const result = await laminarHere([
+    'spectrum',
+    massive,
+    ...flags,
+    '--without-dimensions',
+    '13,70,40',
+    '--json',
+  ]);
   expect(complaints(result)).toBe('');
   const answer = JSON.parse(result.stdout) as Answer & MatrixViews;
   expect(Object.keys(answer)).toEqual([
@@ -187,16 +195,16 @@ it('gives every measure of every view, beside what it gives without them', async
 
 it('prints a row for every view, and a column for what is chosen', async () => {
   const flags = ['--measures', 'rank,twonn', '--views', 'all,without-outliers'];
-  const result = await laminar(['spectrum', massive, ...flags]);
+  const result = await laminarHere(['spectrum', massive, ...flags]);
   expect(result.stdout).toMatch(/^slice +view +rank +points +TwoNN +Gride 1 /m);
   expect(result.stdout).toMatch(/^ +0 +all +96 +128 +10\.6/m);
   expect(result.stdout).toMatch(/^ +0 +without_outlier_dimensions +94 +128 +10\.6/m);
 });
 
 it('measures and dimensions that there are not are wrong usage', async () => {
-  const unknown = await laminar(['spectrum', massive, '--measures', 'rank_me']);
+  const unknown = await laminarHere(['spectrum', massive, '--measures', 'rank_me']);
   expect(complaints(unknown)).toMatch(/^laminar: --measures "rank_me" is not known; did you mean rankme\?/);
-  const beyond = await laminar(['spectrum', massive, '--without-dimensions', '3,96']);
+  const beyond = await laminarHere(['spectrum', massive, '--without-dimensions', '3,96']);
   expect(complaints(beyond)).toMatch(/^laminar: --without-dimensions 96: .*npy has 96 dimensions/);
   expect([unknown.code, beyond.code]).toEqual([2, 2]);
 });

@@ -8,7 +8,7 @@ import { fileURLToPath } from 'node:url';
 export const commandPath = fileURLToPath(new URL('../../out/test-dist/node/main.js', import.meta.url));
 
 /** The servers of these tests are on this machine, whatever stands between it and the others. */
-const withoutProxies = Object.fromEntries(
+export const withoutProxies = Object.fromEntries(
   ['HTTP_PROXY', 'HTTPS_PROXY', 'ALL_PROXY'].flatMap((name) => [
     [name, undefined],
     [name.toLowerCase(), undefined],

@@ -1,0 +1,108 @@
+import { Command, CommanderError } from 'commander';
+import packageJson from '../../package.json' with { type: 'json' };
+import { InputError, LaminarError } from '../engine/errors.ts';
+import { addBenchCommand } from './commands/bench.ts';
+import { addCaptureCommand } from './commands/capture.ts';
+import { CommandContext } from './commands/context.ts';
+import { addDemoCommand } from './commands/demo.ts';
+import { addDoctorCommand } from './commands/doctor.ts';
+import { addFetchCommand } from './commands/fetch.ts';
+import { addMakeCheckpointCommand } from './commands/make-checkpoint.ts';
+import { addProfileCommand } from './commands/profile.ts';
+import { addSpectrumCommand } from './commands/spectrum.ts';
+import { gpuMemoryDefault } from './machine-memory.ts';
+import { byteCount } from './options.ts';
+
+const EXIT_FAILED = 1;
+const EXIT_USAGE = 2;
+const commands = [
+  addProfileCommand,
+  addCaptureCommand,
+  addSpectrumCommand,
+  addFetchCommand,
+  addDoctorCommand,
+  addBenchCommand,
+  addMakeCheckpointCommand,
+  addDemoCommand,
+];
+
+/**
+ * Runs one command line in this process: the answer goes to stdout, all else to stderr.
+ * @param argv as process.argv has it
+ * @param signal aborts the work
+ * @returns the exit code; whatever went wrong has become one line on stderr
+ */
+export async function runCommandLine(argv: readonly string[], signal: AbortSignal): Promise<number> {
+  const context = new CommandContext(signal);
+  const program = commandLine(context);
+  try {
+    await program.parseAsync(argv);
+    if (context.isVerbose) context.terminal.notice(memoryLine(context));
+    return 0;
+  } catch (error) {
+    if (error instanceof CommanderError && error.exitCode === 0) return 0; // --help, --version
+    if (error instanceof CommanderError && error.code === 'commander.help') {
+      program.outputHelp(); // no command was given
+      return 0;
+    }
+    context.terminal.endStages();
+    const isVerbose = program.opts<{ verbose?: boolean }>().verbose === true;
+    process.stderr.write(`laminar: ${signal.aborted ? 'interrupted' : oneLine(error, program)}\n`);
+    if (isVerbose && error instanceof Error) process.stderr.write(`${withCauses(error)}\n`);
+    return error instanceof InputError || error instanceof CommanderError ? EXIT_USAGE : EXIT_FAILED;
+  } finally {
+    context.terminal.endStages();
+  }
+}
+
+function commandLine(context: CommandContext): Command {
+  const program = new Command('laminar')
+    .description('Measures how many dimensions each hidden layer of GPT-2 and Pythia models really uses.')
+    .version(packageJson.version)
+    .option(
+      '--verbose',
+      'add the stack to an error, what the drivers print, and at the end how much memory was held',
+    )
+    .option(
+      '--gpu-memory <bytes>',
+      `the most GPU memory to hold, e.g. 1.5GB; weights that do not fit pass through layer by layer (${gpuMemoryDefault})`,
+      byteCount('--gpu-memory'),
+    )
+    .exitOverride()
+    .configureOutput({ writeErr: () => undefined })
+    .configureHelp({ showGlobalOptions: true })
+    .hook('preAction', () => {
+      const { gpuMemory, verbose = false } = program.opts<{ gpuMemory?: number; verbose?: boolean }>();
+      context.gpuMemory = gpuMemory;
+      context.isVerbose = verbose;
+    });
+  for (const addCommand of commands) addCommand(program, context);
+  return program;
+}
+
+/** The peaks of GPU buffers and of the process. On a software adapter the one is part of the other. */
+function memoryLine(context: CommandContext): string {
+  const { gpu, process } = context.peakMemory();
+  const buffers = gpu === undefined ? '' : `GPU buffers ${gpu} bytes, `;
+  return `at most ${buffers}process ${process} bytes`;
+}
+
+/** An error as one line. Those that are not ours name their kind too: they are defects, or the system's. */
+function oneLine(error: unknown, program: Command): string {
+  const isOurs = error instanceof LaminarError;
+  const text =
+    error instanceof CommanderError ? usageMessage(error, program) : isOurs ? error.message : String(error);
+  return text.replace(/\s*\n\s*/g, ' ').trim();
+}
+
+/** commander's message without its prefix, and where to look. */
+function usageMessage({ message }: CommanderError, program: Command): string {
+  const [word] = program.args;
+  const command = program.commands.some((known) => known.name() === word) ? `laminar ${word}` : 'laminar';
+  return `${message.replace(/^error: |\.$/g, '')}; see ${command} --help`;
+}
+
+function withCauses(error: Error): string {
+  const own = error.stack ?? String(error);
+  return error.cause instanceof Error ? `${own}\ncaused by ${withCauses(error.cause)}` : own;
+}
