@@ -92,9 +92,12 @@ describe('laminar capture', () => {
     await writeFile(join(folder, 'ids.json'), JSON.stringify(ids));
     const flags = ['--ids', 'ids.json', '--out', 'made.safetensors'];
     const at = ['blocks.*.hook_mlp_out', 'blocks.1.attn.hook_pattern', 'ln_final.hook_scale'];
-    const result = await laminar(['capture', model, '--at', ...at.slice(0, 2), '--at', at[2]!, ...flags], {
-      cwd: folder,
-    });
+    const result = await laminarHere(
+      ['capture', model, '--at', ...at.slice(0, 2), '--at', at[2]!, ...flags],
+      {
+        cwd: folder,
+      },
+    );
     expect(complaints(result)).toBe('');
     expect(result.code).toBe(0);
     const found = await readTensors(join(folder, 'made.safetensors'));
@@ -106,7 +109,7 @@ describe('laminar capture', () => {
       expect(distance(floats(found, name), floats(activations, `a.${name}`))).toBeLessThanOrEqual(5e-6);
     }
 
-    const part = await laminar(
+    const part = await laminarHere(
       ['capture', model, '--at', at[1]!, '--heads', '0-1', '--positions', '2,12', '--logits', ...flags],
       { cwd: folder },
     );
@@ -133,7 +136,7 @@ describe('laminar capture', () => {
     await writeFile(join(folder, 'ids.json'), JSON.stringify([5, 6, 7, 8]));
     const flags = ['capture', model, '--ids', 'ids.json'];
     const plan = async (...more: string[]) => {
-      const result = await laminar([...flags, '--plan', '--json', ...more], { cwd: folder });
+      const result = await laminarHere([...flags, '--plan', '--json', ...more], { cwd: folder });
       expect(complaints(result)).toBe('');
       return JSON.parse(result.stdout) as {
         fits: boolean;
@@ -152,7 +155,7 @@ describe('laminar capture', () => {
     expect(patterns.gpu_bytes.total).toBeGreaterThan(states.gpu_bytes.total);
     expect(patterns.fits).toBe(true);
 
-    const misspelt = await laminar([...flags, '--at', 'blocks.*.hook_mlp_uot', '--out', 'x'], {
+    const misspelt = await laminarHere([...flags, '--at', 'blocks.*.hook_mlp_uot', '--out', 'x'], {
       cwd: folder,
     });
     expect(misspelt.code).toBe(2);
@@ -166,7 +169,7 @@ describe('laminar capture', () => {
         /position 4 does not exist; there are 0 to 3/,
       ],
     ] as const) {
-      const result = await laminar([...flags, ...more], { cwd: folder });
+      const result = await laminarHere([...flags, ...more], { cwd: folder });
       expect(result.code).toBe(2);
       expect(result.stderr).toMatch(message);
     }
