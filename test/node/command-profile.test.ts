@@ -263,7 +263,7 @@ it('measures named activations as it does states, with a layer axis for each hoo
     JSON.stringify({ real: [3, 1, 4, 1, 5, 9, 2, 6], shuffled: [5, 9, 2, 6, 3, 1, 4, 1] }),
   );
   const at = ['--at', 'blocks.*.attn.hook_z', 'blocks.*.hook_mlp_out', '--at', 'hook_embed'];
-  const result = await laminar(['profile', model, '--ids', 'ids.json', ...at], { cwd: folder });
+  const result = await laminarHere(['profile', model, '--ids', 'ids.json', ...at], { cwd: folder });
   expect(complaints(result)).toBe('');
   expect(result.code).toBe(0);
   const made = join(folder, 'out/gpt2-plain-ids-ids-at-blocks.-.attn.hook_z-blocks.-.hook_mlp_o');
@@ -285,10 +285,10 @@ it('measures named activations as it does states, with a layer axis for each hoo
   }
   expect(result.stdout).toMatch(/\nblocks\.\*\.hook_mlp_out\n/);
   // Another run's folder: the same but for what is measured.
-  const other = await laminar(['profile', model, '--ids', 'ids.json', '--out', made], { cwd: folder });
+  const other = await laminarHere(['profile', model, '--ids', 'ids.json', '--out', made], { cwd: folder });
   expect(other.code).toBe(1);
   expect(other.stderr).toMatch(/activations blocks\.\*\.attn\.hook_z .*hook_embed, not none/);
-  const plan = await laminar(['profile', model, '--ids', 'ids.json', '--plan', '--json', ...at], {
+  const plan = await laminarHere(['profile', model, '--ids', 'ids.json', '--plan', '--json', ...at], {
     cwd: folder,
   });
   const { gpu_bytes } = JSON.parse(plan.stdout) as { gpu_bytes: { hooks: number } };
