@@ -13,8 +13,8 @@
 // the run of eight rows that holds r: eight neighbouring threads then store to, and load from, different banks, without
 // padding. The arrays are nested so that only the outermost index and the lane need a bounds check, not each load.
 //
-// Four products are summed first, then added to the total: the rounding error grows with inner/4 + 4 (blocked summation:
-// Higham, Accuracy and Stability of Numerical Algorithms, section 4.2). Storage in units needs bindings of whole vec4s.
+// Sums run within the 16 terms of a tile first, four of a thread's columns at a time to spare registers, and then over
+// tiles, as in matrix-product.wgsl (blocked summation). Storage in units needs bindings of whole vec4s.
 //
 // Includes snippets/packed-weights.wgsl and snippets/activation.wgsl.
 
@@ -142,8 +142,51 @@ fn keepWeight(at: u32, four: vec4<f32>) {
   weightTile[place.y * groupsX + place.x / 64u][(place.x / 8u) % 8u][(place.x % 8u) ^ (2u * place.y)] = four;
 }
 
-fn fourProducts(row: vec4<f32>, a: vec4<f32>, b: vec4<f32>, c: vec4<f32>, d: vec4<f32>) -> vec4<f32> {
-  return vec4(dot(row, a), dot(row, b), dot(row, c), dot(row, d));
+fn addProducts(row: vec4<f32>, a: vec4<f32>, b: vec4<f32>, c: vec4<f32>, d: vec4<f32>, sum: vec4<f32>) -> vec4<f32> {
+  let two = fma(vec4(row.y), vec4(a.y, b.y, c.y, d.y), fma(vec4(row.x), vec4(a.x, b.x, c.x, d.x), sum));
+  return fma(vec4(row.w), vec4(a.w, b.w, c.w, d.w), fma(vec4(row.z), vec4(a.z, b.z, c.z, d.z), two));
+}
+
+struct Sums {
+  row0: vec4<f32>,
+  row1: vec4<f32>,
+  row2: vec4<f32>,
+  row3: vec4<f32>,
+  row4: vec4<f32>,
+  row5: vec4<f32>,
+  row6: vec4<f32>,
+  row7: vec4<f32>,
+}
+
+// The tile's 16 products of a thread's eight rows and four of its columns, from column `first` on.
+fn tileSums(first: u32, x: u32, y: u32) -> Sums {
+  var sum0 = vec4<f32>();
+  var sum1 = vec4<f32>();
+  var sum2 = vec4<f32>();
+  var sum3 = vec4<f32>();
+  var sum4 = vec4<f32>();
+  var sum5 = vec4<f32>();
+  var sum6 = vec4<f32>();
+  var sum7 = vec4<f32>();
+  for (var q = 0u; q < UNITS; q++) {
+    let ofRows = q * groupsY + y / 8u;
+    let ofColumns = q * groupsX + x / 8u;
+    let row = (y % 8u) ^ (2u * q);
+    let column = (x % 8u) ^ (2u * q);
+    let a = weightTile[ofColumns][first][column];
+    let b = weightTile[ofColumns][first + 1u][column];
+    let c = weightTile[ofColumns][first + 2u][column];
+    let d = weightTile[ofColumns][first + 3u][column];
+    sum0 = addProducts(inputTile[ofRows][0][row], a, b, c, d, sum0);
+    sum1 = addProducts(inputTile[ofRows][1][row], a, b, c, d, sum1);
+    sum2 = addProducts(inputTile[ofRows][2][row], a, b, c, d, sum2);
+    sum3 = addProducts(inputTile[ofRows][3][row], a, b, c, d, sum3);
+    sum4 = addProducts(inputTile[ofRows][4][row], a, b, c, d, sum4);
+    sum5 = addProducts(inputTile[ofRows][5][row], a, b, c, d, sum5);
+    sum6 = addProducts(inputTile[ofRows][6][row], a, b, c, d, sum6);
+    sum7 = addProducts(inputTile[ofRows][7][row], a, b, c, d, sum7);
+  }
+  return Sums(sum0, sum1, sum2, sum3, sum4, sum5, sum6, sum7);
 }
 
 // Four columns of a row, eight columns from one to the next.
@@ -230,11 +273,9 @@ fn main(@builtin(workgroup_id) tile: vec3<u32>, @builtin(local_invocation_index)
   // 32 neighbours take 8 columns × 4 rows: their loads meet in few units.
   let x = thread % 8u + 8u * ((thread / 32u) % groupsX);
   let y = (thread / 8u) % 4u + 4u * (thread / (32u * groupsX));
-  let laneX = x % 8u;
-  let laneY = y % 8u;
   // The thread's row i is m + 8i, and its column j is n + 8j.
-  let m = firstRow + 64u * (y / 8u) + laneY;
-  let n = firstColumn + 64u * (x / 8u) + laneX;
+  let m = firstRow + 64u * (y / 8u) + y % 8u;
+  let n = firstColumn + 64u * (x / 8u) + x % 8u;
 
   var low0 = vec4<f32>();
   var low1 = vec4<f32>();
@@ -301,44 +342,24 @@ fn main(@builtin(workgroup_id) tile: vec3<u32>, @builtin(local_invocation_index)
       weight3 = readWeight(thread + 3u * threads, firstColumn, next);
     }
 
-    for (var q = 0u; q < UNITS; q++) {
-      let ofRows = q * groupsY + y / 8u;
-      let ofColumns = q * groupsX + x / 8u;
-      let row = laneY ^ (2u * q);
-      let column = laneX ^ (2u * q);
-      let c0 = weightTile[ofColumns][0][column];
-      let c1 = weightTile[ofColumns][1][column];
-      let c2 = weightTile[ofColumns][2][column];
-      let c3 = weightTile[ofColumns][3][column];
-      let c4 = weightTile[ofColumns][4][column];
-      let c5 = weightTile[ofColumns][5][column];
-      let c6 = weightTile[ofColumns][6][column];
-      let c7 = weightTile[ofColumns][7][column];
-      let r0 = inputTile[ofRows][0][row];
-      low0 += fourProducts(r0, c0, c1, c2, c3);
-      high0 += fourProducts(r0, c4, c5, c6, c7);
-      let r1 = inputTile[ofRows][1][row];
-      low1 += fourProducts(r1, c0, c1, c2, c3);
-      high1 += fourProducts(r1, c4, c5, c6, c7);
-      let r2 = inputTile[ofRows][2][row];
-      low2 += fourProducts(r2, c0, c1, c2, c3);
-      high2 += fourProducts(r2, c4, c5, c6, c7);
-      let r3 = inputTile[ofRows][3][row];
-      low3 += fourProducts(r3, c0, c1, c2, c3);
-      high3 += fourProducts(r3, c4, c5, c6, c7);
-      let r4 = inputTile[ofRows][4][row];
-      low4 += fourProducts(r4, c0, c1, c2, c3);
-      high4 += fourProducts(r4, c4, c5, c6, c7);
-      let r5 = inputTile[ofRows][5][row];
-      low5 += fourProducts(r5, c0, c1, c2, c3);
-      high5 += fourProducts(r5, c4, c5, c6, c7);
-      let r6 = inputTile[ofRows][6][row];
-      low6 += fourProducts(r6, c0, c1, c2, c3);
-      high6 += fourProducts(r6, c4, c5, c6, c7);
-      let r7 = inputTile[ofRows][7][row];
-      low7 += fourProducts(r7, c0, c1, c2, c3);
-      high7 += fourProducts(r7, c4, c5, c6, c7);
-    }
+    let low = tileSums(0u, x, y);
+    low0 += low.row0;
+    low1 += low.row1;
+    low2 += low.row2;
+    low3 += low.row3;
+    low4 += low.row4;
+    low5 += low.row5;
+    low6 += low.row6;
+    low7 += low.row7;
+    let high = tileSums(4u, x, y);
+    high0 += high.row0;
+    high1 += high.row1;
+    high2 += high.row2;
+    high3 += high.row3;
+    high4 += high.row4;
+    high5 += high.row5;
+    high6 += high.row6;
+    high7 += high.row7;
   }
 
   if (folded) {
