@@ -67,7 +67,7 @@ export function decisionsOf(tuning: Tuning): Decision[] {
     },
     {
       name: 'layer norm',
-      kernels: ['layer-norm'],
+      kernels: ['layer-norm', 'rms-norm', 'head-norm'],
       job: 'forward',
       options: options('normThreads', THREADS.norm),
     },
