@@ -1,4 +1,5 @@
 #!/usr/bin/env node
+import { setMaxListeners } from 'node:events';
 import { LaminarError } from '../engine/errors.ts';
 import { runCommandLine } from './command-line.ts';
 import { fileErrorFrom } from './file-errors.ts';
@@ -7,6 +8,8 @@ import { fileErrorFrom } from './file-errors.ts';
 console.log = console.info = console.debug = console.error;
 watchStreams();
 const interruption = new AbortController();
+// Every wait for the GPU and every file listens: many at once are not a leak.
+setMaxListeners(0, interruption.signal);
 let interrupted: NodeJS.Signals | undefined;
 for (const name of ['SIGINT', 'SIGTERM'] as const) {
   process.on(name, () => {
