@@ -1,18 +1,15 @@
 import { createRequire } from 'node:module';
-import { Resvg } from '@resvg/resvg-js';
-import { parse, View } from 'vega';
-import { compile } from 'vega-lite';
+import type * as resvg from '@resvg/resvg-js';
 import type { TopLevelSpec } from 'vega-lite';
 import { numberClipPaths } from '../analysis/figure-svg.ts';
 import { figureFont, figurePixelRatio } from '../analysis/figures.ts';
 
-/** The figures' font. */
-const fontFiles = ['DejaVuSans.ttf', 'DejaVuSans-Bold.ttf'].map((file) =>
-  createRequire(import.meta.url).resolve(`dejavu-fonts-ttf/ttf/${file}`),
-);
+/** Loads what `renderPng`, which cannot wait, needs; the figure libraries are large and load when a figure is drawn. */
+const load = createRequire(import.meta.url);
 
 /** Draws a Vega-Lite specification as an SVG document, with no DOM and no canvas. */
 export async function renderSvg(specification: TopLevelSpec): Promise<string> {
+  const [{ parse, View }, { compile }] = await Promise.all([import('vega'), import('vega-lite')]);
   const view = new View(parse(compile(specification).spec), { renderer: 'none' });
   try {
     return numberClipPaths(await view.toSVG());
@@ -23,9 +20,17 @@ export async function renderSvg(specification: TopLevelSpec): Promise<string> {
 
 /** Turns an SVG document of `renderSvg` into a PNG file's bytes, at twice its size. */
 export function renderPng(svg: string): Uint8Array {
+  const { Resvg } = load('@resvg/resvg-js') as typeof resvg;
   const image = new Resvg(svg, {
     fitTo: { mode: 'zoom', value: figurePixelRatio },
-    font: { fontFiles, loadSystemFonts: false, defaultFontFamily: figureFont },
+    font: { fontFiles: fontFiles(), loadSystemFonts: false, defaultFontFamily: figureFont },
   });
   return image.render().asPng();
+}
+
+/** The figures' font. */
+function fontFiles(): string[] {
+  return ['DejaVuSans.ttf', 'DejaVuSans-Bold.ttf'].map((file) =>
+    load.resolve(`dejavu-fonts-ttf/ttf/${file}`),
+  );
 }
