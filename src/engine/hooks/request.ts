@@ -188,7 +188,7 @@ function select(spec: HookSpec, choice: Choice, { sequences, tokens }: Batch): S
 }
 
 /** Numbers in order, each once; all of them where none are given. */
-function ascending(
+export function ascending(
   name: string,
   what: string,
   numbers: readonly number[] | undefined,

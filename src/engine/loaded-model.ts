@@ -1,0 +1,311 @@
+import { elementCount } from './gpu/tensor.ts';
+import { openBrowserGpu } from './gpu/open.ts';
+import type { Gpu } from './gpu/gpu.ts';
+import type { ModelConfig } from './config.ts';
+import { describeModel } from './description.ts';
+import type { ModelDescription } from './description.ts';
+import { InputError } from './errors.ts';
+import type { ModelFiles } from './files.ts';
+import type { Activation, HookRequests } from './hooks.ts';
+import type { LensOptions, LensResult } from './lens.ts';
+import { Model } from './model.ts';
+import type { RunResult } from './model.ts';
+import { checkIds, groupByLength, requestsOfGroup } from './sequence-groups.ts';
+import { checkSequences } from './sequences.ts';
+import { loadTokenizer } from './tokenizer.ts';
+import type { Tokenizer } from './tokenizer.ts';
+
+/** How far loading has come, in bytes: of files fetched from the hub, then of weights read. */
+export interface LoadProgress {
+  readonly stage: 'fetch' | 'load';
+  readonly done: number;
+  readonly total: number;
+}
+
+export interface LoadModelOptions {
+  /** Where to compute. Else one is opened, and disposed with the model. */
+  readonly gpu?: Gpu | undefined;
+  /** Stops loading. */
+  readonly signal?: AbortSignal | undefined;
+  readonly onProgress?: ((progress: LoadProgress) => void) | undefined;
+  /** Told, one line each, what a user should know and no error says. */
+  readonly onNotice?: ((notice: string) => void) | undefined;
+  /** The most tokens that run at once, all sequences of a batch together. Default: twice the context. */
+  readonly maxTokens?: number | undefined;
+}
+
+/** A text, or token ids. */
+export type TextOrIds = string | ArrayLike<number>;
+
+/** An activation of one sequence of a run. */
+export interface SequenceActivation extends Activation {
+  /** Which of the sequences that were given. */
+  readonly sequence: number;
+}
+
+/** What to compute, beside the largest log-probabilities; `capture` and `edits` are explained at `HookRequests`. */
+export interface SequenceRunOptions extends HookRequests {
+  readonly signal?: AbortSignal | undefined;
+  /** Steps done and steps in all. */
+  readonly onProgress?: ((done: number, total: number) => void) | undefined;
+  /**
+   * Receives each captured activation, in the order of the pass; the run waits for it. Without it they are all kept, and
+   * are in the result.
+   */
+  readonly onActivation?: ((activation: SequenceActivation) => void | Promise<void>) | undefined;
+  /** The most probable tokens that the model would name if each state were its last. */
+  readonly lens?: LensOptions | undefined;
+  /** Compute the loss at each position; a lens does. */
+  readonly loss?: boolean | undefined;
+  readonly onNotice?: ((notice: string) => void) | undefined;
+}
+
+/** What a run says of one sequence of T tokens. */
+export interface SequenceRun {
+  /** [T] */
+  readonly ids: Int32Array<ArrayBuffer>;
+  /** What was captured, by name, in the order of the pass; empty where `onActivation` received it. */
+  readonly activations: Readonly<Record<string, Activation>>;
+  /** null where it was not asked for or there are no logits; shapes have no axis of sequences. */
+  readonly lens: LensResult | null;
+  /** [T − 1] in nats: minus the log-probability of the next token. null as `lens` is. */
+  readonly loss: Float32Array | null;
+  /** [T]: max(logits) − logsumexp(logits); null where there are no logits. */
+  readonly maxLogSoftmax: Float32Array | null;
+  /** [T]: the token that has the largest logit; null where there are no logits. */
+  readonly argmax: Int32Array | null;
+}
+
+/** A model, its tokenizer and its GPU, as one: texts go in, named activations come out. */
+export class LoadedModel implements Disposable, AsyncDisposable {
+  #running = 0;
+  #disposed = false;
+  #closing: Promise<void> | undefined;
+
+  private constructor(
+    /** The engine's own model: batches of equal length, states on the GPU. */
+    readonly model: Model,
+    private readonly tokenizer: Tokenizer | Error,
+    private readonly maxTokens: number,
+    private readonly ownsGpu: boolean,
+  ) {}
+
+  /**
+   * Loads a model from its files, wherever they lie. Without a tokenizer among them it takes token ids only.
+   * @param openGpu where `options.gpu` gives none; told the bytes of all weights
+   * @throws FileError, FormatError, ConfigError, CheckpointError or NumericalError as the files deserve, DeviceError if
+   * there is no usable GPU, and the signal's reason if it aborts; nothing stays open then
+   */
+  static async open(
+    files: ModelFiles,
+    options: LoadModelOptions = {},
+    openGpu: (weightBytes: number) => Promise<Gpu> = () => openBrowserGpu(),
+  ): Promise<LoadedModel> {
+    const { signal, onProgress, onNotice } = options;
+    signal?.throwIfAborted();
+    const description = await describeModel(files, onNotice && { onNotice });
+    let gpu = options.gpu;
+    try {
+      const { maxTokens = 2 * description.config.context } = options;
+      gpu ??= await openGpu(description.sizes.all);
+      const reading = loadTokenizer(files).catch((error: unknown) => error as Error);
+      const model = await Model.load(gpu, description, {
+        ...(signal && { signal }),
+        mostTokens: maxTokens,
+        onProgress: (done, total) => onProgress?.({ stage: 'load', done, total }),
+      });
+      return new LoadedModel(model, await reading, maxTokens, gpu !== options.gpu);
+    } catch (error) {
+      await description.close();
+      if (gpu !== options.gpu) gpu?.dispose();
+      throw error;
+    }
+  }
+
+  get config(): ModelConfig {
+    return this.model.config;
+  }
+
+  /** What the model has: weights, parameters, and the names of its activations (`hooks`). */
+  get description(): ModelDescription {
+    return this.model.description;
+  }
+
+  get gpu(): Gpu {
+    return this.model.gpu;
+  }
+
+  /**
+   * A text's token ids, [T], with no special token added.
+   * @throws FileError or FormatError if the model has no tokenizer that can be used
+   */
+  tokenize(text: string): Int32Array<ArrayBuffer> {
+    return Int32Array.from(this.#tokenizer.encode(text));
+  }
+
+  /**
+   * The text of token ids.
+   * @throws FileError or FormatError if the model has no tokenizer that can be used, InputError for what is not an id
+   */
+  decode(ids: ArrayLike<number>): string {
+    return this.#tokenizer.decode(ids);
+  }
+
+  /**
+   * Runs a text or token ids, or several at once. Sequences of equal length share batches; lengths may differ, and results
+   * come in the order of what was given. In `capture` and `edits`, sequences are counted in that order, too.
+   *
+   * @throws InputError for empty texts, ids out of the vocabulary, more tokens than the context, names and choices that
+   * do not exist; NumericalError if a state is not finite; DeviceError; the signal's reason if it aborts
+   */
+  run(input: TextOrIds, options?: SequenceRunOptions): Promise<SequenceRun>;
+  run(input: readonly TextOrIds[], options?: SequenceRunOptions): Promise<SequenceRun[]>;
+  async run(
+    input: TextOrIds | readonly TextOrIds[],
+    options: SequenceRunOptions = {},
+  ): Promise<SequenceRun | SequenceRun[]> {
+    if (this.#disposed)
+      throw new InputError(`${this.description.name}: was used after dispose(); load it again`);
+    if (this.#running > 0 && !this.model.isResident) {
+      throw new InputError(
+        `${this.description.name}: is running, and its weights pass through the GPU; wait until that run ends`,
+      );
+    }
+    this.#running += 1;
+    try {
+      if (isSeveral(input)) return await this.#runAll(input, options);
+      return (await this.#runAll([input], options))[0]!;
+    } finally {
+      this.#running -= 1;
+    }
+  }
+
+  /**
+   * Runs as `run` does and yields each captured activation when its layer has computed; the pass waits until the next one
+   * is asked for. Leaving the loop ends the run.
+   */
+  async *stream(
+    input: TextOrIds | readonly TextOrIds[],
+    options: Omit<SequenceRunOptions, 'onActivation'> = {},
+  ): AsyncGenerator<SequenceActivation, void, undefined> {
+    const stop = new AbortController();
+    const signal = options.signal ? AbortSignal.any([options.signal, stop.signal]) : stop.signal;
+    const { readable, writable } = new TransformStream<SequenceActivation, SequenceActivation>();
+    const [reader, writer] = [readable.getReader(), writable.getWriter()];
+    const onActivation = (activation: SequenceActivation) => writer.write(activation);
+    const inputs = isSeveral(input) ? input : [input];
+    const run = this.run(inputs, { ...options, signal, onActivation })
+      .then(() => writer.close())
+      .catch((error: unknown) => writer.abort(error))
+      .catch(() => undefined); // who left the loop wants to hear of nothing
+    try {
+      for (let next = await reader.read(); !next.done; next = await reader.read()) yield next.value;
+    } finally {
+      stop.abort();
+      await reader.cancel().catch(() => undefined); // an error was thrown by read() already
+      await run;
+    }
+  }
+
+  /** Frees the weights, closes the files, and disposes the GPU unless it was given. */
+  dispose(): void {
+    if (this.#disposed) return;
+    this.#disposed = true;
+    this.model.dispose();
+    this.#closing = this.description.close();
+    this.#closing.catch(() => undefined); // whoever waits for it hears of it
+    if (this.ownsGpu) this.gpu.dispose();
+  }
+
+  [Symbol.dispose](): void {
+    this.dispose();
+  }
+
+  /** Waits until the files are closed, too. */
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.dispose();
+    await this.#closing;
+  }
+
+  get #tokenizer(): Tokenizer {
+    if (this.tokenizer instanceof Error) throw this.tokenizer;
+    return this.tokenizer;
+  }
+
+  async #runAll(inputs: readonly TextOrIds[], options: SequenceRunOptions): Promise<SequenceRun[]> {
+    const { config, description } = this;
+    const sequences = inputs.map((input, place) =>
+      checkIds(typeof input === 'string' ? this.tokenize(input) : input, place),
+    );
+    const groups = groupByLength(sequences, this.maxTokens).map((places) => {
+      const ids = places.map((place) => sequences[place]!);
+      checkSequences(config, ids);
+      const tokens = ids[0]!.length;
+      const scope = { total: sequences.length, tokens, specs: description.hooks(tokens) };
+      return { places, ids, requests: requestsOfGroup(places, options, scope) };
+    });
+    const { signal, onNotice, onActivation, onProgress, lens, loss } = options;
+    const kept = sequences.map(() => new Map<string, Activation>());
+    const keep = ({ sequence, ...activation }: SequenceActivation) =>
+      void kept[sequence]!.set(activation.name, activation);
+    const runs: SequenceRun[] = [];
+    for (const [index, { places, ids, requests }] of groups.entries()) {
+      const result = await this.model.run(ids, {
+        ...(signal && { signal }),
+        ...requests,
+        lens,
+        loss,
+        onNotice,
+        onProgress: (done, total) => onProgress?.(index * total + done, groups.length * total),
+        onActivation: async (activation) => {
+          const chosen = requests.captured.get(activation.name)!;
+          for (const [slot, local] of chosen.entries()) {
+            const own = places.length > 1 ? sliceOf(activation, slot) : activation;
+            await (onActivation ?? keep)({ ...own, sequence: places[local]! });
+          }
+        },
+      });
+      for (const [slot, place] of places.entries()) {
+        const activations = Object.fromEntries(kept[place]!);
+        runs[place] = { ids: ids[slot]!, activations, ...resultOf(result, slot, places.length > 1) };
+      }
+    }
+    return runs;
+  }
+}
+
+function isSeveral(input: TextOrIds | readonly TextOrIds[]): input is readonly TextOrIds[] {
+  return Array.isArray(input) && input.length > 0 && typeof input[0] !== 'number';
+}
+
+/** One sequence's numbers of a batch. */
+function resultOf(
+  { lens, loss, maxLogSoftmax, argmax }: RunResult,
+  slot: number,
+  hasAxis: boolean,
+): Omit<SequenceRun, 'ids' | 'activations'> {
+  return {
+    lens:
+      lens && hasAxis
+        ? {
+            top: lens.top,
+            ids: sliceOf(lens.ids, slot),
+            logProbabilities: sliceOf(lens.logProbabilities, slot),
+            loss: sliceOf(lens.loss, slot),
+          }
+        : lens,
+    loss: loss?.[slot] ?? null,
+    maxLogSoftmax: maxLogSoftmax?.[slot] ?? null,
+    argmax: argmax?.[slot] ?? null,
+  };
+}
+
+/** What stands at a place of the first axis, copied. */
+function sliceOf<T extends { shape: readonly number[]; values: Float32Array | Int32Array }>(
+  array: T,
+  place: number,
+): T {
+  const shape = array.shape.slice(1);
+  const size = elementCount(shape);
+  return { ...array, shape, values: array.values.slice(place * size, (place + 1) * size) };
+}
