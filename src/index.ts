@@ -14,6 +14,7 @@ export { Checkpoint } from './engine/checkpoint.ts';
 export type { OpenOptions, TensorEntry } from './engine/checkpoint.ts';
 export { describeModel, ModelDescription } from './engine/description.ts';
 export type { Activation } from './engine/activations.ts';
+export type { Activation as NamedActivation } from './engine/hooks.ts';
 export type { ModelConfig } from './engine/config.ts';
 export { loadTokenizer } from './engine/tokenizer.ts';
 export type { EncodeOptions, Tokenizer } from './engine/tokenizer.ts';
@@ -30,8 +31,21 @@ export type {
 export type { LensOptions, LensResult } from './engine/lens.ts';
 export { Model } from './engine/model.ts';
 export type { HiddenState, LoadOptions, RunOptions, RunResult } from './engine/model.ts';
+export { LoadedModel } from './engine/loaded-model.ts';
+export type {
+  LoadModelOptions,
+  LoadProgress,
+  SequenceActivation,
+  SequenceRun,
+  SequenceRunOptions,
+  TextOrIds,
+} from './engine/loaded-model.ts';
+export type { CaptureRequest, Edit, HookSpec } from './engine/hooks.ts';
+export type { LensOptions, LensResult } from './engine/lens.ts';
 export { checkSequences } from './engine/sequences.ts';
 export type { LogitsTile } from './engine/log-softmax.ts';
+export { spectra } from './analysis/activation-spectra.ts';
+export type { ActivationSpectrum, ShapedValues, SpectraOptions } from './analysis/activation-spectra.ts';
 export { computeSpectra } from './analysis/spectrum.ts';
 export type { Spectrum, SpectrumOptions } from './analysis/spectrum.ts';
 export type { MatrixView } from './analysis/spectrum/matrix-view.ts';

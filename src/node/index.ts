@@ -1,6 +1,8 @@
 /** `laminar/node`: what the library needs from Node alone. */
 export { findAdapter, NoAdapterError, openNodeGpu } from './gpu.ts';
 export type { AdapterAttempt, FoundAdapter, NodeGpuOptions } from './gpu.ts';
+export { loadModel, spectra } from './load-model.ts';
+export type { LoadNamedModelOptions } from './load-model.ts';
 export { folderFiles, openFile } from './files.ts';
 export { resolveModelFolder } from './hub.ts';
 export type { ModelFolder, ResolveModelOptions } from './hub.ts';

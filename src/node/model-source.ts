@@ -28,8 +28,8 @@ export async function findModel(
   reference: string,
   options: {
     revision: string | undefined;
-    signal: AbortSignal;
-    terminal: Terminal;
+    signal: AbortSignal | undefined;
+    terminal: Pick<Terminal, 'notice' | 'stage'>;
     thorough?: boolean;
   },
 ): Promise<ModelSource> {

@@ -1,0 +1,116 @@
+import { InputError } from '../engine/errors.ts';
+import { openBrowserGpu } from '../engine/gpu/open.ts';
+import type { Gpu } from '../engine/gpu/gpu.ts';
+import { elementCount } from '../engine/gpu/tensor.ts';
+import type { LayerDimensions } from './dimensions.ts';
+import { measureMatrices } from './measure-matrices.ts';
+import type { UnreadMatrix } from './measure-matrices.ts';
+import { profileDefaults } from './report.ts';
+
+/** Row-major numbers and their shape: an activation of a run, or any others. */
+export interface ShapedValues {
+  readonly shape: readonly number[];
+  readonly values: Float32Array | Float64Array | readonly number[];
+}
+
+export interface SpectraOptions {
+  /** Where to compute, such as the model's own. Else one is opened, and disposed at the end. */
+  readonly gpu?: Gpu | undefined;
+  /** Percent of the variance that the effective dimension must exceed; 95 if absent. */
+  readonly threshold?: number | undefined;
+  readonly signal?: AbortSignal | undefined;
+  /** Matrices done, and matrices in all. */
+  readonly onProgress?: ((done: number, total: number) => void) | undefined;
+}
+
+/** What a matrix of tokens by features spans. */
+export interface ActivationSpectrum {
+  readonly rows: number;
+  readonly columns: number;
+  /** σ of the column-centred matrix, descending, [min(rows, columns)]. */
+  readonly singularValues: Float64Array;
+  readonly dimensions: LayerDimensions;
+}
+
+/** Names whose last two axes are heads and their width: all heads of a token are one row. */
+const OF_HEADS = /\.hook_(?:q|k|v|z|rot_q|rot_k)$/;
+
+/**
+ * Spectra and dimensions of activations, by name. The last axis is features, the one before it tokens; queries, keys, values
+ * and z [T, heads, width] are matrices [T, heads · width]. What has more axes is a stack, such as a pattern [heads, T, T]:
+ * each of its matrices has an answer, `NAME[0]`, `NAME[1]`, … (`NAME[0,1]` where two axes lead).
+ *
+ * @param activations what a run gave, or any named numbers with their shapes
+ * @param openGpu where `options.gpu` gives none
+ * @throws InputError naming what is not a matrix or lacks numbers, NumericalError naming what holds NaN or infinity, DeviceError
+ */
+export async function spectra(
+  activations: Readonly<Record<string, ShapedValues>> | ReadonlyMap<string, ShapedValues>,
+  options: SpectraOptions = {},
+  openGpu: () => Promise<Gpu> = () => openBrowserGpu(),
+): Promise<Record<string, ActivationSpectrum>> {
+  const entries =
+    activations instanceof Map
+      ? [...(activations as ReadonlyMap<string, ShapedValues>)]
+      : Object.entries(activations as Readonly<Record<string, ShapedValues>>);
+  const matrices = entries.flatMap(([name, array]) => matricesOf(name, array));
+  if (matrices.length === 0) return {};
+  const { threshold = profileDefaults.threshold, signal, onProgress } = options;
+  // Neighbours of one shape are computed together.
+  const sorted = [...matrices].sort((a, b) => a.rows - b.rows || a.columns - b.columns);
+  const gpu = options.gpu ?? (await openGpu());
+  try {
+    const measured = await measureMatrices(gpu, sorted, {
+      threshold,
+      ...(signal && { signal }),
+      ...(onProgress && { onProgress }),
+    });
+    const answers = new Map(sorted.map((matrix, index) => [matrix, measured[index]!]));
+    return Object.fromEntries(
+      matrices.map((matrix) => {
+        const { name, rows, columns } = matrix;
+        return [name, { rows, columns, ...answers.get(matrix)! }];
+      }),
+    );
+  } finally {
+    if (gpu !== options.gpu) gpu.dispose();
+  }
+}
+
+function matricesOf(name: string, { shape, values }: ShapedValues): UnreadMatrix[] {
+  const shown = `${name} [${shape.join(', ')}]`;
+  if (elementCount(shape) !== values.length) {
+    throw new InputError(`${shown}: has ${values.length} values; this shape has ${elementCount(shape)}`);
+  }
+  const axes = OF_HEADS.test(name) && shape.length > 2 ? 3 : 2;
+  if (shape.length < axes || values.length === 0) {
+    throw new InputError(
+      `${shown}: is not a matrix of tokens by features; give one of shape [tokens, features]`,
+    );
+  }
+  const stack = shape.slice(0, -axes);
+  const [rows = 0, ...features] = shape.slice(-axes);
+  const columns = elementCount(features);
+  return Array.from({ length: elementCount(stack) }, (_, index) => ({
+    name: stack.length === 0 ? name : `${name}[${placeIn(stack, index).join(',')}]`,
+    rows,
+    columns,
+    read: () => {
+      const part = values.slice(index * rows * columns, (index + 1) * rows * columns);
+      return Promise.resolve(part instanceof Float64Array ? new Float64Array(part) : Float32Array.from(part));
+    },
+  }));
+}
+
+/** The coordinates of a row-major index. */
+function placeIn(shape: readonly number[], index: number): number[] {
+  let rest = index;
+  return shape
+    .toReversed()
+    .map((extent) => {
+      const place = rest % extent;
+      rest = (rest - place) / extent;
+      return place;
+    })
+    .reverse();
+}
