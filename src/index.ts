@@ -14,7 +14,6 @@ export { Checkpoint } from './engine/checkpoint.ts';
 export type { OpenOptions, TensorEntry } from './engine/checkpoint.ts';
 export { describeModel, ModelDescription } from './engine/description.ts';
 export type { Activation } from './engine/activations.ts';
-export type { Activation as NamedActivation } from './engine/hooks.ts';
 export type { ModelConfig } from './engine/config.ts';
 export { loadTokenizer } from './engine/tokenizer.ts';
 export type { EncodeOptions, Tokenizer } from './engine/tokenizer.ts';
@@ -40,8 +39,6 @@ export type {
   SequenceRunOptions,
   TextOrIds,
 } from './engine/loaded-model.ts';
-export type { CaptureRequest, Edit, HookSpec } from './engine/hooks.ts';
-export type { LensOptions, LensResult } from './engine/lens.ts';
 export { checkSequences } from './engine/sequences.ts';
 export type { LogitsTile } from './engine/log-softmax.ts';
 export { spectra } from './analysis/activation-spectra.ts';

@@ -6,7 +6,7 @@ import { describeModel } from './description.ts';
 import type { ModelDescription } from './description.ts';
 import { InputError } from './errors.ts';
 import type { ModelFiles } from './files.ts';
-import type { Activation, HookRequests } from './hooks.ts';
+import type { CapturedActivation, HookRequests } from './hooks.ts';
 import type { LensOptions, LensResult } from './lens.ts';
 import { Model } from './model.ts';
 import type { RunResult } from './model.ts';
@@ -38,7 +38,7 @@ export interface LoadModelOptions {
 export type TextOrIds = string | ArrayLike<number>;
 
 /** An activation of one sequence of a run. */
-export interface SequenceActivation extends Activation {
+export interface SequenceActivation extends CapturedActivation {
   /** Which of the sequences that were given. */
   readonly sequence: number;
 }
@@ -65,7 +65,7 @@ export interface SequenceRun {
   /** [T] */
   readonly ids: Int32Array<ArrayBuffer>;
   /** What was captured, by name, in the order of the pass; empty where `onActivation` received it. */
-  readonly activations: Readonly<Record<string, Activation>>;
+  readonly activations: Readonly<Record<string, CapturedActivation>>;
   /** null where it was not asked for or there are no logits; shapes have no axis of sequences. */
   readonly lens: LensResult | null;
   /** [T − 1] in nats: minus the log-probability of the next token. null as `lens` is. */
@@ -245,7 +245,7 @@ export class LoadedModel implements Disposable, AsyncDisposable {
       return { places, ids, requests: requestsOfGroup(places, options, scope) };
     });
     const { signal, onNotice, onActivation, onProgress, lens, loss } = options;
-    const kept = sequences.map(() => new Map<string, Activation>());
+    const kept = sequences.map(() => new Map<string, CapturedActivation>());
     const keep = ({ sequence, ...activation }: SequenceActivation) =>
       void kept[sequence]!.set(activation.name, activation);
     const runs: SequenceRun[] = [];

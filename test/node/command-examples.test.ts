@@ -1,0 +1,60 @@
+import { readdir, readFile } from 'node:fs/promises';
+import { dirname, join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { expect, test, vi } from 'vitest';
+import { commandPath } from './run-command.ts';
+
+const library = join(dirname(commandPath), 'index.js');
+const examples = fileURLToPath(new URL('../../examples/', import.meta.url));
+
+vi.mock('laminar/node', () => import(/* @vite-ignore */ library));
+
+/** A module of the build and those that it imports at once, by what their imports say. */
+async function importsOf(path: string, seen = new Map<string, string[]>()): Promise<string[]> {
+  if (seen.has(path)) return [];
+  const code = await readFile(path, 'utf8');
+  const specifiers = [...code.matchAll(/^(?:import|export)\b[^;]*?["']([^"']+)["'];/gm)].map(
+    (match) => match[1]!,
+  );
+  seen.set(path, specifiers);
+  const own = specifiers.filter((specifier) => specifier.startsWith('.'));
+  for (const specifier of own) await importsOf(join(dirname(path), specifier), seen);
+  return [...seen.values()].flat();
+}
+
+test('importing laminar/node does not load the figure libraries', async () => {
+  const imports = await importsOf(library);
+  expect(imports).toContain('node:fs/promises');
+  expect(imports.filter((specifier) => /vega|resvg/.test(specifier))).toEqual([]);
+});
+
+const says: Readonly<Record<string, RegExp>> = {
+  'hidden-states.js': /^blocks\.5\.hook_resid_post( +\d+\.\d){24}$/m,
+  'logit-lens.js': /^loss \d\.\d\d nats a token$/m,
+  'patching.js': /^blocks\.5\.hook_resid_pre( +\d+\.\d\d){7}$/m,
+  'spectrum.js': /^blocks\.5\.hook_mlp_out +128 x 128 .* \d+ dimensions of \d+$/m,
+  'steering.js': /^strength 4: said the… ".*%\)$/m,
+};
+
+test('there are five examples of at most 40 lines', async () => {
+  expect((await readdir(examples)).sort()).toEqual(Object.keys(says));
+  for (const name of Object.keys(says)) {
+    expect((await readFile(join(examples, name), 'utf8')).trimEnd().split('\n').length).toBeLessThanOrEqual(
+      40,
+    );
+  }
+});
+
+test.each(Object.entries(says))('%s runs on a bundled model', async (name, expected) => {
+  const lines: string[] = [];
+  const log = vi.spyOn(console, 'log').mockImplementation((...words) => void lines.push(words.join(' ')));
+  const { argv } = process;
+  process.argv = argv.slice(0, 2);
+  try {
+    await import(/* @vite-ignore */ join(examples, name));
+  } finally {
+    process.argv = argv;
+    log.mockRestore();
+  }
+  expect(lines.join('\n')).toMatch(expected);
+});
