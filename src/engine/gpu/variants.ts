@@ -18,10 +18,13 @@ export interface Decision {
 
 const THREADS = { norm: [8, 32, 64], fold: [8, 32, 128], jacobi: [16, 32, 64] } as const;
 
+/** Kernels for hardware are not a choice where a CPU plays the GPU: they are slow there, and take long to compile. */
+const NONE_FIT: ReturnType<typeof fitting> = { tiles: false, wideAttention: false, stagedJacobi: false };
+
 /** Every decision about kernels with all its options. Those that need four lanes a subgroup are there only with them. */
 export function decisionsOf(tuning: Tuning): Decision[] {
   const { lanes } = tuning;
-  const fits = fitting(tuning.traits);
+  const fits = tuning.traits.software ? NONE_FIT : fitting(tuning.traits);
   const options = <Key extends 'product' | 'attention' | 'head' | 'normThreads' | 'foldThreads'>(
     key: Key,
     values: readonly Tuning[Key][],

@@ -43,8 +43,8 @@ test('kernels that do not fit the device are not an option', () => {
   const names = (traits: DeviceTraits) =>
     decisionsOf(tune(traits)).flatMap(({ options }) => options.map(({ name }) => name));
   expect(names(hardware)).toEqual(expect.arrayContaining(['tiles', 'wide', 'folded']));
-  const small = names({ ...hardware, workgroupMemory: 4096 });
-  for (const name of ['tiles', 'wide', 'folded']) expect(small).not.toContain(name);
+  for (const traits of [{ ...hardware, workgroupMemory: 4096 }, software, lanes])
+    for (const name of ['tiles', 'wide', 'folded']) expect(names(traits)).not.toContain(name);
 });
 
 test('threads that were chosen by hand are an option, too', () => {
