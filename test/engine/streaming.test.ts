@@ -68,7 +68,7 @@ test.each(['gpt2-f16', 'neox-f32-sequential'] as const)(
     const enough = generous.peakBytes;
     const sufficient: number[] = [];
     const refused: number[] = [];
-    for (let limit = enough; limit > 0; limit -= 4 * Math.ceil(enough / 100)) {
+    for (let limit = enough; limit > 0; limit -= 4 * Math.ceil(enough / 48)) {
       using limited = limitedGpu(gpu, { memoryLimit: limit });
       try {
         expectSameStates(await loadAndRecord(limited, goldenFiles(name), [ids]), resident);

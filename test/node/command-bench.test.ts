@@ -2,12 +2,13 @@ import { readdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { expect, it } from 'vitest';
 import { describeProfileBench } from '../../src/node/bench/describe.ts';
-import { describeGrowthBench } from '../../src/node/bench/growth.ts';
+import { benchGrowth, describeGrowthBench } from '../../src/node/bench/growth.ts';
 import type { GrowthBench } from '../../src/node/bench/growth.ts';
 import type { ProfileBench } from '../../src/node/bench/result.ts';
-import { describeTuneBench } from '../../src/node/bench/tune.ts';
-import type { TuneBench } from '../../src/node/bench/tune.ts';
+import { benchTune, describeTuneBench } from '../../src/node/bench/tune.ts';
+import { CommandContext } from '../../src/node/commands/context.ts';
 import { complaints, laminar } from './run-command.ts';
+import { laminarHere } from './run-here.ts';
 import { temporaryFolder } from './temporary-folder.ts';
 
 const TINY = ['--like', 'pythia-14m', '--layers', '1', '--tokens', '9'];
@@ -102,7 +103,7 @@ it.each([
   ['alice-gpt2 --layers 3', /^laminar: --layers 3 is for random weights; leave it out, or alice-gpt2$/],
 ])('laminar bench %s: is refused before any work', async (flags, line) => {
   const folder = await temporaryFolder();
-  const result = await laminar(['bench', ...flags.split(' ')], { env: { TMPDIR: folder } });
+  const result = await laminarHere(['bench', ...flags.split(' ')], { env: { TMPDIR: folder } });
   expect(result.code).toBe(2);
   expect(complaints(result)).toMatch(line);
   expect(await readdir(folder)).toEqual([]);
@@ -111,19 +112,23 @@ it.each([
 it('laminar bench --growth fits powers along the sizes named, and writes figure and numbers', async () => {
   const folder = await temporaryFolder();
   const out = join(folder, 'growth');
-  const result = await laminar(['bench', '--growth', 'matrices,layers', '--out', out, '--json'], {
+  const result = await laminar(['bench', '--growth', 'layers', '--out', out, '--json'], {
     env: { TMPDIR: folder },
   });
-  expect(complaints(result)).toMatch(
-    /^laminar: growing layers: [\d, ]+\nlaminar: growing matrices: [\d, ]+$/,
-  );
+  expect(complaints(result)).toMatch(/^laminar: growing layers: [\d, ]+$/);
   expect(result.code).toBe(0);
   const report = JSON.parse(result.stdout) as GrowthBench;
-  expect(report.growths.map(({ axis, limit }) => [axis, limit])).toEqual([
+  // The other job, at sizes that cost little.
+  const matrices = await benchGrowth(['matrices'], new CommandContext(new AbortController().signal), {
+    base: { tokens: 1, width: 32, layers: 1, batch: 1, matrices: 1, size: 8 },
+    sizes: { tokens: [], width: [], layers: [], batch: [], matrices: [1, 2, 3, 4, 5], size: [] },
+  });
+  const growths = [...report.growths, ...matrices.growths];
+  expect(growths.map(({ axis, limit }) => [axis, limit])).toEqual([
     ['layers', 1],
     ['matrices', 1],
   ]);
-  for (const { points, time, theory } of report.growths) {
+  for (const { points, time, theory } of growths) {
     expect(points.length).toBeGreaterThanOrEqual(5);
     expect(time).toMatchObject({ from: theory.from, to: points.at(-1)!.size, points: theory.points });
     // The vocabulary does not grow with layers.
@@ -139,32 +144,44 @@ it('laminar bench --growth fits powers along the sizes named, and writes figure 
   expect(await readdir(folder)).toEqual(['growth']);
 });
 
-it('laminar bench --tune sets every variant beside the choice', async () => {
-  const result = await laminar(['bench', '--tune', '--json']);
-  expect(complaints(result)).toMatch(/^(laminar: timing the variants on .*(\n|$)){4}$/);
-  expect(result.code).toBe(0);
-  const report = JSON.parse(result.stdout) as TuneBench;
+it('sets every variant beside the choice', async () => {
+  const report = await benchTune(new CommandContext(new AbortController().signal), {
+    model: { layers: 1, width: 32, heads: 1, vocabulary: 64, context: 16 },
+    tokens: [8],
+    matrices: [
+      [8, 16],
+      [16, 16],
+    ],
+    rounds: 1,
+  });
   const names = report.decisions.map(({ name }) => name);
   expect(names).toEqual(
     expect.arrayContaining(['matrix product', 'attention', 'Jacobi round', 'projection']),
   );
-  for (const { options } of report.decisions) {
+  for (const { job, options } of report.decisions) {
     expect(options.filter(({ chosen }) => chosen)).toHaveLength(1);
     for (const { seconds } of options) {
-      expect(seconds).toHaveLength(2);
+      expect(seconds).toHaveLength(job === 'forward' ? 1 : 2);
       for (const value of seconds) if (value !== null) expect(value).toBeGreaterThan(0);
     }
   }
   expect(describeTuneBench(report)).toMatch(/^ *matrix product +staged .*$/m);
 });
 
-it('laminar bench stops at Ctrl-C while the GPU computes, and leaves nothing behind', async () => {
+it.each([
+  [
+    '--like pythia-14m --layers 1 --tokens 512',
+    'profiling once',
+    /profiling once, .*\nlaminar: interrupted$/,
+  ],
+  ['--tune --json', 'timing', /^(laminar: timing the variants on .*\n)+laminar: interrupted$/],
+])('laminar bench %s: stops at Ctrl-C and leaves nothing behind', async (flags, stage, lines) => {
   const folder = await temporaryFolder();
-  const result = await laminar(['bench', '--like', 'pythia-14m', '--layers', '1', '--tokens', '1024'], {
+  const result = await laminar(['bench', ...flags.split(' ')], {
     env: { TMPDIR: folder },
-    killWhen: ['SIGINT', async (stderr) => Promise.resolve(stderr.includes('profiling once'))],
+    killWhen: ['SIGINT', async (stderr) => Promise.resolve(stderr.includes(stage))],
   });
-  expect(complaints(result)).toMatch(/profiling once, .*\nlaminar: interrupted$/);
+  expect(complaints(result)).toMatch(lines);
   expect([result.code, result.stdout]).toEqual([130, '']);
   expect((await readdir(folder)).filter((name) => name.startsWith('laminar-bench-'))).toEqual([]);
 });

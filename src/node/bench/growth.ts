@@ -76,31 +76,40 @@ export function readGrowthNames(text: string): readonly GrowthName[] {
   return growthNames.filter((known) => names.includes(known));
 }
 
-/** Measures how the time of a forward pass and of spectra grows along some axes. */
+/** The values that stay, and those that one of them takes. */
+export interface GrowthSizes {
+  readonly base: Readonly<Record<GrowthName, number>>;
+  readonly sizes: Readonly<Record<GrowthName, readonly number[]>>;
+}
+
+/**
+ * Measures how the time of a forward pass and of spectra grows along some axes.
+ * @param chosen default: what suits the adapter
+ */
 export async function benchGrowth(
   names: readonly GrowthName[],
   context: CommandContext,
+  chosen?: GrowthSizes,
 ): Promise<GrowthBench> {
   using gpu = await context.openGpu();
   const kind = gpu.adapter.software ? 'software' : 'hardware';
+  const { base, sizes }: GrowthSizes = chosen ?? { base: BASE[kind], sizes: SIZES[kind] };
   const onPoint = context.terminal.stage('points');
-  const total = names.reduce((sum, name) => sum + SIZES[kind][name].length, 0);
+  const total = names.reduce((sum, name) => sum + sizes[name].length, 0);
   let done = 0;
   onPoint(0, total);
   const growths: Growth[] = [];
   for (const name of names) {
-    context.terminal.notice(`growing ${name}: ${SIZES[kind][name].join(', ')}`);
+    context.terminal.notice(`growing ${name}: ${sizes[name].join(', ')}`);
     const points: GrowthPoint[] = [];
-    for (const size of SIZES[kind][name]) {
+    for (const size of sizes[name]) {
       context.signal.throwIfAborted();
-      const sizes = { ...BASE[kind], [name]: size };
-      points.push({ size, ...(await measurePoint(gpu, name, sizes, context.signal)) });
+      const point = { ...base, [name]: size };
+      points.push({ size, ...(await measurePoint(gpu, name, point, context.signal)) });
       onPoint(++done, total);
     }
     // A CPU that plays the GPU may be busy with other things, too.
-    growths.push(
-      growthOf(axisOf(name, BASE[kind]), points, gpu.adapter.software ? 'cpu_seconds' : 'seconds'),
-    );
+    growths.push(growthOf(axisOf(name, base), points, gpu.adapter.software ? 'cpu_seconds' : 'seconds'));
   }
   return { ...benchHead('growth', gpu.adapter), growths };
 }

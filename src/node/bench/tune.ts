@@ -55,15 +55,32 @@ const SHAPES = {
     ],
   },
 } as const;
-/** Of each option, in turn with the others, so that what slows the machine down meets all of them. */
 const ROUNDS = 3;
 
 type Job = (gpu: Gpu) => Promise<void>;
 
-/** Times every variant of every kernel that has some, beside what the tuning chose. */
-export async function benchTune(context: CommandContext): Promise<TuneBench> {
+/** What the variants are timed on. */
+export interface TuneShapes {
+  readonly model: Parameters<typeof smallModel>[0];
+  /** Of each sequence; two sequences run. */
+  readonly tokens: readonly number[];
+  readonly matrices: readonly (readonly [rows: number, columns: number])[];
+  /** Of each option, in turn with the others, so that what slows the machine down meets all of them. Default 3. */
+  readonly rounds?: number;
+}
+
+/**
+ * Times every variant of every kernel that has some, beside what the tuning chose.
+ * @param chosen default: what suits the adapter
+ */
+export async function benchTune(context: CommandContext, chosen?: TuneShapes): Promise<TuneBench> {
   using gpu = await context.openGpu();
-  const { model, tokens, matrices } = SHAPES[gpu.adapter.software ? 'software' : 'hardware'];
+  const {
+    model,
+    tokens,
+    matrices,
+    rounds = ROUNDS,
+  }: TuneShapes = chosen ?? SHAPES[gpu.adapter.software ? 'software' : 'hardware'];
   const decisions = decisionsOf(gpu.tuning);
   const { terminal, signal } = context;
   const times = new Map<string, (number | null)[]>();
@@ -74,7 +91,7 @@ export async function benchTune(context: CommandContext): Promise<TuneBench> {
     terminal.notice(`timing the variants on ${what}`);
     onRun(done, total);
     const ofKind = decisions.filter((decision) => decision.job === kind);
-    const measured = await timeOptions(gpu, ofKind, job, signal);
+    const measured = await timeOptions(gpu, ofKind, job, rounds, signal);
     for (const [key, seconds] of measured) times.set(key, [...(times.get(key) ?? []), seconds]);
     onRun((done += 1), total);
   };
@@ -122,6 +139,7 @@ async function timeOptions(
   gpu: Gpu,
   decisions: readonly Decision[],
   job: Job,
+  rounds: number,
   signal: AbortSignal,
 ): Promise<Map<string, number | null>> {
   const fastest = new Map<string, number | null>();
@@ -129,7 +147,7 @@ async function timeOptions(
     for (const option of options) fastest.set(keyOf(name, option.name), null);
   if (!gpu.tuning.traits.timestamps) return fastest;
   // The first round compiles.
-  for (let round = 0; round <= ROUNDS; round++) {
+  for (let round = 0; round <= rounds; round++) {
     for (const { options, overrides } of combinations(decisions)) {
       const { memoryLimit } = gpu;
       using timed = useDevice(gpu.device, { memoryLimit, tuning: overrides, timed: true, signal });

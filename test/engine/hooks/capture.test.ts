@@ -150,7 +150,7 @@ describe.each(['gpt2-f16', 'neox-parallel-odd-heads'] as const)('%s', (name) => 
       generous,
     );
     const outcomes = { enough: 0, refused: 0 };
-    for (let limit = generous.peakBytes; limit > 0; limit -= 4 * Math.ceil(generous.peakBytes / 60)) {
+    for (let limit = generous.peakBytes; limit > 0; limit -= 4 * Math.ceil(generous.peakBytes / 52)) {
       using limited = limitedGpu(gpu, { memoryLimit: limit });
       try {
         await withModel(
