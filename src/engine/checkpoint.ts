@@ -196,6 +196,13 @@ function parseIndex(index: unknown, name: string): Map<string, string> {
 }
 
 async function noWeights(files: ModelFiles): Promise<FileError> {
+  const adapter = (await files.list?.())?.find((name) => /^adapter_model\.(safetensors|bin)$/.test(name));
+  if (adapter !== undefined) {
+    return new FileError(
+      `${files.name}: has only the weights of an adapter (${adapter}), and Laminar runs whole models; ` +
+        "merge the adapter into its base model first (PEFT's merge_and_unload)",
+    );
+  }
   for (const fileName of PICKLES) {
     const pickle = await files.open(fileName);
     if (!pickle) continue;

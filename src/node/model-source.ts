@@ -78,6 +78,7 @@ export async function findModel(
 async function checkHoldsModel(folder: string, reference: string): Promise<void> {
   const names = await readdir(folder).catch(() => ['config.json']); // the reader says it better
   if (names.includes('config.json')) return;
+  if (names.includes('adapter_config.json')) return; // the reader says what an adapter needs
   const inside = await Promise.all(
     names.map(async (name) => ((await isFile(join(folder, name, 'config.json'))) ? name : undefined)),
   );

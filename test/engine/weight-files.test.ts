@@ -60,3 +60,18 @@ test('shards that no index names are read together, and told of', async () => {
   ]);
   await description.close();
 });
+
+test.each(['adapter_model.safetensors', 'adapter_model.bin'])(
+  'a folder with %s alone is an adapter',
+  async (name) => {
+    const config = fixtureFiles('test/golden/neox-bf16-sharded');
+    const files = {
+      name: 'folder',
+      open: (asked: string) => (asked === 'config.json' ? config.open(asked) : Promise.resolve(undefined)),
+      list: () => Promise.resolve(['config.json', name]),
+    };
+    await expect(describeModel(files)).rejects.toThrow(
+      `folder: has only the weights of an adapter (${name}), and Laminar runs whole models; merge the adapter`,
+    );
+  },
+);

@@ -75,6 +75,12 @@ const cases: readonly Case[] = [
   ['profile ./nowhere', 1, /\.\/nowhere/],
   ['profile file', 1, /file is a file/, { file: '' }],
   ['profile empty', 1, /empty.*config\.json.*; hf:empty names the hub's model/, { 'empty/readme': '' }],
+  [
+    'profile adapter',
+    1,
+    /adapter: is an adapter .*merge the adapter into its base model/,
+    { 'adapter/adapter_config.json': '{}' },
+  ],
   ['profile repo', 1, /repo.*no config\.json; is repo\/inner meant/, { 'repo/inner/config.json': '' }],
   ['profile https://huggingface.co/datasets/allenai/c4', 2, /data set/],
   ['profile https://example.org/gpt2', 2, /example\.org is not the hub/],
