@@ -93,9 +93,10 @@ export class ConfigFields {
         `${this.name}: ${key} is missing; copy the config.json that was published with the model`,
       );
     }
-    if (!Number.isInteger(value) || (value as number) < 1 || (value as number) > MAX_COUNT) {
+    if (!Number.isInteger(value) || (value as number) < 1) {
       throw this.#wrong(key, value, 'a positive integer');
     }
+    if ((value as number) > MAX_COUNT) throw this.#wrong(key, value, `at most ${MAX_COUNT}`);
     return value as number;
   }
 

@@ -273,9 +273,8 @@ function checkLayers(
     );
   }
   if (layers < held) {
-    notice(
-      `${name}: the weights have ${held} layers and config.json says ${layers}; the last ${held - layers} are left out`,
-    );
+    const extra = held - layers === 1 ? `layer ${layers} is` : `layers ${layers} to ${held - 1} are`;
+    notice(`${name}: the weights have ${held} layers and config.json says ${layers}; ${extra} left out`);
   }
 }
 

@@ -186,7 +186,11 @@ describe('readArchitecture', () => {
     ['a width of zero', { ...gpt2, n_embd: 0 }, /n_embd is 0; it must be a positive integer/],
     ['a fractional width', { ...gpt2, n_embd: 76.8 }, /n_embd is 76\.8/],
     ['a width of text', { ...gpt2, n_embd: '768' }, /n_embd is "768"/],
-    ['a width beyond 32 bits', { ...gpt2, n_embd: 2 ** 40 }, /n_embd is 1099511627776/],
+    [
+      'a width beyond 32 bits',
+      { ...gpt2, n_embd: 2 ** 40 },
+      /n_embd is 1099511627776; it must be at most 2147483647/,
+    ],
     ['no layers', { ...neox, num_hidden_layers: -1 }, /num_hidden_layers is -1/],
     ['an inner width of zero', { ...gpt2, n_inner: 0 }, /n_inner is 0/],
     ['no inner width', { ...neox, intermediate_size: null }, /intermediate_size is missing/],

@@ -322,7 +322,7 @@ describe('layers', () => {
     expect(found.hiddenStates.slice(0, 2)).toEqual(plain.get(NEOX)!.hiddenStates.slice(0, 2));
     expect(found.residualFinal).toEqual(plain.get(NEOX)!.hiddenStates[2]);
     expect(found.notices).toEqual([
-      'folder: the weights have 3 layers and config.json says 2; the last 1 are left out',
+      'folder: the weights have 3 layers and config.json says 2; layer 2 is left out',
     ]);
   });
 
