@@ -178,7 +178,7 @@ function headerLength(field: Uint8Array<ArrayBuffer>, fileSize: number, fileName
   const length = new DataView(field.buffer, field.byteOffset).getBigUint64(0, true);
   if (length > BigInt(MAXIMUM_HEADER_BYTES)) {
     throw new FormatError(
-      `${fileName}: is not a safetensors file (its first 8 bytes, the header's length, say ${length})`,
+      `${fileName}: is not a safetensors file (it begins with ${showBytes(field)}, where the length of its header belongs); download it again`,
     );
   }
   if (length > BigInt(fileSize - LENGTH_BYTES)) {
@@ -189,34 +189,47 @@ function headerLength(field: Uint8Array<ArrayBuffer>, fileSize: number, fileName
   return Number(length);
 }
 
+/** Bytes as text where they are printable ASCII, else in hexadecimal. */
+function showBytes(bytes: Uint8Array): string {
+  const text = String.fromCharCode(...bytes);
+  if (/^[\n\r\t\x20-\x7e]*$/.test(text)) return JSON.stringify(text);
+  return Array.from(bytes, (byte) => byte.toString(16).padStart(2, '0')).join(' ');
+}
+
 function parseJson(bytes: Uint8Array, fileName: string): Record<string, unknown> {
   let value: unknown;
   try {
     value = JSON.parse(new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(bytes));
   } catch {
-    throw new FormatError(`${fileName}: its safetensors header is no valid JSON; the file is damaged`);
+    throw new FormatError(
+      `${fileName}: its safetensors header is not valid JSON; the file is damaged, download it again`,
+    );
   }
-  if (!isJsonObject(value)) throw new FormatError(`${fileName}: its safetensors header is no JSON object`);
+  if (!isJsonObject(value))
+    throw new FormatError(
+      `${fileName}: its safetensors header is not a JSON object; the file is damaged, download it again`,
+    );
   return value;
 }
 
 function readMetadata(value: unknown, metadata: Map<string, string>, fileName: string): void {
-  if (!isJsonObject(value)) throw new FormatError(`${fileName}: __metadata__ is no JSON object`);
+  if (!isJsonObject(value)) throw new FormatError(`${fileName}: __metadata__ is not a JSON object`);
   for (const [key, text] of Object.entries(value)) {
     if (typeof text !== 'string')
-      throw new FormatError(`${fileName}: __metadata__ entry ${key} is no string`);
+      throw new FormatError(`${fileName}: __metadata__ entry ${key} is not a string`);
     metadata.set(key, text);
   }
 }
 
 function parseTensor(name: string, value: unknown, dataStart: number, fileName: string): TensorPlace {
   const where = `${fileName}: tensor ${name}`;
-  if (!isJsonObject(value)) throw new FormatError(`${where} is described by no JSON object`);
+  if (!isJsonObject(value)) throw new FormatError(`${where} must be described by a JSON object`);
   const { dtype, shape, data_offsets: range } = value;
   if (typeof dtype !== 'string') throw new FormatError(`${where} has no dtype`);
-  if (!isIntegers(shape)) throw new FormatError(`${where}: its shape is no list of non-negative integers`);
+  if (!isIntegers(shape))
+    throw new FormatError(`${where}: its shape must be a list of non-negative integers`);
   if (!isIntegers(range) || range.length !== 2) {
-    throw new FormatError(`${where}: its data_offsets are no two non-negative integers`);
+    throw new FormatError(`${where}: its data_offsets must be two non-negative integers`);
   }
   const [begin, end] = range as [number, number];
   if (end < begin) throw new FormatError(`${where} ends (${end}) before it begins (${begin})`);
@@ -234,7 +247,7 @@ function byteCount(tensor: TensorDeclaration, fileName: string): number {
   const where = `${fileName}: tensor ${tensor.name}`;
   const bits = bitsOf(tensor, fileName);
   if (!isIntegers(tensor.shape))
-    throw new FormatError(`${where}: its shape is no list of non-negative integers`);
+    throw new FormatError(`${where}: its shape must be a list of non-negative integers`);
   // An extent of zero empties the tensor, however large the others are.
   const elements = tensor.shape.includes(0)
     ? 0

@@ -109,9 +109,9 @@ describe('header', () => {
 
   const one = '"a":{"dtype":"F32","shape":[2],"data_offsets":[0,8]}';
   it.each([
-    ['no JSON', '{', 0, /no valid JSON/],
-    ['an array', '[]', 0, /no JSON object/],
-    ['no object for a tensor', '{"a":1}', 0, /tensor a is described by no JSON object/],
+    ['no JSON', '{', 0, /not valid JSON/],
+    ['an array', '[]', 0, /not a JSON object/],
+    ['no object for a tensor', '{"a":1}', 0, /tensor a must be described by a JSON object/],
     [
       'an unknown dtype',
       '{"a":{"dtype":"F12","shape":[2],"data_offsets":[0,3]}}',
@@ -189,7 +189,12 @@ describe('header', () => {
 
   it('that is no header is refused before it is read', async () => {
     const text = new TextEncoder().encode('<!DOCTYPE html><title>Not found</title>');
-    await expect(read(text)).rejects.toThrow(/is not a safetensors file/);
+    await expect(read(text)).rejects.toThrow(
+      /is not a safetensors file \(it begins with "<!DOCTYP".*\); download it again/,
+    );
+    await expect(read(Uint8Array.of(0x89, 0x48, 0x44, 0x46, 13, 10, 26, 10))).rejects.toThrow(
+      /it begins with 89 48 44 46 0d 0a 1a 0a,/,
+    );
     const pointer = new TextEncoder().encode(
       'version https://git-lfs.github.com/spec/v1\noid sha256:00\nsize 9\n',
     );
