@@ -1,6 +1,6 @@
 /**
  * The errors that Laminar throws on purpose. Each message is one line that says what is wrong, where
- * (file, tensor, flag), and how to mend it; anything else that is thrown is a defect of ours.
+ * (file, tensor, flag), and how to fix it; anything else that is thrown is a defect of ours.
  */
 export class LaminarError extends Error {
   override get name(): string {

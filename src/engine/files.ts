@@ -52,7 +52,7 @@ export function bytesSource(name: string, bytes: Uint8Array): ByteSource {
 
 /**
  * Reads a file as UTF-8 text and closes it; undefined when there is no such file.
- * @throws FormatError if it is no UTF-8 or too large to be text.
+ * @throws FormatError if it is not UTF-8 or too large to be text.
  */
 export async function readText(files: ModelFiles, fileName: string): Promise<string | undefined> {
   const source = await files.open(fileName);
@@ -76,7 +76,7 @@ export async function readText(files: ModelFiles, fileName: string): Promise<str
 
 /**
  * Reads a JSON file; undefined when there is no such file.
- * @throws FormatError if it is no JSON.
+ * @throws FormatError if it is not JSON.
  */
 export async function readJson(files: ModelFiles, fileName: string): Promise<unknown> {
   const text = await readText(files, fileName);

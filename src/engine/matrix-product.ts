@@ -353,7 +353,7 @@ function workgroupFor(rows: number): { threadsX: number; threadsY: number } {
 }
 
 /**
- * Runs of rows for which a range of each tensor fits a binding, and a workgroup a row fits a dispatch. Activations have
+ * Runs of rows for which a range of each tensor fits a binding, and one workgroup per row fits a dispatch. Activations have
  * one buffer each.
  * @throws DeviceError where the binding limit does not hold the fewest rows whose ranges begin where ranges may.
  */

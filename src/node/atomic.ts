@@ -88,7 +88,7 @@ export async function checkWritableFile(path: string): Promise<void> {
 async function checkReplaceable(path: string): Promise<void> {
   const status = await stat(path).catch(() => undefined);
   if (status?.isDirectory()) throw new FileError(`${path}: is a folder; give the path of a file`);
-  if (status && !status.isFile()) throw new FileError(`${path}: is no ordinary file; give another path`);
+  if (status && !status.isFile()) throw new FileError(`${path}: is not an ordinary file; give another path`);
 }
 
 /** Writes a whole file, or leaves the path as it was. @throws FileError */

@@ -75,7 +75,7 @@ export function publishedModel(like: string): PublishedModel {
   }
   if (Object.hasOwn(publishedLlamas, name)) return { ...publishedLlamas[name]!, prefix: 'model.' };
   throw new InputError(
-    `${like}: is no model whose shape is known; choose one of ${publishedNames.join(', ')}`,
+    `${like}: is not a model whose shape is known; choose one of ${publishedNames.join(', ')}`,
   );
 }
 

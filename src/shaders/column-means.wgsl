@@ -6,7 +6,7 @@
 // signed digits of 12 bits, each digit is summed over the rows (exact for rows <= 2^18), and the sums are divided by
 // long division.
 // means holds five words a column: the exponent e and the digits of mean / 2^e, in units of 2^-12, -24, -36, -48.
-// summary holds four words a matrix: 1 if anything is no finite number, the bits of the largest magnitude, and two
+// summary holds four words a matrix: 1 if anything is not a finite number, the bits of the largest magnitude, and two
 // that later kernels use.
 
 struct Uniforms {

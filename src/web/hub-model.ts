@@ -35,7 +35,7 @@ export async function findOnHub(
   const named = parseHubReference(reference);
   if (!named)
     throw new InputError(
-      `${reference} is no id of a model on the hub; give one such as gpt2 or EleutherAI/pythia-70m`,
+      `${reference} is not an id of a model on the hub; give one such as gpt2 or EleutherAI/pythia-70m`,
     );
   const { id, revision = chosenRevision } = named;
   const kept = await KeptBlocks.open('names on the hub');

@@ -46,7 +46,9 @@ describe('AtomicFile', () => {
     const folder = await temporaryFolder();
     for (const create of [AtomicFile.create, checkWritableFile]) {
       await expect(create(folder)).rejects.toThrow(`${folder}: is a folder; give the path of a file`);
-      await expect(create('/dev/null')).rejects.toThrow('/dev/null: is no ordinary file; give another path');
+      await expect(create('/dev/null')).rejects.toThrow(
+        '/dev/null: is not an ordinary file; give another path',
+      );
     }
     expect(await readdir(folder)).toEqual([]);
   });

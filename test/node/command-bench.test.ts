@@ -83,7 +83,7 @@ it('laminar bench sets a profile beside the ceilings of the same run, in JSON or
 });
 
 it.each([
-  ['--like gpt5', /^laminar: gpt5: is no model whose shape is known; choose one of distilgpt2/],
+  ['--like gpt5', /^laminar: gpt5: is not a model whose shape is known; choose one of distilgpt2/],
   [
     '--tokens 1025',
     /^laminar: --tokens 1025 is more than the context of gpt2, 1024 tokens; give --tokens 1024 or fewer$/,

@@ -160,7 +160,7 @@ describe('a model of the hub', () => {
 
   test.each([
     ['somebody/none', /no public model of that name and revision main \(it answered 404\)/],
-    ['not an id', /is no id of a model on the hub/],
+    ['not an id', /is not an id of a model on the hub/],
   ])('%s: a sentence', async (id, sentence) => {
     expect(await chooseAndRun(id)).toMatch(sentence);
   });

@@ -29,7 +29,7 @@ const DEFAULT_IDLE_SECONDS = 30;
  * Reads the variables that Python's huggingface_hub reads, with its precedence: HF_HUB_CACHE, the older
  * HUGGINGFACE_HUB_CACHE, HF_HOME, XDG_CACHE_HOME; HF_TOKEN, the older HUGGING_FACE_HUB_TOKEN, then the file
  * HF_TOKEN_PATH or HF_HOME/token; HF_ENDPOINT; HF_HUB_OFFLINE or TRANSFORMERS_OFFLINE; HF_HUB_DOWNLOAD_TIMEOUT.
- * @throws InputError if HF_ENDPOINT is no http address or the token could not travel in a header.
+ * @throws InputError if HF_ENDPOINT is not an http address or the token could not travel in a header.
  */
 export async function readHubSettings(environment: Environment): Promise<HubSettings> {
   const home = environment['HOME'] || homedir();
@@ -54,7 +54,7 @@ function readEndpoint(value: string): Pick<HubSettings, 'endpoint' | 'authorizat
   if (!endpoint || !/^https?:$/.test(endpoint.protocol)) {
     const shown = value.replace(/[^/@]*@/, ''); // whatever it is, a password may stand before the @
     throw new InputError(
-      `HF_ENDPOINT is ${shown}, which is no http address; give one such as ${DEFAULT_ENDPOINT}`,
+      `HF_ENDPOINT is ${shown}, which is not an http address; give one such as ${DEFAULT_ENDPOINT}`,
     );
   }
   return {

@@ -13,7 +13,7 @@ export function besideWeights(has: (name: string) => boolean): string[] {
 /**
  * The files that a safetensors index names, each once, in the index's order.
  * @param where what to call the index in an error.
- * @throws FormatError if the text is no index or a name leads out of the model's folder.
+ * @throws FormatError if the text is not an index or a name leads out of the model's folder.
  */
 export function readShardNames(text: string, where: string): string[] {
   let index: unknown;
@@ -31,7 +31,7 @@ export function readShardNames(text: string, where: string): string[] {
   for (const [tensor, name] of Object.entries(map)) {
     if (typeof name !== 'string' || !liesInside(name)) {
       throw new FormatError(
-        `${where} puts ${tensor} into ${JSON.stringify(name)}, which is no file inside the model's folder; do not trust this model`,
+        `${where} puts ${tensor} into ${JSON.stringify(name)}, which is not a file inside the model's folder; do not trust this model`,
       );
     }
     names.add(name);
