@@ -46,9 +46,20 @@ export function addDoctorCommand(program: Command, _context: CommandContext): vo
     .option('--json', 'print JSON')
     .action(async ({ json }: { json?: boolean }) => {
       const diagnosis = await diagnose();
-      process.stdout.write(json ? jsonText(diagnosis, 'doctor') : describe(diagnosis));
+      const { decisions } = diagnosis;
+      const inJson = { ...diagnosis, decisions: decisions && withoutInfinity(decisions) };
+      process.stdout.write(json ? jsonText(inJson, 'doctor') : describe(diagnosis));
       if (!diagnosis.adapter) throw new NoAdapterError(diagnosis.attempts);
     });
+}
+
+/** JSON has no infinity: a decision that bounds nothing is null there. */
+function withoutInfinity(decisions: Tuning): Record<string, unknown> {
+  const entries = Object.entries(decisions).map(([name, value]: [string, unknown]) => [
+    name,
+    value === Infinity ? null : value,
+  ]);
+  return Object.fromEntries(entries) as Record<string, unknown>;
 }
 
 async function diagnose(): Promise<Diagnosis> {
