@@ -79,7 +79,7 @@ test('the endpoint, the time-out and being offline are read', async () => {
   expect((await readHubSettings({ HOME: home, HF_HUB_OFFLINE: '0' })).offline).toBe(false);
   for (const wrong of ['huggingface.co', 'ftp://mirror']) {
     await expect(readHubSettings({ HOME: home, HF_ENDPOINT: wrong })).rejects.toThrow(
-      /HF_ENDPOINT is .*no http address/,
+      /HF_ENDPOINT is .*not an http address/,
     );
   }
 });
