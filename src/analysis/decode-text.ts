@@ -17,7 +17,7 @@ const HEAD_LENGTH = 4096;
 const BLOCK_BYTES = 65_536;
 
 /**
- * Decodes a text: by its byte order mark (which is no part of the text), else as its server declared, else as UTF-8, or
+ * Decodes a text: by its byte order mark (which is not part of the text), else as its server declared, else as UTF-8, or
  * UTF-16 where that can be told.
  * @throws FormatError if the bytes are another kind of file, a server's error page, or in another encoding
  */

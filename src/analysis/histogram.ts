@@ -17,7 +17,7 @@ const mostBins = 65536;
 /**
  * The density by the rule of Freedman and Diaconis ("On the histogram as a density estimator", 1981): bins of width
  * 2 · IQR · n^(−1/3). The same edges and densities as `numpy.histogram(values, bins='fd', density=True)` gives for
- * float64 values; float32 values are widened first, so whoever reads them from report.json finds the same histogram.
+ * float64 values; float32 values are widened first, so that a reader of report.json finds the same histogram.
  * Equal quartiles give one bin; equal values one bin from value − ½ to value + ½.
  * @param values at least one, all finite, in any order
  * @throws NumericalError if there are no values, one is not finite, or they are too close together for their bins

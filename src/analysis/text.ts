@@ -49,7 +49,7 @@ export async function textWindow(
 /** Characters of each end of a window that a report shows. */
 const PREVIEW = 80;
 
-/** Both ends of a text; a text that is no longer than one of them is both. */
+/** Both ends of a text; a text that is not longer than one of them is both. */
 function previewOf(text: string): TextReport['preview'] {
   // Two UTF-16 units may be one character.
   const first = Array.from(text.slice(0, 2 * PREVIEW)).slice(0, PREVIEW);

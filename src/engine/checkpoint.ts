@@ -26,7 +26,7 @@ export interface TensorEntry {
 }
 
 export interface OpenOptions {
-  /** Told, in a sentence, what a user should know though it is no obstacle. */
+  /** Told, in a sentence, what a user should know though it is not an obstacle. */
   readonly onNotice?: ((notice: string) => void) | undefined;
 }
 

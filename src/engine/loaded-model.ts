@@ -213,7 +213,7 @@ export class LoadedModel implements Disposable, AsyncDisposable {
     this.#disposed = true;
     this.model.dispose();
     this.#closing = this.description.close();
-    this.#closing.catch(() => undefined); // whoever waits for it hears of it
+    this.#closing.catch(() => undefined); // the caller who waits for it hears of it
     if (this.ownsGpu) this.gpu.dispose();
   }
 

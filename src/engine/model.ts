@@ -27,7 +27,7 @@ export interface LoadOptions {
   readonly onProgress?: (done: number, total: number) => void;
   /** The most tokens in one batch, all sequences together. Default: two sequences as long as the context. */
   readonly mostTokens?: number;
-  /** Bytes of GPU memory that whoever looks at the states will take; weights leave them free. Default 0. */
+  /** Bytes of GPU memory that the reader of the states will take; weights leave them free. Default 0. */
   readonly reserve?: number;
 }
 

@@ -147,7 +147,7 @@ class PipelineTokenizer implements Tokenizer {
 
   /** Adds a text's ids; pauses now and then and says how many characters are done, about. */
   *#steps(given: string, ids: TokenIds): Generator<number, void> {
-    const text = given.toWellFormed(); // half a pair of surrogates is no character, and UTF-8 has none for it
+    const text = given.toWellFormed(); // half a pair of surrogates is not a character, and UTF-8 cannot hold it
     let isFirst = true;
     let done = 0;
     let words = 0;

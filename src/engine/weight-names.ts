@@ -129,7 +129,7 @@ function substitution(a: string, b: string): number {
   return /\d/.test(a + b) ? 2 : 1;
 }
 
-/** Levenshtein's distance, or `limit` where it is no less. */
+/** Levenshtein's distance, or `limit` where it is not less. */
 function editDistance(a: string, b: string, limit: number): number {
   let row = Array.from({ length: b.length + 1 }, (_, index) => index);
   for (let i = 1; i <= a.length; i++) {

@@ -30,8 +30,8 @@ export class WeightStore implements Disposable {
   #disposed = false;
 
   /**
-   * @param reserve bytes to leave free for everything that is no weight
-   * @param guestReserve those of them that whoever looks at the states may take
+   * @param reserve bytes to leave free for everything that is not a weight
+   * @param guestReserve those of them that the reader of the states may take
    */
   constructor(
     private readonly gpu: Gpu,
@@ -100,7 +100,7 @@ export class WeightStore implements Disposable {
     if (this.isResident || layer >= this.description.config.layers) return;
     const needed = this.blockBytes(layer) + FLAGS_BYTES + this.guestReserve + reserve;
     if (this.gpu.allocatedBytes + needed > this.gpu.memoryLimit) return;
-    // Whoever looks at a state may have taken the room meanwhile: then the block is loaded when it is asked for, and
+    // The reader of a state may have taken the room meanwhile: then the block is loaded when it is asked for, and
     // any other failure shows there, too.
     this.#ahead = this.#block(layer, options).then(
       () => undefined,

@@ -31,7 +31,7 @@ function endBy(signal: NodeJS.Signals): void {
 }
 
 /**
- * `laminar … | head` closes a stream early: nobody reads on, and that is no failure. Data that a full disk refuses is.
+ * `laminar … | head` closes a stream early: nobody reads on, and that is not a failure. Data that a full disk refuses is.
  */
 function watchStreams(): void {
   process.stderr.on('error', () => undefined);

@@ -90,7 +90,7 @@ export async function makeCheckpoint(options: MakeCheckpointOptions): Promise<Ma
       await writeFileAtomically(join(out, name), jsonText(index, name));
       files.push(name);
     }
-    // Last, for without it the folder is no model to anyone.
+    // Last: without it the folder does not count as a model.
     await writeFileAtomically(join(out, 'config.json'), jsonText(config, 'config.json'));
     files.push('config.json');
   } catch (error) {

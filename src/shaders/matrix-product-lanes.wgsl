@@ -152,7 +152,7 @@ fn main(@builtin(workgroup_id) workgroup: vec3<u32>, @builtin(subgroup_invocatio
     var sum14 = Eight();
     var sum15 = Eight();
     for (var k = start; k < end; k += LANES) {
-      // Where the terms are no multiple of four, the last step has zeros beyond them.
+      // Where the terms are not a multiple of four, the last step has zeros beyond them.
       let at = min(k + lane, lastInner);
       let isIn = k + lane < inner;
       let x0 = select(0.0, input[row0 + at], isIn);

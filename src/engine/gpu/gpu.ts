@@ -229,7 +229,7 @@ export class Gpu implements Disposable {
 
   /**
    * Reads a whole F32 tensor back, parts joined in row order.
-   * @param into where to, if not into an array of its own: whoever reads many spares the garbage
+   * @param into where to, if not into an array of its own: a caller who reads many spares the garbage
    */
   async readFloats(tensor: Tensor, into = new Float32Array(tensor.size)): Promise<Float32Array> {
     const rowLength = tensor.size / (tensor.shape[0] ?? 1);

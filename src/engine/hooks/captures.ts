@@ -60,7 +60,7 @@ export class OpenCapture {
           this.#buffers.delete(buffer);
           this.gpu.free(buffer);
         });
-      reading.catch(() => undefined); // whoever waits for it hears of it
+      reading.catch(() => undefined); // the caller who waits for it hears of it
       this.#reading.push(reading);
     }
   }
@@ -83,7 +83,7 @@ export class OpenCapture {
 }
 
 /**
- * Copies of activations on their way from the GPU to whoever asked for them. They are read while the next block runs, and
+ * Copies of activations on their way from the GPU to the caller. They are read while the next block runs, and
  * handed over in the order of the pass.
  */
 export class Captures implements Disposable {

@@ -68,7 +68,7 @@ function wordLevel(model: Readonly<Record<string, unknown>>, map: (word: string)
   };
 }
 
-/** The longest token first (Wu et al. 2016); a word with a rest that is no token is unknown as a whole. */
+/** The longest token first (Wu et al. 2016); a word with a rest that is not a token is unknown as a whole. */
 function wordPiece(model: Readonly<Record<string, unknown>>, map: (word: string) => string): WordModel {
   const vocabulary = readVocabulary(model['vocab']);
   const unknown = unknownId(model, vocabulary);

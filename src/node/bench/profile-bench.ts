@@ -128,7 +128,7 @@ async function repeatProfile(
   const times: KernelTime[][] = [];
   const timedSeconds: number[] = [];
   while (!isEnough(timedSeconds)) {
-    // A device's kernels are compiled once, whoever uses it.
+    // A device's kernels are compiled once for all its users.
     using timed = useDevice(gpu.device, { memoryLimit: gpu.memoryLimit, timed: true, signal });
     if (!timed.timer) break;
     const { timings_ms: timings } = await profile(timed, `to time each kernel, time ${times.length + 1}`);

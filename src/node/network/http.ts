@@ -63,7 +63,7 @@ export class Network {
       throw this.#failure(error, target, proxy);
     });
     const { body, statusCode } = response;
-    body.on('error', () => undefined); // whoever reads gets it; nobody else must fall over it
+    body.on('error', () => undefined); // the reader gets it; nothing else must fail because of it
     const answerHeaders = new Headers();
     for (const [name, value] of Object.entries(response.headers)) {
       for (const each of [value ?? []].flat()) answerHeaders.append(name, each);
