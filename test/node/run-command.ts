@@ -78,6 +78,6 @@ async function killWhen(
 export function complaints({ stderr }: CommandResult): string {
   return stderr
     .split('\n')
-    .filter((line) => line.startsWith('laminar: ') && !line.startsWith('laminar: NO HARDWARE GPU'))
+    .filter((line) => /^laminar: (?!NO HARDWARE GPU|a driver says: )/.test(line))
     .join('\n');
 }
