@@ -12,7 +12,6 @@ import { temporaryFolder } from './temporary-folder.ts';
 
 const cases = (name: string) => fileURLToPath(new URL(`../golden/cases/${name}`, import.meta.url));
 
-/** Lines of stderr that speak of the model; others are the adapter's. */
 /** The case whose embedding has a NaN in row 100, tied: without the head of its own. */
 async function tiedWithNaN(folder: string): Promise<string> {
   const model = join(folder, 'model');

@@ -34,9 +34,8 @@ export interface BufferRange {
   readonly size?: number;
 }
 
-/** The workgroup counts, or where in a buffer a kernel wrote three u32 of them. */
-export type Workgroups =
-  readonly [x: number, y?: number, z?: number] | { readonly indirect: GPUBuffer; readonly offset: number };
+/** How many workgroups run, in each dimension. */
+export type Workgroups = readonly [x: number, y?: number, z?: number];
 
 export interface Dispatch<
   Bindings extends Record<string, BindingKind>,

@@ -75,8 +75,7 @@ export class Recorder {
     kernel: KernelDefinition<Bindings, Uniforms, Constants>,
     { bindings, uniforms, constants, workgroups }: Dispatch<Bindings, Uniforms, Constants>,
   ): void {
-    const isEmpty = !('indirect' in workgroups) && workgroups.some((count) => count === 0);
-    if (isEmpty) return;
+    if (workgroups.some((count) => count === 0)) return;
     const { pipeline, layout } = this.kernels.pipeline(kernel, constants ?? {});
     const [chunk, offset] = this.#uniformSlot();
     writeUniforms(kernel, uniforms, chunk.data, offset);
@@ -94,9 +93,7 @@ export class Recorder {
     this.#pass ??= this.#encoder.beginComputePass(timestampWrites ? { timestampWrites } : {});
     this.#pass.setPipeline(pipeline);
     this.#pass.setBindGroup(0, bindGroup, [offset]);
-    if ('indirect' in workgroups)
-      this.#pass.dispatchWorkgroupsIndirect(workgroups.indirect, workgroups.offset);
-    else this.#pass.dispatchWorkgroups(...workgroups);
+    this.#pass.dispatchWorkgroups(...workgroups);
   }
 
   /** Copies bytes between buffers; sizes and offsets are multiples of 4. */
