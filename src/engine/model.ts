@@ -92,7 +92,8 @@ export class Model implements Disposable {
    * Brings a model's weights to the GPU if they fit `gpu.memoryLimit`; else they stream through it during each run. The
    * description must stay open as long as the model.
    *
-   * @throws NumericalError for NaN weights, FileError, DeviceError, the signal's reason if it aborts.
+   * @throws NumericalError for NaN in a block's weights (in those that fewer runs need, `run` throws it), FileError,
+   * DeviceError, the signal's reason if it aborts.
    */
   static async load(gpu: Gpu, description: ModelDescription, options: LoadOptions = {}): Promise<Model> {
     const { mostTokens = 2 * description.config.context, reserve = 0 } = options;
@@ -125,12 +126,10 @@ export class Model implements Disposable {
   }
 
   /**
-   * Why runs give no logits, or undefined where they do. Where weights stream, finding out reads a tied head.
+   * Why runs give no logits, or undefined where they do. Where weights stream, finding out reads the head.
    */
   async logitsFault(signal?: AbortSignal): Promise<string | undefined> {
-    const { head, isTied } = this.description.weights;
-    if (!head) return `${this.description.name}: has no head, so there are no logits`;
-    if (!isTied) return undefined;
+    if (!this.description.hasHead) return `${this.description.name}: has no head, so there are no logits`;
     const fault = await this.store.headFault({ signal });
     return fault && noLogitsNotice(fault);
   }
@@ -139,8 +138,8 @@ export class Model implements Disposable {
    * Runs a batch of sequences of equal length in one pass.
    *
    * @param sequences token ids, each of the same length from 1 to the context
-   * @throws InputError for ids out of the vocabulary or lengths that do not suit, NumericalError if a state or a
-   * logit is not finite, DeviceError, and the signal's reason if it aborts.
+   * @throws InputError for ids out of the vocabulary or lengths that do not suit, NumericalError if a state, or a logit
+   * that `onLogits` wants, is not finite, DeviceError, and the signal's reason if it aborts.
    */
   async run(sequences: readonly Int32Array[], options: RunOptions = {}): Promise<RunResult> {
     checkSequences(this.config, sequences);
@@ -155,6 +154,9 @@ export class Model implements Disposable {
     const batch = { sequences: sequences.length, tokens };
     const hooks = new PlannedHooks(this.description.hooks(tokens), options, batch);
     const activations = new Map<string, CapturedActivation>();
+    const { finalFault } = store;
+    const wantsFinal = hooks.captures.some(({ spec }) => spec.name.startsWith('ln_final.'));
+    if (finalFault && (options.onState || options.onLogits || wantsFinal)) throw finalFault;
     const steps = config.layers + 2;
     let done = 0;
     const step = async (pass: ForwardPass): Promise<void> => {
@@ -173,7 +175,9 @@ export class Model implements Disposable {
       using states = new StateWatch(gpu, config.layers + 2);
       using targets = lossTargets(gpu, sequences, options);
       const vocabulary = new Vocabulary(gpu, store, this.description, { ...options, targets });
-      using lens = options.lens && new Lens(pass, vocabulary, batch, options.lens.top);
+      using lens = finalFault
+        ? undefined
+        : options.lens && new Lens(pass, vocabulary, batch, options.lens.top);
       const recorded: Steps<Tensor> = hooked ?? pass;
       const emit = async (name: HiddenState['name'], layer: number, tensor: Tensor): Promise<void> => {
         states.watch(pass, tensor);
@@ -201,6 +205,14 @@ export class Model implements Disposable {
         await store.release(layer);
       }
 
+      if (finalFault) {
+        await emit('residual_final', config.layers, pass.residual);
+        await hooked?.finish();
+        await states.check();
+        options.onNotice?.(noLogitsNotice(finalFault));
+        await step(pass);
+        return { ...perSequence(undefined, batch), activations, lens: null };
+      }
       const final = runFinal(architecture, recorded, store.final);
       await hooked?.run();
       await emit('hidden_states', config.layers, final);

@@ -49,8 +49,7 @@ export class Vocabulary {
    */
   async fold(states: readonly Tensor[], isLast = true): Promise<FoldedLogits[] | undefined> {
     const { signal, onLogits, onNotice, targets, lens } = this.options;
-    const { head, isTied } = this.description.weights;
-    if (!head || this.#fault) return undefined;
+    if (!this.description.hasHead || this.#fault) return undefined;
     const folds: MaxLogSoftmax[] = [];
     try {
       for (const state of states) {
@@ -70,9 +69,8 @@ export class Vocabulary {
       for (const fold of folds) results.push(await fold.read());
       return results;
     } catch (error) {
-      // An embedding row that no token of this run reads harms no state.
-      const isHarmless = isTied && !onLogits;
-      if (!isHarmless || !(error instanceof NumericalError)) throw error;
+      // No state depends on the head, or on a row of a tied one that no token of this run reads.
+      if (onLogits || !(error instanceof NumericalError)) throw error;
       this.#fault = error;
       onNotice?.(noLogitsNotice(error));
       return undefined;
@@ -82,8 +80,9 @@ export class Vocabulary {
   }
 }
 
+/** Why there are no logits, where the numbers that they alone need cannot be computed with. */
 export function noLogitsNotice(fault: NumericalError): string {
-  return `${fault.message}; no token of this text reads that row, so the states are right, but there are no logits`;
+  return `${fault.message}; only logits need it, so the states are right, and there are no logits`;
 }
 
 /** The token after each position, where a loss is asked for; the caller owns the tensor. */

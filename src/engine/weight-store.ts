@@ -27,6 +27,7 @@ export class WeightStore implements Disposable {
   #head: Tensor | undefined;
   #headFault: NumericalError | undefined;
   #final: BlockWeights | undefined;
+  #finalFault: NumericalError | undefined;
   #disposed = false;
 
   /**
@@ -57,31 +58,32 @@ export class WeightStore implements Disposable {
   /** Brings everything that stays to the GPU: all weights if they fit, else the final norm alone. */
   async load(options: ReadOptions): Promise<void> {
     const { final, blocks, head } = this.description.weights;
-    this.#final = await this.#reader.load(final, options);
+    const loadedFinal = await numbersOrFault(this.#reader.load(final, options));
+    if (loadedFinal instanceof NumericalError) this.#finalFault = loadedFinal;
+    else this.#final = loadedFinal;
     if (!this.isResident) return;
     for (const layer of blocks.keys()) await this.#block(layer, options);
     if (!head) return;
-    try {
-      this.#head = (await this.#reader.load({ head }, options)).head;
-    } catch (error) {
-      if (!(error instanceof NumericalError) || !this.description.weights.isTied) throw error;
-      this.#headFault = error; // only logits need every row of an embedding
-    }
+    const loadedHead = await numbersOrFault(this.#reader.load({ head }, options));
+    if (loadedHead instanceof NumericalError) this.#headFault = loadedHead;
+    else this.#head = loadedHead.head;
   }
 
-  /** What is wrong with a tied head's numbers, if anything is. */
+  /** What is wrong with the final norm's numbers, if anything is; the last state and logits need them. */
+  get finalFault(): NumericalError | undefined {
+    return this.#finalFault;
+  }
+
+  /** What is wrong with the numbers that logits alone need, if anything is. */
   async headFault(options: ReadOptions): Promise<NumericalError | undefined> {
-    try {
-      if (!this.isResident) await this.forEachHeadSlice(() => Promise.resolve(), options);
-    } catch (error) {
-      if (!(error instanceof NumericalError)) throw error;
-      return error;
-    }
-    return this.#headFault;
+    if (this.isResident || this.#finalFault) return this.#finalFault ?? this.#headFault;
+    const slices = this.forEachHeadSlice(() => Promise.resolve(), options);
+    return (await numbersOrFault(slices)) ?? undefined;
   }
 
-  /** The final layer norm's weights, which stay. */
+  /** The final layer norm's weights, which stay. @throws NumericalError where they hold a NaN or an infinity. */
   get final(): BlockWeights {
+    if (this.#finalFault) throw this.#finalFault;
     return this.#final!;
   }
 
@@ -175,6 +177,16 @@ export class WeightStore implements Disposable {
     const weights = this.#arrived.get(layer);
     this.#arrived.delete(layer);
     if (weights) disposeAll(weights);
+  }
+}
+
+/** What was loaded, or why its numbers cannot be computed with; any other failure is thrown. */
+async function numbersOrFault<T>(loading: Promise<T>): Promise<T | NumericalError> {
+  try {
+    return await loading;
+  } catch (error) {
+    if (error instanceof NumericalError) return error;
+    throw error;
   }
 }
 

@@ -31,7 +31,6 @@ describe.each([
     [GPT2, /wte\.weight$/, 4],
     [GPT2, /wpe\.weight$/, 2],
     [NEOX, /layers\.0\.attention\.dense\.weight$/, 63],
-    [NEOX, /embed_out\.weight$/, 300],
     [NEOX, /embed_in\.weight$/, 5],
   ] as const)('%s: a NaN in %s, row %i, is named', async (name, pattern, row) => {
     const checkpoint = await Checkpoint.open(goldenFiles(name));
@@ -49,6 +48,56 @@ describe.each([
       expect(limited.allocatedBytes).toBe(0);
     }
   });
+
+  test.each([
+    ['a NaN in an untied head', 'embed_out.weight', [0, 0, 0xc0, 0x7f]],
+    ['an infinity in an untied head', 'embed_out.weight', [0, 0, 0x80, 0xff]],
+  ] as const)('%s costs the logits alone', async (_name, tensor, bytes) => {
+    const clean = await loadAndRecord(gpu, goldenFiles(NEOX), [ids]);
+    const files = changedFiles(goldenFiles(NEOX), { tensor, row: 300 }, bytes);
+    const memoryLimit = streams ? await streamingLimit(gpu, goldenFiles(NEOX)) : Infinity;
+    using limited = limitedGpu(gpu, { memoryLimit });
+    const run = await loadAndRecord(limited, files, [ids], { loss: true, lens: { top: 2 } });
+    expect(run.hiddenStates).toEqual(clean.hiddenStates);
+    expect(run.residualFinal).toEqual(clean.residualFinal);
+    expect([run.maxLogSoftmax, run.argmax, run.loss, run.lens]).toEqual([null, null, null, null]);
+    expect(run.notices).toEqual([
+      expect.stringMatching(/^tensor embed_out\.weight in .* holds a NaN .*no logits$/),
+    ]);
+    const logits = loadAndRecord(limited, files, [ids], { onLogits: () => undefined });
+    await expect(logits).rejects.toThrow(/^tensor embed_out\.weight in .* holds a NaN/);
+    expect(limited.allocatedBytes).toBe(0);
+  });
+
+  test('a NaN in the final norm is no obstacle to the activations before it', async () => {
+    const files = changedFiles(goldenFiles(NEOX), { tensor: 'gpt_neox.final_layer_norm.weight', row: 3 });
+    const memoryLimit = streams ? await streamingLimit(gpu, goldenFiles(NEOX)) : Infinity;
+    using limited = limitedGpu(gpu, { memoryLimit });
+    const activation = async (model: Model, at: string) => {
+      const notices: string[] = [];
+      const run = await model.run([ids], {
+        capture: [at],
+        lens: { top: 1 },
+        onNotice: (it) => notices.push(it),
+      });
+      return { run, notices, values: run.activations.get(at)!.values };
+    };
+    const [sound, damaged] = [await describeModel(goldenFiles(NEOX)), await describeModel(files)];
+    {
+      using whole = await Model.load(gpu, sound);
+      using model = await Model.load(limited, damaged);
+      const last = 'blocks.2.hook_resid_post';
+      const found = await activation(model, last);
+      expect(found.values).toEqual((await activation(whole, last)).values);
+      expect([found.run.maxLogSoftmax, found.run.lens]).toEqual([null, null]);
+      expect(found.notices).toEqual([expect.stringMatching(/final_layer_norm\.weight .* holds a NaN/)]);
+      expect(await model.logitsFault()).toBe(found.notices[0]);
+      await expect(model.run([ids], { capture: ['ln_final.*'] })).rejects.toThrow(/final_layer_norm\.weight/);
+    }
+    expect(limited.allocatedBytes).toBe(0);
+    await sound.close();
+    await damaged.close();
+  });
 });
 
 test('a NaN in an embedding row that no token uses harms nothing', async () => {
@@ -58,13 +107,17 @@ test('a NaN in an embedding row that no token uses harms nothing', async () => {
   expect(run.hiddenStates).toEqual(clean.hiddenStates);
 });
 
-test('logits beyond float32 are an error, not a NaN in the result', async () => {
+test('logits beyond float32 are told of, and are not a NaN in the result', async () => {
   // The first dimension of the normed states a hundredfold, times the largest float32.
   const norm = { tensor: 'gpt_neox.final_layer_norm.weight', row: 0 };
   const louder = changedFiles(goldenFiles(NEOX), norm, [0, 0, 0xc8, 0x42]);
   const files = changedFiles(louder, { tensor: 'embed_out.weight', row: 300 }, [0xff, 0xff, 0x7f, 0x7f]);
-  const run = loadAndRecord(gpu, files, [ids]);
-  await expect(run).rejects.toThrow(/^a logit of token \d+ of the batch leaves float32's range/);
+  const run = await loadAndRecord(gpu, files, [ids]);
+  expect(run.hiddenStates).toHaveLength(4);
+  expect(run.maxLogSoftmax).toBeNull();
+  expect(run.notices.join()).toMatch(/^a logit of token \d+ of the batch leaves float32's range.*no logits$/);
+  const logits = loadAndRecord(gpu, files, [ids], { onLogits: () => undefined });
+  await expect(logits).rejects.toThrow(/^a logit of token \d+ of the batch leaves float32's range/);
 });
 
 /** The text with the one place changed; a test that changes nothing must not pass. */
