@@ -1,17 +1,58 @@
-import type { TokenNorms } from './measures/diagnostics.ts';
 import { layerMeasureNames } from './measures/layer-fields.ts';
 import type { LayerMeasures } from './measures/layer-fields.ts';
 import { cellsOf } from './measures/table.ts';
 import { measureNames, sequenceNames } from './report.ts';
-import type { LayerReport, Report, ViewLayerReport } from './report.ts';
+import type { LayerReport, Report, SequenceReport, ViewLayerReport } from './report.ts';
+import { csvText } from './csv.ts';
+import type { Column } from './csv.ts';
 
-/** The columns after the measures: which run a row belongs to. */
-const runColumns = ['model', 'revision', 'text', 'window_start', 'tokens', 'seed', 'threshold'] as const;
+/** What a row is made from: a layer of a sequence in one view. */
+interface Row {
+  readonly report: Report;
+  /** The sequence's name. */
+  readonly name: string;
+  readonly sequence: SequenceReport;
+  readonly view: string;
+  /** The layer in the view `all`. */
+  readonly layer: LayerReport;
+  /** What the view measured; the layer itself where the view is the same. */
+  readonly measured: Partial<LayerReport>;
+}
 
-type Field = string | number | null;
+/** The columns after the measures: which run a row belongs to. New ones are added at the end. */
+const runColumns: readonly Column<Row>[] = [
+  { key: 'model', of: ({ report }) => report.model.id },
+  { key: 'revision', of: ({ report }) => report.model.revision },
+  { key: 'text', of: ({ report }) => report.text && report.text.source },
+  { key: 'window_start', of: ({ report }) => report.text && report.text.start },
+  { key: 'tokens', of: ({ sequence }) => sequence.ids.length },
+  { key: 'seed', of: ({ report }) => report.seed },
+  { key: 'threshold', of: ({ report }) => report.threshold },
+];
 
-/** The columns of a layer's token norms. */
-const normColumns = ['first', 'median', 'max', 'max_token'] as const satisfies readonly (keyof TokenNorms)[];
+/** Norms of a layer's tokens. */
+const normColumns: readonly Column<Row>[] = (['first', 'median', 'max', 'max_token'] as const).map(
+  (norm) => ({ key: `token_norm_${norm}`, of: ({ layer }) => layer.tokens?.[norm] ?? null }),
+);
+
+/** Every column of a report's table, in order. */
+function columnsOf({ measured, sequences }: Report): Column<Row>[] {
+  const first = sequences.real.layers[0]!;
+  const names = layerMeasureNames.filter((name) => first[name] !== undefined);
+  const beside = cellsOf(names, [], {}).map(({ key }, index): Column<Row> => ({
+    key,
+    of: (row) => cellsOf(names, [], row.measured as LayerMeasures)[index]!.value,
+  }));
+  return [
+    { key: 'sequence', of: ({ name }) => name },
+    { key: 'layer', of: ({ layer }) => layer.layer },
+    ...measureNames.map((key): Column<Row> => ({ key, of: (row) => row.measured[key] ?? null })),
+    ...(first.tokens ? normColumns : []),
+    ...beside,
+    ...(measured ? [{ key: 'view', of: ({ view }: Row) => view }] : []),
+    ...runColumns,
+  ];
+}
 
 /**
  * profile.csv: a header and a row per layer and sequence, comma-separated, LF at every line's end. The measures have
@@ -20,54 +61,19 @@ const normColumns = ['first', 'median', 'max', 'max_token'] as const satisfies r
  * belongs to, so that the files of several runs can be put together. Fields are quoted where RFC 4180 asks for it.
  */
 export function profileCsv(report: Report): string {
-  const { model, text, seed, threshold, sequences, measured } = report;
-  const first = sequences.real.layers[0]!;
-  const names = layerMeasureNames.filter((name) => first[name] !== undefined);
-  const hasNorms = first.tokens !== undefined;
   const rows = sequenceNames.flatMap((name) => {
-    const { ids, layers, views = {} } = sequences[name];
-    const run: Record<(typeof runColumns)[number], Field> = {
-      model: model.id,
-      revision: model.revision,
-      text: text && text.source,
-      window_start: text && text.start,
-      tokens: ids.length,
-      seed,
-      threshold,
-    };
+    const sequence: SequenceReport = report.sequences[name];
+    const { layers, views = {} } = sequence;
     const shown: (readonly [view: string, layers: readonly ViewLayerReport[]])[] = [
-      ['all', layers.map((layer) => ({ rows: ids.length, columns: model.width, ...layer }))],
-      ...Object.entries(views).map(([view, { layers: ofView }]) => [view, ofView] as const),
+      ['all', layers.map((layer) => ({ rows: sequence.ids.length, columns: report.model.width, ...layer }))],
+      ...Object.entries(views).map(([view, ofView]) => [view, ofView.layers] as const),
     ];
     return shown.flatMap(([view, ofView]) =>
-      ofView.map((own): Field[] => {
-        const layer: Partial<LayerReport> = 'same_as' in own ? layers[own.layer]! : own;
-        const { tokens } = layers[own.layer]!;
-        return [
-          name,
-          own.layer,
-          ...measureNames.map((measure) => layer[measure] ?? null),
-          ...(hasNorms ? normColumns.map((column) => tokens![column]) : []),
-          ...cellsOf(names, [], layer as LayerMeasures).map(({ value }) => value),
-          ...(measured ? [view] : []),
-          ...runColumns.map((column) => run[column]),
-        ];
+      ofView.map((own): Row => {
+        const layer = layers[own.layer]!;
+        return { report, name, sequence, view, layer, measured: 'same_as' in own ? layer : own };
       }),
     );
   });
-  const header: Field[] = [
-    'sequence',
-    'layer',
-    ...measureNames,
-    ...(hasNorms ? normColumns.map((column) => `token_norm_${column}`) : []),
-    ...cellsOf(names, [], {}).map(({ key }) => key),
-    ...(measured ? ['view'] : []),
-    ...runColumns,
-  ];
-  return [header, ...rows].map((fields) => `${fields.map(quoted).join(',')}\n`).join('');
-}
-
-function quoted(field: Field): string {
-  const text = String(field ?? '');
-  return /[",\r\n]/.test(text) ? `"${text.replaceAll('"', '""')}"` : text;
+  return csvText(columnsOf(report), rows);
 }
