@@ -2,7 +2,7 @@ import { expect, test } from 'vitest';
 import { openTestGpu } from '#platform';
 import { measureCopy, measureMultiplyAdd, measureProduct } from '../../src/engine/ceilings.ts';
 import { copyGroups, multiplyAdd, OPERATIONS_PER_STEP } from '../../src/engine/ceilings/kernels.ts';
-import multiplyAddSource from '../../src/shaders/ceiling-multiply-add.wgsl?raw';
+import multiplyAddSource from '../../src/shaders/ceilings/ceiling-multiply-add.wgsl?raw';
 import { KernelBench } from '../support/kernel-bench.ts';
 
 test('each ceiling is a positive rate', async () => {

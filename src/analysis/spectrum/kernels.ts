@@ -1,23 +1,23 @@
 import { defineKernel } from '../../engine/gpu/kernel.ts';
-import centreColumnsSource from '../../shaders/centre-columns.wgsl?raw';
-import columnMeansSource from '../../shaders/column-means.wgsl?raw';
-import cumulativePercentSource from '../../shaders/cumulative-percent.wgsl?raw';
-import directionExtentsSource from '../../shaders/direction-extents.wgsl?raw';
-import gatherVectorsSource from '../../shaders/gather-vectors.wgsl?raw';
-import jacobiRoundSource from '../../shaders/jacobi-round.wgsl?raw';
-import jacobiRoundLanesSource from '../../shaders/jacobi-round-lanes.wgsl?raw';
-import jacobiRoundStagedSource from '../../shaders/jacobi-round-staged.wgsl?raw';
-import jacobiSweepEndSource from '../../shaders/jacobi-sweep-end.wgsl?raw';
-import orderDescendingSource from '../../shaders/order-descending.wgsl?raw';
-import projectVectorsLanesSource from '../../shaders/project-vectors-lanes.wgsl?raw';
-import projectVectorsSource from '../../shaders/project-vectors.wgsl?raw';
-import qrPanelLanesSource from '../../shaders/qr-panel-lanes.wgsl?raw';
-import qrPanelSource from '../../shaders/qr-panel.wgsl?raw';
-import qrUpdateLanesSource from '../../shaders/qr-update-lanes.wgsl?raw';
-import qrUpdateSource from '../../shaders/qr-update.wgsl?raw';
-import rowExtentsSource from '../../shaders/row-extents.wgsl?raw';
-import transposeTriangleSource from '../../shaders/transpose-triangle.wgsl?raw';
-import vectorNormsSource from '../../shaders/vector-norms.wgsl?raw';
+import centreColumnsSource from '../../shaders/spectrum/centre-columns.wgsl?raw';
+import columnMeansSource from '../../shaders/spectrum/column-means.wgsl?raw';
+import cumulativePercentSource from '../../shaders/spectrum/cumulative-percent.wgsl?raw';
+import directionExtentsSource from '../../shaders/spectrum/direction-extents.wgsl?raw';
+import gatherVectorsSource from '../../shaders/spectrum/gather-vectors.wgsl?raw';
+import jacobiRoundSource from '../../shaders/spectrum/jacobi-round.wgsl?raw';
+import jacobiRoundLanesSource from '../../shaders/spectrum/jacobi-round-lanes.wgsl?raw';
+import jacobiRoundStagedSource from '../../shaders/spectrum/jacobi-round-staged.wgsl?raw';
+import jacobiSweepEndSource from '../../shaders/spectrum/jacobi-sweep-end.wgsl?raw';
+import orderDescendingSource from '../../shaders/spectrum/order-descending.wgsl?raw';
+import projectVectorsLanesSource from '../../shaders/spectrum/project-vectors-lanes.wgsl?raw';
+import projectVectorsSource from '../../shaders/spectrum/project-vectors.wgsl?raw';
+import qrPanelLanesSource from '../../shaders/spectrum/qr-panel-lanes.wgsl?raw';
+import qrPanelSource from '../../shaders/spectrum/qr-panel.wgsl?raw';
+import qrUpdateLanesSource from '../../shaders/spectrum/qr-update-lanes.wgsl?raw';
+import qrUpdateSource from '../../shaders/spectrum/qr-update.wgsl?raw';
+import rowExtentsSource from '../../shaders/spectrum/row-extents.wgsl?raw';
+import transposeTriangleSource from '../../shaders/spectrum/transpose-triangle.wgsl?raw';
+import vectorNormsSource from '../../shaders/spectrum/vector-norms.wgsl?raw';
 
 /** The kernels of the spectrum; each shader's header says what it computes. */
 

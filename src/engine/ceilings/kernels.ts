@@ -1,5 +1,5 @@
-import copySource from '../../shaders/ceiling-copy.wgsl?raw';
-import multiplyAddSource from '../../shaders/ceiling-multiply-add.wgsl?raw';
+import copySource from '../../shaders/ceilings/ceiling-copy.wgsl?raw';
+import multiplyAddSource from '../../shaders/ceilings/ceiling-multiply-add.wgsl?raw';
 import { defineKernel } from '../gpu/kernel.ts';
 
 /** Kernels that do one thing only, to see how fast an adapter can do it. */

@@ -1,11 +1,11 @@
-import addSource from '../../shaders/add.wgsl?raw';
-import attendPatternSource from '../../shaders/attend-pattern.wgsl?raw';
-import attentionPatternSource from '../../shaders/attention-pattern.wgsl?raw';
-import editActivationSource from '../../shaders/edit-activation.wgsl?raw';
-import gatherActivationSource from '../../shaders/gather-activation.wgsl?raw';
-import normStatisticsSource from '../../shaders/norm-statistics.wgsl?raw';
-import normaliseRowsSource from '../../shaders/normalise-rows.wgsl?raw';
-import scaleShiftSource from '../../shaders/scale-shift.wgsl?raw';
+import addSource from '../../shaders/hooks/add.wgsl?raw';
+import attendPatternSource from '../../shaders/hooks/attend-pattern.wgsl?raw';
+import attentionPatternSource from '../../shaders/hooks/attention-pattern.wgsl?raw';
+import editActivationSource from '../../shaders/hooks/edit-activation.wgsl?raw';
+import gatherActivationSource from '../../shaders/hooks/gather-activation.wgsl?raw';
+import normStatisticsSource from '../../shaders/hooks/norm-statistics.wgsl?raw';
+import normaliseRowsSource from '../../shaders/hooks/normalise-rows.wgsl?raw';
+import scaleShiftSource from '../../shaders/hooks/scale-shift.wgsl?raw';
 import { defineKernel } from '../gpu/kernel.ts';
 
 /** The kernels that look at activations and change them, and those of steps taken apart for that. */

@@ -1,13 +1,13 @@
 import { afterAll, describe, expect, test } from 'vitest';
 import { openTestGpu } from '#platform';
-import { attentionOf, ForwardPass } from '../../src/engine/forward-pass.ts';
-import { largestDifference } from '../support/distance.ts';
-import { MatrixSource } from '../support/matrices.ts';
-import * as reference from '../support/reference.ts';
-import type { Heads } from '../support/reference.ts';
-import { limitedGpu } from '../support/model-runs.ts';
-import { poison, runKernel } from '../support/run-kernel.ts';
-import { attentionVariants } from '../support/variants.ts';
+import { attentionOf, ForwardPass } from '../../../src/engine/forward-pass.ts';
+import { largestDifference } from '../../support/distance.ts';
+import { MatrixSource } from '../../support/matrices.ts';
+import * as reference from '../../support/reference.ts';
+import type { Heads } from '../../support/reference.ts';
+import { limitedGpu } from '../../support/model-runs.ts';
+import { poison, runKernel } from '../../support/run-kernel.ts';
+import { attentionVariants } from '../../support/variants.ts';
 
 const gpu = await openTestGpu();
 afterAll(() => {

@@ -1,10 +1,10 @@
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { openTestGpu } from '#platform';
-import type { Gpu } from '../../src/engine/gpu/gpu.ts';
-import { findNonfinite } from '../../src/engine/kernels.ts';
-import { weightFormats } from '../support/packed.ts';
-import type { WeightFormat } from '../support/packed.ts';
-import { runKernel } from '../support/run-kernel.ts';
+import type { Gpu } from '../../../src/engine/gpu/gpu.ts';
+import { findNonfinite } from '../../../src/engine/kernels.ts';
+import { weightFormats } from '../../support/packed.ts';
+import type { WeightFormat } from '../../support/packed.ts';
+import { runKernel } from '../../support/run-kernel.ts';
 
 let gpu: Gpu;
 beforeAll(async () => {

@@ -1,12 +1,12 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { openTestGpu } from '#platform';
-import { ForwardPass } from '../../src/engine/forward-pass.ts';
-import type { Gpu } from '../../src/engine/gpu/gpu.ts';
-import { rotaryTables } from '../../src/engine/rotary.ts';
-import type { RotaryScaling } from '../../src/engine/rotary.ts';
-import { largestDifference } from '../support/distance.ts';
-import { MatrixSource } from '../support/matrices.ts';
-import * as reference from '../support/reference.ts';
+import { ForwardPass } from '../../../src/engine/forward-pass.ts';
+import type { Gpu } from '../../../src/engine/gpu/gpu.ts';
+import { rotaryTables } from '../../../src/engine/rotary.ts';
+import type { RotaryScaling } from '../../../src/engine/rotary.ts';
+import { largestDifference } from '../../support/distance.ts';
+import { MatrixSource } from '../../support/matrices.ts';
+import * as reference from '../../support/reference.ts';
 
 let gpu: Gpu;
 beforeAll(async () => {

@@ -1,10 +1,10 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { openTestGpu } from '#platform';
-import type { Gpu } from '../../src/engine/gpu/gpu.ts';
-import { embed } from '../../src/engine/kernels.ts';
-import { MatrixSource } from '../support/matrices.ts';
-import { randomWeights, valueOfBrainFloat, valueOfHalf, weightFormats } from '../support/packed.ts';
-import { poison, runKernel } from '../support/run-kernel.ts';
+import type { Gpu } from '../../../src/engine/gpu/gpu.ts';
+import { embed } from '../../../src/engine/kernels.ts';
+import { MatrixSource } from '../../support/matrices.ts';
+import { randomWeights, valueOfBrainFloat, valueOfHalf, weightFormats } from '../../support/packed.ts';
+import { poison, runKernel } from '../../support/run-kernel.ts';
 
 let gpu: Gpu;
 beforeAll(async () => {

@@ -1,9 +1,9 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { openTestGpu } from '#platform';
-import type { Gpu } from '../../src/engine/gpu/gpu.ts';
-import { attentionPattern } from '../../src/engine/hooks/kernels.ts';
-import { MatrixSource } from '../support/matrices.ts';
-import { poison, runKernel } from '../support/run-kernel.ts';
+import type { Gpu } from '../../../src/engine/gpu/gpu.ts';
+import { attentionPattern } from '../../../src/engine/hooks/kernels.ts';
+import { MatrixSource } from '../../support/matrices.ts';
+import { poison, runKernel } from '../../support/run-kernel.ts';
 
 let gpu: Gpu;
 beforeAll(async () => {
