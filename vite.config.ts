@@ -63,6 +63,7 @@ export default defineConfig({
   },
   test: {
     maxWorkers: 2,
+    setupFiles: here('test/support/equal-bytes.ts'),
     sequence: { sequencer: LongestFirst },
     projects: [
       {
