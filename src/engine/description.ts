@@ -1,8 +1,8 @@
-import type { Architecture, EmbeddingSpec, WeightSpec } from './architectures/architecture.ts';
+import type { Architecture } from './architectures/architecture.ts';
 import { enterBlock, runBlock, runFinal } from './architectures/blocks.ts';
 import { readArchitecture } from './architectures/registry.ts';
 import { Checkpoint } from './checkpoint.ts';
-import type { OpenOptions, TensorEntry } from './checkpoint.ts';
+import type { OpenOptions } from './checkpoint.ts';
 import type { ModelConfig } from './config.ts';
 import { embeddingName } from './embedding.ts';
 import { CheckpointError, FileError } from './errors.ts';
@@ -15,15 +15,13 @@ import { batchBytes } from './memory.ts';
 import type { WeightSizes } from './memory.ts';
 import { Tally } from './tally.ts';
 import type { Counted } from './tally.ts';
-import { holdSameNumbers } from './tied-head.ts';
-import { besideBase, countBlocks, findBase, nearestName, refuseForeignTensors } from './weight-names.ts';
-import { weightBytes, weightOf } from './weights.ts';
+import { findWeights } from './find-weights.ts';
+import type { Weights } from './find-weights.ts';
+import { weightBytes } from './weights.ts';
 import type { Weight } from './weights.ts';
 import { joinWork, operationsOf } from './work.ts';
 import type { WorkByKernel } from './work.ts';
 
-/** The names of heads, in whichever family; a family's own comes first. */
-const HEAD_NAMES = ['lm_head.weight', 'embed_out.weight'];
 const ADAPTER_CONFIG = 'adapter_config.json';
 
 /** A matrix of a model, as the matrix product takes it. */
@@ -32,17 +30,6 @@ export interface MatrixProduct {
   readonly columns: number;
   readonly layout: '[in, out]' | '[out, in]';
   readonly dtype: Dtype;
-}
-
-/** A model's weights by what they are for. */
-interface Weights {
-  readonly embeddings: readonly { readonly table: Weight; readonly by: EmbeddingSpec['by'] }[];
-  /** By role, one record a block. */
-  readonly blocks: readonly Readonly<Record<string, Weight>>[];
-  readonly final: Readonly<Record<string, Weight>>;
-  readonly head: Weight | undefined;
-  /** The head is the token embedding. */
-  readonly isTied: boolean;
 }
 
 /**
@@ -214,130 +201,6 @@ async function refuseAdapter(files: ModelFiles): Promise<void> {
   throw new CheckpointError(
     `${files.name}: is an adapter (it has ${ADAPTER_CONFIG}), and Laminar runs whole models; merge the adapter into its base model first (PEFT's merge_and_unload)`,
   );
-}
-
-async function findWeights(
-  checkpoint: Checkpoint,
-  architecture: Architecture,
-  notice: (text: string) => void,
-): Promise<Weights> {
-  const { names } = checkpoint;
-  const { embeddings, blocks, finalWeights, basePrefix, config } = architecture;
-  refuseForeignTensors(names, checkpoint.name);
-  const needed = [
-    ...embeddings.map(({ table }) => table.name),
-    ...specs(architecture.blockWeights(0)).map(({ name }) => `${blocks}.0.${name}`),
-    ...specs(finalWeights).map(({ name }) => name),
-  ];
-  const token = embeddings[0]!.table;
-  const { prefix, others } = findBase(names, needed, token.name, [basePrefix, '']);
-  for (const other of others) {
-    notice(`${checkpoint.name}: the tensors that begin with ${JSON.stringify(other)} are left out`);
-  }
-  const held = countBlocks(names, `${prefix}${blocks}.`);
-  if (held === 0) entryOf(checkpoint, `${prefix}${needed[embeddings.length]}`, config);
-  checkLayers(checkpoint.name, `${prefix}${blocks}.`, { held, layers: config.layers }, notice);
-
-  const find = ({ name, shape }: WeightSpec, before = prefix): Weight =>
-    weightOf(entryOf(checkpoint, before + name, config), shape);
-  const findAll = (record: Readonly<Record<string, WeightSpec>>, before: string): Record<string, Weight> =>
-    Object.fromEntries(Object.entries(record).map(([role, spec]) => [role, find(spec, before)]));
-
-  const head = await findHead(checkpoint, architecture, prefix, notice);
-  const tables = embeddings.map(({ table, by }) => ({
-    table: table === token && head.isEmbedding ? head.weight! : find(table),
-    by,
-  }));
-  return {
-    embeddings: tables,
-    blocks: Array.from({ length: config.layers }, (_, layer) =>
-      findAll(architecture.blockWeights(layer), `${prefix}${blocks}.${layer}.`),
-    ),
-    final: findAll(finalWeights, prefix),
-    head: head.weight,
-    isTied: head.isEmbedding,
-  };
-}
-
-/** Compares the number of layers with what the files have, before anything is made for each layer. */
-function checkLayers(
-  name: string,
-  prefix: string,
-  { held, layers }: { held: number; layers: number },
-  notice: (text: string) => void,
-): void {
-  if (layers > held) {
-    throw new CheckpointError(
-      `${name}: config.json says ${layers} layers, and the weights have ${held} (${prefix}0 to ` +
-        `${prefix}${held - 1}); check that both belong to the same model`,
-    );
-  }
-  if (layers < held) {
-    const extra = held - layers === 1 ? `layer ${layers} is` : `layers ${layers} to ${held - 1} are`;
-    notice(`${name}: the weights have ${held} layers and config.json says ${layers}; ${extra} left out`);
-  }
-}
-
-/** @throws CheckpointError naming the tensor and the nearest name that is there. */
-function entryOf(checkpoint: Checkpoint, name: string, { architecture, layers }: ModelConfig): TensorEntry {
-  const entry = checkpoint.find(name);
-  if (entry) return entry;
-  const nearest = nearestName(name, checkpoint.tensors.keys());
-  const hint = nearest === undefined ? '' : ` (the nearest name there is ${nearest})`;
-  throw new CheckpointError(
-    `tensor ${name} is not in ${checkpoint.where}${hint}, and config.json (${architecture}, ${layers} layers) ` +
-      'needs it; check that both belong to the same model',
-  );
-}
-
-interface Head {
-  readonly weight: Weight | undefined;
-  readonly isEmbedding: boolean;
-}
-
-/**
- * The head: of its own where the files have one that is not the token embedding once more, else the token embedding
- * where the configuration ties them, in whichever of the two names the files keep it.
- */
-async function findHead(
-  checkpoint: Checkpoint,
-  { embeddings, head, config }: Architecture,
-  prefix: string,
-  notice: (text: string) => void,
-): Promise<Head> {
-  const { table } = embeddings[0]!;
-  const headNames = [head.name, ...HEAD_NAMES.filter((name) => name !== head.name)];
-  const own = firstOf(checkpoint, besideBase(prefix, headNames));
-  const tokens = checkpoint.find(prefix + table.name);
-  if (!own) {
-    if (config.tiedEmbeddings) {
-      const entry = tokens ?? entryOf(checkpoint, prefix + table.name, config);
-      return { weight: weightOf(entry, table.shape), isEmbedding: true };
-    }
-    notice(`${checkpoint.name}: has no head (${head.name}); states are computed, and no logits`);
-    return { weight: undefined, isEmbedding: false };
-  }
-  const weight = weightOf(own, head.shape);
-  if (!config.tiedEmbeddings) return { weight, isEmbedding: false };
-  if (!tokens) return { weight, isEmbedding: true };
-  const embedding = weightOf(tokens, table.shape);
-  if (await holdSameNumbers(own, tokens)) return { weight: embedding, isEmbedding: true };
-  notice(
-    `${checkpoint.name}: ${own.name} differs from ${tokens.name}, to which config.json ties it; it is used as it is`,
-  );
-  return { weight, isEmbedding: false };
-}
-
-function firstOf(checkpoint: Checkpoint, names: Iterable<string>): TensorEntry | undefined {
-  for (const name of names) {
-    const entry = checkpoint.find(name);
-    if (entry) return entry;
-  }
-  return undefined;
-}
-
-function specs(record: Readonly<Record<string, WeightSpec>>): WeightSpec[] {
-  return Object.values(record);
 }
 
 function sum<T>(values: readonly T[], of: (value: T) => number): number {

@@ -60,12 +60,83 @@ export function findBase(
   return { prefix, others: whole.filter((other) => other !== prefix) };
 }
 
+/**
+ * What wrappers of a model, or of a module within it, put into names: torch.compile, FSDP, checkpointing of activations,
+ * data parallelism, trainers; and the names that published files have for the base itself.
+ */
+const WRAPPERS: ReadonlySet<string> = new Set([
+  '_orig_mod',
+  '_fsdp_wrapped_module',
+  '_fpw_module',
+  '_checkpoint_wrapped_module',
+  '_forward_module',
+  'module',
+  'model',
+  'base_model',
+  'pretrained_model',
+  'net',
+  'network',
+  'state_dict',
+  'transformer',
+  'gpt_neox',
+]);
+
+/** A name without what wrappers put into it. */
+function unwrapped(name: string): string {
+  return name
+    .split('.')
+    .filter((part) => !WRAPPERS.has(part))
+    .join('.');
+}
+
+/** The names of a checkpoint's tensors, looked up whatever wrappers have put into them. */
+export class WeightNames {
+  readonly #byUnwrapped = new Map<string, string[]>();
+
+  /**
+   * @param names of all tensors
+   * @param base where the model stands; names of the others are left out
+   */
+  constructor(names: ReadonlySet<string>, base: Base) {
+    const others = base.others.filter((prefix) => !base.prefix.startsWith(prefix));
+    for (const name of names) {
+      if (others.some((prefix) => name.startsWith(prefix))) continue;
+      const key = unwrapped(name);
+      const alike = this.#byUnwrapped.get(key);
+      if (alike) alike.push(name);
+      else this.#byUnwrapped.set(key, [name]);
+    }
+  }
+
+  /** Without what wrappers put into them. */
+  get unwrapped(): Iterable<string> {
+    return this.#byUnwrapped.keys();
+  }
+
+  /** The names that differ from one in wrappers alone. */
+  like(name: string): readonly string[] {
+    return this.#byUnwrapped.get(unwrapped(name)) ?? [];
+  }
+
+  /**
+   * The name that is nearest to a missing one: of the same tensor in another model, else the one that differs least.
+   * @param name with its prefix
+   * @param published the same without
+   */
+  nearest(name: string, published: string): string | undefined {
+    const keys = [...this.#byUnwrapped.keys()];
+    const key = keys.find((other) => other.endsWith(`.${published}`)) ?? nearestName(unwrapped(name), keys);
+    return key === undefined ? undefined : this.#byUnwrapped.get(key)![0];
+  }
+}
+
 /** How many blocks there are: one more than the highest number after `prefix`, which ends with a dot. */
-export function countBlocks(names: ReadonlySet<string>, prefix: string): number {
+export function countBlocks(names: WeightNames, prefix: string): number {
+  const before = unwrapped(prefix);
   let count = 0;
-  for (const name of names) {
-    if (!name.startsWith(prefix)) continue;
-    const number = /^\d+(?=\.)/.exec(name.slice(prefix.length));
+  for (const name of names.unwrapped) {
+    if (!name.startsWith(before)) continue;
+    const number = /^\d+(?=\.)/.exec(name.slice(before.length));
     if (number) count = Math.max(count, Number(number[0]) + 1);
   }
   return count;
