@@ -46,6 +46,8 @@ const KINDS: readonly FileKind[] = [
   { begins: '\xff\xd8\xff', kind: 'an image', remedy: giveText },
   { begins: 'GIF8', holds: /^GIF8[79]a/, kind: 'an image', remedy: giveText },
   { begins: 'RIFF', holds: /^RIFF.{4}(WEBP|WAVE|AVI )/s, kind: 'an image or a recording', remedy: giveText },
+  { begins: '\x80', holds: /^\x80[\x02-\x05]/, kind: 'a Python pickle', remedy: saveAsText }, // eslint-disable-line no-control-regex
+  { begins: '\x93NUMPY', kind: 'a NumPy array', remedy: giveText },
   { begins: '\x7fELF', kind: 'a program', remedy: giveText },
 ];
 

@@ -12,7 +12,10 @@ import {
   weightIndex,
 } from './weight-files.ts';
 
-const PICKLES = ['pytorch_model.bin', 'pytorch_model.bin.index.json'];
+/** Weights as other libraries save them: by usual names where a folder cannot be listed, else by their endings. */
+const OTHER_WEIGHTS = ['pytorch_model.bin', 'pytorch_model.bin.index.json'];
+const OTHER_WEIGHT_NAMES = /\.(bin|pt|pth|ckpt|pkl|pickle|h5|msgpack|gguf|ggml|onnx|npz|bin\.index\.json)$/i;
+const NO_WEIGHTS = /^(training_args|optimizer|scheduler|rng_state|random_states|tokenizer)/i;
 
 /** A tensor of a checkpoint and where its bytes lie. */
 export interface TensorEntry {
@@ -196,23 +199,37 @@ function parseIndex(index: unknown, name: string): Map<string, string> {
 }
 
 async function noWeights(files: ModelFiles): Promise<FileError> {
-  const adapter = (await files.list?.())?.find((name) => /^adapter_model\.(safetensors|bin)$/.test(name));
+  const names = await files.list?.();
+  const adapter = names?.find((name) => /^adapter_model\.(safetensors|bin)$/.test(name));
   if (adapter !== undefined) {
     return new FileError(
       `${files.name}: has only the weights of an adapter (${adapter}), and Laminar runs whole models; ` +
         "merge the adapter into its base model first (PEFT's merge_and_unload)",
     );
   }
-  for (const fileName of PICKLES) {
-    const pickle = await files.open(fileName);
-    if (!pickle) continue;
-    await pickle.close();
+  const other = await otherWeights(files, names);
+  if (other !== undefined) {
     return new FileError(
-      `${files.name}: has its weights only as ${fileName}, and Laminar reads safetensors; ` +
+      `${files.name}: has its weights only as ${other}, and Laminar reads safetensors; ` +
         'use a revision of the model that has model.safetensors',
     );
   }
   return new FileError(
     `${files.name}: has neither ${weightFile} nor ${weightIndex}; download the model's weights`,
   );
+}
+
+async function otherWeights(
+  files: ModelFiles,
+  names: readonly string[] | undefined,
+): Promise<string | undefined> {
+  const listed = names?.find((name) => OTHER_WEIGHT_NAMES.test(name) && !NO_WEIGHTS.test(name));
+  if (listed !== undefined) return listed;
+  for (const name of OTHER_WEIGHTS) {
+    const source = await files.open(name);
+    if (!source) continue;
+    await source.close();
+    return name;
+  }
+  return undefined;
 }

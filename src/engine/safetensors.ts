@@ -1,4 +1,5 @@
 import { FormatError } from './errors.ts';
+import { FOREIGN_BYTES, foreignFile } from './foreign-files.ts';
 import type { ByteSource } from './files.ts';
 import { isJsonObject } from './files.ts';
 
@@ -74,7 +75,8 @@ export async function readHeader(source: ByteSource): Promise<SafetensorsHeader>
       `${source.name}: is truncated (${source.size} bytes, too short for a safetensors file); download it again`,
     );
   }
-  const length = headerLength(await source.read(0, LENGTH_BYTES), source.size, source.name);
+  const start = await source.read(0, Math.min(source.size, FOREIGN_BYTES));
+  const length = headerLength(start, source.size, source.name);
   return parseHeader(await source.read(LENGTH_BYTES, length), source.size, source.name);
 }
 
@@ -169,24 +171,34 @@ export function encodeHeader(
   return { bytes, tensors, fileSize: offset };
 }
 
-function headerLength(field: Uint8Array<ArrayBuffer>, fileSize: number, fileName: string): number {
-  if (new TextDecoder('latin1').decode(field) === 'version ') {
-    throw new FormatError(
-      `${fileName}: is a Git LFS pointer, not the file itself; run \`git lfs pull\` in its folder`,
-    );
-  }
-  const length = new DataView(field.buffer, field.byteOffset).getBigUint64(0, true);
-  if (length > BigInt(MAXIMUM_HEADER_BYTES)) {
-    throw new FormatError(
-      `${fileName}: is not a safetensors file (it begins with ${showBytes(field)}, where the length of its header belongs); download it again`,
-    );
-  }
+/** @param start of the file, the length field and what follows it */
+function headerLength(start: Uint8Array<ArrayBuffer>, fileSize: number, fileName: string): number {
+  const length = new DataView(start.buffer, start.byteOffset).getBigUint64(0, true);
+  if (length > BigInt(MAXIMUM_HEADER_BYTES)) throw notSafetensors(start, fileName);
   if (length > BigInt(fileSize - LENGTH_BYTES)) {
     throw new FormatError(
       `${fileName}: is truncated (its header alone takes ${length} bytes, the file has ${fileSize}); download it again`,
     );
   }
   return Number(length);
+}
+
+function notSafetensors(start: Uint8Array, fileName: string): FormatError {
+  const foreign = foreignFile(start);
+  if (foreign?.kind === 'lfs') {
+    return new FormatError(
+      `${fileName}: is a Git LFS pointer, not the file itself; run \`git lfs pull\` in its folder`,
+    );
+  }
+  if (foreign) {
+    const remedy = ['html', 'json', 'gzip'].includes(foreign.kind)
+      ? 'download it again'
+      : 'save the weights as safetensors (in Python, model.save_pretrained(FOLDER)), or use a revision of the model that has model.safetensors';
+    return new FormatError(`${fileName}: is not a safetensors file but ${foreign.what}; ${remedy}`);
+  }
+  return new FormatError(
+    `${fileName}: is not a safetensors file (it begins with ${showBytes(start.subarray(0, LENGTH_BYTES))}, where the length of its header belongs); download it again`,
+  );
 }
 
 /** Bytes as text where they are printable ASCII, else in hexadecimal. */

@@ -28,7 +28,11 @@ export type FoundArray = {
       /** Whether it is a stack [L, T, d], L being more than one or the only leading extent that is not. */
       readonly isStack: boolean;
     }
-  | { readonly problem: string }
+  | {
+      readonly problem: string;
+      /** What to do about it, for who wants this array. */
+      readonly remedy?: string;
+    }
 );
 
 const NEEDED = 'a .npy file, .npz file or safetensors file';
@@ -114,6 +118,23 @@ async function findSafetensors(source: ByteSource): Promise<FoundArray[]> {
   });
 }
 
+/** How to save an array of another shape as matrices. */
+function shapeRemedy(shape: readonly number[]): string {
+  if (shape.includes(0)) return 'it is empty; look at what was saved';
+  if (shape.length < 2) {
+    return 'save vectors as the rows of one matrix, with numpy.stack(vectors), or array.reshape(T, d)';
+  }
+  const [rows, columns] = shape.slice(-2);
+  const matrices = shape.slice(0, -2).reduce((product, extent) => product * extent, 1);
+  return (
+    `save array.reshape(${matrices}, ${rows}, ${columns}) for a stack of its ${matrices} matrices, ` +
+    `or one of them, such as array[${shape
+      .slice(0, -2)
+      .map(() => 0)
+      .join(', ')}]`
+  );
+}
+
 /** Leading extents of 1 are left out: [1, T, d] is a matrix, [L, 1, T, d] and [1, L, T, d] are stacks. */
 function asMatrices(
   tensor: string | null,
@@ -124,11 +145,11 @@ function asMatrices(
   const leading = shape.slice(0, -2).filter((extent) => extent !== 1);
   const [rows, columns] = shape.slice(-2);
   if (rows === undefined || columns === undefined || leading.length > 1 || shape.includes(0)) {
-    const emptiness = shape.includes(0) ? ', which is empty' : '';
     return {
       tensor,
       name,
-      problem: `has shape [${shape.join(', ')}]${emptiness}; a matrix [T, d] or a stack of matrices [L, T, d] is needed`,
+      problem: `has shape [${shape.join(', ')}]; a matrix [T, d] or a stack of matrices [L, T, d] is needed`,
+      remedy: shapeRemedy(shape),
     };
   }
   const [slices] = leading;

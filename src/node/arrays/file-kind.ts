@@ -1,3 +1,5 @@
+import { foreignFile } from '../../engine/foreign-files.ts';
+
 /** What a file is instead of an array, and what to do about it. */
 export interface ForeignKind {
   /** With its article, e.g. 'a PDF document'. */
@@ -103,9 +105,6 @@ const magics: readonly (readonly [magic: string, kind: ForeignKind])[] = [
   ],
 ];
 
-/** The number that torch.save's older format begins with, in a pickle: 0x1950a86a20f9469cfc6c. */
-const LEGACY_TORCH = '\x8a\x0a\x6c\xfc\x9c\x46\xf9\x20\x6a\xa8\x50\x19';
-
 /** Whether a file begins as a zip archive does, an empty one too. */
 export function beginsAsZip(start: Uint8Array): boolean {
   const four = latin1(start.subarray(0, 4));
@@ -126,9 +125,9 @@ export function foreignKind(start: Uint8Array): ForeignKind | undefined {
   const text = latin1(start);
   const known = magics.find(([magic]) => text.startsWith(magic));
   if (known) return known[1];
-  if (start[0] === 0x80 && start[1]! >= 2 && start[1]! <= 5) {
-    return text.startsWith(LEGACY_TORCH, 2) ? torchKind : { what: 'a Python pickle', advice: pickleAdvice };
-  }
+  const foreign = foreignFile(start);
+  if (foreign?.kind === 'torch') return torchKind;
+  if (foreign?.kind === 'pickle') return { what: foreign.what, advice: pickleAdvice };
   return textKind(start);
 }
 

@@ -87,7 +87,7 @@ function chooseWanted(found: readonly FoundArray[], wanted: string, path: string
   }
   const named = found.find(({ tensor }) => tensor === wanted);
   if (named) {
-    if ('problem' in named) throw new InputError(`--tensor ${wanted}: ${named.name}: ${named.problem}`);
+    if ('problem' in named) throw new InputError(`--tensor ${wanted}: ${inFull(named)}`);
     return { arrays: [named], isDict: false, misfits: [] };
   }
   const matching = wanted.includes('*') ? found.filter(({ tensor }) => matches(tensor, wanted)) : [];
@@ -96,7 +96,7 @@ function chooseWanted(found: readonly FoundArray[], wanted: string, path: string
   const [misfit] = misfits;
   throw new InputError(
     misfit
-      ? `--tensor ${wanted}: nothing that it names can be measured: ${misfit.name}: ${misfit.problem}`
+      ? `--tensor ${wanted}: nothing that it names can be measured: ${inFull(misfit)}`
       : `--tensor ${wanted}: ${path} has no such tensor; it has ${listed(found)}`,
   );
 }
@@ -106,7 +106,7 @@ function chooseAll(found: readonly FoundArray[], path: string): Choice {
   const [only, ...others] = arrays;
   if (!only) {
     const [misfit] = misfits;
-    if (misfits.length === 1) throw new FormatError(`${misfit!.name}: ${misfit!.problem}`);
+    if (misfits.length === 1) throw new FormatError(inFull(misfit!));
     throw new FormatError(
       `${path}: holds no matrix [T, d] and no stack of matrices [L, T, d]; it has ${listed(found)}`,
     );
@@ -132,6 +132,10 @@ function measurable(found: readonly FoundArray[]): { arrays: MeasurableArray[]; 
     return [{ tensor, name, problem }];
   });
   return { arrays: fitting.filter(({ stored }) => !hasFloats || stored.elements.isFloat), misfits };
+}
+
+function inFull({ name, problem, remedy }: Misfit): string {
+  return `${name}: ${problem}${remedy === undefined ? '' : `: ${remedy}`}`;
 }
 
 function matches(tensor: string | null, pattern: string): boolean {

@@ -40,9 +40,7 @@ export async function readNpyHeader(source: ByteSource): Promise<NpyHeader> {
     const count = shape.includes(0) ? 0 : shape.reduce((product, extent) => product * extent, 1);
     const end = offset + count * elements.bytes;
     if (!Number.isSafeInteger(end) || end > source.size) {
-      throw new FormatError(
-        `${source.name}: is truncated (its shape asks for ${end} bytes, the file has ${source.size})`,
-      );
+      throw truncated(source, { shape, elements, fortranOrder, offset }, end);
     }
     if (end < source.size) {
       throw new FormatError(
@@ -51,6 +49,25 @@ export async function readNpyHeader(source: ByteSource): Promise<NpyHeader> {
     }
   }
   return { shape, elements, fortranOrder, offset };
+}
+
+/** Of an array in C order, the rows that are there can be kept. */
+function truncated(
+  { name, size }: ByteSource,
+  { shape, elements, fortranOrder, offset }: NpyHeader & { readonly elements: ElementType },
+  end: number,
+): FormatError {
+  const [, ...row] = shape;
+  const each = row.reduce((product, extent) => product * extent, elements.bytes);
+  const whole = Math.floor((size - offset) / each);
+  const count = (whole * each) / elements.bytes;
+  const keep =
+    fortranOrder || shape.length < 2 || whole < 1
+      ? ''
+      : `, or keep what is there with numpy.save('states.npy', numpy.fromfile(path, '${elements.name}', ${count}, offset=${offset}).reshape(${[whole, ...row].join(', ')}))`;
+  return new FormatError(
+    `${name}: is truncated (its shape [${shape.join(', ')}] asks for ${end} bytes, the file has ${size}); save or copy it again${keep}`,
+  );
 }
 
 async function readPreamble(source: ByteSource): Promise<{ text: string; offset: number }> {

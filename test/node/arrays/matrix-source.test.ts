@@ -129,7 +129,7 @@ describe('openMatrices', () => {
       expect.stringMatching(
         /^FILE: tensor mask is left out: it holds I64, not floats as the others do; --tensor mask/,
       ),
-      expect.stringMatching(/^FILE: tensor none is left out: it has shape \[0, 2\], which is empty/),
+      expect.stringMatching(/^FILE: tensor none is left out: it has shape \[0, 2\]; a matrix [^:]*needed$/),
       expect.stringMatching(/^FILE: tensor part is left out: it has dtype F8_E4M3/),
     ]);
     expect((await chosen(path, 'mask')).sources).toEqual([['mask', 1, 3]]);
@@ -247,6 +247,23 @@ it('a .npz file with any byte changed is read or refused by name', async () => {
   );
 });
 
+describe('another shape', () => {
+  it.each([
+    [
+      [2, 2, 10, 24],
+      /shape \[2, 2, 10, 24\]; .*needed: save array\.reshape\(4, 10, 24\) .* 4 matrices, or .*array\[0, 0\]$/,
+    ],
+    [[3, 1, 2, 2, 2], /save array\.reshape\(6, 2, 2\) .*array\[0, 0, 0\]$/],
+    [[24], /shape \[24\]; .*needed: save vectors as the rows of one matrix, with numpy\.stack/],
+    [[], /shape \[\]; .*numpy\.stack/],
+    [[0, 24], /shape \[0, 24\]; .*needed: it is empty/],
+  ])('%j is refused with what to save', async (shape, message) => {
+    const path = await inFile('a.safetensors', safetensorsFile({ states: ['F32', shape] }));
+    expect((await failure(path))!.message).toMatch(message);
+    expect((await failure(path, 'states'))!.message).toMatch(message);
+  });
+});
+
 describe('another kind of file', () => {
   const latin1 = (text: string) => Buffer.from(text, 'latin1');
   const pickle = { path: 'archive/data.pkl', data: latin1('\x80\x02}.') };
@@ -256,6 +273,7 @@ describe('another kind of file', () => {
     ['cut.pt', zipFile([pickle]).subarray(0, 60), /is a PyTorch file/],
     ['old.bin', latin1('\x80\x02\x8a\x0a\x6c\xfc\x9c\x46\xf9\x20\x6a\xa8\x50\x19.\x80'), /is a PyTorch file/],
     ['a.npy', latin1('\x80\x04\x95\x00\x00'), /is a Python pickle.*numpy\.save/],
+    ['a.pkl', latin1('(lp0\nI1\naF2.5\na.'), /is a Python pickle.*numpy\.save/],
     ['a.zip', zipFile([{ path: 'a.txt', data: latin1('a') }]), /zip archive without \.npy files/],
     ['empty.zip', zipFile([]), /zip archive without \.npy files/],
     ['a.h5', latin1('\x89HDF\r\n\x1a\n\0\0'), /HDF5 file.*h5py/],

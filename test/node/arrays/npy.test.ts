@@ -99,6 +99,19 @@ describe('readNpyHeader', () => {
     await expect(read(new Uint8Array(0))).rejects.toThrow(/is not a \.npy file/);
   });
 
+  it.each<[NpyDescription, RegExp]>([
+    [
+      { shape: '(5, 3)' },
+      /shape \[5, 3\] asks for 188 bytes, the file has 152\); save or copy it again, or keep .*numpy\.fromfile\(path, '<f4', 6, offset=128\)\.reshape\(2, 3\)\)$/,
+    ],
+    [{ shape: '(4, 2, 2)' }, /'<f4', 4, offset=128\)\.reshape\(1, 2, 2\)\)$/],
+    [{ shape: '(2, 7)' }, /save or copy it again$/],
+    [{ shape: '(5, 3)', fortran: true }, /save or copy it again$/],
+    [{ shape: '(50,)' }, /save or copy it again$/],
+  ])('says what can be kept of a truncated file: %j', async (description, message) => {
+    await expect(read(npyFile(six, description))).rejects.toThrow(message);
+  });
+
   it('refuses a truncated file, wherever the cut is', async () => {
     const file = npyFile(six);
     await fc.assert(
