@@ -49,6 +49,7 @@ export default defineConfig({
         index: here('src/index.ts'),
         'node/index': here('src/node/index.ts'),
         'node/main': here('src/node/main.ts'),
+        'node/tokenizer-thread': here('src/node/tokenizer-thread.ts'),
       },
       formats: ['es'],
     },

@@ -6,6 +6,7 @@ import { toByteCharacters } from './tokenizer/byte-level.ts';
 import { createDecoder } from './tokenizer/decoders.ts';
 import type { Decoder } from './tokenizer/decoders.ts';
 import { readDescription } from './tokenizer/files.ts';
+import type { TokenizerDescription } from './tokenizer/files.ts';
 import { createNormalizer } from './tokenizer/normalizers.ts';
 import type { Normalizer } from './tokenizer/normalizers.ts';
 import { loadPatternCompiler } from './tokenizer/patterns.ts';
@@ -52,7 +53,11 @@ export interface Tokenizer {
  * @throws FileError if the model has no tokenizer that can be read, FormatError if a file of it cannot be used.
  */
 export async function loadTokenizer(files: ModelFiles): Promise<Tokenizer> {
-  const { where, tokenizer } = await readDescription(files);
+  return createTokenizer(await readDescription(files));
+}
+
+/** Makes a tokenizer of what its files say. @throws FormatError if that cannot be used. */
+export async function createTokenizer({ where, tokenizer }: TokenizerDescription): Promise<Tokenizer> {
   try {
     return new PipelineTokenizer(tokenizer, await loadPatternCompiler(tokenizer));
   } catch (error) {

@@ -7,8 +7,8 @@ import type { GivenTokens } from '../analysis/token-ids.ts';
 import type { ModelConfig } from '../engine/config.ts';
 import { InputError } from '../engine/errors.ts';
 import type { ModelFiles } from '../engine/files.ts';
-import { loadTokenizer } from '../engine/tokenizer.ts';
 import { bundledPath } from './bundled.ts';
+import { loadStoppableTokenizer } from './stoppable-tokenizer.ts';
 import type { Terminal } from './terminal.ts';
 import { readTextBytes, readWholeFile } from './text-source.ts';
 import type { TextBytes } from './text-source.ts';
@@ -74,7 +74,7 @@ export async function readTokens(
     flags.text === undefined
       ? { source: defaultText, bytes: await readWholeFile(bundledPath(defaultText), signal) }
       : await readTextBytes(flags.text, { signal, onNotice, onBytes });
-  const tokenizer = await loadTokenizer(files);
+  const tokenizer = await loadStoppableTokenizer(files, onNotice);
   const { tokens, start } = flags;
   return textWindow(tokenizer, text, config.context, {
     tokens,

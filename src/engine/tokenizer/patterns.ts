@@ -38,12 +38,7 @@ export function patternOf(part: Part, compile: PatternCompiler): Pattern {
  * tokenizer has any: GPT-2's and GPT-NeoX's have none.
  */
 export async function loadPatternCompiler(tokenizer: unknown): Promise<PatternCompiler> {
-  let hasPatterns = false;
-  JSON.stringify(tokenizer, (key, value: unknown) => {
-    hasPatterns ||= key === 'Regex' && typeof value === 'string';
-    return key === 'vocab' || key === 'merges' ? undefined : value;
-  });
-  if (!hasPatterns) return pattern;
+  if (patternSources(tokenizer).length === 0) return pattern;
   const { toRegExp } = await import('oniguruma-to-es');
   return (source) => {
     const rewritten = rewritePattern(source);
@@ -56,6 +51,29 @@ export async function loadPatternCompiler(tokenizer: unknown): Promise<PatternCo
       throw new FormatError(`its pattern ${JSON.stringify(source)} is not understood (${reason})`, { cause });
     }
   };
+}
+
+/** The patterns that a tokenizer brings with it. */
+function patternSources(tokenizer: unknown): string[] {
+  const sources: string[] = [];
+  JSON.stringify(tokenizer, (key, value: unknown) => {
+    if (key === 'Regex' && typeof value === 'string') sources.push(value);
+    return key === 'vocab' || key === 'merges' ? undefined : value;
+  });
+  return sources;
+}
+
+/** A class, an escape, or a group that is repeated without a small bound. */
+const REPEATED_GROUP = /\\[^]|\[\^?\]?(?:\\[^]|[^\]\\])*\]|(\)(?:[*+]|\{\d*,\}|\{\d*,?\d{2,}\}))/g;
+
+/**
+ * Whether matching one of a tokenizer's own patterns may take time that grows exponentially: only patterns that repeat a
+ * group can, (a+)+ for one. Published tokenizers have none.
+ */
+export function mayBacktrack(tokenizer: unknown): boolean {
+  return patternSources(tokenizer).some((source) =>
+    [...source.matchAll(REPEATED_GROUP)].some(([, repeated]) => repeated !== undefined),
+  );
 }
 
 /** Oniguruma's word characters in a class: Alphabetic, M, Nd, Pc. Alone, \w has some of Latin-1's numbers, too. */

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { rewritePattern } from '../../../src/engine/tokenizer/patterns.ts';
+import { mayBacktrack, rewritePattern } from '../../../src/engine/tokenizer/patterns.ts';
 import { smallTokenizer, tokenizerOf } from '../../support/tokenizer-fixture.ts';
 
 /** The words that a pre-tokenizer makes: every piece of the text is a token, so that ids tell where it was cut. */
@@ -23,6 +23,36 @@ const split = (source: string, behavior = 'Isolated', invert = false) => ({
   pattern: { Regex: source },
   behavior,
   invert,
+});
+
+describe('mayBacktrack', () => {
+  const own = (source: string) => mayBacktrack({ model: {}, pre_tokenizer: split(source) });
+  it.each([
+    '(a+)+b',
+    '(a|a)*',
+    '(?:a*){2,}',
+    String.raw`(\w+\s?){20}`,
+    String.raw`x\\(a+)+`,
+    '([)]a*)*',
+    '(a*)*?',
+  ])('%s may', (source) => {
+    expect(own(source)).toBe(true);
+  });
+  it.each([
+    // Of GPT-2, Llama 3 and GPT-4o.
+    String.raw`'s|'t|'re|'ve|'m|'ll|'d| ?\p{L}+| ?\p{N}+| ?[^\s\p{L}\p{N}]+|\s+(?!\S)|\s+`,
+    String.raw`(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}{1,3}| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+`,
+    String.raw`[^\r\n\p{L}\p{N}]?[\p{Lu}\p{Lt}]*[\p{Ll}\p{M}]+(?i:'s|'t|'re|'ve|'m|'ll|'d)?|\p{N}{1,3}| ?[^\s\p{L}\p{N}]+[\r\n/]*|\s+`,
+    String.raw`\)+|[)]*|(a|b){1,3}`,
+  ])('%s may not', (source) => {
+    expect(own(source)).toBe(false);
+  });
+  it('is asked of every part', () => {
+    expect(mayBacktrack({ normalizer: { type: 'Replace', pattern: { Regex: '(a+)+' }, content: '' } })).toBe(
+      true,
+    );
+    expect(mayBacktrack({ model: { vocab: { Regex: 1 } } })).toBe(false);
+  });
 });
 
 describe('patterns are read as Oniguruma reads them', () => {
