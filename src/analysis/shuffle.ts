@@ -66,3 +66,25 @@ export function shuffleTokens(ids: ArrayLike<number>, seed: number): Int32Array<
   }
   return shuffled;
 }
+
+/**
+ * The same token ids, cut into blocks of `block` tokens whose order the seed alone decides; the order within a block is kept,
+ * and the last block may be shorter (the graded shuffle of arXiv 2501.10573, with blocks of any size). Blocks of one token
+ * give what `shuffleTokens` gives; one block changes nothing.
+ * @param ids [T], left as they are
+ * @param block tokens of a block, 1 or more
+ * @returns [T], a permutation of ids
+ * @throws InputError if the seed is not a whole number from 0 to 2⁵³ − 1
+ */
+export function shuffleBlocks(ids: ArrayLike<number>, block: number, seed: number): Int32Array<ArrayBuffer> {
+  const all = Int32Array.from(ids);
+  const starts = Array.from({ length: Math.ceil(all.length / block) }, (_, index) => index * block);
+  const shuffled = new Int32Array(all.length);
+  let place = 0;
+  for (const start of shuffleTokens(starts, seed)) {
+    const piece = all.subarray(start, start + block);
+    shuffled.set(piece, place);
+    place += piece.length;
+  }
+  return shuffled;
+}

@@ -2,7 +2,8 @@ import type { EncodeOptions, Tokenizer } from '../engine/tokenizer.ts';
 import { decodeText, textNotice } from './decode-text.ts';
 import type { TextOrigin } from './decode-text.ts';
 import type { TextReport } from './report.ts';
-import { chooseWindow } from './window.ts';
+import type { GivenTokens } from './token-ids.ts';
+import { chooseWindow, spreadWindows } from './window.ts';
 import type { WindowOptions } from './window.ts';
 
 /** A text as it was read, and what a report calls it: its file or URL. */
@@ -19,7 +20,8 @@ export interface TextWindowOptions extends WindowOptions, EncodeOptions {
 /**
  * Tokenises a whole text, adding nothing to it, and takes its window.
  * @param context the maximum of tokens that the model can take
- * @returns the window's ids [length], and what a report says of the text
+ * @returns the window's ids [length], those of the other windows where several are asked for, and what a report says of the
+ *   text
  * @throws InputError if the text is empty or the window does not suit it, FormatError if it cannot be decoded, and what
  *   the signal was aborted with
  */
@@ -28,7 +30,7 @@ export async function textWindow(
   origin: SourceText,
   context: number,
   options: TextWindowOptions,
-): Promise<{ real: Int32Array<ArrayBuffer>; text: TextReport }> {
+): Promise<GivenTokens & { readonly text: TextReport }> {
   const { source, bytes } = origin;
   const text = decodeText(bytes, origin);
   const notice = textNotice(text, origin);
@@ -39,11 +41,23 @@ export async function textWindow(
     options.onNotice?.(
       `${source} has ${ids.length} tokens, fewer than the model's context of ${context}; all of it is taken`,
     );
+  const { windows = 1 } = options;
+  const { starts, overlap } = spreadWindows(ids.length, { start, length }, windows, source);
+  if (overlap)
+    options.onNotice?.(
+      `${source} has ${ids.length} tokens, too few for ${windows} separate windows of ${length}; some of them overlap`,
+    );
   const digest = new Uint8Array(await crypto.subtle.digest('SHA-256', bytes));
   const sha256 = Array.from(digest, (byte) => byte.toString(16).padStart(2, '0')).join('');
   const real = ids.slice(start, start + length);
   const preview = previewOf(tokenizer.decode(real));
-  return { real, text: { source, sha256, tokens: ids.length, start, length, preview } };
+  return {
+    real,
+    text: { source, sha256, tokens: ids.length, start, length, preview },
+    ...(windows > 1 && {
+      windows: starts.slice(1).map((first) => ({ start: first, ids: ids.slice(first, first + length) })),
+    }),
+  };
 }
 
 /** Characters of each end of a window that a report shows. */

@@ -13,6 +13,8 @@ export interface TokenLimits {
 export interface GivenTokens {
   readonly real: Int32Array<ArrayBuffer>;
   readonly shuffled?: Int32Array<ArrayBuffer>;
+  /** Other windows of the same text, where several are asked for, and the first token of each. */
+  readonly windows?: readonly { readonly start: number; readonly ids: Int32Array<ArrayBuffer> }[];
 }
 
 const FORMS =

@@ -10,6 +10,8 @@ export interface TokenWindow {
 export interface WindowOptions {
   readonly start?: number | undefined;
   readonly tokens?: number | undefined;
+  /** How many windows, spread over the text; default the one. */
+  readonly windows?: number | undefined;
 }
 
 /**
@@ -53,4 +55,60 @@ function tooShort(text: string, available: number, start: number, length: number
   if (start > 0 && available >= length) fitting.push(`--start ${available - length} or less`);
   fitting.push('a longer text');
   return `${text} is too short: ${left} of its ${available} tokens lie from token ${start} on, ${length} are needed; give ${fitting.join(', or ')}`;
+}
+
+/** Where the windows of a text begin, the chosen one first. */
+export interface SpreadWindows {
+  /** [count], the first is the given one's; the others ascend. */
+  readonly starts: readonly number[];
+  /** Whether some of them share tokens, because the text is too short. */
+  readonly overlap: boolean;
+}
+
+/**
+ * Spreads windows of one length over a text: the chosen one stays where it is, and the others are laid evenly into what is
+ * before and after it. They do not overlap where the text has room for all of them.
+ * @param available tokens n of the whole text
+ * @param count how many windows, the chosen one among them
+ * @throws InputError where the text has fewer different windows
+ */
+export function spreadWindows(
+  available: number,
+  { start, length }: TokenWindow,
+  count: number,
+  text = 'the text',
+): SpreadWindows {
+  const different = available - length + 1;
+  if (count > different)
+    throw new InputError(
+      `--windows ${count} is more than ${text} has: its ${available} tokens hold ${different} different ` +
+        `${different === 1 ? 'window' : 'windows'} of ${length}; give --windows ${different} or fewer, fewer --tokens, or a longer text`,
+    );
+  const others = count - 1;
+  const [before, after] = [start, available - start - length];
+  const [roomBefore, roomAfter] = [Math.floor(before / length), Math.floor(after / length)];
+  if (roomBefore + roomAfter >= others) {
+    const share = Math.round((others * before) / Math.max(1, before + after));
+    const first = Math.max(others - roomAfter, Math.min(share, roomBefore));
+    const starts = [
+      ...laidInto(0, before, length, first),
+      ...laidInto(start + length, after, length, others - first),
+    ];
+    return { starts: [start, ...starts], overlap: false };
+  }
+  // Every place but the chosen one may be taken.
+  const places = different - 1;
+  const spread = Array.from({ length: others }, (_, index) => {
+    const place =
+      others === 1 ? (start > places / 2 ? 0 : places - 1) : (index * (places - 1)) / (others - 1);
+    const rounded = Math.round(place);
+    return rounded < start ? rounded : rounded + 1;
+  });
+  return { starts: [start, ...spread], overlap: true };
+}
+
+/** Starts of windows, each in the middle of an equal part of a stretch that holds them all. */
+function laidInto(from: number, stretch: number, length: number, count: number): number[] {
+  const part = stretch / count;
+  return Array.from({ length: count }, (_, index) => from + Math.floor(index * part + (part - length) / 2));
 }

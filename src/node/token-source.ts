@@ -19,6 +19,8 @@ export interface TokenFlags {
   readonly ids?: string;
   readonly tokens?: number;
   readonly start?: number;
+  /** How many windows of the text. */
+  readonly windows?: number;
 }
 
 /** The ids to run, and the window of the text that they are; `text` is null where ids were given. */
@@ -60,7 +62,7 @@ export async function readTokens(
   { onNotice = () => undefined, onBytes, onTokens }: TokenListeners = {},
 ): Promise<TokenSource> {
   if (flags.ids !== undefined) {
-    for (const name of ['text', 'tokens', 'start'] as const) {
+    for (const name of ['text', 'tokens', 'start', 'windows'] as const) {
       if (flags[name] !== undefined) {
         throw new InputError(
           `--${name} chooses from a text, --ids gives the tokens themselves; leave one out`,
@@ -75,10 +77,11 @@ export async function readTokens(
       ? { source: defaultText, bytes: await readWholeFile(bundledPath(defaultText), signal) }
       : await readTextBytes(flags.text, { signal, onNotice, onBytes });
   const tokenizer = await loadStoppableTokenizer(files, onNotice);
-  const { tokens, start } = flags;
+  const { tokens, start, windows } = flags;
   return textWindow(tokenizer, text, config.context, {
     tokens,
     start,
+    windows,
     signal,
     onProgress: onTokens,
     onNotice,

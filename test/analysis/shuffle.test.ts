@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { Pcg32, shuffleTokens } from '../../src/analysis/shuffle.ts';
+import { Pcg32, shuffleBlocks, shuffleTokens } from '../../src/analysis/shuffle.ts';
 import { InputError } from '../../src/engine/errors.ts';
 
 describe('Pcg32', () => {
@@ -52,5 +52,40 @@ describe('shuffleTokens', () => {
     }
     expect(orders.size).toBe(6);
     for (const count of orders.values()) expect(Math.abs(count - 1000)).toBeLessThan(290);
+  });
+});
+
+describe('shuffleBlocks', () => {
+  it('permutes blocks and keeps the order within each, the last and shorter one among them', () => {
+    const cases = fc.tuple(
+      fc.integer({ min: 1, max: 90 }),
+      fc.integer({ min: 1, max: 100 }),
+      fc.maxSafeNat(),
+    );
+    fc.assert(
+      fc.property(cases, ([tokens, block, seed]) => {
+        const ids = Array.from({ length: tokens }, (_, index) => 1000 + index);
+        const shuffled = [...shuffleBlocks(ids, block, seed)];
+        expect([...shuffled].sort((a, b) => a - b)).toEqual(ids);
+        // A block ends where its next token does not follow, and each begins at a multiple of the size.
+        const starts: number[] = [];
+        for (let place = 0; place < tokens;) {
+          const start = shuffled[place]! - 1000;
+          const length = Math.min(block, tokens - start);
+          expect(start % block).toBe(0);
+          expect(shuffled.slice(place, place + length)).toEqual(ids.slice(start, start + length));
+          starts.push(start / block);
+          place += length;
+        }
+        const counting = Array.from({ length: Math.ceil(tokens / block) }, (_, index) => index);
+        expect(starts).toEqual([...shuffleTokens(counting, seed)]);
+      }),
+    );
+  });
+
+  it('is the shuffle of tokens for blocks of one, and changes nothing for one block', () => {
+    const ids = [5, 7, 5, 9, 11, 2, 2];
+    expect(shuffleBlocks(ids, 1, 28)).toEqual(shuffleTokens(ids, 28));
+    for (const block of [7, 8, 1000]) expect([...shuffleBlocks(ids, block, 28)]).toEqual(ids);
   });
 });

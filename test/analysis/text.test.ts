@@ -37,6 +37,21 @@ describe('textWindow', () => {
     expect((await windowOf(sentence, 256, { tokens: 3 })).notices).toEqual([]);
   });
 
+  it('takes other windows, each as a run that starts there would, and says where they overlap', async () => {
+    const sentence = 'The quick brown fox jumps over the lazy dog, and the dog sleeps on.';
+    const whole = tokenizer.encode(sentence);
+    const { real, windows, text, notices } = await windowOf(sentence, 256, { tokens: 4, windows: 3 });
+    expect(notices).toEqual([]);
+    expect([text.start, text.length]).toEqual([Math.floor(whole.length / 2), 4]);
+    expect(windows).toHaveLength(2);
+    for (const { start, ids } of windows!) {
+      expect(ids).toEqual((await windowOf(sentence, 256, { tokens: 4, start })).real);
+      expect(ids).not.toEqual(real);
+    }
+    const close = await windowOf(sentence, 256, { tokens: whole.length - 2, windows: 3 });
+    expect(close.notices.join()).toMatch(/too few for 3 separate windows of \d+; some of them overlap/);
+  });
+
   it('counts characters of a preview, not halves of them', async () => {
     const { text } = await windowOf('🐇'.repeat(100), 1000);
     expect(text.preview).toEqual({ first: '🐇'.repeat(80), last: '🐇'.repeat(80) });

@@ -1,5 +1,6 @@
+import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { chooseWindow } from '../../src/analysis/window.ts';
+import { chooseWindow, spreadWindows } from '../../src/analysis/window.ts';
 import { InputError } from '../../src/engine/errors.ts';
 
 describe('chooseWindow', () => {
@@ -58,5 +59,49 @@ describe('chooseWindow', () => {
   it('calls the text what the caller calls it', () => {
     expect(() => chooseWindow(0, 4, {}, 'a.txt')).toThrow(/^a\.txt holds no tokens/);
     expect(() => chooseWindow(5, 4, { start: 3 }, 'a.txt')).toThrow(/^a\.txt is too short/);
+  });
+});
+
+describe('spreadWindows', () => {
+  it('keeps the chosen window and lays the others apart where the text has room, into it in any case', () => {
+    const text = fc
+      .tuple(fc.integer({ min: 1, max: 400 }), fc.integer({ min: 1, max: 60 }))
+      .filter(([available, length]) => length <= available)
+      .chain(([available, length]) =>
+        fc.record({
+          available: fc.constant(available),
+          length: fc.constant(length),
+          start: fc.integer({ min: 0, max: available - length }),
+          count: fc.integer({ min: 1, max: Math.min(9, available - length + 1) }),
+        }),
+      );
+    fc.assert(
+      fc.property(text, ({ available, length, start, count }) => {
+        const { starts, overlap } = spreadWindows(available, { start, length }, count);
+        expect(starts).toHaveLength(count);
+        expect(starts[0]).toBe(start);
+        expect(new Set(starts).size).toBe(count);
+        for (const first of starts) expect(first >= 0 && first + length <= available).toBe(true);
+        const sorted = [...starts].sort((a, b) => a - b);
+        const isApart = sorted.every((first, index) => index === 0 || first - sorted[index - 1]! >= length);
+        expect(overlap).toBe(!isApart);
+        const room = Math.floor(start / length) + Math.floor((available - start - length) / length);
+        expect(isApart).toBe(room >= count - 1);
+      }),
+    );
+  });
+
+  it('spreads them evenly', () => {
+    expect(spreadWindows(100, { start: 45, length: 10 }, 5).starts).toEqual([45, 6, 28, 61, 83]);
+    expect(spreadWindows(13, { start: 2, length: 10 }, 2)).toEqual({ starts: [2, 0], overlap: true });
+    expect(spreadWindows(13, { start: 2, length: 10 }, 4)).toEqual({ starts: [2, 0, 1, 3], overlap: true });
+  });
+
+  it('refuses more windows than the text has', () => {
+    const spread = () => spreadWindows(10, { start: 0, length: 10 }, 2, 'a.txt');
+    expect(spread).toThrow(InputError);
+    expect(spread).toThrow(
+      /--windows 2 is more than a\.txt has: its 10 tokens hold 1 different window of 10/,
+    );
   });
 });
