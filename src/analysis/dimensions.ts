@@ -29,6 +29,22 @@ export interface LayerDimensions {
   notebook_percent: number | null;
 }
 
+/** The measures of a layer, in the order of report.json and of profile.csv. */
+export const measureNames = [
+  'effective_dimension',
+  'effective_index',
+  'rank',
+  'rank_tolerance',
+  'near_rank_tolerance',
+  'percent_of_rank',
+  'components',
+  'top_percent',
+  'participation_ratio',
+  'entropy_rank',
+  'stable_rank',
+  'notebook_percent',
+] as const satisfies readonly (keyof LayerDimensions)[];
+
 /** Singular values as the GPU gives them, or as a float64 reference does. */
 export type SingularValues = Float32Array | Float64Array;
 

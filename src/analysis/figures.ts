@@ -4,13 +4,13 @@ import { effectiveDimensionFigure, rankFigure } from './figure-layers.ts';
 import { cumulativeFigure, singularValuesFigure } from './figure-spectrum.ts';
 import type { Figure } from './figure-style.ts';
 import { maxLogSoftmaxFigure } from './figure-tokens.ts';
-import type { Report, SequenceName } from './report.ts';
+import type { Report, SequencesBy } from './report.ts';
 
 export { figureFont, figurePixelRatio } from './figure-style.ts';
 export type { Figure } from './figure-style.ts';
 
-/** The singular values of every state 0 to L, real and shuffled, each [components]. */
-export type ProfileSpectra = Readonly<Record<SequenceName, readonly SingularValues[]>>;
+/** The singular values of every state 0 to L of each sequence, each [components]. */
+export type ProfileSpectra = SequencesBy<readonly SingularValues[]>;
 
 export interface FigureOptions {
   /** Whose spectrum to draw; the middle one, floor(L / 2), unless asked. */

@@ -3,8 +3,6 @@ import { layerOf, withAnyLayer } from '../engine/hooks.ts';
 import type { CapturedActivation } from '../engine/hooks.ts';
 import { layerDimensions } from './dimensions.ts';
 import type { LayerDimensions } from './dimensions.ts';
-import { sequenceNames } from './report.ts';
-import type { SequenceName } from './report.ts';
 import { computeSpectra } from './spectrum.ts';
 import type { MatrixView } from './spectrum/matrix-view.ts';
 
@@ -30,29 +28,34 @@ interface HookSpectraOptions {
 
 /** Reduces named activations to their spectra while they pass by: a bounded number of them is held. */
 export class HookSpectra implements Disposable {
-  readonly measurements: Record<SequenceName, Record<string, HookMeasurement[]>> = { real: {}, shuffled: {} };
+  /** By sequence and name. */
+  readonly measurements: Readonly<Record<string, Record<string, HookMeasurement[]>>>;
   /** By the names of `measurements`, a row for each of theirs. */
-  readonly singularValues: Record<SequenceName, Record<string, Float32Array[]>> = { real: {}, shuffled: {} };
+  readonly singularValues: Readonly<Record<string, Record<string, Float32Array[]>>>;
   /** What the spectra alone have taken so far. */
   milliseconds = 0;
-  readonly #waiting: { readonly name: string; readonly sequence: SequenceName; readonly view: MatrixView }[] =
-    [];
+  readonly #waiting: { readonly name: string; readonly sequence: string; readonly view: MatrixView }[] = [];
 
+  /** @param sequences their names, in the order of the batch */
   constructor(
     private readonly gpu: Gpu,
+    private readonly sequences: readonly string[],
     private readonly tokens: number,
     private readonly options: HookSpectraOptions,
-  ) {}
+  ) {
+    this.measurements = Object.fromEntries(sequences.map((name) => [name, {}]));
+    this.singularValues = Object.fromEntries(sequences.map((name) => [name, {}]));
+  }
 
   /** Takes an activation of all sequences, in their order: [sequences, T, …]. */
   async add({ name, values }: CapturedActivation): Promise<void> {
-    const size = values.length / sequenceNames.length;
+    const size = values.length / this.sequences.length;
     const columns = size / this.tokens;
     // Matrices of one size are reduced together.
     const [first] = this.#waiting;
-    const isFull = this.#waiting.length >= sequenceNames.length * this.options.mostAtOnce;
+    const isFull = this.#waiting.length >= this.sequences.length * this.options.mostAtOnce;
     if (first && (isFull || first.view.columns !== columns)) await this.finish();
-    sequenceNames.forEach((sequence, index) => {
+    this.sequences.forEach((sequence, index) => {
       const label = `${name}, ${sequence}`;
       const buffer = this.gpu.allocate(label, 4 * size);
       this.#waiting.push({
@@ -78,8 +81,8 @@ export class HookSpectra implements Disposable {
       const dimensions = layerDimensions(singularValues, rows, columns, threshold, cumulativePercent);
       const hook = withAnyLayer(name);
       const measurement = { layer: layerOf(name) ?? null, name, columns, ...dimensions };
-      (this.measurements[sequence][hook] ??= []).push(measurement);
-      (this.singularValues[sequence][hook] ??= []).push(singularValues);
+      (this.measurements[sequence]![hook] ??= []).push(measurement);
+      (this.singularValues[sequence]![hook] ??= []).push(singularValues);
     }
     this[Symbol.dispose]();
     this.milliseconds += performance.now() - started;

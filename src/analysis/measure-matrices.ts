@@ -6,6 +6,7 @@ import { prepareMatrix } from './prepare-matrix.ts';
 import { spectrumScratch } from './scratch.ts';
 import { computeSpectra } from './spectrum.ts';
 import type { MatrixView } from './spectrum/matrix-view.ts';
+import { spectrumShape, workspaceBytes } from './spectrum/workspace.ts';
 
 /** A matrix that is read when its turn comes. */
 export interface UnreadMatrix {
@@ -74,7 +75,8 @@ export async function measureMatrices(
 
 function nextBatch(gpu: Gpu, matrices: readonly UnreadMatrix[], first: number): UnreadMatrix[] {
   const { rows, columns } = matrices[first]!;
-  const bytes = Math.min(BATCH_BYTES, gpu.memoryLimit / 8, gpu.device.limits.maxBufferSize);
+  const free = gpu.memoryLimit - gpu.allocatedBytes - workspaceBytes(spectrumShape(rows, columns), 1);
+  const bytes = Math.min(BATCH_BYTES, gpu.memoryLimit / 8, free, gpu.device.limits.maxBufferSize);
   const most = Math.max(1, Math.min(BATCH_MATRICES, Math.floor(bytes / (4 * rows * columns))));
   const candidates = matrices.slice(first, first + most);
   const end = candidates.findIndex((matrix) => matrix.rows !== rows || matrix.columns !== columns);

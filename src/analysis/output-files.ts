@@ -3,7 +3,6 @@ import type { TensorDeclaration } from '../engine/safetensors.ts';
 import type { ProfileSpectra } from './figures.ts';
 import { jsonText } from './json.ts';
 import type { HookValues } from './profile.ts';
-import { sequenceNames } from './report.ts';
 import type { Report } from './report.ts';
 
 /** report.json's text. @throws NumericalError if a number in it is not finite */
@@ -17,8 +16,9 @@ export interface SpectraTensor extends TensorDeclaration {
 }
 
 /**
- * What spectra.safetensors holds: `real.singular_values` and `shuffled.singular_values`, F32 [L + 1, min(T, d)], and where
- * named activations were measured `real.NAME.singular_values` [layers, min(T, columns)], * for the layer's number.
+ * What spectra.safetensors holds: `real.singular_values`, `shuffled.singular_values` and those of any other sequence, F32
+ * [L + 1, min(T, d)], and where named activations were measured `real.NAME.singular_values` [layers, min(T, columns)], * for
+ * the layer's number.
  */
 export function spectraTensors(spectra: ProfileSpectra, hooks?: HookValues): SpectraTensor[] {
   const tensor = (name: string, rows: readonly ArrayLike<number>[]): SpectraTensor => ({
@@ -28,9 +28,9 @@ export function spectraTensors(spectra: ProfileSpectra, hooks?: HookValues): Spe
     rows,
   });
   return [
-    ...sequenceNames.map((name) => tensor(name, spectra[name])),
-    ...sequenceNames.flatMap((name) =>
-      Object.entries(hooks?.[name] ?? {}).map(([hook, rows]) => tensor(`${name}.${hook}`, rows)),
+    ...Object.entries(spectra).map(([name, rows]) => tensor(name, rows)),
+    ...Object.entries(hooks ?? {}).flatMap(([name, values]) =>
+      Object.entries(values).map(([hook, rows]) => tensor(`${name}.${hook}`, rows)),
     ),
   ];
 }

@@ -1,19 +1,26 @@
 import type { ModelDescription } from '../engine/description.ts';
+import { evenGroups } from '../engine/gpu/tuning.ts';
+import type { HookSpec } from '../engine/hooks.ts';
 import { planWeights } from '../engine/memory.ts';
 import type { WeightPlan } from '../engine/memory.ts';
-import { operationsOf } from '../engine/work.ts';
+import { joinWork, operationsOf } from '../engine/work.ts';
 import type { WorkByKernel } from '../engine/work.ts';
-import { matrixColumns } from './measured-hooks.ts';
-import type { MeasuredHooks } from './measured-hooks.ts';
-import { BLOCK, roundWork, spectrumShape, workspaceBytes } from './spectrum/workspace.ts';
+import { matrixColumns, measuredHooks } from './measured-hooks.ts';
+import type { ViewRequest } from './measures/measure-views.ts';
+import { planMeasures } from './plan-measures.ts';
+import { spectrumWork } from './plan-spectrum.ts';
+import { spectrumShape, workspaceBytes } from './spectrum/workspace.ts';
 
 /** Copies of states that wait for their spectra take at most this much, and spectra's scratch at most that. */
 const MOST_STATES_BYTES = 256 * 2 ** 20;
 const MOST_SCRATCH_BYTES = 512 * 2 ** 20;
-/** Real and shuffled. */
+/** Real and shuffled, which every profile has; they run as one batch. */
 const SEQUENCES = 2;
-/** Jacobi sweeps that a hidden state usually takes: of the triangular factor, and after the projection. */
-const USUAL_SWEEPS = [11, 1] as const;
+/** More sequences run at once while their activations take no more than this. */
+const MOST_ACTIVATION_BYTES = 256 * 2 ** 20;
+const MOST_SEQUENCES = 64;
+/** States at hand on the host at once take at most this much. */
+export const HELD_BYTES = 32 * 2 ** 20;
 /**
  * What a process holds besides GPU buffers, as measured (bench/memory.md): Node, Dawn and the figures' packages, file
  * chunks on their way, and their copies that the driver keeps until it has them.
@@ -21,15 +28,19 @@ const USUAL_SWEEPS = [11, 1] as const;
 const PROCESS_BYTES = 640 * 2 ** 20;
 
 export interface PlanInput {
-  readonly model: Pick<ModelDescription, 'config' | 'sizes' | 'activationBytes' | 'work'>;
-  /** T, the length of each of the two sequences. */
+  readonly model: Pick<ModelDescription, 'config' | 'sizes' | 'activationBytes' | 'work' | 'hooks'>;
+  /** T, the length of each sequence. */
   readonly tokens: number;
+  /** How many sequences are run; default the usual two. */
+  readonly sequences?: number | undefined;
   /** Bytes; Infinity for no bound. */
   readonly memoryLimit: number;
   /** The CPU plays the GPU: its buffers are the process's memory. */
   readonly software: boolean;
+  /** Views and measures of every state. */
+  readonly request?: ViewRequest | undefined;
   /** Named activations that are measured, too. */
-  readonly hooks?: MeasuredHooks | undefined;
+  readonly at?: readonly string[] | undefined;
   /** Where that is settled already; else it follows from the sizes and the limit. */
   readonly isResident?: boolean;
 }
@@ -37,14 +48,22 @@ export interface PlanInput {
 /** What `laminar profile` will need. Memory and reads in bytes, each an upper bound. */
 export interface ProfilePlan {
   readonly weights: WeightPlan;
+  /** How many sequences run at once, batch after batch: each passes through all weights. */
+  readonly groups: readonly number[];
+  /** Of the largest batch, without copies of named activations. */
   readonly activations: number;
+  /** Copies of named activations on their way to the host. */
+  readonly captures: number;
   /** Copies of states that wait for their spectra: how many states at once, and their bytes. */
   readonly statesAtOnce: number;
   readonly states: number;
+  /** The named activations that are measured, and names that were meant, too, and are not matrices. */
+  readonly measuredHooks: readonly HookSpec[] | undefined;
+  readonly skippedHooks: readonly string[];
   /** Copies of named activations that wait for their spectra: how many at once, and their bytes; 0 where there are none. */
   readonly hooksAtOnce: number;
   readonly hooks: number;
-  /** Scratch that the spectra may take. */
+  /** Scratch that the spectra, and measures and views after them, may take. */
   readonly scratch: number;
   /** All GPU buffers at once. */
   readonly gpu: number;
@@ -54,8 +73,8 @@ export interface ProfilePlan {
   readonly host: number;
   /** From the checkpoint's files. */
   readonly reads: number;
-  /** Floating-point operations. */
-  readonly operations: { readonly forward: number; readonly spectrum: number };
+  /** Floating-point operations, of all sequences. */
+  readonly operations: { readonly forward: number; readonly spectrum: number; readonly measures: number };
   /** Operations and bytes of each kernel. */
   readonly work: { readonly forward: WorkByKernel; readonly spectrum: WorkByKernel };
 }
@@ -63,107 +82,122 @@ export interface ProfilePlan {
 /**
  * Shares a bound on GPU memory out among weights, activations, states and the spectra's scratch: weights stay if there
  * is room for all of them, else two blocks of them pass through; what is left goes to states and scratch, in batches as
- * large as fit. A run follows this plan, and `profile --plan` prints it.
+ * large as fit. Where there are more than two sequences, as many run at once as that leaves room for. A run follows this
+ * plan, and `profile --plan` prints it.
+ * @throws InputError naming an activation that the model does not have
  */
 export function planProfile(input: PlanInput): ProfilePlan {
-  const { model, tokens, memoryLimit, software } = input;
+  const { model, tokens, memoryLimit, software, sequences = SEQUENCES, request, at } = input;
   const { config, sizes } = model;
   const states = config.layers + 1;
-  const shape = spectrumShape(tokens, config.width);
-  const stateBytes = SEQUENCES * 4 * tokens * config.width;
-  const matrixScratch = workspaceBytes(shape, 1);
-  const activations = model.activationBytes(SEQUENCES, tokens, input.hooks?.planned);
-  const measured = input.hooks?.measured ?? [];
-  const hookShapes = measured.map((spec) => spectrumShape(tokens, matrixColumns(spec)));
-  const hookBytes = Math.max(0, ...measured.map((spec) => SEQUENCES * 4 * tokens * matrixColumns(spec)));
-  const leastScratch = Math.max(matrixScratch, ...hookShapes.map((hook) => workspaceBytes(hook, 1)));
-  const planned = planWeights(sizes, activations + stateBytes + hookBytes + leastScratch, memoryLimit);
+  const least = needsOf(input, Math.min(SEQUENCES, sequences));
+  const planned = planWeights(sizes, least.activations + least.captures + least.beside, memoryLimit);
   const isResident = input.isResident ?? planned.isResident;
   const weights = isResident === planned.isResident ? planned : { ...planned, isResident, bytes: sizes.all };
 
+  const groups = groupsOf(input, memoryLimit - weights.bytes);
+  const needs = needsOf(input, Math.max(...groups));
+  const { together, shape, stateBytes, hookBytes, hookShapes, leastScratch, measures } = needs;
+  const activations = needs.activations + needs.captures;
   const room = Math.max(0, memoryLimit - weights.bytes - activations);
   const statesBudget = Math.min(MOST_STATES_BYTES, room / 3);
   const statesAtOnce = Math.min(states, Math.max(1, Math.floor(statesBudget / stateBytes)));
   const statesBytes = statesAtOnce * stateBytes;
   const hooksBudget = Math.min(MOST_STATES_BYTES, room / 6);
   const hooksAtOnce = Math.min(
-    measured.length,
+    hookShapes.length,
     Math.max(1, Math.floor(hooksBudget / Math.max(1, hookBytes))),
   );
   const hooksBytes = hooksAtOnce * hookBytes;
   const scratchBudget = Math.max(leastScratch, Math.min(MOST_SCRATCH_BYTES, room - statesBytes - hooksBytes));
+  const held = Math.max(
+    1,
+    Math.min(together * statesAtOnce, Math.floor(HELD_BYTES / (stateBytes / together))),
+  );
   const usefulScratch = [
-    workspaceBytes(shape, SEQUENCES * statesAtOnce),
-    ...hookShapes.map((hook) => workspaceBytes(hook, SEQUENCES * hooksAtOnce)),
+    workspaceBytes(shape, together * statesAtOnce),
+    ...hookShapes.map((hook) => workspaceBytes(hook, together * hooksAtOnce)),
+    measures.bytes(held),
   ];
   const scratch = Math.min(scratchBudget, Math.max(...usefulScratch));
 
   const gpu = weights.bytes + activations + statesBytes + hooksBytes + scratch;
-  const leastGpu = weights.least + activations + stateBytes + hookBytes + leastScratch;
+  const leastGpu = weights.least + least.activations + least.captures + least.beside;
   const bounded = Math.max(leastGpu, Math.min(gpu, memoryLimit));
+  const hooks = at && measuredHooks(model, at, { sequences: together, tokens });
   const work = {
-    forward: model.work(SEQUENCES, tokens),
-    spectrum: spectrumWork(tokens, config.width, SEQUENCES * states),
+    forward: groups.map((size) => model.work(size, tokens)).reduce(joinWork),
+    spectrum: hookShapes
+      .map(({ columns }) => spectrumWork(tokens, columns, sequences))
+      .reduce(joinWork, spectrumWork(tokens, config.width, sequences * states)),
   };
   return {
     weights,
-    activations,
+    groups,
+    activations: needs.activations,
+    captures: needs.captures,
     statesAtOnce,
     states: statesBytes,
+    measuredHooks: hooks && hooks.measured,
+    skippedHooks: hooks ? hooks.skipped : [],
     hooksAtOnce,
     hooks: hooksBytes,
     scratch,
     gpu: bounded,
     leastGpu: Math.min(leastGpu, gpu),
     host: PROCESS_BYTES + (software ? bounded : 0),
-    reads: sizes.read + SEQUENCES * tokens * sizes.embeddingRow,
-    operations: { forward: operationsOf(work.forward), spectrum: operationsOf(work.spectrum) },
+    reads: (isResident ? 1 : groups.length) * sizes.read + sequences * tokens * sizes.embeddingRow,
+    operations: {
+      forward: operationsOf(work.forward),
+      spectrum: operationsOf(work.spectrum),
+      measures: sequences * states * planMeasures(tokens, config.width, request).operations,
+    },
     work,
   };
 }
 
-/**
- * What each kernel of the spectra of matrices [rows, columns] does, n vectors of length m each: centring, Householder QR
- * twice (2n²(m − n/3), and padding), the usual number of Jacobi sweeps on n × n after each, and the projection between
- * them, three products for one. Kernels that sort and measure are left out.
- */
-export function spectrumWork(rows: number, columns: number, matrices: number): WorkByKernel {
-  const { vectors, padded, length4 } = spectrumShape(rows, columns);
-  const length = 4 * length4;
-  const [first, last] = USUAL_SWEEPS;
-  const rounds = (padded / BLOCK - 1) * (first + last);
-  let panelOperations = 0;
-  let panelBytes = 0;
-  let updateOperations = 0;
-  let updateBytes = 0;
-  for (let from = 0; from < vectors; from += BLOCK) {
-    const rest = Math.max(0, vectors - from - BLOCK);
-    const below = length - from;
-    // Twice in all; a panel's columns are read, and written with its reflectors; the rest is read and written.
-    panelOperations += 2 * 4 * below * BLOCK ** 2;
-    panelBytes += 2 * 4 * 3 * below * BLOCK;
-    updateOperations += 2 * 4 * below * BLOCK * rest;
-    updateBytes += rest === 0 ? 0 : 2 * 4 * below * (2 * rest + BLOCK);
-  }
-  const elements = rows * columns;
-  const each = {
-    // Two floats a value, each added up and subtracted without loss.
-    'column-means': [16 * elements, 4 * elements],
-    'centre-columns': [16 * elements, 8 * elements],
-    'gather-vectors': [0, 8 * padded * length],
-    'qr-panel': [panelOperations, panelBytes],
-    'qr-update': [updateOperations, updateBytes],
-    'transpose-triangle': [0, 2 * 8 * padded ** 2],
-    'jacobi-round': [rounds * roundWork(padded), rounds * 8 * padded ** 2],
-    'project-vectors': [
-      6 * padded * vectors * length,
-      4 * (vectors * length + padded * vectors + padded * length),
-    ],
-  } as const;
-  return Object.fromEntries(
-    Object.entries(each).map(([kernel, [operations, bytes]]) => [
-      kernel,
-      { operations: matrices * operations, bytes: matrices * bytes },
-    ]),
+/** What a batch of `together` sequences takes on the GPU beside weights. */
+function needsOf({ model, tokens, request, at }: PlanInput, together: number) {
+  const { width } = model.config;
+  const shape = spectrumShape(tokens, width);
+  const hooks = at && measuredHooks(model, at, { sequences: together, tokens });
+  const measured = hooks?.measured ?? [];
+  const hookShapes = measured.map((spec) => spectrumShape(tokens, matrixColumns(spec)));
+  const hookBytes = Math.max(0, ...hookShapes.map(({ columns }) => together * 4 * tokens * columns));
+  const measures = planMeasures(tokens, width, request);
+  const stateBytes = together * 4 * tokens * width;
+  const leastScratch = Math.max(
+    workspaceBytes(shape, 1),
+    ...hookShapes.map((hook) => workspaceBytes(hook, 1)),
+    measures.leastBytes,
   );
+  const activations = model.activationBytes(together, tokens);
+  return {
+    together,
+    shape,
+    activations,
+    captures: hooks ? model.activationBytes(together, tokens, hooks.planned) - activations : 0,
+    stateBytes,
+    hookShapes,
+    hookBytes,
+    measures,
+    leastScratch,
+    /** The least of states, hooks and scratch. */
+    beside: stateBytes + hookBytes + leastScratch,
+  };
+}
+
+/**
+ * Sizes of the batches: two sequences, or as many more as the bound leaves room for once the weights have theirs. What is
+ * measured of a sequence is the same in any batch.
+ */
+function groupsOf(input: PlanInput, room: number): number[] {
+  const { sequences = SEQUENCES } = input;
+  if (sequences <= SEQUENCES) return [sequences];
+  for (let together = Math.min(sequences, MOST_SEQUENCES); together > SEQUENCES; together -= 1) {
+    const { activations, captures, beside } = needsOf(input, together);
+    const fits = activations + captures <= Math.min(MOST_ACTIVATION_BYTES, room / 3);
+    if (fits && activations + captures + beside <= room) return evenGroups(sequences, together);
+  }
+  return evenGroups(sequences, SEQUENCES);
 }

@@ -3,13 +3,12 @@ import type { Gpu } from '../engine/gpu/gpu.ts';
 import { Model } from '../engine/model.ts';
 import { checkSequences } from '../engine/sequences.ts';
 import type { ProfileSpectra } from './figures.ts';
-import { measuredHooks } from './measured-hooks.ts';
 import { planProfile } from './plan.ts';
 import { profileSequences } from './profile.ts';
-import type { HookValues, ProfileOptions } from './profile.ts';
-import { buildReport, sequenceNames } from './report.ts';
-import type { Report, TextReport } from './report.ts';
-import { shuffleTokens } from './shuffle.ts';
+import type { HookValues, ProfileOptions, ProfileRequest } from './profile.ts';
+import { profileSequencesOf, repetitions, sequenceGroups, usualSampling } from './profile-sequences.ts';
+import { buildReport } from './report.ts';
+import type { Report, SequencesBy, TextReport } from './report.ts';
 import type { GivenTokens } from './token-ids.ts';
 
 /** What is profiled, in the words of the report. */
@@ -18,6 +17,7 @@ export interface ProfileSubject {
   readonly id: string;
   /** The commit on the hub; null for others. */
   readonly revision: string | null;
+  /** With as many other windows as the sampling asks for. */
   readonly tokens: GivenTokens;
   /** null where token ids were given. */
   readonly text: TextReport | null;
@@ -27,14 +27,14 @@ export interface ProfileSubject {
   readonly started: number;
 }
 
-export interface ProfileReportOptions extends ProfileOptions {
+export interface ProfileReportOptions extends ProfileRequest, ProfileOptions {
   /** Bytes of weights read so far, and in all. */
   readonly onLoad?: (done: number, total: number) => void;
 }
 
 /**
  * The laminar profile from a model's files to the report: loads the model within the GPU's bound on memory, runs the tokens and
- * their shuffle, and reduces each state to its spectrum. The command and the page both do just this.
+ * their shuffles, and reduces each state to its spectrum. The command and the page both do just this.
  * @param description stays open, and the caller's
  * @throws InputError, CheckpointError, NumericalError, DeviceError, and the signal's reason if it aborts
  */
@@ -45,27 +45,34 @@ export async function profileReport(
   options: ProfileReportOptions,
 ): Promise<{ report: Report; spectra: ProfileSpectra; hookValues: HookValues | undefined }> {
   const { memoryLimit, adapter } = gpu;
-  const { signal, onLoad, threshold, request } = options;
+  const { signal, onLoad, threshold, request, at, sampling = usualSampling } = options;
   const { config, parameters, dtype } = description;
-  const ids = { real: tokens.real, shuffled: tokens.shuffled ?? shuffleTokens(tokens.real, seed) };
-  const length = ids.real.length;
-  const { software } = adapter;
-  checkSequences(config, [ids.real, ids.shuffled]); // before weights are read
-  const batch = { sequences: sequenceNames.length, tokens: length };
-  const hooks = options.at && measuredHooks(description, options.at, batch);
-  const plan = planProfile({ model: description, tokens: length, memoryLimit, software, hooks });
-  const { sequences: both } = batch;
-  const captures =
-    description.activationBytes(both, length, hooks?.planned) - description.activationBytes(both, length);
+  const all = profileSequencesOf(tokens, seed, text && text.start, sampling);
+  const length = tokens.real.length;
+  checkSequences(
+    config,
+    all.map(({ ids }) => ids),
+  ); // before weights are read
+  for (const notice of repetitions(all, sequenceGroups(all, sampling, length))) options.onNotice?.(notice);
+  const plan = planProfile({
+    model: description,
+    tokens: length,
+    sequences: all.length,
+    memoryLimit,
+    software: adapter.software,
+    request,
+    at,
+  });
 
   const loadStarted = performance.now();
   using model = await Model.load(gpu, description, {
     ...(signal && { signal }),
     ...(onLoad && { onProgress: onLoad }),
-    mostTokens: sequenceNames.length * length,
-    reserve: plan.states + plan.hooks + plan.scratch + captures,
+    mostTokens: Math.max(...plan.groups) * length,
+    reserve: plan.states + plan.hooks + plan.scratch + plan.captures,
   });
   const load = performance.now() - loadStarted;
+  const ids = byName(all.map((it) => [it.name, it.ids]));
   const { sequences, singularValues, hookValues, timings } = await profileSequences(gpu, model, ids, options);
   const report = buildReport({
     model: { ...config, id, revision, parameters, dtype },
@@ -74,8 +81,14 @@ export async function profileReport(
     threshold,
     seed,
     request,
-    sequences,
+    sampling,
+    sequences: byName(all.map((origin) => [origin.name, { ...sequences[origin.name]!, origin }])),
     timings: { load, ...timings, total: performance.now() - started },
   });
   return { report, spectra: singularValues, hookValues };
+}
+
+/** The two that are always there are among the entries. */
+function byName<Value>(entries: readonly (readonly [name: string, value: Value])[]): SequencesBy<Value> {
+  return Object.fromEntries(entries) as unknown as SequencesBy<Value>;
 }

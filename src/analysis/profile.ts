@@ -7,49 +7,68 @@ import type { ViewLayer } from './measures/layer-fields.ts';
 import type { MeasuredState } from './measures/layer-measures.ts';
 import type { HeldMatrix, ViewRequest } from './measures/measure-views.ts';
 import { HookSpectra } from './hook-spectra.ts';
-import { measuredHooks } from './measured-hooks.ts';
-import { planProfile } from './plan.ts';
-import type { SequenceMeasurements, SequenceName } from './report.ts';
-import { sequenceNames } from './report.ts';
+import type { HookMeasurements } from './hook-spectra.ts';
+import { HELD_BYTES, planProfile } from './plan.ts';
+import type { ProfilePlan } from './plan.ts';
+import type { Sampling } from './profile-sequences.ts';
+import type { SequenceMeasurements, SequencesBy } from './report.ts';
 import { computeSpectra } from './spectrum.ts';
 import type { Spectrum } from './spectrum.ts';
 import type { MatrixView } from './spectrum/matrix-view.ts';
 import type { ViewName } from './views.ts';
 
-export interface ProfileOptions {
+/** What a profile is asked to measure: the flags of the command, and what the form of the page asks. */
+export interface ProfileRequest {
   /** Percent of the variance that the effective dimension must exceed. */
   readonly threshold: number;
   /** Views and measures of every state; default the usual diagnostics alone. */
   readonly request?: ViewRequest | undefined;
-  readonly signal?: AbortSignal | undefined;
-  /** Called as the forward pass goes on. */
-  readonly onForward?: (done: number, total: number) => void;
-  /** Called as spectra are done, in matrices: two for each of the L + 1 states. */
-  readonly onSpectrum?: (done: number, total: number) => void;
-  /** Told what a user should know of the result. */
-  readonly onNotice?: ((notice: string) => void) | undefined;
   /** Names of activations to measure as the states are; `*` stands for any run of characters. */
   readonly at?: readonly string[] | undefined;
+  /** How many sequences are measured beside the text; default one permutation of it. */
+  readonly sampling?: Sampling | undefined;
+}
+
+/** Called as work goes on: steps done, steps in all, and which sequences are at work where there are more than two. */
+export type SequenceProgress = (done: number, total: number, which?: string) => void;
+
+export interface ProfileOptions extends Omit<ProfileRequest, 'sampling'> {
+  readonly signal?: AbortSignal | undefined;
+  /** Called as the forward pass goes on. */
+  readonly onForward?: SequenceProgress;
+  /** Called as spectra are done, in matrices: for each sequence one of each of the L + 1 states. */
+  readonly onSpectrum?: SequenceProgress;
+  /** Told what a user should know of the result. */
+  readonly onNotice?: ((notice: string) => void) | undefined;
 }
 
 /** Singular values of named activations. */
-export type HookValues = Readonly<Record<SequenceName, Readonly<Record<string, readonly Float32Array[]>>>>;
+export type HookValues = SequencesBy<Readonly<Record<string, readonly Float32Array[]>>>;
 
-/** The laminar profile of two sequences. */
+/** The laminar profile of a text's tokens and others. */
 export interface Profile {
-  readonly sequences: Readonly<Record<SequenceName, SequenceMeasurements>>;
+  readonly sequences: SequencesBy<SequenceMeasurements>;
   /** One for each state 0 to L, [min(T, d)] each. */
-  readonly singularValues: Readonly<Record<SequenceName, readonly Float32Array[]>>;
+  readonly singularValues: SequencesBy<readonly Float32Array[]>;
   /** Of named activations, by their names with * for the layer's number: a row for each layer, [min(T, columns)] each. */
   readonly hookValues: HookValues | undefined;
   /** In milliseconds, both waited for on the GPU. */
   readonly timings: { readonly forward: number; readonly spectrum: number };
 }
 
+/** What the sequences that were run together gave. */
+interface Measured {
+  readonly sequences: Record<string, SequenceMeasurements>;
+  readonly singularValues: Record<string, readonly Float32Array[]>;
+  readonly hookValues: Record<string, Readonly<Record<string, readonly Float32Array[]>>>;
+  readonly spectrumMilliseconds: number;
+}
+
 /**
- * Runs both sequences as one batch and reduces each state to its spectrum while the states pass by: at most a bounded
- * number of them is held, whatever the model's depth.
- * @param ids real and shuffled, [T] each
+ * Runs sequences in batches and reduces each state to its spectrum while the states pass by: at most a bounded number of
+ * them is held, whatever the model's depth and however many sequences there are. What is measured of a sequence does not depend
+ * on the others.
+ * @param ids real, shuffled and any others by their names, of equal lengths [T]
  * @throws InputError if the ids do not suit the model
  * @throws NumericalError naming the state, if one is not finite or its SVD does not converge
  * @throws DeviceError if the GPU fails
@@ -57,73 +76,125 @@ export interface Profile {
 export async function profileSequences(
   gpu: Gpu,
   model: Model,
-  ids: Readonly<Record<SequenceName, Int32Array>>,
+  ids: SequencesBy<Int32Array>,
   options: ProfileOptions,
 ): Promise<Profile> {
-  const { threshold, request, signal, onForward, onSpectrum, onNotice } = options;
-  const tokens = ids.real.length;
-  const { layers, width } = model.config;
+  const { request, at, signal, onNotice } = options;
+  const { real, shuffled, ...others } = ids;
+  const all = Object.entries({ real, shuffled, ...others });
   const { memoryLimit, adapter } = gpu;
   const { description, isResident } = model;
-  const software = adapter.software;
-  const hooks =
-    options.at && measuredHooks(description, options.at, { sequences: sequenceNames.length, tokens });
-  if (hooks && hooks.skipped.length > 0) {
-    onNotice?.(`${hooks.skipped.join(', ')}: not measured, for they are not matrices of tokens by features`);
+  const plan = planProfile({
+    model: description,
+    tokens: real.length,
+    sequences: all.length,
+    memoryLimit,
+    software: adapter.software,
+    isResident,
+    request,
+    at,
+  });
+  if (plan.skippedHooks.length > 0) {
+    onNotice?.(
+      `${plan.skippedHooks.join(', ')}: not measured, for they are not matrices of tokens by features`,
+    );
   }
-  const plan = planProfile({ model: description, tokens, memoryLimit, software, isResident, hooks });
-  const reducer = new StateReducer(gpu, tokens, width, {
+  const started = performance.now();
+  const profile: Omit<Measured, 'spectrumMilliseconds'> = {
+    sequences: {},
+    singularValues: {},
+    hookValues: {},
+  };
+  let spectrum = 0;
+  let first = 0;
+  for (const size of plan.groups) {
+    signal?.throwIfAborted();
+    const group = all.slice(first, first + size);
+    const measured = await profileGroup(gpu, model, group, plan, { ...options, first, of: all.length });
+    for (const part of ['sequences', 'singularValues', 'hookValues'] as const)
+      Object.assign(profile[part], measured[part]);
+    spectrum += measured.spectrumMilliseconds;
+    first += size;
+  }
+  return {
+    sequences: profile.sequences as unknown as SequencesBy<SequenceMeasurements>,
+    singularValues: profile.singularValues as unknown as Profile['singularValues'],
+    hookValues: at ? (profile.hookValues as unknown as HookValues) : undefined,
+    timings: { forward: performance.now() - started - spectrum, spectrum },
+  };
+}
+
+/** Runs some of the sequences as one batch. */
+async function profileGroup(
+  gpu: Gpu,
+  model: Model,
+  group: readonly (readonly [name: string, ids: Int32Array])[],
+  plan: ProfilePlan,
+  options: ProfileOptions & { readonly first: number; readonly of: number },
+): Promise<Measured> {
+  const { threshold, request, signal, onForward, onSpectrum, onNotice, first, of } = options;
+  const names = group.map(([name]) => name);
+  const tokens = group[0]![1].length;
+  const { layers, width } = model.config;
+  const which = of === group.length ? undefined : placesOf(first, group.length, of);
+  const reducer = new StateReducer(gpu, names, tokens, width, {
     threshold,
     request,
     signal,
     mostStates: plan.statesAtOnce,
     scratchBytes: plan.scratch,
-    onProgress: (done) => onSpectrum?.(done, sequenceNames.length * (layers + 1)),
+    onProgress: (done) => onSpectrum?.(first * (layers + 1) + done, of * (layers + 1), which),
     onNotice,
   });
   using hookSpectra =
-    hooks &&
-    new HookSpectra(gpu, tokens, {
+    plan.measuredHooks &&
+    new HookSpectra(gpu, names, tokens, {
       threshold,
       mostAtOnce: plan.hooksAtOnce,
       scratchBytes: plan.scratch,
       signal,
     });
-  const started = performance.now();
   try {
     const result = await model.run(
-      sequenceNames.map((name) => ids[name]),
+      group.map(([, ids]) => ids),
       {
         ...(signal ? { signal } : {}),
-        ...(onForward ? { onProgress: onForward } : {}),
+        onProgress: (done, total) =>
+          which === undefined
+            ? onForward?.(done, total)
+            : onForward?.(first * total + group.length * done, of * total, which),
         onNotice,
         onState: (state) => reducer.add(state),
         ...(hookSpectra && {
-          capture: hooks.measured.map(({ name }) => name),
+          capture: plan.measuredHooks!.map(({ name }) => name),
           onActivation: (activation) => hookSpectra.add(activation),
         }),
       },
     );
     await hookSpectra?.finish();
     await reducer.finish();
-    const spectrum = reducer.milliseconds + (hookSpectra?.milliseconds ?? 0);
-    const measure = (name: SequenceName, index: number): SequenceMeasurements => ({
-      ids: ids[name],
+    const measured = group.map(([name, ids], index): SequenceMeasurements => ({
+      ids,
       maxLogSoftmax: result.maxLogSoftmax?.[index] ?? null,
-      layers: reducer.states[name].map(({ layer }) => layer),
-      ...(request && { views: viewsOf(reducer.states[name], request) }),
-      ...(hookSpectra && { hooks: hookSpectra.measurements[name] }),
-    });
-    const values = (name: SequenceName) => reducer.singularValues[name];
+      layers: reducer.states[index]!.map(({ layer }) => layer),
+      ...(request && { views: viewsOf(reducer.states[index]!, request) }),
+      ...(hookSpectra && { hooks: hookSpectra.measurements[name] as HookMeasurements }),
+    }));
     return {
-      sequences: { real: measure('real', 0), shuffled: measure('shuffled', 1) },
-      singularValues: { real: values('real'), shuffled: values('shuffled') },
-      hookValues: hookSpectra?.singularValues,
-      timings: { forward: performance.now() - started - spectrum, spectrum },
+      sequences: Object.fromEntries(names.map((name, index) => [name, measured[index]!])),
+      singularValues: Object.fromEntries(names.map((name, index) => [name, reducer.singularValues[index]!])),
+      hookValues: hookSpectra?.singularValues ?? {},
+      spectrumMilliseconds: reducer.milliseconds + (hookSpectra?.milliseconds ?? 0),
     };
   } finally {
     reducer.dispose();
   }
+}
+
+function placesOf(first: number, count: number, of: number): string {
+  return count === 1
+    ? `sequence ${first + 1} of ${of}`
+    : `sequences ${first + 1} to ${first + count} of ${of}`;
 }
 
 /** The layers of every view but `all`, which are the sequence's own. */
@@ -135,13 +206,11 @@ function viewsOf(
   return Object.fromEntries(others.map((name) => [name, states.map((state) => state.views[name]!)]));
 }
 
-/** States at hand on the host at once take at most this much. */
-const HELD_BYTES = 32 * 2 ** 20;
-
 /** Collects copies of states and turns a full collection into spectra, all its matrices at once, and measures them. */
 class StateReducer {
-  readonly singularValues: Record<SequenceName, Float32Array[]> = { real: [], shuffled: [] };
-  readonly states: Record<SequenceName, MeasuredState[]> = { real: [], shuffled: [] };
+  /** Of each sequence. */
+  readonly singularValues: readonly Float32Array[][];
+  readonly states: readonly MeasuredState[][];
   /** What spectra and measures have taken so far. */
   milliseconds = 0;
   readonly #waiting: MatrixView[] = [];
@@ -150,6 +219,7 @@ class StateReducer {
 
   constructor(
     private readonly gpu: Gpu,
+    private readonly names: readonly string[],
     private readonly rows: number,
     private readonly columns: number,
     private readonly options: {
@@ -161,7 +231,10 @@ class StateReducer {
       readonly onProgress: (done: number) => void;
       readonly onNotice: ((notice: string) => void) | undefined;
     },
-  ) {}
+  ) {
+    this.singularValues = names.map(() => []);
+    this.states = names.map(() => []);
+  }
 
   get #matrixBytes(): number {
     return 4 * this.rows * this.columns;
@@ -171,7 +244,7 @@ class StateReducer {
   async add({ name, layer, tensor }: HiddenState): Promise<void> {
     if (name !== 'hidden_states') return;
     const recorder = this.gpu.recorder();
-    sequenceNames.forEach((sequence, index) => {
+    this.names.forEach((sequence, index) => {
       const label = `layer ${layer}, ${sequence}`;
       const buffer = this.gpu.allocate(`states of ${label}`, this.#matrixBytes);
       this.#waiting.push({ name: label, buffer, offset: 0, rows: this.rows, columns: this.columns });
@@ -180,7 +253,7 @@ class StateReducer {
       }
     });
     recorder.submit();
-    if (this.#waiting.length >= sequenceNames.length * this.options.mostStates) await this.finish();
+    if (this.#waiting.length >= this.names.length * this.options.mostStates) await this.finish();
   }
 
   /** Computes the spectra of all copies that wait, and frees them. */
@@ -226,9 +299,9 @@ class StateReducer {
     });
     for (const [index, state] of states.entries()) {
       // States come layer by layer, one of each sequence in turn.
-      const sequence = sequenceNames[this.#measured++ % sequenceNames.length]!;
-      this.singularValues[sequence].push(spectra[index]!.singularValues);
-      this.states[sequence].push(state);
+      const sequence = this.#measured++ % this.names.length;
+      this.singularValues[sequence]!.push(spectra[index]!.singularValues);
+      this.states[sequence]!.push(state);
     }
   }
 

@@ -1,4 +1,5 @@
 import { InputError } from '../engine/errors.ts';
+import { measureNames } from './dimensions.ts';
 import type { LayerDimensions } from './dimensions.ts';
 import { freedmanDiaconis } from './histogram.ts';
 import type { Histogram } from './histogram.ts';
@@ -7,7 +8,11 @@ import type { LayerMeasurements, ViewLayer } from './measures/layer-fields.ts';
 import type { ViewRequest } from './measures/measure-views.ts';
 import type { MeasureName } from './measures/table.ts';
 import type { ViewName } from './views.ts';
+import { bandsOf } from './bands.ts';
+import type { Band } from './bands.ts';
 import type { HookMeasurements } from './hook-spectra.ts';
+import { isUsual, sequenceGroups } from './profile-sequences.ts';
+import type { Sampling, SequenceKind, SequenceOrigin } from './profile-sequences.ts';
 
 /** The version that writes the report; the same as package.json's. */
 export const laminarVersion = '0.1.0';
@@ -24,6 +29,14 @@ export interface LayerReport extends LayerMeasurements {
 export type ViewLayerReport = { layer: number } & ViewLayer;
 
 export interface SequenceReport {
+  /** What it is; these four are there only where a report has more sequences than the usual two. */
+  kind?: SequenceKind;
+  /** Of its permutation; null where none was made. */
+  seed?: number | null;
+  /** Tokens of the blocks that were shuffled; null where none were. */
+  block?: number | null;
+  /** Its first token in the text; null where ids were given. */
+  start?: number | null;
   ids: number[];
   /** How many different ids there are. */
   unique_tokens: number;
@@ -56,6 +69,21 @@ export interface HookReport extends LayerDimensions {
   name: string;
   /** Of the matrix: the heads stand side by side in them. */
   columns: number;
+}
+
+/** The sequences of a report by their names. */
+export interface SequenceReports {
+  real: SequenceReport;
+  shuffled: SequenceReport;
+  /** `shuffled_2`, `block_16_1`, `window_2` …, where they are asked for. */
+  [name: string]: SequenceReport;
+}
+
+/** How many sequences were asked for beside the usual. */
+export interface SamplingReport {
+  shuffles: number;
+  shuffle_blocks: number[];
+  windows: number;
 }
 
 export interface ModelReport {
@@ -116,16 +144,29 @@ export interface Report {
   seed: number;
   /** Only where measures or views are asked for. */
   measured?: MeasuredReport;
-  sequences: { real: SequenceReport; shuffled: SequenceReport };
+  /** Only where more sequences than the usual are asked for. */
+  sampling?: SamplingReport;
+  sequences: SequenceReports;
+  /** With `sampling`: by the names of groups of sequences, `shuffled`, `block_16`, `window`. */
+  bands?: Record<string, Band>;
   timings_ms: Timings;
 }
 
-/** The two sequences of every report, in the order in which tables and figures show them. */
+/** The two sequences that every report has, in the order in which tables and figures show them. */
 export const sequenceNames = ['real', 'shuffled'] as const;
 export type SequenceName = (typeof sequenceNames)[number];
 
+/** Something of each sequence, by its name: of the two that are always there, and of others. */
+export interface SequencesBy<Value> {
+  readonly real: Value;
+  readonly shuffled: Value;
+  readonly [name: string]: Value;
+}
+
 /** What one sequence's run gave. */
 export interface SequenceMeasurements {
+  /** Read where more sequences are asked for than the usual. */
+  readonly origin?: SequenceOrigin;
   /** [T] */
   readonly ids: ArrayLike<number>;
   /** [T]; null where the model gives no logits. */
@@ -146,7 +187,8 @@ export interface ReportParts {
   readonly threshold: number;
   readonly seed: number;
   readonly request?: ViewRequest | undefined;
-  readonly sequences: Readonly<Record<SequenceName, SequenceMeasurements>>;
+  readonly sampling?: Sampling | undefined;
+  readonly sequences: SequencesBy<SequenceMeasurements>;
   readonly timings: Timings;
 }
 
@@ -157,11 +199,21 @@ export interface ReportParts {
  */
 export function buildReport(parts: ReportParts): Report {
   const { model, adapter, text, timings } = parts;
-  const { real, shuffled } = parts.sequences;
-  if (real.ids.length !== shuffled.ids.length)
-    throw new InputError(
-      `the real sequence has ${real.ids.length} tokens and the shuffled one ${shuffled.ids.length}; give equal lengths`,
-    );
+  const { real, ...others } = parts.sequences;
+  for (const [name, { ids }] of Object.entries(others)) {
+    if (real.ids.length !== ids.length)
+      throw new InputError(
+        `the real sequence has ${real.ids.length} tokens and the ${name} one ${ids.length}; give equal lengths`,
+      );
+  }
+  const sampling = parts.sampling && !isUsual(parts.sampling) ? parts.sampling : undefined;
+  const build = (name: string, measured: SequenceMeasurements) =>
+    buildSequence(name, measured, model.layers, sampling !== undefined);
+  const sequences: SequenceReports = {
+    real: build('real', real),
+    shuffled: build('shuffled', others.shuffled),
+  };
+  for (const [name, measured] of Object.entries(others)) sequences[name] ??= build(name, measured);
   return {
     laminar: laminarVersion,
     model: {
@@ -193,10 +245,9 @@ export function buildReport(parts: ReportParts): Report {
     threshold: parts.threshold,
     seed: parts.seed,
     ...(parts.request && { measured: measuredReport(parts.request) }),
-    sequences: {
-      real: buildSequence('real', real, model.layers),
-      shuffled: buildSequence('shuffled', shuffled, model.layers),
-    },
+    ...(sampling && { sampling: samplingReport(sampling) }),
+    sequences,
+    ...(sampling && { bands: bandsOfReport(sequences, sampling) }),
     timings_ms: {
       load: timings.load,
       forward: timings.forward,
@@ -211,10 +262,28 @@ export function measuredReport({ measures, views, listedDimensions }: ViewReques
   return { measures: [...measures], views: [...views], without_dimensions: [...listedDimensions] };
 }
 
+/** What a sampling is called in a report. */
+export function samplingReport({ shuffles, shuffleBlocks, windows }: Sampling): SamplingReport {
+  return { shuffles, shuffle_blocks: [...shuffleBlocks], windows };
+}
+
+function bandsOfReport(sequences: SequenceReports, sampling: Sampling): Record<string, Band> {
+  const { real } = sequences;
+  const origins = Object.entries(sequences).map(([name, { kind = 'real', seed, block, start }]) => ({
+    name,
+    kind,
+    seed: seed ?? null,
+    block: block ?? null,
+    start: start ?? null,
+  }));
+  return bandsOf(sequences, sequenceGroups(origins, sampling, real.ids.length));
+}
+
 function buildSequence(
-  name: SequenceName,
-  { ids, maxLogSoftmax, layers, views, hooks }: SequenceMeasurements,
+  name: string,
+  { origin, ids, maxLogSoftmax, layers, views, hooks }: SequenceMeasurements,
   blocks: number,
+  isSampled: boolean,
 ): SequenceReport {
   if (ids.length === 0) throw new InputError(`the ${name} sequence is empty; give at least one token`);
   if (maxLogSoftmax && maxLogSoftmax.length !== ids.length)
@@ -227,6 +296,8 @@ function buildSequence(
     );
   const idList = Array.from(ids);
   return {
+    ...(isSampled &&
+      origin && { kind: origin.kind, seed: origin.seed, block: origin.block, start: origin.start }),
     ids: idList,
     unique_tokens: new Set(idList).size,
     max_log_softmax: maxLogSoftmax && summarise(Array.from(maxLogSoftmax)),
@@ -253,22 +324,6 @@ function summarise(values: number[]): NonNullable<SequenceReport['max_log_softma
   const mean = values.reduce((sum, value) => sum + value, 0) / values.length;
   return { values, mean, histogram: freedmanDiaconis(values) };
 }
-
-/** The measures of a layer, in the order of report.json and of profile.csv. */
-export const measureNames = [
-  'effective_dimension',
-  'effective_index',
-  'rank',
-  'rank_tolerance',
-  'near_rank_tolerance',
-  'percent_of_rank',
-  'components',
-  'top_percent',
-  'participation_ratio',
-  'entropy_rank',
-  'stable_rank',
-  'notebook_percent',
-] as const satisfies readonly (keyof LayerDimensions)[];
 
 /** Those that a layer may have beside them. */
 const besideNames = [

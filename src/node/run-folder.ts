@@ -1,16 +1,19 @@
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { allMeasures } from '../analysis/measures/table.ts';
-import { profileDefaults, sequenceNames } from '../analysis/report.ts';
-import type { MeasuredReport, Report, SequenceName, TextReport } from '../analysis/report.ts';
+import { isUsual } from '../analysis/profile-sequences.ts';
+import type { Sampling } from '../analysis/profile-sequences.ts';
+import { profileDefaults, samplingReport, sequenceNames } from '../analysis/report.ts';
+import type { MeasuredReport, Report, SamplingReport, SequenceName, TextReport } from '../analysis/report.ts';
 import type { ModelConfig } from '../engine/config.ts';
 import { FileError } from '../engine/errors.ts';
 import { fileErrorFrom, systemErrorCode } from './file-errors.ts';
+import type { SamplingFlags } from './sampling-options.ts';
 import type { TokenFlags } from './token-source.ts';
 import type { ViewFlags } from './view-options.ts';
 
 /** The flags that name a run's folder, beside its model. */
-export interface RunFlags extends TokenFlags, ViewFlags {
+export interface RunFlags extends TokenFlags, ViewFlags, SamplingFlags {
   readonly seed: number;
   readonly threshold: number;
   readonly revision?: string;
@@ -30,6 +33,7 @@ const LONGEST_PART = 40;
 export function defaultFolder(modelId: string, flags: RunFlags): string {
   const { text, ids, tokens, start, seed, threshold, revision, at, measures, views, withoutDimensions } =
     flags;
+  const { shuffles = 1, shuffleBlocks = [], windows = 1 } = flags;
   const parts: readonly (readonly [name: string, value: string | number | undefined])[] = [
     ['revision', revision === USUAL_REVISION ? undefined : revision],
     ['text', text && baseName(text)],
@@ -38,6 +42,9 @@ export function defaultFolder(modelId: string, flags: RunFlags): string {
     ['tokens', tokens],
     ['seed', seed === profileDefaults.seed ? undefined : seed],
     ['threshold', threshold === profileDefaults.threshold ? undefined : threshold],
+    ['shuffles', shuffles === 1 ? undefined : shuffles],
+    ['blocks', shuffleBlocks.length === 0 ? undefined : shuffleBlocks.join('-')],
+    ['windows', windows === 1 ? undefined : windows],
     ['measures', measures && (measures.length === allMeasures.length ? 'all' : measures.join('-'))],
     ['views', views?.join('-')],
     ['without', withoutDimensions?.join('-')],
@@ -80,6 +87,8 @@ export interface RunIdentity {
   readonly threshold: number;
   /** What was asked for beside the usual. */
   readonly measured?: MeasuredReport | undefined;
+  /** How many sequences are measured beside the text; default the usual one. */
+  readonly sampling?: Sampling | undefined;
   /** Named activations that are measured, by their names with * for the layer's number. */
   readonly hooks: readonly string[];
 }
@@ -133,6 +142,20 @@ function isAlike(before: Report, now: Report): boolean {
   );
 }
 
+function samplingOfRun({ sampling }: RunIdentity): SamplingReport | undefined {
+  return sampling && !isUsual(sampling) ? samplingReport(sampling) : undefined;
+}
+
+function describeSampling(sampling: SamplingReport | undefined): string {
+  if (!sampling) return '1 shuffle';
+  const { shuffles, shuffle_blocks: blocks, windows } = sampling;
+  return [
+    `${shuffles} ${shuffles === 1 ? 'shuffle' : 'shuffles'}`,
+    ...(blocks.length > 0 ? [`blocks of ${blocks.join(', ')}`] : []),
+    ...(windows > 1 ? [`${windows} windows`] : []),
+  ].join(', ');
+}
+
 function namesOf(hooks: readonly string[]): string | undefined {
   return hooks.length === 0 ? undefined : [...hooks].sort().join(' ');
 }
@@ -165,6 +188,7 @@ function firstDifference(report: Report, run: RunIdentity): string | undefined {
       report.measured?.without_dimensions.join(),
       run.measured?.without_dimensions.join(),
     ],
+    ['sampling', describeSampling(report.sampling), describeSampling(samplingOfRun(run))],
     ['activations', namesOf(Object.keys(sequences.real.hooks ?? {})), namesOf(run.hooks)],
   ];
   for (const [name, before, now] of facts)

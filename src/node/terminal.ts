@@ -2,8 +2,8 @@ import { MultiBar, Presets } from 'cli-progress';
 import type { SingleBar } from 'cli-progress';
 import { formatBytes } from '../analysis/quantities.ts';
 
-/** Reports that a stage of work has come to `done` of `total` units. */
-export type StageProgress = (done: number, total: number) => void;
+/** Reports that a stage of work has come to `done` of `total` units, and what it is at, where that needs a word. */
+export type StageProgress = (done: number, total: number, which?: string) => void;
 
 /** What the amounts of a stage are: bytes read or fetched, or plain steps. */
 export type StageUnit = 'bytes' | 'steps';
@@ -29,7 +29,7 @@ export class Terminal {
     if (!this.stream.isTTY) return () => undefined;
     let bar: SingleBar | undefined;
     let rate: (done: number) => string;
-    return (done, total) => {
+    return (done, total, which) => {
       this.#bars ??= new MultiBar(
         {
           stream: this.stream,
@@ -40,10 +40,11 @@ export class Terminal {
         Presets.shades_classic,
       );
       rate ??= rateSince(done);
-      const amount =
+      const steps =
         unit === 'bytes'
           ? `${formatBytes(done)} of ${formatBytes(total)}${rate(done)}`
           : `${done} of ${total}`;
+      const amount = which === undefined ? steps : `${steps}, ${which}`;
       const payload = { stage: name.padEnd(10), amount };
       bar ??= this.#bars.create(total, 0, payload);
       bar.setTotal(total);

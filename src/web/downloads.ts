@@ -1,7 +1,6 @@
 import { reportJson, spectraTensors } from '../analysis/output-files.ts';
 import type { Figure } from '../analysis/figures.ts';
 import { profileCsv } from '../analysis/profile-csv.ts';
-import { sequenceNames } from '../analysis/report.ts';
 import { button, create } from './elements.ts';
 import type { Answers } from './messages.ts';
 import { pagePart } from './page-part.ts';
@@ -34,8 +33,8 @@ export function addDownloads(
     file('report.json', () => new Blob([reportJson(report)], { type: 'application/json' })),
     file('profile.csv', () => new Blob([profileCsv(report)], { type: 'text/csv' })),
     file('spectra.safetensors', () => {
-      const chunks = sequenceNames.map((name) => {
-        const values = spectra[name].map((singularValues) => Float32Array.from(singularValues));
+      const chunks = Object.entries(spectra).map(([name, rows]) => {
+        const values = rows.map((singularValues) => Float32Array.from(singularValues));
         return [`${name}.singular_values`, values] as const;
       });
       return safetensorsBlob(spectraTensors(spectra), new Map(chunks));

@@ -1,4 +1,5 @@
 import type { ProfileSpectra } from '../analysis/figures.ts';
+import type { Sampling } from '../analysis/profile-sequences.ts';
 import type { Report } from '../analysis/report.ts';
 
 /** Where a model comes from. */
@@ -26,6 +27,8 @@ export interface RunRequest {
   readonly start: number | undefined;
   readonly seed: number;
   readonly threshold: number;
+  /** Shuffles, blocks and windows; undefined: the usual ones. */
+  readonly sampling?: Sampling | undefined;
   /** The most bytes of GPU buffers; undefined: as much as the adapter suggests. */
   readonly gpuMemory: number | undefined;
 }

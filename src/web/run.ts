@@ -27,7 +27,7 @@ export interface RunContext {
 /** The laminar profile: what the command of that name does, with the same pieces. */
 export async function profile(request: RunRequest, context: RunContext): Promise<Answers['profile']> {
   const { signal, stage } = context;
-  const { seed, threshold } = request;
+  const { seed, threshold, sampling } = request;
   const started = performance.now();
   return withModel(request, context, ({ gpu, description, source: { id, revision }, tokens, text }) =>
     profileReport(
@@ -36,6 +36,7 @@ export async function profile(request: RunRequest, context: RunContext): Promise
       { id, revision, tokens, text, seed, started },
       {
         threshold,
+        sampling,
         signal,
         onLoad: stage('load'),
         onForward: stage('forward'),

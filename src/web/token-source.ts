@@ -27,7 +27,7 @@ export async function readTokens(
   config: ModelConfig,
   { signal, stage, onNotice: tell }: Pick<RunContext, 'signal' | 'stage' | 'onNotice'>,
 ): Promise<GivenTokens & { readonly text: TextReport | null }> {
-  const { text: choice, tokens, start } = request;
+  const { text: choice, tokens, start, sampling } = request;
   const onNotice = (message: string) => {
     tell(pageSentence(message));
   };
@@ -40,7 +40,14 @@ export async function readTokens(
   signal.throwIfAborted();
   const tokenizer = await loadTokenizer(files);
   const onProgress = stage('tokens');
-  return textWindow(tokenizer, text, config.context, { tokens, start, signal, onProgress, onNotice });
+  return textWindow(tokenizer, text, config.context, {
+    tokens,
+    start,
+    windows: sampling?.windows,
+    signal,
+    onProgress,
+    onNotice,
+  });
 }
 
 async function readText(

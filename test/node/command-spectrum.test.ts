@@ -2,7 +2,7 @@ import { readFile, rename, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { expect, it } from 'vitest';
-import { measureNames } from '../../src/analysis/report.ts';
+import { measureNames } from '../../src/analysis/dimensions.ts';
 import type { LayerReport } from '../../src/analysis/report.ts';
 import type { MatrixViews } from '../../src/analysis/measures/measure-views.ts';
 import { encodeHeader } from '../../src/engine/safetensors.ts';

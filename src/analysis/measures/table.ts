@@ -38,6 +38,8 @@ export interface Cell<Value> {
   /** The head of its column in a table. */
   readonly title: string;
   readonly decimals: number;
+  /** It is the number of a token or a dimension: a place, of which no band can be made. */
+  readonly isPlace?: boolean;
   of(value: Value): number | null;
 }
 
@@ -178,6 +180,7 @@ export const measureTable: { readonly [Name in MeasureName]: MeasureDefinition<M
         key: 'component_1_token',
         title: 'PC1 token',
         decimals: 0,
+        isPlace: true,
         of: (first) => first?.tokens[0]?.token ?? null,
       },
       {
@@ -190,6 +193,7 @@ export const measureTable: { readonly [Name in MeasureName]: MeasureDefinition<M
         key: 'component_1_dimension',
         title: 'PC1 dim',
         decimals: 0,
+        isPlace: true,
         of: (first) => first?.dimensions[0]?.dimension ?? null,
       },
       {
@@ -287,6 +291,7 @@ export interface FilledCell {
   readonly key: string;
   readonly title: string;
   readonly decimals: number;
+  readonly isPlace: boolean;
   readonly value: number | null;
 }
 
@@ -302,11 +307,14 @@ export function cellsOf(
   return names.flatMap((name) => {
     const { cells } = measureTable[name] as MeasureDefinition<unknown>;
     const value: unknown = answer[name];
-    return (typeof cells === 'function' ? cells(thresholds) : cells).map(({ key, title, decimals, of }) => ({
-      key,
-      title,
-      decimals,
-      value: value === undefined ? null : of(value),
-    }));
+    return (typeof cells === 'function' ? cells(thresholds) : cells).map(
+      ({ key, title, decimals, isPlace = false, of }) => ({
+        key,
+        title,
+        decimals,
+        isPlace,
+        value: value === undefined ? null : of(value),
+      }),
+    );
   });
 }

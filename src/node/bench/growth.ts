@@ -1,6 +1,6 @@
 import { growthOf } from '../../analysis/growth.ts';
 import type { Growth, GrowthAxis, GrowthPoint } from '../../analysis/growth.ts';
-import { spectrumWork } from '../../analysis/plan.ts';
+import { spectrumWork } from '../../analysis/plan-spectrum.ts';
 import { computeSpectra } from '../../analysis/spectrum.ts';
 import { InputError } from '../../engine/errors.ts';
 import type { Gpu } from '../../engine/gpu/gpu.ts';

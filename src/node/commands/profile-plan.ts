@@ -1,19 +1,23 @@
 import { jsonText } from '../../analysis/json.ts';
-import { measuredHooks } from '../../analysis/measured-hooks.ts';
 import { planProfile } from '../../analysis/plan.ts';
 import type { ProfilePlan } from '../../analysis/plan.ts';
-import { sequenceNames } from '../../analysis/report.ts';
+import { countSequences } from '../../analysis/profile-sequences.ts';
 import { formatBytes } from '../../analysis/quantities.ts';
+import { checkDimensions } from '../../analysis/views.ts';
 import { describeModel } from '../../engine/description.ts';
 import type { AdapterReport } from '../../engine/gpu/gpu.ts';
 import { folderFiles } from '../files.ts';
 import { findModel } from '../model-source.ts';
+import { samplingOf } from '../sampling-options.ts';
+import type { SamplingFlags } from '../sampling-options.ts';
 import { formatTable } from '../table.ts';
 import { readTokens, textListeners } from '../token-source.ts';
 import type { TokenFlags } from '../token-source.ts';
+import { viewRequest } from '../view-options.ts';
+import type { ViewFlags } from '../view-options.ts';
 import type { CommandContext } from './context.ts';
 
-interface PlanFlags extends TokenFlags {
+interface PlanFlags extends TokenFlags, ViewFlags, SamplingFlags {
   readonly at?: readonly string[];
   readonly revision?: string;
   readonly json?: boolean;
@@ -23,6 +27,7 @@ interface PlanFlags extends TokenFlags {
 interface PlanSubject {
   readonly id: string;
   readonly tokens: number;
+  readonly sequences: number;
   readonly adapter: AdapterReport;
   /** Bytes, Infinity for no bound. */
   readonly memoryLimit: number;
@@ -39,23 +44,27 @@ export async function printPlan(reference: string, flags: PlanFlags, context: Co
     const tokens = (await readTokens(flags, files, model.config, signal, listeners)).real.length;
     using gpu = await context.openGpu(model.sizes.all);
     const { memoryLimit, adapter } = gpu;
-    const batch = { sequences: sequenceNames.length, tokens };
-    const hooks = flags.at && measuredHooks(model, flags.at, batch);
-    const plan = planProfile({ model, tokens, memoryLimit, software: adapter.software, hooks });
+    const sequences = countSequences(samplingOf(flags), tokens);
+    const request = viewRequest(flags);
+    if (request) checkDimensions(request.listedDimensions, model.config.width, source.id);
+    const { software } = adapter;
+    const plan = planProfile({ model, tokens, sequences, memoryLimit, software, request, at: flags.at });
     terminal.endStages();
-    const subject = { id: source.id, tokens, adapter, memoryLimit };
+    const subject = { id: source.id, tokens, sequences, adapter, memoryLimit };
     process.stdout.write(flags.json ? toJson(plan, subject) : toTable(plan, subject));
   } finally {
     await model.close();
   }
 }
 
-function toJson(plan: ProfilePlan, { id, tokens, adapter, memoryLimit }: PlanSubject): string {
+function toJson(plan: ProfilePlan, { id, tokens, sequences, adapter, memoryLimit }: PlanSubject): string {
   const { weights, operations } = plan;
   const answer = {
     model: id,
     tokens,
-    sequences: sequenceNames.length,
+    sequences,
+    sequences_at_once: Math.max(...plan.groups),
+    batches: plan.groups.length,
     adapter,
     gpu_memory_limit: Number.isFinite(memoryLimit) ? memoryLimit : null,
     fits: plan.leastGpu <= memoryLimit,
@@ -64,7 +73,7 @@ function toJson(plan: ProfilePlan, { id, tokens, adapter, memoryLimit }: PlanSub
       least: plan.leastGpu,
       weights: weights.bytes,
       weights_resident: weights.isResident,
-      activations: plan.activations,
+      activations: plan.activations + plan.captures,
       states: plan.states,
       states_at_once: plan.statesAtOnce,
       hooks: plan.hooks,
@@ -77,14 +86,18 @@ function toJson(plan: ProfilePlan, { id, tokens, adapter, memoryLimit }: PlanSub
   return jsonText(answer, 'plan');
 }
 
-function toTable(plan: ProfilePlan, { id, tokens, adapter, memoryLimit }: PlanSubject): string {
-  const { weights, operations } = plan;
+function toTable(plan: ProfilePlan, { id, tokens, sequences, adapter, memoryLimit }: PlanSubject): string {
+  const { weights, operations, groups } = plan;
+  const atOnce = Math.max(...groups);
   const bound = Number.isFinite(memoryLimit)
     ? `a bound of ${formatBytes(memoryLimit)} of GPU memory`
     : 'no bound';
   const rows = [
     ['weights', formatBytes(weights.bytes), weights.isResident ? 'stay' : 'stream, two blocks at once'],
-    ['activations', formatBytes(plan.activations), `${sequenceNames.length} x ${tokens} tokens`],
+    ...(groups.length > 1
+      ? [['sequences', String(sequences), `${atOnce} at once, ${groups.length} batches`]]
+      : []),
+    ['activations', formatBytes(plan.activations + plan.captures), `${atOnce} x ${tokens} tokens`],
     ['states', formatBytes(plan.states), `${plan.statesAtOnce} at once`],
     ...(plan.hooks > 0
       ? [['named activations', formatBytes(plan.hooks), `${plan.hooksAtOnce} at once`]]
@@ -99,6 +112,7 @@ function toTable(plan: ProfilePlan, { id, tokens, adapter, memoryLimit }: PlanSu
     ['reads', formatBytes(plan.reads), 'from the checkpoint'],
     ['forward', formatOperations(operations.forward), 'floating-point operations'],
     ['spectrum', formatOperations(operations.spectrum), 'floating-point operations'],
+    ['measures', formatOperations(operations.measures), 'floating-point operations, about'],
   ];
   const advice =
     plan.leastGpu <= memoryLimit

@@ -27,6 +27,7 @@ import { writeProfileFiles } from '../profile-files.ts';
 import { describeComponents } from '../profile-wide.ts';
 import { claimFolder, defaultFolder, folderFor } from '../run-folder.ts';
 import type { RunFlags, RunIdentity } from '../run-folder.ts';
+import { addSamplingOptions, samplingOf } from '../sampling-options.ts';
 import { formatTable } from '../table.ts';
 import { readTokens, textListeners } from '../token-source.ts';
 import { addViewOptions, viewRequest } from '../view-options.ts';
@@ -47,7 +48,7 @@ export function addProfileCommand(program: Command, context: CommandContext): vo
     .command('profile')
     .description('measure each layer of a model, for a text and for the same tokens shuffled')
     .argument('[model]', 'a folder, a hub id such as gpt2-xl, or a bundled model', defaultModel);
-  addViewOptions(addTokenOptions(command))
+  addViewOptions(addSamplingOptions(addTokenOptions(command)))
     .option('--seed <n>', 'of the permutation that shuffles', wholeNumber('--seed', 0), profileDefaults.seed)
     .option(
       '--threshold <percent>',
@@ -161,30 +162,29 @@ async function profileModel(
   const description = await describeModel(files, { onNotice });
   try {
     const { config } = description;
-    const {
-      text,
-      real,
-      shuffled = shuffleTokens(real, seed),
-    } = await readTokens(flags, files, config, signal, textListeners(terminal));
+    const { text, ...tokens } = await readTokens(flags, files, config, signal, textListeners(terminal));
+    const { real, shuffled = shuffleTokens(real, seed) } = tokens;
     const ids = { real, shuffled };
+    const sampling = samplingOf(flags);
     const request = viewRequest(flags);
     if (request) checkDimensions(request.listedDimensions, config.width, id);
     const measured = request && measuredReport(request);
     const batch = { sequences: sequenceNames.length, tokens: real.length };
     const measuredAt = at ? measuredHooks(description, at, batch).measured : [];
     const hooks = [...new Set(measuredAt.map(({ name }) => withAnyLayer(name)))];
-    const run = { id, revision, config, text, ids, seed, threshold, measured, hooks };
+    const run = { id, revision, config, text, ids, seed, threshold, measured, sampling, hooks };
     if (!force) await claimFolder(folder, run);
     using ownGpu = lentGpu ? undefined : await context.openGpu(description.sizes.all);
     const gpu = lentGpu ?? ownGpu!;
     const profile = await profileReport(
       gpu,
       description,
-      { id, revision, tokens: ids, text, seed, started },
+      { id, revision, tokens, text, seed, started },
       {
         threshold,
         request,
         at,
+        sampling,
         signal,
         onLoad: terminal.stage('load', 'bytes'),
         onForward: terminal.stage('forward'),

@@ -1,0 +1,80 @@
+import { expect, test } from 'vitest';
+import { openTestGpu } from '#platform';
+import { planProfile } from '../../src/analysis/plan.ts';
+import { profileReport } from '../../src/analysis/profile-report.ts';
+import type { ProfileReportOptions } from '../../src/analysis/profile-report.ts';
+import { describeModel } from '../../src/engine/description.ts';
+import type { Gpu } from '../../src/engine/gpu/gpu.ts';
+import { activationFiles } from '../support/golden-activations.ts';
+import { limitedGpu } from '../support/model-runs.ts';
+
+const name = 'gpt2-plain';
+const real = Int32Array.from({ length: 12 }, (_, index) => (7 * index + (index % 3)) % 90);
+const window = { start: 30, ids: real.map((id) => (id + 11) % 90) };
+const sampling = { shuffles: 2, shuffleBlocks: [4], windows: 2 };
+const request = {
+  views: ['all', 'without_first_token'],
+  measures: ['neighbours'],
+  listedDimensions: [],
+} as const;
+const at = ['blocks.*.hook_mlp_out'];
+
+test('each of many sequences is measured as in a run of its own, bit for bit, within the bound', async () => {
+  using gpu = await openTestGpu();
+  const description = await describeModel(activationFiles(name));
+  const run = (on: Gpu, seed: number, ids: Int32Array<ArrayBuffer>, options: Partial<ProfileReportOptions>) =>
+    profileReport(
+      on,
+      description,
+      {
+        id: name,
+        revision: null,
+        tokens: { real: ids, ...(options.sampling && { windows: [window] }) },
+        text: null,
+        seed,
+        started: 0,
+      },
+      { request, at, threshold: 90, ...options },
+    );
+  try {
+    const alone = {
+      real: await run(gpu, 29, real, {}),
+      window_2: await run(gpu, 28, window.ids, {}),
+    };
+    // The text is the same with any seed.
+    const expected = { ...alone, shuffled_2: alone.real };
+    const tokens = real.length;
+    const shape = { model: description, tokens, sequences: 6, software: true, request, at };
+    const roomy = planProfile({ ...shape, memoryLimit: Infinity });
+    expect(roomy.groups).toEqual([6]);
+    const limits = [Infinity, roomy.leastGpu];
+    const batches: number[] = [];
+    for (const memoryLimit of limits) {
+      using limited = limitedGpu(gpu, { memoryLimit });
+      batches.push(planProfile({ ...shape, memoryLimit }).groups.length);
+      const seen: string[] = [];
+      const { report, spectra, hookValues } = await run(limited, 28, real, {
+        sampling,
+        onForward: (_, __, which) => void seen.push(which ?? ''),
+      });
+      expect(limited.allocatedBytes).toBe(0);
+      expect(limited.peakBytes).toBeLessThanOrEqual(Math.min(memoryLimit, roomy.gpu));
+      expect(Object.keys(report.sequences)).toEqual([
+        ...['real', 'shuffled', 'shuffled_2', 'block_4_1', 'block_4_2', 'window_2'],
+      ]);
+      expect(Object.keys(report.bands!)).toEqual(['shuffled', 'block_4', 'window']);
+      expect(seen.at(-1)).toBe(['', 'sequences 5 to 6 of 6'][batches.length - 1]);
+      for (const [sequence, own] of Object.entries(expected)) {
+        const key = sequence.startsWith('shuffled') ? 'shuffled' : 'real';
+        const { ids, layers, views, hooks } = report.sequences[sequence]!;
+        const single = own.report.sequences[key];
+        expect([ids, layers, views, hooks]).toEqual([single.ids, single.layers, single.views, single.hooks]);
+        expect(spectra[sequence]).toEqual(own.spectra[key]);
+        expect(hookValues![sequence]).toEqual(own.hookValues![key]);
+      }
+    }
+    expect(batches).toEqual([1, 3]);
+  } finally {
+    await description.close();
+  }
+});
