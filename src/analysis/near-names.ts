@@ -15,8 +15,8 @@ export function nearNames(name: string, known: readonly string[]): string {
     return isPart || editDistance(wanted, other) <= Math.min(MAX_DISTANCE, Math.floor(other.length / 3));
   });
   const meant = same.length > 0 ? same : near;
-  const guess = meant.length > 0 ? `did you mean ${meant.join(' or ')}? ` : '';
-  return `${guess}Known are ${known.join(', ')}`;
+  const all = known.join(', ');
+  return meant.length > 0 ? `did you mean ${meant.join(' or ')}? Known are ${all}` : `known are ${all}`;
 }
 
 /** Letters to insert, delete or replace (Levenshtein). */

@@ -3,6 +3,7 @@ import packageJson from '../../package.json' with { type: 'json' };
 import { InputError, LaminarError } from '../engine/errors.ts';
 import { addBenchCommand } from './commands/bench.ts';
 import { addCaptureCommand } from './commands/capture.ts';
+import { addCompareCommand } from './commands/compare.ts';
 import { CommandContext } from './commands/context.ts';
 import { addDemoCommand } from './commands/demo.ts';
 import { addDoctorCommand } from './commands/doctor.ts';
@@ -17,6 +18,7 @@ const EXIT_FAILED = 1;
 const EXIT_USAGE = 2;
 const commands = [
   addProfileCommand,
+  addCompareCommand,
   addCaptureCommand,
   addSpectrumCommand,
   addFetchCommand,

@@ -8,3 +8,4 @@ export { resolveModelFolder } from './hub.ts';
 export type { ModelFolder, ResolveModelOptions } from './hub.ts';
 export { renderPng, renderSvg } from './render.ts';
 export { SafetensorsWriter } from './safetensors-writer.ts';
+export { readRun } from './saved-run.ts';

@@ -71,3 +71,8 @@ const MAX_LISTED = 2 ** 24;
 export function collected<Value>(parse: FlagParser<Value>): (text: string, before?: Value[]) => Value[] {
   return (text, before = []) => [...before, parse(text)];
 }
+
+/** Collects names from values such as `rank,rankme`, given once or several times. @throws InputError naming the flag */
+export function commaSeparated(flag: string): (text: string, before?: string[]) => string[] {
+  return (text, before = []) => [...before, ...text.split(',').map((part) => nonEmpty(flag)(part.trim()))];
+}

@@ -27,6 +27,9 @@ export const layerMeasureNames = allMeasures.filter((name): name is LayerMeasure
   return !others.includes(name);
 });
 
+/** Those that every layer of a profile has, whatever is asked for: they explain the others. */
+export const usualMeasures = ['component_1', 'first_token_share'] as const satisfies readonly MeasureName[];
+
 /** A layer's dimensions, and what else is measured of it. */
 export interface LayerMeasurements extends LayerDimensions, LayerMeasures {
   tokens?: TokenNorms;

@@ -3,16 +3,13 @@ import { spectrumScratch } from '../scratch.ts';
 import { viewNames, viewOf } from '../views.ts';
 import type { ViewName } from '../views.ts';
 import { tokenNorms } from './diagnostics.ts';
-import { layerMeasureNames } from './layer-fields.ts';
+import { layerMeasureNames, usualMeasures } from './layer-fields.ts';
 import type { LayerMeasurements, LayerMeasures, ViewLayer } from './layer-fields.ts';
 import { measureHeld, measureView } from './measure-views.ts';
 import type { HeldMatrix, MeasuredView, MeasureViewsOptions, ViewRequest } from './measure-views.ts';
 import { allMeasures } from './table.ts';
 import type { MeasureName } from './table.ts';
 import { ViewState } from './view-state.ts';
-
-/** Measures that every layer of a profile has, whatever is asked for. */
-const usualMeasures = ['component_1', 'first_token_share'] as const satisfies readonly MeasureName[];
 
 /** A state's measures. */
 export interface MeasuredState {

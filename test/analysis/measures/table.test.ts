@@ -41,7 +41,7 @@ describe('--measures', () => {
     ['stable-rank', /did you mean .*stable_rank/],
     ['partcipation_ratio', /did you mean participation_ratio\?/],
     ['twoNN', /did you mean twonn\?/],
-    ['xyzzy', /"xyzzy" is not known; Known are all, singular_values/],
+    ['xyzzy', /"xyzzy" is not known; known are all, singular_values/],
     ['rank,', /"" is not known/],
   ])('%s', (text, message) => {
     expect(() => readMeasures(text)).toThrow(InputError);

@@ -1,0 +1,132 @@
+import { InputError } from '../../engine/errors.ts';
+import { csvText } from '../csv.ts';
+import type { Figure } from '../figure-style.ts';
+import { nearNames } from '../near-names.ts';
+import { laminarVersion } from '../report.ts';
+import { comparedFigure } from './figure.ts';
+import type { Abscissa, ComparedRuns } from './figure.ts';
+import { runLabels } from './labels.ts';
+import { chooseMeasures, hasMeasure } from './measures.ts';
+import type { ComparedMeasure } from './measures.ts';
+import type { SavedRun } from './run.ts';
+import { isSameRun } from './same-run.ts';
+import { comparedRows, rowColumns } from './table.ts';
+import type { ComparedRow } from './table.ts';
+import { isThresholdKey } from './with-threshold.ts';
+
+export interface CompareOptions {
+  /** Default: the layer, where all models have as many; else the relative depth. */
+  readonly x?: Abscissa | undefined;
+  /** Names of sequences, * for any characters; default real and shuffled. */
+  readonly sequences?: readonly string[] | undefined;
+  /** Columns or names of measures to draw, or all; default the usual ones and those that every run was asked for. */
+  readonly measures?: readonly string[] | undefined;
+}
+
+/** Runs laid over each other. */
+export interface Comparison extends ComparedRuns {
+  /** What is drawn. */
+  readonly measures: readonly ComparedMeasure[];
+  /** One for each run, sequence, view and layer. */
+  readonly rows: readonly ComparedRow[];
+  /** What a reader should know: a sentence each. */
+  readonly notices: readonly string[];
+  /** The rows as a CSV file; columns have the names of profile.csv. */
+  csv(): string;
+  /** One for each measure. */
+  figures(): Figure[];
+}
+
+/**
+ * Lays runs over each other: models, texts, seeds, thresholds, revisions and versions may differ. Nothing is computed anew.
+ * @param runs at least one; copies of a run are shown once
+ * @throws InputError if there is no run, or a name in the options is not known
+ */
+export function compareRuns(
+  given: readonly SavedRun[],
+  { x, sequences: patterns = ['real', 'shuffled'], measures: named }: CompareOptions = {},
+): Comparison {
+  if (given.length === 0) throw new InputError('there is no run to compare; give at least one');
+  const { runs, notices: copies } = withoutCopies(given);
+  const sequences = chooseSequences(runs, patterns);
+  const depths = new Set(runs.map(({ report }) => report.model.layers));
+  const measures = chooseMeasures(runs, sequences, named);
+  const compared: ComparedRuns = {
+    runs,
+    sequences,
+    x: x ?? (depths.size === 1 ? 'layer' : 'depth'),
+    ...runLabels(runs, sequences),
+  };
+  const rows = comparedRows(compared);
+  return {
+    ...compared,
+    measures,
+    rows,
+    notices: [
+      ...copies,
+      ...newer(compared),
+      ...missing(compared, measures),
+      ...differentThresholds(compared, measures),
+    ],
+    csv: () => csvText<ComparedRow>(rowColumns(rows), rows),
+    figures: () => measures.map((measure) => comparedFigure(compared, measure)),
+  };
+}
+
+function withoutCopies(given: readonly SavedRun[]): { runs: SavedRun[]; notices: string[] } {
+  const runs: SavedRun[] = [];
+  const notices: string[] = [];
+  for (const run of given) {
+    const same = runs.find(({ report }) => isSameRun(report, run.report));
+    if (!same) runs.push(run);
+    else if (same.source === run.source) notices.push(`${run.source} is given twice; it is shown once`);
+    else notices.push(`${run.source} holds the same run as ${same.source}; it is shown once`);
+  }
+  return { runs, notices };
+}
+
+/** Names of sequences, those of all runs in the order in which they first appear. */
+function chooseSequences(runs: readonly SavedRun[], patterns: readonly string[]): string[] {
+  const known = [...new Set(runs.flatMap(({ report }) => [...report.sequences.keys()]))];
+  const chosen = patterns.flatMap((pattern) => {
+    const parts = pattern.split('*').map((part) => part.replaceAll(/[.+?^${}()|[\]\\]/g, '\\$&'));
+    const expression = new RegExp(`^${parts.join('.*')}$`);
+    const matching = known.filter((name) => expression.test(name));
+    if (matching.length === 0)
+      throw new InputError(`--sequence ${pattern}: no run has it; ${nearNames(pattern, known)}`);
+    return matching;
+  });
+  return known.filter((name) => chosen.includes(name));
+}
+
+/** Reports of a later version may hold what this one passes over. */
+function newer({ runs }: ComparedRuns): string[] {
+  return runs.flatMap(({ source, report: { laminar } }) =>
+    laminar.localeCompare(laminarVersion, 'en', { numeric: true }) > 0
+      ? [
+          `${source} was written by laminar ${laminar}; this is ${laminarVersion}, which may not know all of it`,
+        ]
+      : [],
+  );
+}
+
+/** Which runs lack what is drawn of others. */
+function missing({ runs, labels, sequences }: ComparedRuns, measures: readonly ComparedMeasure[]): string[] {
+  const without = (has: (run: SavedRun) => boolean) => labels.filter((_, index) => !has(runs[index]!));
+  const absent = [
+    ...sequences.map((name) => [name, without(({ report }) => report.sequences.has(name))] as const),
+    ...measures.map(({ key }) => [key, without((run) => hasMeasure(run, sequences, key))] as const),
+  ];
+  return absent.flatMap(([name, those]) =>
+    those.length === 0 ? [] : [`${name} is not there in ${those.join('; ')}`],
+  );
+}
+
+function differentThresholds({ runs }: ComparedRuns, measures: readonly ComparedMeasure[]): string[] {
+  const thresholds = [...new Set(runs.map(({ report }) => report.threshold))];
+  if (thresholds.length === 1 || !measures.some(({ key }) => isThresholdKey(key))) return [];
+  return [
+    `the thresholds differ (${thresholds.map((threshold) => `${threshold}%`).join(', ')}), so effective dimensions are not comparable; ` +
+      `--threshold ${thresholds[0]} computes them anew from the singular values that the runs left`,
+  ];
+}

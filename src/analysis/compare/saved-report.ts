@@ -1,0 +1,292 @@
+import { FormatError } from '../../engine/errors.ts';
+import { isJsonObject, parseJson } from '../../engine/files.ts';
+import { layerMeasureNames } from '../measures/layer-fields.ts';
+import { measureTable } from '../measures/table.ts';
+import type { MeasureDefinition } from '../measures/table.ts';
+import { measureNames } from '../report.ts';
+
+/** Numbers of a layer, by the names that they have in profile.csv; null where the report has null. */
+export type LayerNumbers = Readonly<Record<string, number | null>>;
+
+export interface SavedLayer {
+  /** 0 is the embedding. */
+  readonly layer: number;
+  readonly numbers: LayerNumbers;
+}
+
+/** Of the shuffles of one layer. */
+export interface SavedBand {
+  readonly min: number | null;
+  readonly median: number | null;
+  readonly max: number | null;
+  /** Of the shuffles, how many lie above the real text, from 0 to 1. */
+  readonly share_above: number | null;
+}
+
+export interface SavedSequence {
+  readonly ids: readonly number[];
+  /** What made it, where the report says so: shuffled, block. */
+  readonly kind: string | null;
+  readonly seed: number | null;
+  /** Tokens that stayed together when it was shuffled. */
+  readonly block: number | null;
+  /** The mean of the maximum log-softmax, in nats. */
+  readonly meanLogSoftmax: number | null;
+  /** By the view's name; `all` is always there. States 0 to L each, as far as the view measured them. */
+  readonly views: ReadonlyMap<string, readonly SavedLayer[]>;
+}
+
+/** A report.json as any version of Laminar wrote it, as far as runs are compared by it. */
+export interface SavedReport {
+  readonly laminar: string;
+  readonly model: {
+    readonly id: string;
+    readonly revision: string | null;
+    readonly architecture: string;
+    readonly layers: number;
+    readonly width: number;
+    readonly dtype: string;
+  };
+  /** Its description. */
+  readonly adapter: string;
+  readonly text: { readonly source: string; readonly sha256: string; readonly start: number } | null;
+  readonly threshold: number;
+  readonly seed: number;
+  readonly withoutDimensions: readonly number[];
+  readonly sequences: ReadonlyMap<string, SavedSequence>;
+  /** By measure and layer; empty where there was one shuffle. */
+  readonly bands: ReadonlyMap<string, readonly SavedBand[]>;
+}
+
+const advice = 'give a report.json that laminar profile wrote, or profile the model again';
+
+/**
+ * Reads report.json's text.
+ * @param source what to call it in messages
+ * @throws FormatError if it is not JSON, or not a report; names the first field that is missing or of another kind
+ */
+export function readReport(text: string, source: string): SavedReport {
+  return savedReport(parseJson(text, source, advice), source);
+}
+
+/**
+ * Takes a report as JSON gives it, of this version or another: fields that are not known are passed over, those that an
+ * older version did not write are null.
+ * @throws FormatError as `readReport` does
+ */
+export function savedReport(value: unknown, source: string): SavedReport {
+  const whole = new Fields(value, '', source);
+  const model = whole.object('model');
+  const layers = model.number('layers');
+  const text = whole.optional('text');
+  const sequences = whole.object('sequences');
+  const names = ['real', 'shuffled', ...sequences.names().filter((name) => !isUsual(name))];
+  return {
+    laminar: whole.text('laminar'),
+    model: {
+      id: model.text('id'),
+      revision: model.textOrNull('revision'),
+      architecture: model.text('architecture'),
+      layers,
+      width: model.number('width'),
+      dtype: model.text('dtype'),
+    },
+    adapter: whole.optional('adapter')?.textOrNull('description') ?? 'an adapter without a name',
+    text: text && {
+      source: text.text('source'),
+      sha256: text.text('sha256'),
+      start: text.number('start'),
+    },
+    threshold: whole.number('threshold'),
+    seed: whole.number('seed'),
+    withoutDimensions: whole.optional('measured')?.numbers('without_dimensions') ?? [],
+    sequences: new Map(names.map((name) => [name, savedSequence(sequences.object(name), layers)])),
+    bands: savedBands(whole.optional('bands')),
+  };
+}
+
+const isUsual = (name: string) => name === 'real' || name === 'shuffled';
+
+function savedSequence(sequence: Fields, blocks: number): SavedSequence {
+  const layers = sequence.list('layers').map((layer) => savedLayer(layer));
+  if (layers.length !== blocks + 1)
+    throw sequence.fault('layers', `${blocks + 1} layers`, `${layers.length} layers`);
+  const views = sequence.optional('views');
+  const others = (views?.names() ?? []).map((name) => {
+    const ofView = views!.object(name).list('layers');
+    return [name, ofView.map((own) => viewLayer(own, layers))] as const;
+  });
+  return {
+    ids: sequence.numbers('ids'),
+    kind: sequence.textOrNull('kind'),
+    seed: sequence.numberOrNull('seed'),
+    block: sequence.numberOrNull('block'),
+    meanLogSoftmax: sequence.optional('max_log_softmax')?.numberOrNull('mean') ?? null,
+    views: new Map([['all', layers], ...others]),
+  };
+}
+
+function savedLayer(layer: Fields): SavedLayer {
+  const dimension = layer.number('effective_dimension');
+  const rank = layer.number('rank');
+  const numbers = { ...numbersOf(layer), ...percentsOf(dimension, rank) };
+  return { layer: layer.number('layer'), numbers };
+}
+
+/** A view that equals the layer itself says so; one with too few rows or columns has no numbers. */
+function viewLayer(own: Fields, layers: readonly SavedLayer[]): SavedLayer {
+  const layer = own.number('layer');
+  if (own.textOrNull('same_as') === 'all') return layers[layer] ?? { layer, numbers: {} };
+  const [dimension, rank] = [own.numberOrNull('effective_dimension'), own.numberOrNull('rank')];
+  const percents = dimension === null || rank === null ? {} : percentsOf(dimension, rank);
+  return { layer, numbers: { ...numbersOf(own), ...percents } };
+}
+
+/**
+ * Both percents, from the counts: before `notebook_percent` was added, reports held that percent under the name of the
+ * other.
+ */
+export function percentsOf(dimension: number, rank: number) {
+  return {
+    percent_of_rank: rank === 0 ? null : (100 * dimension) / rank,
+    notebook_percent: rank === 0 ? null : (100 * (dimension - 1)) / rank,
+  };
+}
+
+function numbersOf(layer: Fields): LayerNumbers {
+  const dimensions = measureNames.flatMap((name): (readonly [string, number | null])[] =>
+    layer.has(name) ? [[name, layer.numberOrNull(name)]] : [],
+  );
+  const norms = (['first', 'median', 'max', 'max_token'] as const).flatMap(
+    (name): (readonly [string, number | null])[] => {
+      const tokens = layer.optional('tokens');
+      return tokens?.has(name) ? [[`token_norm_${name}`, tokens.numberOrNull(name)]] : [];
+    },
+  );
+  const measures = layerMeasureNames.flatMap((name) =>
+    layer.has(name) ? cellNumbers(measureTable[name] as MeasureDefinition<unknown>, layer.value(name)) : [],
+  );
+  return Object.fromEntries([...dimensions, ...norms, ...measures]);
+}
+
+/** A measure's numbers by their columns; what another version wrote in another shape is left out. */
+function cellNumbers(
+  { cells }: MeasureDefinition<unknown>,
+  value: unknown,
+): (readonly [string, number | null])[] {
+  return (typeof cells === 'function' ? cells([]) : cells).flatMap(({ key, of }) => {
+    try {
+      const number: unknown = of(value);
+      return number === null || Number.isFinite(number) ? [[key, number as number | null] as const] : [];
+    } catch {
+      return [];
+    }
+  });
+}
+
+function savedBands(bands: Fields | null): Map<string, readonly SavedBand[]> {
+  const entries = (bands?.names() ?? []).map((measure) => {
+    const layers = bands!.list(measure).map((band): SavedBand => ({
+      min: band.numberOrNull('min'),
+      median: band.numberOrNull('median'),
+      max: band.numberOrNull('max'),
+      share_above: band.numberOrNull('share_above'),
+    }));
+    return [measure, layers] as const;
+  });
+  return new Map(entries);
+}
+
+/** The fields of a JSON object, each read as what it must be. */
+class Fields {
+  readonly #fields: Readonly<Record<string, unknown>>;
+
+  constructor(
+    value: unknown,
+    private readonly path: string,
+    private readonly source: string,
+  ) {
+    if (!isJsonObject(value)) throw this.fault('', 'an object', value);
+    this.#fields = value;
+  }
+
+  names(): string[] {
+    return Object.keys(this.#fields);
+  }
+
+  has(name: string): boolean {
+    return this.#fields[name] !== undefined;
+  }
+
+  value(name: string): unknown {
+    return this.#fields[name];
+  }
+
+  object(name: string): Fields {
+    return new Fields(this.value(name), this.#inner(name), this.source);
+  }
+
+  /** null where there is none, or null. */
+  optional(name: string): Fields | null {
+    return this.value(name) === undefined || this.value(name) === null ? null : this.object(name);
+  }
+
+  list(name: string): Fields[] {
+    const value = this.value(name);
+    if (!Array.isArray(value)) throw this.fault(name, 'a list', value);
+    return value.map((item, index) => new Fields(item, `${this.#inner(name)}[${index}]`, this.source));
+  }
+
+  numbers(name: string): number[] {
+    const value = this.value(name);
+    if (!Array.isArray(value) || !value.every((item) => Number.isFinite(item)))
+      throw this.fault(name, 'a list of numbers', value);
+    return value as number[];
+  }
+
+  number(name: string): number {
+    const value = this.numberOrNull(name);
+    if (value === null) throw this.fault(name, 'a number', this.value(name));
+    return value;
+  }
+
+  /** null where there is none, too. */
+  numberOrNull(name: string): number | null {
+    const value = this.value(name) ?? null;
+    if (value !== null && !Number.isFinite(value)) throw this.fault(name, 'a number', value);
+    return value as number | null;
+  }
+
+  text(name: string): string {
+    const value = this.textOrNull(name);
+    if (value === null) throw this.fault(name, 'a text', this.value(name));
+    return value;
+  }
+
+  /** null where there is none, too. */
+  textOrNull(name: string): string | null {
+    const value = this.value(name) ?? null;
+    if (value !== null && typeof value !== 'string') throw this.fault(name, 'a text', value);
+    return value;
+  }
+
+  fault(name: string, expected: string, found: unknown): FormatError {
+    const where = this.#inner(name);
+    const what =
+      found === undefined ? 'is missing' : `is ${typeof found === 'string' ? found : shortJson(found)}`;
+    const place = where === '' ? 'the whole' : where;
+    return new FormatError(
+      `${this.source}: is not a report of a profile: ${place} ${what}, where ${expected} belongs; ${advice}`,
+    );
+  }
+
+  #inner(name: string): string {
+    return [this.path, name].filter(Boolean).join('.');
+  }
+}
+
+function shortJson(value: unknown): string {
+  if (typeof value === 'number') return String(value);
+  const text = JSON.stringify(value);
+  return text.length <= 40 ? text : `${text.slice(0, 40)}…`;
+}

@@ -1,0 +1,174 @@
+import { rm } from 'node:fs/promises';
+import { join } from 'node:path';
+import type { Command } from 'commander';
+import { Option } from 'commander';
+import { compareRuns } from '../../analysis/compare/compare.ts';
+import type { CompareOptions, Comparison } from '../../analysis/compare/compare.ts';
+import type { Abscissa } from '../../analysis/compare/figure.ts';
+import { comparedMeasures } from '../../analysis/compare/measures.ts';
+import type { SavedRun } from '../../analysis/compare/run.ts';
+import { rowColumns } from '../../analysis/compare/table.ts';
+import { jsonText } from '../../analysis/json.ts';
+import { fixed } from '../../analysis/quantities.ts';
+import { laminarVersion } from '../../analysis/report.ts';
+import { readThreshold } from '../../analysis/threshold.ts';
+import { FileError, InputError } from '../../engine/errors.ts';
+import { writeFileAtomically } from '../atomic.ts';
+import { fileErrorFrom } from '../file-errors.ts';
+import { checkWritableFolder } from '../folders.ts';
+import { commaSeparated, nonEmpty } from '../options.ts';
+import { holdsReport, readRun } from '../saved-run.ts';
+import { formatTable } from '../table.ts';
+import type { CommandContext } from './context.ts';
+
+interface CompareFlags {
+  readonly out?: string;
+  readonly x?: Abscissa;
+  readonly sequence?: string[];
+  readonly measure?: string[];
+  readonly threshold?: number;
+  readonly json?: boolean;
+}
+
+/** `laminar compare`: any number of runs laid over each other, as one table and figures. */
+export function addCompareCommand(program: Command, context: CommandContext): void {
+  program
+    .command('compare')
+    .description('lay the profiles of several runs over each other: one CSV file, and figures')
+    .argument('<runs...>', 'folders that laminar profile wrote, or report.json files')
+    .option('--out <folder>', 'where compare.csv and the figures go', nonEmpty('--out'))
+    .addOption(
+      new Option(
+        '--x <axis>',
+        'lay over the number of the layer, or over layer / layers of the model',
+      ).choices(['layer', 'depth']),
+    )
+    .option(
+      '--sequence <names>',
+      "sequences to show; * is any run of characters, as in 'block_*' (default: real and shuffled)",
+      commaSeparated('--sequence'),
+    )
+    .option(
+      '--measure <names>',
+      'measures to draw, by their names in profile.csv, or all (default: effective dimension, percent of rank, rank, participation ratio, and what every run was asked for)',
+      commaSeparated('--measure'),
+    )
+    .option(
+      '--threshold <percent>',
+      'compute effective dimensions anew, from the singular values beside the reports',
+      readThreshold,
+    )
+    .option('--json', 'print the rows as JSON')
+    .action(async (paths: string[], flags: CompareFlags) => {
+      await compare(paths, flags, context);
+    });
+}
+
+async function compare(
+  paths: readonly string[],
+  flags: CompareFlags,
+  context: CommandContext,
+): Promise<void> {
+  const { out, threshold, json = false } = flags;
+  if (out === undefined && !json)
+    throw new InputError('--out is missing; name the folder for the table and the figures, or give --json');
+  if (out !== undefined) {
+    if (await holdsReport(out))
+      throw new FileError(`${out}: holds the report of a run; give another folder to --out`);
+    await checkWritableFolder(join(out, 'figures'));
+  }
+  const runs: SavedRun[] = [];
+  for (const path of paths) runs.push(await readRun(path, threshold));
+  const options: CompareOptions = { x: flags.x, sequences: flags.sequence, measures: flags.measure };
+  const comparison = compareRuns(runs, options);
+  for (const notice of comparison.notices) context.terminal.notice(notice);
+  if (out !== undefined) await writeComparison(out, comparison, context);
+  process.stdout.write(json ? comparisonJson(comparison) : describeComparison(comparison, out!));
+}
+
+/** Writes the figures and, when they are there, the table. Those of a comparison that was there before go first. */
+async function writeComparison(
+  folder: string,
+  comparison: Comparison,
+  { signal, terminal }: CommandContext,
+): Promise<void> {
+  const { renderPng, renderSvg } = await import('../render.ts');
+  const onProgress = terminal.stage('figures');
+  const figures = comparison.figures();
+  const old = comparedMeasures.flatMap(({ key }) =>
+    ['svg', 'png'].map((ending) => join('figures', `${key.replaceAll('_', '-')}.${ending}`)),
+  );
+  for (const name of ['compare.csv', ...old]) {
+    const path = join(folder, name);
+    await rm(path, { force: true }).catch((error: unknown) => {
+      throw fileErrorFrom(error, path, 'remove the file');
+    });
+  }
+  for (const [index, { name, specification }] of figures.entries()) {
+    signal.throwIfAborted();
+    onProgress(index, figures.length);
+    const svg = await renderSvg(specification);
+    await writeFileAtomically(join(folder, 'figures', `${name}.svg`), svg);
+    await writeFileAtomically(join(folder, 'figures', `${name}.png`), renderPng(svg));
+  }
+  onProgress(figures.length, figures.length);
+  await writeFileAtomically(join(folder, 'compare.csv'), comparison.csv());
+  terminal.endStages();
+}
+
+function comparisonJson(comparison: Comparison): string {
+  const { runs, labels, shared, x, sequences, measures, rows, notices } = comparison;
+  const columns = rowColumns(rows);
+  return jsonText(
+    {
+      laminar: laminarVersion,
+      x,
+      sequences,
+      measures: measures.map(({ key }) => key),
+      shared,
+      runs: runs.map(({ source }, index) => ({ run: labels[index], source })),
+      notices,
+      rows: rows.map((row) => Object.fromEntries(columns.map((column) => [column.key, column.of(row)]))),
+    },
+    'the comparison',
+  );
+}
+
+/** A row for each run and sequence: its mean over the layers, with the lowest and the highest layer. */
+function describeComparison({ runs, labels, shared, sequences }: Comparison, folder: string): string {
+  const header = ['run', 'sequence', 'layers', 'mean', 'lowest', 'highest', 'mean', 'mean'];
+  const rows = runs.flatMap(({ report }, index) =>
+    sequences.flatMap((name) => {
+      const layers = report.sequences.get(name)?.views.get('all');
+      if (!layers) return [];
+      const of = (key: string) => layers.map(({ numbers }) => numbers[key] ?? null);
+      const dimensions = of('effective_dimension').map((value) => value ?? 0);
+      const at = (value: number) => `${value} (layer ${layers[dimensions.indexOf(value)]!.layer})`;
+      return [
+        [
+          labels[index]!,
+          name,
+          String(layers.length - 1),
+          fixed(mean(dimensions), 1),
+          at(Math.min(...dimensions)),
+          at(Math.max(...dimensions)),
+          fixed(mean(of('percent_of_rank')), 1),
+          fixed(mean(of('participation_ratio')), 2),
+        ],
+      ];
+    }),
+  );
+  const table = formatTable(header, rows, [
+    ['', 3],
+    ['effective dimension', 3],
+    ['% of rank', 1],
+    ['participation', 1],
+  ]);
+  return `${shared.length > 0 ? `the same in all: ${shared.join(', ')}\n\n` : ''}${table}\ntable and figures: ${folder}\n`;
+}
+
+/** Of the numbers that are there; null where there are none. */
+function mean(values: readonly (number | null)[]): number | null {
+  const numbers = values.filter((value) => value !== null);
+  return numbers.length === 0 ? null : numbers.reduce((sum, value) => sum + value, 0) / numbers.length;
+}
