@@ -86,7 +86,7 @@ export function comparedFigure(compared: ComparedRuns, { key, title }: ComparedM
   const subtitle = [
     [...shared, ...(sequences.length === 1 ? sequences : [])].join(' · '),
     ...counted,
-    ...(bands.length > 0 ? ['bands: from the lowest to the highest of the shuffles'] : []),
+    ...(bands.length > 0 ? ['bands: from the lowest to the highest of many sequences'] : []),
   ];
   const specification: TopLevelSpec = {
     ...frame(`${title} of each layer`, subtitle.filter(Boolean)),
@@ -156,29 +156,29 @@ function thresholdWords(runs: readonly SavedRun[]): string[] {
     : ['at different thresholds: the heights of the curves are not comparable'];
 }
 
-/** The range of many shuffles, where a run has them and shuffles are shown. */
+/** The range of many sequences, where a run has one of a sequence that is shown. The text's own curve has none. */
 function bandLayers(
   { runs, labels, sequences, x }: ComparedRuns,
   key: string,
   encoding: Encoding,
   colour: Encoding,
 ): Layer[] {
-  if (!sequences.includes('shuffled')) return [];
-  const values = runs.flatMap((run, index) =>
-    (run.report.bands.get(key) ?? []).flatMap(({ min, max }, layer) =>
-      min === null || max === null
-        ? []
-        : [{ run: labels[index]!, x: placeOf(run, layer, x), value: min, top: max }],
-    ),
+  const shown = sequences.filter((name) => name !== 'real');
+  const bands = runs.flatMap((run, index) =>
+    [...run.report.bands].flatMap(([group, { sequences: members, layers }]) => {
+      if (!members.some((name) => shown.includes(name))) return [];
+      return layers.flatMap(({ layer, numbers }) => {
+        const band = numbers.get(key);
+        const place = { run: labels[index]!, group, x: placeOf(run, layer, x) };
+        return band ? [{ ...place, value: band.min, top: band.max }] : [];
+      });
+    }),
   );
-  if (values.length === 0) return [];
-  return [
-    {
-      data: { values },
-      mark: { type: 'area', opacity: 0.18 },
-      encoding: { ...encoding, y2: { field: 'top' }, ...colour },
-    },
-  ];
+  return [...new Set(bands.map(({ group }) => group))].map((group): Layer => ({
+    data: { values: bands.filter((band) => band.group === group) },
+    mark: { type: 'area', opacity: 0.18 },
+    encoding: { ...encoding, y2: { field: 'top' }, ...colour },
+  }));
 }
 
 function hover(

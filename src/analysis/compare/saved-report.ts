@@ -1,5 +1,5 @@
-import { FormatError } from '../../engine/errors.ts';
-import { isJsonObject, parseJson } from '../../engine/files.ts';
+import { parseJson } from '../../engine/files.ts';
+import { reportAdvice, ReportFields } from './report-fields.ts';
 import { layerMeasureNames } from '../measures/layer-fields.ts';
 import { measureTable } from '../measures/table.ts';
 import type { MeasureDefinition } from '../measures/table.ts';
@@ -14,13 +14,24 @@ export interface SavedLayer {
   readonly numbers: LayerNumbers;
 }
 
-/** Of the shuffles of one layer. */
-export interface SavedBand {
-  readonly min: number | null;
-  readonly median: number | null;
-  readonly max: number | null;
-  /** Of the shuffles, how many lie above the real text, from 0 to 1. */
+/** What one number of a layer is over many sequences. */
+export interface SavedBandNumber {
+  readonly min: number;
+  readonly median: number;
+  readonly max: number;
+  /** Of the sequences other than the text itself, how many lie above it, from 0 to 1. */
   readonly share_above: number | null;
+}
+
+/** What the numbers of every layer are over sequences that differ by chance, or by the part of the text. */
+export interface SavedBand {
+  /** Names of its sequences. */
+  readonly sequences: readonly string[];
+  /** Of each layer, by the names of profile.csv. */
+  readonly layers: readonly {
+    readonly layer: number;
+    readonly numbers: ReadonlyMap<string, SavedBandNumber>;
+  }[];
 }
 
 export interface SavedSequence {
@@ -54,11 +65,9 @@ export interface SavedReport {
   readonly seed: number;
   readonly withoutDimensions: readonly number[];
   readonly sequences: ReadonlyMap<string, SavedSequence>;
-  /** By measure and layer; empty where there was one shuffle. */
-  readonly bands: ReadonlyMap<string, readonly SavedBand[]>;
+  /** By the name of the group: shuffled, block_16, window. Empty where there was one shuffle of one text. */
+  readonly bands: ReadonlyMap<string, SavedBand>;
 }
-
-const advice = 'give a report.json that laminar profile wrote, or profile the model again';
 
 /**
  * Reads report.json's text.
@@ -66,7 +75,7 @@ const advice = 'give a report.json that laminar profile wrote, or profile the mo
  * @throws FormatError if it is not JSON, or not a report; names the first field that is missing or of another kind
  */
 export function readReport(text: string, source: string): SavedReport {
-  return savedReport(parseJson(text, source, advice), source);
+  return savedReport(parseJson(text, source, reportAdvice), source);
 }
 
 /**
@@ -75,7 +84,7 @@ export function readReport(text: string, source: string): SavedReport {
  * @throws FormatError as `readReport` does
  */
 export function savedReport(value: unknown, source: string): SavedReport {
-  const whole = new Fields(value, '', source);
+  const whole = new ReportFields(value, '', source);
   const model = whole.object('model');
   const layers = model.number('layers');
   const text = whole.optional('text');
@@ -107,7 +116,7 @@ export function savedReport(value: unknown, source: string): SavedReport {
 
 const isUsual = (name: string) => name === 'real' || name === 'shuffled';
 
-function savedSequence(sequence: Fields, blocks: number): SavedSequence {
+function savedSequence(sequence: ReportFields, blocks: number): SavedSequence {
   const layers = sequence.list('layers').map((layer) => savedLayer(layer));
   if (layers.length !== blocks + 1)
     throw sequence.fault('layers', `${blocks + 1} layers`, `${layers.length} layers`);
@@ -126,7 +135,7 @@ function savedSequence(sequence: Fields, blocks: number): SavedSequence {
   };
 }
 
-function savedLayer(layer: Fields): SavedLayer {
+function savedLayer(layer: ReportFields): SavedLayer {
   const dimension = layer.number('effective_dimension');
   const rank = layer.number('rank');
   const numbers = { ...numbersOf(layer), ...percentsOf(dimension, rank) };
@@ -134,7 +143,7 @@ function savedLayer(layer: Fields): SavedLayer {
 }
 
 /** A view that equals the layer itself says so; one with too few rows or columns has no numbers. */
-function viewLayer(own: Fields, layers: readonly SavedLayer[]): SavedLayer {
+function viewLayer(own: ReportFields, layers: readonly SavedLayer[]): SavedLayer {
   const layer = own.number('layer');
   if (own.textOrNull('same_as') === 'all') return layers[layer] ?? { layer, numbers: {} };
   const [dimension, rank] = [own.numberOrNull('effective_dimension'), own.numberOrNull('rank')];
@@ -153,7 +162,7 @@ export function percentsOf(dimension: number, rank: number) {
   };
 }
 
-function numbersOf(layer: Fields): LayerNumbers {
+function numbersOf(layer: ReportFields): LayerNumbers {
   const dimensions = measureNames.flatMap((name): (readonly [string, number | null])[] =>
     layer.has(name) ? [[name, layer.numberOrNull(name)]] : [],
   );
@@ -184,109 +193,27 @@ function cellNumbers(
   });
 }
 
-function savedBands(bands: Fields | null): Map<string, readonly SavedBand[]> {
-  const entries = (bands?.names() ?? []).map((measure) => {
-    const layers = bands!.list(measure).map((band): SavedBand => ({
-      min: band.numberOrNull('min'),
-      median: band.numberOrNull('median'),
-      max: band.numberOrNull('max'),
-      share_above: band.numberOrNull('share_above'),
-    }));
-    return [measure, layers] as const;
+function savedBands(bands: ReportFields | null): Map<string, SavedBand> {
+  const groups = (bands?.names() ?? []).map((name) => {
+    const group = bands!.object(name);
+    const layers = group.list('layers').map((layer) => {
+      const measures = layer.names().filter((measure) => measure !== 'layer');
+      const numbers = measures.flatMap((measure) => {
+        const band = layer.optional(measure);
+        return band ? [[measure, bandNumber(band)] as const] : [];
+      });
+      return { layer: layer.number('layer'), numbers: new Map(numbers) };
+    });
+    return [name, { sequences: group.texts('sequences'), layers }] as const;
   });
-  return new Map(entries);
+  return new Map(groups);
 }
 
-/** The fields of a JSON object, each read as what it must be. */
-class Fields {
-  readonly #fields: Readonly<Record<string, unknown>>;
-
-  constructor(
-    value: unknown,
-    private readonly path: string,
-    private readonly source: string,
-  ) {
-    if (!isJsonObject(value)) throw this.fault('', 'an object', value);
-    this.#fields = value;
-  }
-
-  names(): string[] {
-    return Object.keys(this.#fields);
-  }
-
-  has(name: string): boolean {
-    return this.#fields[name] !== undefined;
-  }
-
-  value(name: string): unknown {
-    return this.#fields[name];
-  }
-
-  object(name: string): Fields {
-    return new Fields(this.value(name), this.#inner(name), this.source);
-  }
-
-  /** null where there is none, or null. */
-  optional(name: string): Fields | null {
-    return this.value(name) === undefined || this.value(name) === null ? null : this.object(name);
-  }
-
-  list(name: string): Fields[] {
-    const value = this.value(name);
-    if (!Array.isArray(value)) throw this.fault(name, 'a list', value);
-    return value.map((item, index) => new Fields(item, `${this.#inner(name)}[${index}]`, this.source));
-  }
-
-  numbers(name: string): number[] {
-    const value = this.value(name);
-    if (!Array.isArray(value) || !value.every((item) => Number.isFinite(item)))
-      throw this.fault(name, 'a list of numbers', value);
-    return value as number[];
-  }
-
-  number(name: string): number {
-    const value = this.numberOrNull(name);
-    if (value === null) throw this.fault(name, 'a number', this.value(name));
-    return value;
-  }
-
-  /** null where there is none, too. */
-  numberOrNull(name: string): number | null {
-    const value = this.value(name) ?? null;
-    if (value !== null && !Number.isFinite(value)) throw this.fault(name, 'a number', value);
-    return value as number | null;
-  }
-
-  text(name: string): string {
-    const value = this.textOrNull(name);
-    if (value === null) throw this.fault(name, 'a text', this.value(name));
-    return value;
-  }
-
-  /** null where there is none, too. */
-  textOrNull(name: string): string | null {
-    const value = this.value(name) ?? null;
-    if (value !== null && typeof value !== 'string') throw this.fault(name, 'a text', value);
-    return value;
-  }
-
-  fault(name: string, expected: string, found: unknown): FormatError {
-    const where = this.#inner(name);
-    const what =
-      found === undefined ? 'is missing' : `is ${typeof found === 'string' ? found : shortJson(found)}`;
-    const place = where === '' ? 'the whole' : where;
-    return new FormatError(
-      `${this.source}: is not a report of a profile: ${place} ${what}, where ${expected} belongs; ${advice}`,
-    );
-  }
-
-  #inner(name: string): string {
-    return [this.path, name].filter(Boolean).join('.');
-  }
-}
-
-function shortJson(value: unknown): string {
-  if (typeof value === 'number') return String(value);
-  const text = JSON.stringify(value);
-  return text.length <= 40 ? text : `${text.slice(0, 40)}…`;
+function bandNumber(band: ReportFields): SavedBandNumber {
+  return {
+    min: band.number('min'),
+    median: band.number('median'),
+    max: band.number('max'),
+    share_above: band.numberOrNull('share_above'),
+  };
 }

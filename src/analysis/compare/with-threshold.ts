@@ -14,8 +14,7 @@ export const thresholdKeys = [
 
 /**
  * A report as it would be at another threshold, from the singular values that the run left: only the effective dimension
- * and its percents change. Views have no singular values in the file, so that they lose those numbers, and bands of them
- * are left out where a sequence has none.
+ * and its percents change. Views have no singular values in the file, so that they lose those numbers, and so do bands.
  *
  * @param source of the spectra, for messages
  * @throws InputError if the threshold is not a percent
@@ -48,7 +47,13 @@ export function withThreshold(
     ]);
     return [name, { ...sequence, views } satisfies SavedSequence] as const;
   });
-  const bands = [...report.bands].filter(([measure]) => !isThresholdKey(measure));
+  const bands = [...report.bands].map(([name, band]) => {
+    const layers = band.layers.map(({ layer, numbers }) => ({
+      layer,
+      numbers: new Map([...numbers].filter(([key]) => !isThresholdKey(key))),
+    }));
+    return [name, { ...band, layers }] as const;
+  });
   return { ...report, threshold, sequences: new Map(sequences), bands: new Map(bands) };
 }
 

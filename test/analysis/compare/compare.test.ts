@@ -121,10 +121,12 @@ describe('compareRuns', () => {
   });
 
   it('draws the usual measures, and bands where a run has them', () => {
-    const band = { min: 1, median: 1.5, max: 2, share_above: 0.5 };
+    const rank = { min: 1, median: 1.5, max: 2, share_above: 0.5 };
+    const layers = [0, 1, 2].map((layer) => ({ layer, rank, stable_rank: null }));
+    const bands = { shuffled: { kind: 'shuffled', block: 1, sequences: ['shuffled', 'shuffled_2'], layers } };
     const banded = run('b', {
       ...deep,
-      change: (report) => void Object.assign(report, { bands: { rank: [band, band, band] } }),
+      change: (report) => void Object.assign(report, { bands }),
     });
     const figures = compareRuns([run('a'), banded]).figures();
     expect(figures.map(({ name }) => name)).toEqual([
@@ -137,6 +139,8 @@ describe('compareRuns', () => {
       expect(() => compile(specification)).not.toThrow();
       expect(JSON.stringify(specification).includes('"area"'), name).toBe(name === 'rank');
     }
+    const [real] = compareRuns([banded], { sequences: ['real'], measures: ['rank'] }).figures();
+    expect(JSON.stringify(real)).not.toContain('"area"');
   });
 
   it('draws what is named, by the name of a column or of a measure', () => {

@@ -100,10 +100,11 @@ describe('withThreshold', () => {
   it('leaves out what cannot be known: views and bands at the new threshold', () => {
     const viewed = report();
     viewed.sequences.real.views = { unit_rows: { layers: [{ layer: 0, same_as: 'all' }] } };
-    const band = [{ min: 1, median: 2, max: 3, share_above: 0 }];
-    Object.assign(viewed, { bands: { effective_dimension: band, rank: band } });
+    const band = { min: 1, median: 2, max: 3, share_above: null };
+    const layers = [{ layer: 0, rank: band, effective_dimension: band }];
+    Object.assign(viewed, { bands: { shuffled: { sequences: ['shuffled'], layers } } });
     const changed = withThreshold(savedReport(viewed, 'run'), values, 50, 'spectra');
-    expect([...changed.bands.keys()]).toEqual(['rank']);
+    expect([...changed.bands.get('shuffled')!.layers[0]!.numbers]).toEqual([['rank', band]]);
     const [layer] = changed.sequences.get('real')!.views.get('unit_rows')!;
     expect(layer!.numbers).toMatchObject({ rank: 3 });
     expect(layer!.numbers).not.toHaveProperty('effective_dimension');
