@@ -1,6 +1,6 @@
-import { MultiBar, Presets } from 'cli-progress';
-import type { SingleBar } from 'cli-progress';
 import { formatBytes } from '../analysis/quantities.ts';
+import { progressLine } from './progress-line.ts';
+import { terminalAbilities } from './terminal-abilities.ts';
 
 /** Reports that a stage of work has come to `done` of `total` units, and what it is at, where that needs a word. */
 export type StageProgress = (done: number, total: number, which?: string) => void;
@@ -8,63 +8,96 @@ export type StageProgress = (done: number, total: number, which?: string) => voi
 /** What the amounts of a stage are: bytes read or fetched, or plain steps. */
 export type StageUnit = 'bytes' | 'steps';
 
+/** Between two drawings. */
+const REDRAW_MS = 125;
+/** The clock of a stage goes on while nothing is reported. */
+const TICK_MS = 1000;
+/** To the first column, and away with what stands there. */
+const CLEAR_LINE = '\r\u001b[K';
+
+/** A stage that has begun. */
+interface Stage {
+  readonly name: string;
+  readonly unit: StageUnit;
+  /** In milliseconds. */
+  readonly started: number;
+  /** Done at the first report: what was there already, as of a download that goes on. */
+  readonly first: number;
+  done: number;
+  total: number;
+  which: string | undefined;
+}
+
 /**
- * Where a command speaks to a person: notices and progress bars, all on stderr, so that stdout holds data alone. Where
- * stderr is no terminal there are no bars, only notices.
+ * Where a command speaks to a person: notices, and one line of progress that names the stage that runs, all on stderr, so that
+ * stdout holds data alone. The line is drawn over and leaves nothing behind. Where stderr is no terminal there are only
+ * notices.
  */
 export class Terminal {
-  #bars: MultiBar | undefined;
+  /** The stage that reported last. */
+  #running: Stage | undefined;
+  #drawn = -Infinity;
+  #clock: NodeJS.Timeout | undefined;
 
   constructor(private readonly stream: NodeJS.WriteStream = process.stderr) {}
 
-  /** Prints a line under the command's name, above the bars if there are any. */
+  /** Prints a line under the command's name, above the line of progress if there is one. */
   notice(message: string): void {
-    const line = `laminar: ${message}\n`;
-    if (this.#bars) this.#bars.log(line);
-    else this.stream.write(line);
+    this.#clear();
+    this.stream.write(`laminar: ${message}\n`);
+    if (this.#running) this.#draw();
   }
 
-  /** Adds a bar for a stage of the work. It shows nothing before the first amount is reported. */
+  /** Adds a stage of the work. It shows nothing before the first amount is reported. */
   stage(name: string, unit: StageUnit = 'steps'): StageProgress {
-    if (!this.stream.isTTY) return () => undefined;
-    let bar: SingleBar | undefined;
-    let rate: (done: number) => string;
+    if (!terminalAbilities(this.stream, process.env).canRedraw) return () => undefined;
+    let stage: Stage | undefined;
     return (done, total, which) => {
-      this.#bars ??= new MultiBar(
-        {
-          stream: this.stream,
-          hideCursor: true,
-          fps: 8,
-          format: '{stage} {bar} {percentage}%  {amount}  {duration_formatted}, {eta_formatted} left',
-        },
-        Presets.shades_classic,
-      );
-      rate ??= rateSince(done);
-      const steps =
-        unit === 'bytes'
-          ? `${formatBytes(done)} of ${formatBytes(total)}${rate(done)}`
-          : `${done} of ${total}`;
-      const amount = which === undefined ? steps : `${steps}, ${which}`;
-      const payload = { stage: name.padEnd(10), amount };
-      bar ??= this.#bars.create(total, 0, payload);
-      bar.setTotal(total);
-      bar.update(done, payload);
-      if (done >= total) bar.stop(); // its clock, that is
+      stage ??= { name, unit, started: performance.now(), first: done, done, total, which };
+      Object.assign(stage, { done, total, which });
+      const isNew = this.#running !== stage;
+      this.#running = stage;
+      this.#clock ??= setInterval(() => {
+        this.#draw();
+      }, TICK_MS).unref();
+      if (isNew || done >= total || performance.now() - this.#drawn >= REDRAW_MS) this.#draw();
     };
   }
 
-  /** Leaves the bars as they stand; the next stage begins new ones. A running bar would keep Node from exiting. */
+  /** Takes the line of progress away; the next report begins a new one. */
   endStages(): void {
-    this.#bars?.stop();
-    this.#bars = undefined;
+    clearInterval(this.#clock);
+    this.#clock = undefined;
+    this.#clear();
+    this.#running = undefined;
   }
-}
 
-/** Bytes a second since the first report; what was there already (a download resumed) does not count. */
-function rateSince(first: number): (done: number) => string {
-  const started = performance.now();
-  return (done) => {
+  #draw(): void {
+    const { name, unit, started, first, done, total, which } = this.#running!;
+    const { columns, isUnicode } = terminalAbilities(this.stream, process.env);
     const seconds = (performance.now() - started) / 1000;
-    return seconds > 0.5 ? `, ${formatBytes(Math.round((done - first) / seconds))}/s` : '';
-  };
+    const rate = seconds > 0 ? (done - first) / seconds : 0;
+    const amount =
+      unit === 'bytes'
+        ? `${formatBytes(done)} of ${formatBytes(total)}${seconds > 0.5 ? `, ${formatBytes(Math.round(rate))}/s` : ''}`
+        : `${done} of ${total}`;
+    const line = progressLine(
+      {
+        name,
+        done,
+        total,
+        amount: which === undefined ? amount : `${amount}, ${which}`,
+        seconds,
+        secondsLeft: rate > 0 && done < total ? (total - done) / rate : undefined,
+      },
+      columns,
+      isUnicode,
+    );
+    this.stream.write(`${CLEAR_LINE}${line}`);
+    this.#drawn = performance.now();
+  }
+
+  #clear(): void {
+    if (this.#running) this.stream.write(CLEAR_LINE);
+  }
 }

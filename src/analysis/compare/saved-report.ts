@@ -41,6 +41,8 @@ export interface SavedSequence {
   readonly seed: number | null;
   /** Tokens that stayed together when it was shuffled. */
   readonly block: number | null;
+  /** Its own first token in the text, where it is another than the report's. */
+  readonly start: number | null;
   /** The mean of the maximum log-softmax, in nats. */
   readonly meanLogSoftmax: number | null;
   /** By the view's name; `all` is always there. States 0 to L each, as far as the view measured them. */
@@ -130,6 +132,7 @@ function savedSequence(sequence: ReportFields, blocks: number): SavedSequence {
     kind: sequence.textOrNull('kind'),
     seed: sequence.numberOrNull('seed'),
     block: sequence.numberOrNull('block'),
+    start: sequence.numberOrNull('start'),
     meanLogSoftmax: sequence.optional('max_log_softmax')?.numberOrNull('mean') ?? null,
     views: new Map([['all', layers], ...others]),
   };

@@ -41,7 +41,7 @@ export function comparedRows({ runs, labels, sequences }: ComparedRuns): Compare
           model: report.model.id,
           revision: report.model.revision,
           text: report.text && report.text.source,
-          window_start: report.text && report.text.start,
+          window_start: own!.start ?? (report.text && report.text.start),
           tokens: own!.ids.length,
           seed: own!.seed ?? report.seed,
           threshold: report.threshold,
