@@ -23,6 +23,7 @@ export type {
   CaptureRequest,
   Choice,
   Edit,
+  EditedMatrix,
   EditedPart,
   HookRequests,
   HookSpec,
@@ -77,3 +78,6 @@ export { measureTable } from './analysis/measures/table.ts';
 export type { MeasureName, Measures } from './analysis/measures/table.ts';
 export { kernelAlignment, principalAngles } from './analysis/measures/pairs.ts';
 export type { Alignment, ComparedMatrix, PrincipalAngles } from './analysis/measures/pairs.ts';
+export { keepComponents } from './analysis/reduction/reduce-matrix.ts';
+export type { Components } from './analysis/reduction/components.ts';
+export type { Cut } from './analysis/reduction/reduce-matrix.ts';

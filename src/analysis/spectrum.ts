@@ -5,6 +5,8 @@ import type { Recorder } from '../engine/gpu/recorder.ts';
 import { checkVariants } from '../engine/gpu/self-test.ts';
 import type { VariantCheck } from '../engine/gpu/self-test.ts';
 import { evenGroups } from '../engine/gpu/tuning.ts';
+import { readDirections } from './spectrum/directions.ts';
+import type { Directions } from './spectrum/directions.ts';
 import { factorise, recordCentring, recordNorms, sortVectors } from './spectrum/factorise.ts';
 import { cumulativePercent } from './spectrum/kernels.ts';
 import type { MatrixView } from './spectrum/matrix-view.ts';
@@ -20,6 +22,8 @@ export interface Spectrum {
   readonly cumulativePercent: Float32Array;
   /** Jacobi sweeps until the matrix had converged. */
   readonly sweeps: number;
+  /** Where they were asked for. */
+  readonly directions: Directions | undefined;
 }
 
 export interface SpectrumOptions {
@@ -30,6 +34,8 @@ export interface SpectrumOptions {
   readonly scratchBytes?: number;
   /** The most sweeps of one orthogonalisation before the matrix is given up. Default 60. */
   readonly maxSweeps?: number;
+  /** Read the singular vectors back, too; a matrix's take up to twice its own size. */
+  readonly withDirections?: boolean;
 }
 
 /** The integer column sums stay exact up to this many rows. */
@@ -163,6 +169,8 @@ async function spectraOfGroup(
     firstLook: FIRST_LOOKS[0],
   });
   await project(gpu.tuning, pace, workspace);
+  if (options.withDirections) await pace.finish();
+  const directions = options.withDirections ? await readDirections(gpu, workspace) : [];
   onStep(3 + firstSweeps);
   await factorise(gpu.tuning, pace, workspace);
   await pace.add(0, (recorder) => recordFactorNorms(recorder, workspace));
@@ -195,6 +203,7 @@ async function spectraOfGroup(
       singularValues,
       cumulativePercent: percents.slice(...range),
       sweeps: first[slot]! + last[slot]!,
+      directions: directions[slot],
     };
   });
 }

@@ -78,6 +78,12 @@ export function requestsOfGroup(
           apply(values, { ...part, sequence: group[part.sequence]! });
         return [{ ...own, apply: inRun }];
       }
+      if (own.op === 'transform') {
+        const { transform } = own;
+        const inRun: typeof transform = (matrix) =>
+          transform({ ...matrix, sequence: group[matrix.sequence]! });
+        return [{ ...own, transform: inRun }];
+      }
       if (!('value' in own) || typeof own.value === 'number' || chosen.length === 1) return [own];
       const [name] = matchNames(edit.at, names) as [string];
       const size = sizeOfOne(name, { ...own, sequences: [0], value: 0 }, specs, tokens);

@@ -61,7 +61,7 @@ export function recordGather(
 export function recordEdit(
   { pass, uploads }: HookTools,
   chosen: Chosen,
-  kind: Exclude<PlannedEdit['kind'], 'apply'>,
+  kind: keyof typeof OPERATIONS,
   {
     buffer,
     strides,

@@ -17,6 +17,7 @@ export async function editRows(
 ): Promise<void> {
   const { selection, kind, value } = edit;
   if (kind === 'apply') return applyToRows(tools, tensor, slice, edit);
+  if (kind === 'transform') return transformRows(tools, tensor, slice, edit);
   const buffer = await uploadValue(tools, edit);
   for (const [index, sequence] of selection.sequences.entries()) {
     const firstValue = index * value.strides.sequence;
@@ -53,6 +54,56 @@ async function applyToRows(
   }
 }
 
+/** Gathers each sequence's part into a matrix on the GPU, has it changed there, and writes it back. */
+async function transformRows(
+  tools: HookTools,
+  tensor: Tensor,
+  slice: HeadSlice,
+  { selection, spec, transform }: PlannedEdit,
+): Promise<void> {
+  const { pass, uploads } = tools;
+  const rows = selection.positions.length;
+  const columns = selection.heads.length * slice.headWidth;
+  const strides = { row: columns, head: slice.headWidth };
+  for (const sequence of selection.sequences) {
+    const runs = chosenInRows(pass, tensor, slice, selection, sequence);
+    await tools.makeRoom(4 * rows * columns);
+    const buffer = uploads.hold(`values of ${spec.name}`, 4 * rows * columns);
+    await gatherInto(tools, runs, buffer, strides);
+    await transform!({ name: spec.name, sequence, gpu: pass.gpu, buffer, rows, columns });
+    await writeBack(tools, runs, buffer, strides);
+  }
+}
+
+/** Copies chosen values into a dense buffer, and submits that. */
+async function gatherInto(
+  tools: HookTools,
+  runs: readonly Chosen[],
+  buffer: GPUBuffer,
+  strides: { readonly row: number; readonly head: number },
+): Promise<void> {
+  for (const chosen of runs) {
+    await tools.makeRoom(indexBytes(chosen));
+    recordGather(tools, chosen, { buffer, rowStride: strides.row, headStride: strides.head });
+  }
+  tools.pass.submit();
+}
+
+/** Records that chosen values become those of a dense buffer, which is released. */
+async function writeBack(
+  tools: HookTools,
+  runs: readonly Chosen[],
+  buffer: GPUBuffer,
+  strides: { readonly row: number; readonly head: number },
+): Promise<void> {
+  for (const chosen of runs) {
+    await tools.makeRoom(indexBytes(chosen));
+    const all = { buffer, strides: { sequence: 0, ...strides, element: 1 }, firstValue: 0 };
+    recordEdit(tools, chosen, 'replace', all);
+  }
+  tools.uploads.release(buffer);
+}
+
 /**
  * Reads chosen values, hands them to the user's function, and writes what it made of them.
  * @param runs where the values lie; together they are the part
@@ -69,11 +120,7 @@ export async function applyFunction(
   const elements = elementCount(part.shape);
   await tools.makeRoom(4 * elements);
   const buffer = uploads.hold(`values of ${spec.name}`, 4 * elements);
-  for (const chosen of runs) {
-    await tools.makeRoom(indexBytes(chosen));
-    recordGather(tools, chosen, { buffer, rowStride: strides.row, headStride: strides.head });
-  }
-  pass.submit();
+  await gatherInto(tools, runs, buffer, strides);
   const values = new Float32Array(await pass.gpu.readBytes(buffer, 0, 4 * elements));
   const made = (await apply!(values, part)) ?? values;
   if (made.length !== elements) {
@@ -82,12 +129,7 @@ export async function applyFunction(
     );
   }
   pass.gpu.write(buffer, 0, made);
-  for (const chosen of runs) {
-    await tools.makeRoom(indexBytes(chosen));
-    const all = { buffer, strides: { sequence: 0, ...strides, element: 1 }, firstValue: 0 };
-    recordEdit(tools, chosen, 'replace', all);
-  }
-  uploads.release(buffer);
+  await writeBack(tools, runs, buffer, strides);
 }
 
 /** Copies the part of an activation that was asked for out of the rows of a tensor. */

@@ -164,7 +164,7 @@ export class AttentionPatterns {
     const { selection, kind, value, spec } = edit;
     const chosen = this.#chosen(piece, selection, buffer);
     if (!chosen) return;
-    if (kind !== 'apply') {
+    if (kind !== 'apply' && kind !== 'transform') {
       const values = await uploadValue(this.tools, edit);
       const firstValue = selection.sequences.indexOf(piece.sequence) * value.strides.sequence;
       await this.tools.makeRoom(indexBytes(chosen));

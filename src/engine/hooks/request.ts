@@ -1,4 +1,5 @@
 import { InputError } from '../errors.ts';
+import type { Gpu } from '../gpu/gpu.ts';
 import { elementCount } from '../gpu/tensor.ts';
 import { layerOf, matchNames } from './names.ts';
 import type { AskedHooks, HookSpec } from './spec.ts';
@@ -28,6 +29,19 @@ export interface EditedPart {
   readonly heads: readonly number[];
 }
 
+/** The values that a transformation is given: one sequence's part as a dense matrix on the GPU. */
+export interface EditedMatrix {
+  readonly name: string;
+  readonly sequence: number;
+  readonly gpu: Gpu;
+  /** F32 [rows, columns], row-major; it is read back into the activation. */
+  readonly buffer: GPUBuffer;
+  /** Positions that are chosen. */
+  readonly rows: number;
+  /** Features: where there are heads, those of all chosen heads side by side. */
+  readonly columns: number;
+}
+
 /**
  * A change of an activation, or of a part of it; later steps see it, earlier ones do not. A `value` is a number, or numbers
  * of the part's shape [sequences, positions, (heads,) width] (of a pattern [sequences, heads, positions, T]), from which
@@ -49,6 +63,8 @@ export type Edit = Choice & {
           part: EditedPart,
         ) => Float32Array | undefined | Promise<Float32Array | undefined>;
       }
+    /** Changes the values on the GPU, in place; called for each sequence. `keepComponents` makes such an edit. */
+    | { readonly op: 'transform'; readonly transform: (matrix: EditedMatrix) => Promise<void> }
   );
 
 /** What a run is asked for. */
@@ -85,9 +101,10 @@ export interface EditValue {
 export interface PlannedEdit {
   readonly spec: HookSpec;
   readonly selection: Selection;
-  readonly kind: 'replace' | 'add' | 'multiply' | 'uniform' | 'apply';
+  readonly kind: 'replace' | 'add' | 'multiply' | 'uniform' | 'apply' | 'transform';
   readonly value: EditValue;
   readonly apply?: Extract<Edit, { op: 'apply' }>['apply'];
+  readonly transform?: Extract<Edit, { op: 'transform' }>['transform'];
 }
 
 /** The batch that requests are for. */
@@ -247,6 +264,12 @@ function planEdit(spec: HookSpec, edit: Edit, batch: Batch): PlannedEdit {
       return plan('uniform');
     case 'apply':
       return { ...plan('apply'), apply: edit.apply };
+    case 'transform':
+      if (spec.axes === 'pattern')
+        throw new InputError(
+          `${spec.name}: is not a matrix of tokens by features, which transform needs; use replace, add, scale or apply`,
+        );
+      return { ...plan('transform'), transform: edit.transform };
     case 'scale':
       return plan('multiply', edit.value);
     case 'replace':
@@ -254,7 +277,7 @@ function planEdit(spec: HookSpec, edit: Edit, batch: Batch): PlannedEdit {
       return plan(edit.op, edit.value);
     default:
       throw new InputError(
-        `${spec.name}: the edit's op is ${JSON.stringify((edit as { op?: unknown }).op)}; it must be zero, uniform, replace, add, scale or apply`,
+        `${spec.name}: the edit's op is ${JSON.stringify((edit as { op?: unknown }).op)}; it must be zero, uniform, replace, add, scale, apply or transform`,
       );
   }
 }
