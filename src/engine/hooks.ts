@@ -6,6 +6,14 @@
 export type { CapturedActivation } from './hooks/captures.ts';
 export { layerOf, matchNames, withAnyLayer } from './hooks/names.ts';
 export { PlannedHooks } from './hooks/request.ts';
-export type { Batch, CaptureRequest, Choice, Edit, EditedMatrix, EditedPart, HookRequests } from './hooks/request.ts';
+export type {
+  Batch,
+  CaptureRequest,
+  Choice,
+  Edit,
+  EditedMatrix,
+  EditedPart,
+  HookRequests,
+} from './hooks/request.ts';
 export { hookShape } from './hooks/spec.ts';
 export type { HookSpec } from './hooks/spec.ts';

@@ -2,6 +2,7 @@ import activateSource from '../shaders/forward/activate.wgsl?raw';
 import attentionSource from '../shaders/forward/attention.wgsl?raw';
 import attentionLanesSource from '../shaders/forward/attention-lanes.wgsl?raw';
 import attentionWideSource from '../shaders/forward/attention-wide.wgsl?raw';
+import compareLogitsSource from '../shaders/forward/compare-logits.wgsl?raw';
 import embedSource from '../shaders/forward/embed.wgsl?raw';
 import findNonfiniteSource from '../shaders/forward/find-nonfinite.wgsl?raw';
 import foldLogSoftmaxSource from '../shaders/forward/fold-log-softmax.wgsl?raw';
@@ -202,6 +203,13 @@ export const pickLogits = defineKernel({
   source: pickLogitsSource,
   bindings: { logits: 'read', targets: 'read', picked: 'read_write' },
   uniforms: { rows: 'u32', columns: 'u32', firstToken: 'u32' },
+});
+
+export const compareLogits = defineKernel({
+  name: 'compare-logits',
+  source: compareLogitsSource,
+  bindings: { logits: 'read', sums: 'read_write' },
+  uniforms: { originals: 'u32', columns: 'u32', firstToken: 'u32', firstRow: 'u32' },
 });
 
 export const foldLogSoftmaxTiles = defineKernel({

@@ -3,7 +3,14 @@ import type { Gpu } from './gpu/gpu.ts';
 import { Pace } from './gpu/pace.ts';
 import type { Recorder } from './gpu/recorder.ts';
 import type { Tensor } from './gpu/tensor.ts';
-import { foldLogSoftmax, foldLogSoftmaxTiles, pickLogits, topTokens, weightFormat } from './kernels.ts';
+import {
+  compareLogits,
+  foldLogSoftmax,
+  foldLogSoftmaxTiles,
+  pickLogits,
+  topTokens,
+  weightFormat,
+} from './kernels.ts';
 import {
   bindableRows,
   canFoldLogits,
@@ -16,6 +23,12 @@ import { LOGITS_TILE_BYTES } from './memory.ts';
 
 /** A tile of fewer tokens is not worth its dispatches. */
 const FEWEST_TOKENS = 1024;
+/** Sums that compare-logits.wgsl keeps of a row. */
+const COMPARED = 9;
+/** Above this, exp(−d) − 1 has nothing over sums of exponentials. */
+const SMALL_CHANGE = 4;
+/** Workgroups that a dispatch may have in each dimension (WebGPU's least limit). */
+const MAX_WORKGROUPS = 65_535;
 
 /** Some tokens' logits, read back. */
 export interface LogitsTile {
@@ -31,6 +44,16 @@ export interface KeptLogits {
   readonly top?: number;
   /** I32 [B·T]: for each position a token whose logit is kept; −1 for none. */
   readonly targets?: Tensor | undefined;
+  /** So many first rows are what the others are compared with, row after row and from the first again; 0 for none. */
+  readonly originals?: number | undefined;
+}
+
+/** How far the distributions of some positions are from the original ones of the same positions. */
+export interface LogitsChange {
+  /** Σ p ln(p / q) in nats, from the original distribution p to the changed one q (Kullback and Leibler 1951). */
+  readonly divergence: Float64Array;
+  /** The largest |ln p − ln q| of any token. */
+  readonly largest: Float64Array;
 }
 
 /** What the logits of [B·T] positions came to. */
@@ -43,6 +66,8 @@ export interface FoldedLogits {
   readonly topLogProbabilities: Float32Array;
   /** Of the targets, where some were given; without meaning where a position has none. */
   readonly targetLogProbabilities: Float32Array | undefined;
+  /** Of the rows after the originals, where there are some. */
+  readonly change: LogitsChange | undefined;
 }
 
 /**
@@ -55,6 +80,7 @@ export class MaxLogSoftmax implements Disposable {
   readonly #argmax: Tensor;
   readonly #top: { readonly values: Tensor; readonly tokens: Tensor } | undefined;
   readonly #picked: Tensor | undefined;
+  readonly #compared: Tensor | undefined;
   readonly #owned: readonly Tensor[];
 
   /** @param input the final layer norm's output, F32 [B·T, width] */
@@ -69,7 +95,7 @@ export class MaxLogSoftmax implements Disposable {
       owned.push(gpu.tensor(label, [rows, ...columns], dtype));
       return owned.at(-1)!;
     };
-    const { top = 0, targets } = kept;
+    const { top = 0, targets, originals = 0 } = kept;
     try {
       this.#maximum = take('running maximum', 'F32');
       this.#sum = take('running sum', 'F32');
@@ -79,6 +105,7 @@ export class MaxLogSoftmax implements Disposable {
           ? { values: take('top logits', 'F32', top), tokens: take('top tokens', 'I32', top) }
           : undefined;
       this.#picked = targets && take('logits of targets', 'F32');
+      this.#compared = originals > 0 ? take('compared logits', 'F32', COMPARED) : undefined;
       this.#owned = owned;
     } catch (error) {
       for (const tensor of owned) tensor.dispose();
@@ -102,7 +129,8 @@ export class MaxLogSoftmax implements Disposable {
     const tileBytes = Math.min(LOGITS_TILE_BYTES, this.gpu.bindingLimit, free);
     const pace = new Pace(this.gpu, 'log-softmax');
     // Who looks at single logits needs them written.
-    const canFold = this.gpu.tuning.head === 'folded' && !onLogits && !this.#top && !this.#picked;
+    const isSeen = onLogits ?? this.#top ?? this.#picked ?? this.#compared;
+    const canFold = this.gpu.tuning.head === 'folded' && !isSeen;
     const tileColumns = foldedTileColumns(this.gpu.tuning);
     for (const part of head.parts) {
       const isFolded = canFold && canFoldLogits(this.input, part);
@@ -152,7 +180,7 @@ export class MaxLogSoftmax implements Disposable {
     }
     // −ln 1 is −0; a probability of 1 has logarithm 0.
     const maxLogSoftmax = sums.map((sum) => 0 - Math.log(sum));
-    const { top = 0 } = this.kept;
+    const { top = 0, originals = 0 } = this.kept;
     const logProbabilities = (logits: Float32Array, columns: number): Float32Array =>
       logits.map((logit, index) => {
         const row = Math.floor(index / columns);
@@ -167,6 +195,7 @@ export class MaxLogSoftmax implements Disposable {
       topIds: new Int32Array(tokens),
       topLogProbabilities: logProbabilities(values, top),
       targetLogProbabilities: picked && logProbabilities(picked, 1),
+      change: this.#compared && changeOf(await this.gpu.readFloats(this.#compared), sums.length - originals),
     };
   }
 
@@ -220,6 +249,7 @@ export class MaxLogSoftmax implements Disposable {
         });
       }
     }
+    this.#recordComparison(recorder, logits, firstToken);
     if (!this.#picked || !targets) return;
     for (const [first, rows] of bindableRows(this.gpu, logits, targets, this.#picked)) {
       recorder.dispatch(pickLogits, {
@@ -233,4 +263,37 @@ export class MaxLogSoftmax implements Disposable {
       });
     }
   }
+  /** A tile of logits is one binding. */
+  #recordComparison(recorder: Recorder, logits: Tensor, firstToken: number): void {
+    const [rows = 0, columns = 0] = logits.shape;
+    const { originals = 0 } = this.kept;
+    if (!this.#compared) return;
+    for (let firstRow = 0; firstRow < rows - originals; firstRow += MAX_WORKGROUPS) {
+      recorder.dispatch(compareLogits, {
+        bindings: { logits: logits.buffer, sums: this.#compared.buffer },
+        uniforms: { originals, columns, firstToken, firstRow },
+        workgroups: [Math.min(MAX_WORKGROUPS, rows - originals - firstRow)],
+      });
+    }
+  }
+}
+
+/**
+ * With ln p = a − lse(a), ln q = b − lse(b) and d = a − b − offset: Σ p (ln p − ln q) = Σ p d − shift and |ln p − ln q| = |d −
+ * shift|, where shift = lse(a) − lse(b) − offset = −ln(1 + Σ p (exp(−d) − 1)).
+ * @param sums [rows, 9] of compare-logits.wgsl, and others after them
+ */
+export function changeOf(sums: Float32Array, rows: number): LogitsChange {
+  const divergence = new Float64Array(rows);
+  const largest = new Float64Array(rows);
+  for (let row = 0; row < rows; row++) {
+    const own = sums.subarray(COMPARED * row, COMPARED * (row + 1));
+    const [maxA = 0, sumA = 0, weighted = 0, lessOne = 0, maxB = 0, sumB = 0, maxD = 0, minD = 0] = own;
+    const offset = own[COMPARED - 1]!;
+    const isSmall = Math.max(maxD, -minD) < SMALL_CHANGE;
+    const shift = isSmall ? -Math.log1p(lessOne / sumA) : maxA - maxB - offset + Math.log(sumA / sumB);
+    divergence[row] = Math.max(0, weighted / sumA - shift); // rounding alone makes it negative
+    largest[row] = Math.max(Math.abs(maxD - shift), Math.abs(minD - shift));
+  }
+  return { divergence, largest };
 }

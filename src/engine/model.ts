@@ -1,8 +1,10 @@
 import type { ModelConfig } from './config.ts';
 import type { ModelDescription } from './description.ts';
+import { runBranched } from './branched-run.ts';
+import type { Branch, BranchedLogits, BranchedOptions } from './branched-run.ts';
 import { enterBlock, runBlock, runFinal } from './architectures/blocks.ts';
 import type { Steps } from './architectures/steps.ts';
-import { embeddingName, gatherRows, recordEmbedding } from './embedding.ts';
+import { embedSequences } from './embed-sequences.ts';
 import { InputError } from './errors.ts';
 import { ForwardPass } from './forward-pass.ts';
 import type { Gpu } from './gpu/gpu.ts';
@@ -187,7 +189,7 @@ export class Model implements Disposable {
         if (layer < config.layers) await lens?.add(runFinal<Tensor>(architecture, pass, store.final));
       };
 
-      await this.#embed(pass, hooked, sequences);
+      await embedSequences(pass, this.description, sequences, hooked);
       enterBlock(recorded, 0);
       await hooked?.run();
       await emit('hidden_states', 0, pass.residual);
@@ -229,6 +231,18 @@ export class Model implements Disposable {
     }
   }
 
+  /**
+   * Runs a batch and branches that leave it at some state and change it: `runBranched` tells how.
+   * @throws as `run` does
+   */
+  runBranched(
+    sequences: readonly Int32Array[],
+    branches: readonly Branch[],
+    options: BranchedOptions,
+  ): Promise<BranchedLogits[] | null> {
+    return runBranched(this.gpu, this.store, this.description, sequences, branches, options);
+  }
+
   /** Frees the weights. The GPU and the description are the caller's. */
   dispose(): void {
     this.store.dispose();
@@ -236,25 +250,6 @@ export class Model implements Disposable {
 
   [Symbol.dispose](): void {
     this.dispose();
-  }
-
-  /** residual ← Σ of the embeddings. */
-  async #embed(
-    pass: ForwardPass,
-    hooked: HookedPass | undefined,
-    sequences: readonly Int32Array[],
-  ): Promise<void> {
-    const ids = Int32Array.from(sequences.flatMap((sequence) => [...sequence]));
-    const positions = ids.map((_, index) => index % sequences[0]!.length);
-    for (const [index, { table, by }] of this.description.weights.embeddings.entries()) {
-      using rows = await gatherRows(this.gpu, table, by === 'token' ? ids : positions);
-      const record = (target: Tensor, accumulate: boolean) => {
-        recordEmbedding(this.gpu, pass.recorder, rows, target, accumulate);
-      };
-      if (hooked) await hooked.embed(embeddingName(by), index === 0, record);
-      else record(pass.residual, index > 0);
-      pass.submit();
-    }
   }
 }
 

@@ -4,7 +4,7 @@ import type { Gpu } from './gpu/gpu.ts';
 import type { Tensor } from './gpu/tensor.ts';
 import type { LensOptions } from './lens.ts';
 import { MaxLogSoftmax } from './log-softmax.ts';
-import type { FoldedLogits, LogitsTile } from './log-softmax.ts';
+import type { FoldedLogits, KeptLogits, LogitsTile } from './log-softmax.ts';
 import { HEAD_SLICE_BYTES, LOGITS_TILE_BYTES } from './memory.ts';
 import type { WeightStore } from './weight-store.ts';
 
@@ -47,14 +47,25 @@ export class Vocabulary {
    * @param isLast whether the last of them is the model's own output
    * @returns what each came to; undefined where the model has no head that can be used
    */
-  async fold(states: readonly Tensor[], isLast = true): Promise<FoldedLogits[] | undefined> {
-    const { signal, onLogits, onNotice, targets, lens } = this.options;
+  fold(states: readonly Tensor[], isLast = true): Promise<FoldedLogits[] | undefined> {
+    const { targets, lens } = this.options;
+    const kept = { top: lens?.top ?? 0, targets };
+    return this.foldEach(
+      states.map((state) => ({ state, kept })),
+      isLast,
+    );
+  }
+
+  /** The same, of each state what it says to keep. */
+  async foldEach(
+    states: readonly { readonly state: Tensor; readonly kept: KeptLogits }[],
+    isLast = true,
+  ): Promise<FoldedLogits[] | undefined> {
+    const { signal, onLogits, onNotice } = this.options;
     if (!this.description.hasHead || this.#fault) return undefined;
     const folds: MaxLogSoftmax[] = [];
     try {
-      for (const state of states) {
-        folds.push(new MaxLogSoftmax(this.gpu, state, { top: lens?.top ?? 0, targets }));
-      }
+      for (const { state, kept } of states) folds.push(new MaxLogSoftmax(this.gpu, state, kept));
       await this.store.forEachHeadSlice(
         async (slice, firstToken) => {
           for (const [index, fold] of folds.entries()) {

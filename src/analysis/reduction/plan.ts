@@ -1,0 +1,118 @@
+import type { Branch } from '../../engine/branched-run.ts';
+import type { ModelDescription } from '../../engine/description.ts';
+import { planWeights } from '../../engine/memory.ts';
+import type { WeightPlan } from '../../engine/memory.ts';
+import { spectrumShape, workspaceBytes } from '../spectrum/workspace.ts';
+
+/** Activations of one pass take at most this much where nothing else bounds them. */
+const MOST_ACTIVATION_BYTES = 2 ** 30;
+
+export interface ReductionPlanInput {
+  readonly model: Pick<
+    ModelDescription,
+    'config' | 'sizes' | 'activationBytes' | 'operations' | 'products' | 'weights'
+  >;
+  /** T, of each sequence. */
+  readonly tokens: number;
+  readonly sequences: number;
+  /** In the order of their points. */
+  readonly branches: readonly Branch[];
+  /** Bytes; Infinity for no bound. */
+  readonly memoryLimit: number;
+  /** The largest buffer of the device, in bytes. */
+  readonly maxBufferSize: number;
+  /** Where that is settled already. */
+  readonly isResident?: boolean | undefined;
+}
+
+/** Some of the cuts, that run together. */
+export interface ReductionPass {
+  /** The state at which it starts, 0 for the embedding. */
+  readonly start: number;
+  /** Of the branches, the first, and how many. */
+  readonly first: number;
+  readonly count: number;
+}
+
+/** What a sweep will need. Memory and reads in bytes, each an upper bound. */
+export interface ReductionPlan {
+  readonly weights: WeightPlan;
+  readonly passes: readonly ReductionPass[];
+  /** Sequences and cuts that run together in the largest pass. */
+  readonly slots: number;
+  readonly activations: number;
+  /** What the cuts take: singular vectors, and copies of states. */
+  readonly cuts: number;
+  readonly gpu: number;
+  /** The smallest --gpu-memory with which this run can finish. */
+  readonly leastGpu: number;
+  /** From the checkpoint's files. */
+  readonly reads: number;
+  /** Floating-point operations of the passes. */
+  readonly operations: number;
+}
+
+/**
+ * Shares a bound on GPU memory out: weights stay if there is room for them beside one cut, and as many cuts run together as
+ * fit. Cuts go into passes from the first layer on: each later pass starts where its first cut is, so that the fewest weights
+ * are read again.
+ */
+export function planReduction(input: ReductionPlanInput): ReductionPlan {
+  const { model, tokens, sequences, branches, memoryLimit, maxBufferSize } = input;
+  const { config, sizes } = model;
+  const stateBytes = 4 * tokens * config.width;
+  const { vectors, length4 } = spectrumShape(tokens, config.width);
+  const shape = spectrumShape(tokens, config.width);
+  // A state and a cut one, singular vectors, their images, and the SVD's scratch.
+  const cuts = workspaceBytes(shape, 1) + 2 * stateBytes + 4 * vectors * (vectors + 4 * length4 + 8);
+  // Copies of states when the batch grows, and of the last ones for the head.
+  const activationsOf = (slots: number) =>
+    model.activationBytes(1, slots * tokens) + (2 * slots + sequences) * stateBytes + 16 * slots * tokens;
+  const least = sequences + 1;
+  const planned = planWeights(sizes, activationsOf(least) + cuts, memoryLimit);
+  const isResident = input.isResident ?? planned.isResident;
+  const weights = isResident === planned.isResident ? planned : { ...planned, isResident, bytes: sizes.all };
+
+  const room = memoryLimit - weights.bytes - cuts;
+  const widest = Math.max(...model.products().block.map(({ columns }) => columns));
+  const fits = (slots: number) =>
+    activationsOf(slots) <= Math.min(room, MOST_ACTIVATION_BYTES) &&
+    4 * slots * tokens * widest <= maxBufferSize;
+  let slots = least;
+  while (slots < sequences + branches.length && fits(slots + 1)) slots += 1;
+
+  const passes: ReductionPass[] = [];
+  for (let first = 0; first < branches.length; first += slots - sequences) {
+    const count = Math.min(slots - sequences, branches.length - first);
+    passes.push({ start: Math.min(branches[first]!.point, config.layers), first, count });
+  }
+  // The first pass also saves the states at which the later ones start.
+  if (passes[0]) passes[0] = { ...passes[0], start: 0 };
+  const blockBytes = model.weights.blocks.map((block) =>
+    Object.values(block).reduce((sum, { entry }) => sum + entry.bytes, 0),
+  );
+  const ofHead = model.weights.head?.entry.bytes ?? 0;
+  const streamed = passes.reduce(
+    (sum, { start }) => sum + ofHead + blockBytes.slice(start).reduce((total, bytes) => total + bytes, 0),
+    0,
+  );
+  const operationsOfSlot = model.operations(1, tokens) / config.layers;
+  const layersRun = passes.reduce((sum, { start, first, count }) => {
+    const ofBranches = branches
+      .slice(first, first + count)
+      .map(({ point }) => config.layers - Math.min(point, config.layers));
+    return sum + sequences * (config.layers - start) + ofBranches.reduce((total, run) => total + run, 0);
+  }, 0);
+  const activations = activationsOf(slots);
+  return {
+    weights,
+    passes,
+    slots,
+    activations,
+    cuts,
+    gpu: weights.bytes + activations + cuts,
+    leastGpu: Math.min(weights.least, weights.bytes) + activationsOf(least) + cuts,
+    reads: (isResident ? sizes.read : streamed + sizes.finalNorm) + sequences * tokens * sizes.embeddingRow,
+    operations: layersRun * operationsOfSlot,
+  };
+}
