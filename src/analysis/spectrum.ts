@@ -184,7 +184,7 @@ async function spectraOfGroup(
   await pace.add(0, (recorder) => {
     recordFactorNorms(recorder, workspace);
     recorder.dispatch(cumulativePercent, {
-      bindings: { singular_values: buffers.directionNorms, percent: buffers.cumulative },
+      bindings: { singularValues: buffers.directionNorms, percent: buffers.cumulative },
       uniforms: { values: vectors, stride: padded },
       workgroups: [matrices],
     });

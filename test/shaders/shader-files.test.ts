@@ -64,22 +64,19 @@ describe.each(files.filter(({ source }) => hasSubgroups || !source.includes('ena
 
     test('compiles with what it includes without a word, and fits a device of default limits', async () => {
       const { device } = gpu;
-      const code = kernelCode(kernels.find((kernel) => kernel.source === source)!);
+      const kernel = kernels.find((each) => each.source === source)!;
       device.pushErrorScope('validation');
-      const module = device.createShaderModule({ label: name, code });
+      const module = device.createShaderModule({ label: name, code: kernelCode(kernel) });
       const { messages } = await module.getCompilationInfo();
       expect(messages.map(({ lineNum, message }) => `${lineNum}: ${message}`)).toEqual([]);
-      device.createComputePipeline({ label: name, layout: 'auto', compute: { module, entryPoint: 'main' } });
+      gpu.kernels.pipeline(kernel, {});
       expect((await device.popErrorScope())?.message).toBeUndefined();
     });
 
-    test('is declared once, with its own bindings, uniforms and constants', async () => {
+    test('is declared once, with its own bindings, uniforms and constants', () => {
       const declared = kernels.filter((kernel) => kernel.source === source);
       expect(declared.map((kernel) => kernel.name)).toEqual([name]);
       const [kernel] = declared;
-      gpu.device.pushErrorScope('validation');
-      gpu.kernels.pipeline(kernel!, {});
-      expect((await gpu.device.popErrorScope())?.message).toBeUndefined();
       for (const [index, binding] of Object.keys(kernel!.bindings).entries()) {
         const access = kernel!.bindings[binding] === 'read' ? 'read' : 'read_write';
         expect(source).toMatch(
@@ -87,12 +84,24 @@ describe.each(files.filter(({ source }) => hasSubgroups || !source.includes('ena
         );
       }
       const code = source.replace(/\/\/.*$/gm, '');
-      const struct = /@binding\(0\)\s+var<uniform>\s+\w+\s*:\s*(\w+)/.exec(code)?.[1] ?? '';
-      const uniforms = new RegExp(`struct ${struct} \\{([^}]*)\\}`).exec(code)?.[1] ?? '';
+      const uniforms = /struct Shape \{([^}]*)\}/.exec(code)?.[1] ?? '';
       const members = [...uniforms.matchAll(/(\w+)\s*:\s*(\w+)/g)].map(([, member, type]) => [member, type]);
       expect(members).toEqual(Object.entries(kernel!.uniforms));
+      expect(code).toContain('@group(0) @binding(0) var<uniform> shape: Shape;');
       for (const constant of kernel!.constants)
         expect(kernelCode(kernel!)).toContain(`override ${constant}:`);
+    });
+
+    test('writes names as JavaScript does, and lists what it binds at its head', () => {
+      const kernel = kernels.find((each) => each.source === source)!;
+      const bindings = Object.keys(kernel.bindings);
+      for (const word of [...bindings, ...Object.keys(kernel.uniforms), ...kernel.constants])
+        expect(word).toMatch(/^[a-z][A-Za-z0-9]*$/);
+      const listed = (text: string) => (text.match(/^\/\/ {3,}.*$/gm) ?? []).join('\n');
+      // A variant may name the file that lists its operands.
+      const other = /(?:of|as|what) ([\w-]+)\.wgsl\b[^.]*same operands/.exec(source)?.[1];
+      const operands = listed(source) + listed(files.find((file) => file.name === other)?.source ?? '');
+      for (const binding of bindings) expect(operands).toMatch(new RegExp(`\\b${binding}\\b`));
     });
   },
 );

@@ -50,7 +50,7 @@ export function recordCentring(
       slot,
       transposed: transposed ? 1 : 0,
       stride,
-      target_offset: slot * vectors * stride,
+      targetOffset: slot * vectors * stride,
     },
     workgroups: [Math.ceil(stride / 16), Math.ceil(vectors / 16)],
   });

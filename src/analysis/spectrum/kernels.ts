@@ -39,7 +39,7 @@ export const centreColumns = defineKernel({
     slot: 'u32',
     transposed: 'u32',
     stride: 'u32',
-    target_offset: 'u32',
+    targetOffset: 'u32',
   },
 });
 
@@ -175,7 +175,7 @@ export const projectVectors = defineKernel({
     extents: 'read',
     projected: 'read_write',
   },
-  uniforms: { vectors: 'u32', padded: 'u32', length4: 'u32', first_group: 'u32' },
+  uniforms: { vectors: 'u32', padded: 'u32', length4: 'u32', firstGroup: 'u32' },
 });
 
 export const projectVectorsLanes = defineKernel({
@@ -191,12 +191,12 @@ export const projectVectorsLanes = defineKernel({
     extents: 'read',
     projected: 'read_write',
   },
-  uniforms: { vectors: 'u32', padded: 'u32', length4: 'u32', first_group: 'u32' },
+  uniforms: { vectors: 'u32', padded: 'u32', length4: 'u32', firstGroup: 'u32' },
 });
 
 export const cumulativePercent = defineKernel({
   name: 'cumulative-percent',
   source: cumulativePercentSource,
-  bindings: { singular_values: 'read', percent: 'read_write' },
+  bindings: { singularValues: 'read', percent: 'read_write' },
   uniforms: { values: 'u32', stride: 'u32' },
 });

@@ -67,7 +67,7 @@ export async function project({ lanes }: Tuning, pace: Pace, workspace: Spectrum
           extents,
           projected: working,
         },
-        uniforms: { vectors, padded, length4, first_group: first },
+        uniforms: { vectors, padded, length4, firstGroup: first },
         workgroups: [groups, padded / tile, matrices],
       });
     });

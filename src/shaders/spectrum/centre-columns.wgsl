@@ -1,22 +1,27 @@
-// Subtracts each column's mean from one row-major matrix [rows, columns] and writes the result as contiguous vectors:
-// the rows, or the columns when `transposed` is 1. The matrix's power of two, found by column-means, is divided out;
-// a constant column, which had no say in it, becomes zero however large it is.
+// Subtracts each column's mean from one row-major matrix and writes the result as contiguous vectors: the rows, or the
+// columns where `transposed`.
 //
-// One thread an element of the padded output [vectors, stride]; the padding is written as zero. The difference is
-// taken digit by digit in integers (see column-means), so it is the float32 nearest to the exact one however large
-// the mean, save for 2^-47 of the column's largest magnitude. summary[4 slot + 2] becomes the bits of the largest magnitude written.
+//   matrix   F32 [rows, columns], read as bits; it starts at element `offset`
+//   means    I32 [matrices, columns, 5], of column-means.wgsl
+//   summary  U32 [matrices, 4]; word 2 becomes the bits of the largest magnitude written
+//   centred  F32 [vectors, stride] from `targetOffset` on; what lies beyond a vector's length is written as zero
+//
+// One thread an element of the padded output; the grid is (stride / 16, vectors / 16). The matrix's power of two, found by
+// column-means.wgsl, is divided out; a constant column, which had no say in it, becomes zero however large it is. The
+// difference is taken digit by digit in integers, so that it is the float32 nearest to the exact one however large the
+// mean, save for 2^-47 of the column's largest magnitude.
 
-struct Uniforms {
+struct Shape {
   rows: u32,
   columns: u32,
   offset: u32,
   slot: u32,
   transposed: u32,
   stride: u32, // floats from one output vector to the next
-  target_offset: u32, // floats before this matrix in `centred`
+  targetOffset: u32, // floats before this matrix in `centred`
 }
 
-@group(0) @binding(0) var<uniform> uniforms: Uniforms;
+@group(0) @binding(0) var<uniform> shape: Shape;
 @group(0) @binding(1) var<storage, read> matrix: array<u32>;
 @group(0) @binding(2) var<storage, read> means: array<i32>;
 @group(0) @binding(3) var<storage, read_write> summary: array<atomic<u32>>;
@@ -26,12 +31,12 @@ fn powerOfTwo(exponent: i32) -> f32 {
   return bitcast<f32>(u32(clamp(exponent, -126, 127) + 127) << 23u);
 }
 
-/// The least e, but no less than -125, with magnitude < 2^e.
+// The least e, but no less than -125, with magnitude < 2^e.
 fn exponentAbove(magnitudeBits: u32) -> i32 {
   return max(i32(magnitudeBits >> 23u), 1) - 126;
 }
 
-/// The number with these bits, divided by 2^exponent, which is above its magnitude; exact but for what is under 2^-48.
+// The number with these bits, divided by 2^exponent, which is above its magnitude; exact but for what is under 2^-48.
 fn digits(bits: u32, exponent: i32) -> vec4<i32> {
   let field = i32((bits >> 23u) & 0xffu);
   let mantissa = (bits & 0x7fffffu) | select(0u, 0x800000u, field > 0);
@@ -49,13 +54,13 @@ fn digits(bits: u32, exponent: i32) -> vec4<i32> {
 
 @compute @workgroup_size(16, 16)
 fn main(@builtin(global_invocation_id) id: vec3<u32>) {
-  let isTransposed = uniforms.transposed == 1u;
-  let vectors = select(uniforms.rows, uniforms.columns, isTransposed);
-  let length = select(uniforms.columns, uniforms.rows, isTransposed);
-  if (id.y >= vectors || id.x >= uniforms.stride) {
+  let isTransposed = shape.transposed == 1u;
+  let vectors = select(shape.rows, shape.columns, isTransposed);
+  let length = select(shape.columns, shape.rows, isTransposed);
+  if (id.y >= vectors || id.x >= shape.stride) {
     return;
   }
-  let place = uniforms.target_offset + id.y * uniforms.stride + id.x;
+  let place = shape.targetOffset + id.y * shape.stride + id.x;
   if (id.x >= length) {
     centred[place] = 0.0;
     return;
@@ -64,7 +69,7 @@ fn main(@builtin(global_invocation_id) id: vec3<u32>) {
   let column = select(id.x, id.y, isTransposed);
   let base = 5u * column;
   let exponent = means[base];
-  let bits = matrix[uniforms.offset + row * uniforms.columns + column];
+  let bits = matrix[shape.offset + row * shape.columns + column];
   let own = digits(bits, exponent);
   let difference =
     own - vec4<i32>(means[base + 1u], means[base + 2u], means[base + 3u], means[base + 4u]);
@@ -81,9 +86,9 @@ fn main(@builtin(global_invocation_id) id: vec3<u32>) {
     lower += last * 0x1000000;
   }
   let sum = f32(upper) * 0x1p-24f + f32(lower) * 0x1p-48f;
-  let matrixExponent = exponentAbove(atomicLoad(&summary[4u * uniforms.slot + 1u]));
+  let matrixExponent = exponentAbove(atomicLoad(&summary[4u * shape.slot + 1u]));
   let shift = exponent - matrixExponent;
   let result = sum * select(0.0, powerOfTwo(shift), shift > -100);
   centred[place] = result;
-  atomicMax(&summary[4u * uniforms.slot + 2u], bitcast<u32>(result) & 0x7fffffffu);
+  atomicMax(&summary[4u * shape.slot + 2u], bitcast<u32>(result) & 0x7fffffffu);
 }

@@ -1,34 +1,35 @@
-// The exact mean of every column of one row-major matrix [rows, columns], and the largest magnitude of the columns that
-// are not constant.
+// The exact mean of every column of one row-major matrix, and the largest magnitude of the columns that are not constant.
 //
-// One thread a column. It reads bits and sums integers, so neither the order, nor a compiler's fast mathematics, nor the
-// flushing of subnormals can change anything: with 2^e above the column's largest magnitude, x / 2^e is cut into four
-// signed digits of 12 bits, each digit is summed over the rows (exact for rows <= 2^18), and the sums are divided by
-// long division.
-// means holds five words a column: the exponent e and the digits of mean / 2^e, in units of 2^-12, -24, -36, -48.
-// summary holds four words a matrix: 1 if anything is not a finite number, the bits of the largest magnitude, and two
-// that later kernels use.
+//   matrix   F32 [rows, columns], read as bits; it starts at element `offset`
+//   means    I32 [matrices, columns, 5]: the exponent e, and the digits of mean / 2^e in units of 2^-12, -24, -36, -48
+//   summary  U32 [matrices, 4]: 1 if anything is not a finite number, the bits of the largest magnitude, and two words
+//            that later kernels use
+//
+// One thread a column; the grid is (columns / 64). It reads bits and sums integers, so that neither the order, nor a
+// compiler's fast mathematics, nor the flushing of subnormals can change anything: with 2^e above the column's largest
+// magnitude, x / 2^e is cut into four signed digits of 12 bits, each digit is summed over the rows (exact for rows ≤ 2^18),
+// and the sums are divided by long division.
 
-struct Uniforms {
+struct Shape {
   rows: u32,
   columns: u32,
   offset: u32, // elements from the start of the binding to the matrix
   slot: u32, // which matrix of the group
 }
 
-@group(0) @binding(0) var<uniform> uniforms: Uniforms;
+@group(0) @binding(0) var<uniform> shape: Shape;
 @group(0) @binding(1) var<storage, read> matrix: array<u32>;
 @group(0) @binding(2) var<storage, read_write> means: array<i32>;
 @group(0) @binding(3) var<storage, read_write> summary: array<atomic<u32>>;
 
 const INFINITY_BITS = 0x7f800000u;
 
-/// The least e, but no less than -125, with magnitude < 2^e.
+// The least e, but no less than -125, with magnitude < 2^e.
 fn exponentAbove(magnitudeBits: u32) -> i32 {
   return max(i32(magnitudeBits >> 23u), 1) - 126;
 }
 
-/// The number with these bits, divided by 2^exponent, which is above its magnitude; exact but for what is under 2^-48.
+// The number with these bits, divided by 2^exponent, which is above its magnitude; exact but for what is under 2^-48.
 fn digits(bits: u32, exponent: i32) -> vec4<i32> {
   let field = i32((bits >> 23u) & 0xffu);
   let mantissa = (bits & 0x7fffffu) | select(0u, 0x800000u, field > 0);
@@ -47,31 +48,31 @@ fn digits(bits: u32, exponent: i32) -> vec4<i32> {
 @compute @workgroup_size(64)
 fn main(@builtin(global_invocation_id) id: vec3<u32>) {
   let column = id.x;
-  if (column >= uniforms.columns) {
+  if (column >= shape.columns) {
     return;
   }
-  let top = matrix[uniforms.offset + column];
+  let top = matrix[shape.offset + column];
   var largest = 0u;
   var isConstant = true;
-  for (var row = 0u; row < uniforms.rows; row++) {
-    let bits = matrix[uniforms.offset + row * uniforms.columns + column];
+  for (var row = 0u; row < shape.rows; row++) {
+    let bits = matrix[shape.offset + row * shape.columns + column];
     largest = max(largest, bits & 0x7fffffffu);
     isConstant = isConstant && bits == top;
   }
   if (largest >= INFINITY_BITS) {
-    atomicMax(&summary[4u * uniforms.slot], 1u);
+    atomicMax(&summary[4u * shape.slot], 1u);
     largest = 0u;
   }
   if (!isConstant) {
-    atomicMax(&summary[4u * uniforms.slot + 1u], largest);
+    atomicMax(&summary[4u * shape.slot + 1u], largest);
   }
 
   let exponent = exponentAbove(largest);
   var sums = vec4<i32>(0);
-  for (var row = 0u; row < uniforms.rows; row++) {
-    sums += digits(matrix[uniforms.offset + row * uniforms.columns + column], exponent);
+  for (var row = 0u; row < shape.rows; row++) {
+    sums += digits(matrix[shape.offset + row * shape.columns + column], exponent);
   }
-  let rows = i32(uniforms.rows);
+  let rows = i32(shape.rows);
   let base = 5u * column;
   means[base] = exponent;
   var remainder = 0;

@@ -1,16 +1,20 @@
-// One round of blocked one-sided Jacobi, as jacobi-round, where four lanes make a subgroup: makes the vectors of each
-// pair of 16-vector blocks more nearly orthogonal. Golub and Van Loan, Matrix Computations, 8.6 (one-sided and block
-// Jacobi); rotations in Rutishauser's form.
+// One round of blocked one-sided Jacobi, as jacobi-round.wgsl, where a CPU plays the GPU with subgroups of four lanes: makes
+// the vectors of each pair of 16-vector blocks more nearly orthogonal.
 //
-// One workgroup of four threads, a subgroup, a (pair, matrix). The Gram matrix of the pair's 32 vectors is private: a
-// lane has four columns of either block. A step turns 16 pairs of its rows and columns; pairs meet because the second
-// block moves on by one place a step. The angles are kept, and then the vectors themselves are turned by them, four
-// groups of rows at a time.
-// `crosswise` 0, the first round of a sweep, turns all pairs of the 32 vectors, as in a round-robin tournament, and
-// sums the whole Gram matrix. `crosswise` 1 turns pairs of different blocks only and sums only their products; those
-// within a block are what the round before left in grams[matrix, block, 16, 16].
-// worst[matrix] becomes the bits of the largest |cosine| of these pairs before turning. Vectors at or under the
-// matrix's floor count as zero. A matrix whose progress says converged is left alone.
+//   vectors   F32 [matrices, 16 · blocks, length]
+//   grams     F32 [matrices, blocks, 16, 16]: the products within each block
+//   floors    F32 [matrices]: vectors at or under it count as zero
+//   progress  U32 [matrices, 2]: converged, sweeps so far; a matrix that has converged is left alone
+//   worst     U32 [matrices]: becomes the bits of the largest |cosine| of the turned pairs before turning
+//
+// One workgroup a (pair, matrix), of four threads, a subgroup; the grid is (blocks / 2, matrices). The Gram matrix of the
+// pair's 32 vectors is private: a lane has four columns of either block. A step turns 16 pairs of its rows and columns;
+// pairs meet because the second block moves on by one place a step. The angles are kept, and then the vectors themselves
+// are turned by them, four groups of rows at a time.
+//
+// `crosswise` 0, the first round of a sweep, turns all pairs of the 32 vectors, as in a round-robin tournament, and sums
+// the whole Gram matrix. `crosswise` 1 turns pairs of different blocks only and sums only their products; those within a
+// block are what the round before left in `grams`.
 //
 // What SwiftShader takes long to compile are accesses of memory and values that loops carry. So accesses stand in loops,
 // and rows lie in arrays at constant places.
@@ -19,32 +23,32 @@ enable subgroups;
 // All four lanes take every branch together.
 diagnostic(off, subgroup_uniformity);
 
-struct Uniforms {
+struct Shape {
   blocks: u32, // an even number
   length4: u32,
   round: u32, // 0 .. blocks - 2
   crosswise: u32,
 }
 
-@group(0) @binding(0) var<uniform> uniforms: Uniforms;
+@group(0) @binding(0) var<uniform> shape: Shape;
 @group(0) @binding(1) var<storage, read_write> vectors: array<vec4<f32>>;
 @group(0) @binding(2) var<storage, read_write> grams: array<vec4<f32>>;
 @group(0) @binding(3) var<storage, read> floors: array<f32>;
 @group(0) @binding(4) var<storage, read> progress: array<u32>; // converged, sweeps; two words a matrix
 @group(0) @binding(5) var<storage, read_write> worst: array<atomic<u32>>;
 
-/// Cosines under this are rounding: a rotation would not improve them.
+// Cosines under this are rounding: a rotation would not improve them.
 const ROTATE_ABOVE = 1e-7;
-/// A pair whose every cosine is under this is left alone.
+// A pair whose every cosine is under this is left alone.
 const WORK_ABOVE = 2.5e-7;
 
-/// A lane's part of one row of the Gram matrix: the columns 4 lane .. 4 lane + 3 of either block.
+// A lane's part of one row of the Gram matrix: the columns 4 lane .. 4 lane + 3 of either block.
 struct Row {
   a: vec4<f32>,
   b: vec4<f32>,
 }
 
-/// Rotations of four pairs: their sines, and the tangents of half their angles.
+// Rotations of four pairs: their sines, and the tangents of half their angles.
 struct Turn {
   sine: vec4<f32>,
   halfTangent: vec4<f32>,
@@ -53,28 +57,28 @@ struct Turn {
 var<workgroup> gram: array<vec4<f32>, 256>;
 var<workgroup> turns: array<Turn, 124>; // [step, lane]; a lane reads what it wrote
 
-/// What four rows, one a lane, add to a lane's four products of one vector.
+// What four rows, one a lane, add to a lane's four products of one vector.
 fn products4(x: f32, b0: vec4<f32>, b1: vec4<f32>, b2: vec4<f32>, b3: vec4<f32>) -> vec4<f32> {
   let firstTwo = quadBroadcast(x, 0u) * b0 + quadBroadcast(x, 1u) * b1;
   return firstTwo + (quadBroadcast(x, 2u) * b2 + quadBroadcast(x, 3u) * b3);
 }
 
-/// The vector that has this lane's number.
+// The vector that has this lane's number.
 fn ofLane(lane: u32, x0: vec4<f32>, x1: vec4<f32>, x2: vec4<f32>, x3: vec4<f32>) -> vec4<f32> {
   return select(select(x0, x1, lane == 1u), select(x2, x3, lane == 3u), lane >= 2u);
 }
 
-/// The values of the next lane; the last one's are the first one's.
+// The values of the next lane; the last one's are the first one's.
 fn fromNext(x: f32, lane: u32) -> f32 {
   return select(quadSwapX(x), quadSwapDiagonal(x), (lane & 1u) == 1u);
 }
 
-/// The values of the previous lane; the first one's are the last one's.
+// The values of the previous lane; the first one's are the last one's.
 fn fromPrevious(x: f32, lane: u32) -> f32 {
   return select(quadSwapX(x), quadSwapDiagonal(x), (lane & 1u) == 0u);
 }
 
-/// Turns this lane's columns of one row, and moves the second block's on by one place.
+// Turns this lane's columns of one row, and moves the second block's on by one place.
 fn turnColumns(row: Row, turn: Turn, lane: u32) -> Row {
   let b = row.b + turn.sine * (row.a - turn.halfTangent * row.b);
   return Row(
@@ -83,8 +87,8 @@ fn turnColumns(row: Row, turn: Turn, lane: u32) -> Row {
   );
 }
 
-/// Turns two rows, then all columns of both, and moves the second block's columns on by one place. The first row stays
-/// where it is, the second is returned.
+// Turns two rows, then all columns of both, and moves the second block's columns on by one place. The first row stays
+// where it is, the second is returned.
 fn turnPair(
   first: ptr<function, Row>,
   second: Row,
@@ -106,8 +110,8 @@ fn turnPair(
   return turnColumns(y, turn, lane);
 }
 
-/// Moves a row's columns as the tournament moves its players: what the first block's second place gets is in the second
-/// block's last place already, and goes to and fro.
+// Moves a row's columns as the tournament moves its players: what the first block's second place gets is in the second
+// block's last place already, and goes to and fro.
 fn followFull(row: Row, lane: u32) -> Row {
   let fromB = quadBroadcast(row.b.w, 3u);
   let previous = fromPrevious(row.a.w, lane);
@@ -117,7 +121,7 @@ fn followFull(row: Row, lane: u32) -> Row {
   );
 }
 
-/// Turns two vectors; the first stays where it is, the second is returned.
+// Turns two vectors; the first stays where it is, the second is returned.
 fn turnVectors(first: ptr<function, vec4<f32>>, second: vec4<f32>, sine: f32, halfTangent: f32) -> vec4<f32> {
   let x = *first;
   *first = x - sine * (second + halfTangent * x);
@@ -130,13 +134,13 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
   if (progress[2u * matrix] == 1u) {
     return;
   }
-  let length = uniforms.length4;
-  let isCrosswise = uniforms.crosswise == 1u;
-  let cycle = uniforms.blocks - 1u;
-  let oneBlock = select((uniforms.round + group.x) % cycle, cycle, group.x == 0u);
-  let twoBlock = (uniforms.round + cycle - group.x) % cycle;
-  let firstBlock = matrix * uniforms.blocks + min(oneBlock, twoBlock);
-  let otherBlock = matrix * uniforms.blocks + max(oneBlock, twoBlock);
+  let length = shape.length4;
+  let isCrosswise = shape.crosswise == 1u;
+  let cycle = shape.blocks - 1u;
+  let oneBlock = select((shape.round + group.x) % cycle, cycle, group.x == 0u);
+  let twoBlock = (shape.round + cycle - group.x) % cycle;
+  let firstBlock = matrix * shape.blocks + min(oneBlock, twoBlock);
+  let otherBlock = matrix * shape.blocks + max(oneBlock, twoBlock);
   let firstBase = firstBlock * 16u * length;
   let otherBase = otherBlock * 16u * length;
   let firstGram = firstBlock * 64u + lane;

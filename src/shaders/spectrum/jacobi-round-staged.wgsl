@@ -1,29 +1,26 @@
 // One round of blocked one-sided Jacobi for hardware GPUs. It computes what jacobi-round.wgsl does, with the same operands:
 // the vectors of each pair of 16-vector blocks become more nearly orthogonal.
-// Golub and Van Loan, Matrix Computations, 8.6 (one-sided and block Jacobi); rotations in Rutishauser's form.
 //
-// One workgroup of 256 threads a (pair, matrix); all take part in each step. The pair's 32 vectors pass through workgroup
-// memory 64 elements at a time, for their Gram matrix and again for W Q:
+// One workgroup a (pair, matrix), of 256 threads; all take part in each step. The grid is (blocks / 2, matrices). The pair's
+// 32 vectors pass through workgroup memory 64 elements at a time, for their Gram matrix and again for W Q:
 // - Gram: the 64 tiles of 4 × 4 are made by four threads each, of which every one takes a quarter of the elements; the
 //   four sums are then added. Both triangles are made, in the same order: they agree to the bit.
-// - The sweep diagonalises the Gram matrix in workgroup memory while Q collects the rotations; a thread turns one 2 × 2 block.
+// - The sweep diagonalises the Gram matrix in workgroup memory while Q collects the rotations; a thread turns
+//   one 2 × 2 block.
 // - W Q: a thread makes two new vectors at four elements.
-// `crosswise` 1 rotates only vectors of different blocks: the rest had their turn in the sweep's first round.
-// worst[matrix] becomes the bits of the largest |cosine| found before rotating. Vectors at or under the matrix's floor
-// count as zero. A matrix whose progress says converged is left alone.
 //
-// In 12 KiB of workgroup memory one array serves in turn: vectors while the Gram matrix is summed; then Q', the Gram matrix
-// and nothing; then Q' and vectors. Fours of elements of vector i stand at their place xor i mod 8, so that threads that
+// In 12 KiB of workgroup memory one array serves in turn: vectors while the Gram matrix is summed; then Q′, the Gram matrix
+// and nothing; then Q′ and vectors. Fours of elements of vector i stand at their place xor i mod 8, so that threads that
 // read one place of several vectors use different banks.
 
-struct Uniforms {
+struct Shape {
   blocks: u32, // an even number
   length4: u32,
   round: u32, // 0 .. blocks - 2
   crosswise: u32,
 }
 
-@group(0) @binding(0) var<uniform> uniforms: Uniforms;
+@group(0) @binding(0) var<uniform> shape: Shape;
 @group(0) @binding(1) var<storage, read_write> vectors: array<vec4<f32>>;
 @group(0) @binding(2) var<storage, read> floors: array<f32>;
 @group(0) @binding(3) var<storage, read> progress: array<u32>; // converged, sweeps; two words a matrix
@@ -32,11 +29,11 @@ struct Uniforms {
 const THREADS = 256u;
 // Fours of elements of each vector in workgroup memory at once.
 const FOURS = 16u;
-/// Cosines under this are rounding: a rotation would not improve them.
+// Cosines under this are rounding: a rotation would not improve them.
 const ROTATE_ABOVE = 1e-7;
-/// A pair whose every cosine is under this is left alone.
+// A pair whose every cosine is under this is left alone.
 const WORK_ABOVE = 2.5e-7;
-/// Where the Gram matrix's 1024 floats begin, and the vectors beside Q'; vectors of the Gram matrix begin at 0.
+// Where the Gram matrix's 1024 floats begin, and the vectors beside Q'; vectors of the Gram matrix begin at 0.
 const GRAM = 256u;
 const BESIDE = 256u;
 
@@ -46,9 +43,9 @@ var<workgroup> pairs: array<vec2<u32>, 16>; // the vectors of each pair of a ste
 var<workgroup> largest: atomic<u32>;
 var<workgroup> isWork: u32;
 
-/// The two vectors, lower first, of pair t in one step of the inner sweep.
+// The two vectors, lower first, of pair t in one step of the inner sweep.
 fn innerPair(step: u32, t: u32) -> vec2<u32> {
-  if (uniforms.crosswise == 1u) {
+  if (shape.crosswise == 1u) {
     return vec2<u32>(t, 16u + ((t + step) & 15u));
   }
   let a = select((step + t) % 31u, 31u, t == 0u);
@@ -74,8 +71,8 @@ fn stage(at: u32, firstBase: u32, gap: u32, chunk: u32, thread: u32) {
     let vector = index / FOURS;
     let four = index % FOURS;
     var value = vec4<f32>(0.0);
-    if (chunk + four < uniforms.length4) {
-      value = vectors[firstBase + vector * uniforms.length4 + select(0u, gap, vector >= 16u) + chunk + four];
+    if (chunk + four < shape.length4) {
+      value = vectors[firstBase + vector * shape.length4 + select(0u, gap, vector >= 16u) + chunk + four];
     }
     memory[at + placeOf(vector, four)] = value;
   }
@@ -87,11 +84,11 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
   if (progress[2u * matrix] == 1u) {
     return;
   }
-  let length = uniforms.length4;
-  let cycle = uniforms.blocks - 1u;
-  let oneBlock = select((uniforms.round + group.x) % cycle, cycle, group.x == 0u);
-  let otherBlock = (uniforms.round + cycle - group.x) % cycle;
-  let matrixBase = matrix * uniforms.blocks * 16u * length;
+  let length = shape.length4;
+  let cycle = shape.blocks - 1u;
+  let oneBlock = select((shape.round + group.x) % cycle, cycle, group.x == 0u);
+  let otherBlock = (shape.round + cycle - group.x) % cycle;
+  let matrixBase = matrix * shape.blocks * 16u * length;
   let firstBase = matrixBase + min(oneBlock, otherBlock) * 16u * length;
   // Vector i of the pair begins at firstBase + i * length, plus gap where i >= 16.
   let gap = (max(oneBlock, otherBlock) - min(oneBlock, otherBlock) - 1u) * 16u * length;
@@ -172,7 +169,7 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
     return;
   }
 
-  let steps = select(31u, 16u, uniforms.crosswise == 1u);
+  let steps = select(31u, 16u, shape.crosswise == 1u);
   for (var step = 0u; step < steps; step++) {
     if (thread < 16u) {
       let pair = innerPair(step, thread);

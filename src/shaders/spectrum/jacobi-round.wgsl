@@ -1,20 +1,24 @@
-// One round of blocked one-sided Jacobi: makes the vectors of each pair of 16-vector blocks more nearly orthogonal.
-// Golub and Van Loan, Matrix Computations, 8.6 (one-sided and block Jacobi); rotations in Rutishauser's form.
+// One round of blocked one-sided Jacobi: makes the vectors of each pair of 16-vector blocks more nearly orthogonal (Golub
+// and Van Loan, Matrix Computations, 8.6: one-sided and block Jacobi; rotations in Rutishauser's form).
 //
-// One workgroup of `threads` threads (a multiple of 8) a (pair, matrix). The 32 x 32 Gram matrix of the pair's vectors is summed in 4 x 4
-// register tiles (upper triangle of tiles only), a sweep of rotations diagonalises it in workgroup memory while Q collects them, and the vectors become W Q. `crosswise` 1 rotates only
+//   vectors   F32 [matrices, 16 · blocks, length]
+//   floors    F32 [matrices]: vectors at or under it count as zero
+//   progress  U32 [matrices, 2]: converged, sweeps so far; a matrix that has converged is left alone
+//   worst     U32 [matrices]: becomes the bits of the largest |cosine| found before rotating
+//
+// One workgroup a (pair, matrix), of `threads` threads (a multiple of 8); the grid is (blocks / 2, matrices). The 32 × 32
+// Gram matrix of the pair's vectors is summed in 4 × 4 register tiles (upper triangle of tiles only). A sweep of rotations
+// diagonalises it in workgroup memory while Q collects them, and the vectors become W Q. `crosswise` 1 rotates only
 // vectors of different blocks: the rest had their turn in the sweep's first round.
-// worst[matrix] becomes the bits of the largest |cosine| found before rotating. Vectors at or under the matrix's floor
-// count as zero. A matrix whose progress says converged is left alone.
 
-struct Uniforms {
+struct Shape {
   blocks: u32, // an even number
   length4: u32,
   round: u32, // 0 .. blocks - 2
   crosswise: u32,
 }
 
-@group(0) @binding(0) var<uniform> uniforms: Uniforms;
+@group(0) @binding(0) var<uniform> shape: Shape;
 @group(0) @binding(1) var<storage, read_write> vectors: array<vec4<f32>>;
 @group(0) @binding(2) var<storage, read> floors: array<f32>;
 @group(0) @binding(3) var<storage, read> progress: array<u32>; // converged, sweeps; two words a matrix
@@ -23,9 +27,9 @@ struct Uniforms {
 override threads: u32 = 64u;
 
 const TILES = 36u; // of 8 x 8 tiles, those on and above the diagonal
-/// Cosines under this are rounding: a rotation would not improve them.
+// Cosines under this are rounding: a rotation would not improve them.
 const ROTATE_ABOVE = 1e-7;
-/// A pair whose every cosine is under this is left alone.
+// A pair whose every cosine is under this is left alone.
 const WORK_ABOVE = 2.5e-7;
 
 var<workgroup> gram: array<f32, 1024>;
@@ -35,9 +39,9 @@ var<workgroup> pairs: array<vec2<u32>, 16>; // the vectors of each pair of a ste
 var<workgroup> largest: atomic<u32>;
 var<workgroup> isWork: u32;
 
-/// The two vectors, lower first, of pair t in one step of the inner sweep.
+// The two vectors, lower first, of pair t in one step of the inner sweep.
 fn innerPair(step: u32, t: u32) -> vec2<u32> {
-  if (uniforms.crosswise == 1u) {
+  if (shape.crosswise == 1u) {
     return vec2<u32>(t, 16u + ((t + step) & 15u));
   }
   let a = select((step + t) % 31u, 31u, t == 0u);
@@ -51,11 +55,11 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
   if (progress[2u * matrix] == 1u) {
     return;
   }
-  let length = uniforms.length4;
-  let cycle = uniforms.blocks - 1u;
-  let oneBlock = select((uniforms.round + group.x) % cycle, cycle, group.x == 0u);
-  let otherBlock = (uniforms.round + cycle - group.x) % cycle;
-  let matrixBase = matrix * uniforms.blocks * 16u * length;
+  let length = shape.length4;
+  let cycle = shape.blocks - 1u;
+  let oneBlock = select((shape.round + group.x) % cycle, cycle, group.x == 0u);
+  let otherBlock = (shape.round + cycle - group.x) % cycle;
+  let matrixBase = matrix * shape.blocks * 16u * length;
   let firstBase = matrixBase + min(oneBlock, otherBlock) * 16u * length;
   // Vector i of the pair begins at firstBase + i * length, plus gap where i >= 16.
   let gap = (max(oneBlock, otherBlock) - min(oneBlock, otherBlock) - 1u) * 16u * length;
@@ -136,7 +140,7 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
     return;
   }
 
-  let steps = select(31u, 16u, uniforms.crosswise == 1u);
+  let steps = select(31u, 16u, shape.crosswise == 1u);
   for (var step = 0u; step < steps; step++) {
     for (var turning = thread; turning < 16u; turning += threads) {
       let pair = innerPair(step, turning);

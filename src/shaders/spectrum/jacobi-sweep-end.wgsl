@@ -1,13 +1,15 @@
-// Ends a Jacobi sweep: a matrix whose largest |cosine| of the sweep stayed under 2e-6 has converged. Counts sweeps
-// and clears the cosines.
+// Ends a Jacobi sweep: a matrix whose largest |cosine| of the sweep stayed under 2e-6 has converged.
 //
-// progress holds two words a matrix: converged, sweeps so far. One thread.
+//   worst     U32 [matrices]: the bits of the largest |cosine|; cleared
+//   progress  U32 [matrices, 2]: converged, sweeps so far, of which there is one more now
+//
+// One thread for all matrices.
 
-struct Uniforms {
+struct Shape {
   matrices: u32,
 }
 
-@group(0) @binding(0) var<uniform> uniforms: Uniforms;
+@group(0) @binding(0) var<uniform> shape: Shape;
 @group(0) @binding(1) var<storage, read_write> worst: array<u32>;
 @group(0) @binding(2) var<storage, read_write> progress: array<u32>;
 
@@ -15,7 +17,7 @@ const CONVERGED_UNDER = 2e-6;
 
 @compute @workgroup_size(1)
 fn main() {
-  for (var matrix = 0u; matrix < uniforms.matrices; matrix++) {
+  for (var matrix = 0u; matrix < shape.matrices; matrix++) {
     if (progress[2u * matrix] == 0u) {
       progress[2u * matrix + 1u] += 1u;
       if (worst[matrix] < bitcast<u32>(f32(CONVERGED_UNDER))) {

@@ -1,21 +1,21 @@
-// B = C V beyond float32, as project-vectors, where four lanes make a subgroup. That file says what is split, and why
-// nothing is lost.
+// B = C V beyond float32, as project-vectors.wgsl, with the same operands, where a CPU plays the GPU with subgroups of four
+// lanes. That file says what is split, and why nothing is lost.
 //
-// centred[matrix, vector, row] -> projected[matrix, rank of j, row]. One workgroup of four threads, a subgroup, makes 16
-// rows by 16 directions: a lane has a group of four rows, and hands the coefficients of four directions round.
+// One workgroup, of four threads, a subgroup, makes 16 rows by 16 directions: a lane has a group of four rows, and hands the
+// coefficients of four directions round. The grid is (groups of 16 rows from `firstGroup` on, padded / 16, matrices).
 
 enable subgroups;
 // All four lanes take every branch together.
 diagnostic(off, subgroup_uniformity);
 
-struct Uniforms {
+struct Shape {
   vectors: u32, // centred vectors a matrix
   padded: u32, // directions a matrix, a multiple of 32
   length4: u32,
-  first_group: u32, // the 16 rows at which this dispatch begins
+  firstGroup: u32, // the 16 rows at which this dispatch begins
 }
 
-@group(0) @binding(0) var<uniform> uniforms: Uniforms;
+@group(0) @binding(0) var<uniform> shape: Shape;
 @group(0) @binding(1) var<storage, read> centred: array<vec4<f32>>;
 @group(0) @binding(2) var<storage, read> summary: array<u32>;
 @group(0) @binding(3) var<storage, read> order: array<u32>; // of the centred vectors
@@ -42,17 +42,17 @@ fn centredScale(magnitudeBits: u32) -> f32 {
   return bitcast<f32>(u32(clamp(126 - i32(magnitudeBits >> 23u), -126, 127) + 127) << 23u);
 }
 
-/// 2^floor(log2 norm), and 1 for 0.
+// 2^floor(log2 norm), and 1 for 0.
 fn powerUnder(norm: f32) -> f32 {
   return select(bitcast<f32>(bitcast<u32>(norm) & 0x7f800000u), 1.0, norm == 0.0);
 }
 
-/// 1 / power by its bits, since a division need not be exact.
+// 1 / power by its bits, since a division need not be exact.
 fn inversePower(power: vec4<f32>) -> vec4<f32> {
   return bitcast<vec4<f32>>(vec4<u32>(0x7f000000u) - bitcast<vec4<u32>>(power));
 }
 
-/// 1024 x as a whole number and what is left.
+// 1024 x as a whole number and what is left.
 fn split(x: vec4<f32>) -> Split {
   let scaled = 1024.0 * x;
   let digit = round(scaled);
@@ -72,11 +72,11 @@ fn value(sums: Sums) -> vec4<f32> {
 @compute @workgroup_size(4)
 fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index) lane: u32) {
   let matrix = group.z;
-  let base = matrix * uniforms.padded;
-  let row4 = (uniforms.first_group + group.x) * 4u + lane;
+  let base = matrix * shape.padded;
+  let row4 = (shape.firstGroup + group.x) * 4u + lane;
   // Beyond the end a lane reads the last group again and does not write.
-  let readRow4 = min(row4, uniforms.length4 - 1u);
-  let extent = extents[matrix * uniforms.length4 + readRow4];
+  let readRow4 = min(row4, shape.length4 - 1u);
+  let extent = extents[matrix * shape.length4 + readRow4];
   let inverseExtent = inversePower(extent);
   let firstDirection = base + group.y * 16u;
   let own = firstDirection + 4u * lane;
@@ -84,16 +84,16 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
   let own1 = directions[own + 1u];
   let own2 = directions[own + 2u];
   let own3 = directions[own + 3u];
-  let at0 = (base + own0.x) * uniforms.padded;
-  let at1 = (base + own1.x) * uniforms.padded;
-  let at2 = (base + own2.x) * uniforms.padded;
-  let at3 = (base + own3.x) * uniforms.padded;
+  let at0 = (base + own0.x) * shape.padded;
+  let at1 = (base + own1.x) * shape.padded;
+  let at2 = (base + own2.x) * shape.padded;
+  let at3 = (base + own3.x) * shape.padded;
   let inverses = bitcast<vec4<f32>>(vec4<u32>(own0.y, own1.y, own2.y, own3.y));
   let scale = centredScale(summary[4u * matrix + 2u]);
 
   var sums: array<Sums, 16>;
   // Beyond the vectors, up to whole slabs, the coefficients are zero.
-  for (var slab = 0u; slab < uniforms.vectors; slab += SLAB) {
+  for (var slab = 0u; slab < shape.vectors; slab += SLAB) {
     var whole0 = vec4<f32>();
     var rest0 = vec4<f32>();
     var whole1 = vec4<f32>();
@@ -128,9 +128,9 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
     var rest15 = vec4<f32>();
     for (var k = slab; k < slab + SLAB; k++) {
       let power = powerUnder(sorted[base + k]);
-      let vector = matrix * uniforms.vectors + min(order[base + k], uniforms.vectors - 1u);
+      let vector = matrix * shape.vectors + min(order[base + k], shape.vectors - 1u);
       let factor = scale * inversePower(vec4<f32>(power));
-      let row = split(centred[vector * uniforms.length4 + readRow4] * factor * inverseExtent);
+      let row = split(centred[vector * shape.length4 + readRow4] * factor * inverseExtent);
       let coefficients = vec4<f32>(lower[at0 + k], lower[at1 + k], lower[at2 + k], lower[at3 + k]);
       let values = 1024.0 * (coefficients * power * inverses);
       let digits = round(values);
@@ -181,11 +181,11 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
     }
   }
 
-  if (row4 < uniforms.length4) {
-    let target0 = firstDirection * uniforms.length4 + row4;
+  if (row4 < shape.length4) {
+    let target0 = firstDirection * shape.length4 + row4;
     for (var i = 0u; i < 16u; i++) {
       let factor = bitcast<f32>(directions[firstDirection + i].z);
-      projected[target0 + i * uniforms.length4] = value(sums[i]) * extent * factor;
+      projected[target0 + i * shape.length4] = value(sums[i]) * extent * factor;
     }
   }
 }

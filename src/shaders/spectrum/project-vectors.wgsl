@@ -1,23 +1,32 @@
-// B = C V beyond float32: projects the centred vectors C (in sorted order) on the directions V = w_j / |w_j| that
-// Jacobi found, so that even a small |B_j| has all its digits. The splitting is Ozaki, Ogita, Oishi and Rump's
-// (Numerical Algorithms 59, 2012): what is large adds up without rounding, so that no order of summation and no
-// compiler's fast mathematics can change it.
+// B = C V beyond float32: projects the centred vectors C (in sorted order) on the directions V = w_j / |w_j| that Jacobi
+// found, so that even a small |B_j| has all its digits. The splitting is Ozaki, Ogita, Oishi and Rump's (Numerical
+// Algorithms 59, 2012): what is large adds up without rounding, so that no order of summation and no compiler's fast
+// mathematics can change it.
 //
-// centred[matrix, vector, row] -> projected[matrix, rank of j, row]. C, divided by row extents and vector norms (powers
-// of two), and V are below one. Each is cut into a digit of 10 bits and the rest, c = (d + r) / 2^10, and likewise
-// v = (e + s) / 2^10. Sums of 16 products d e are whole numbers up to 2^24, exact in float32, and are kept in two parts.
-// The products d s + r 2^10 v are 2^-11 as large, and their sums may round: the error of a sum is about 2^-32 of the
-// largest product. One workgroup of 64 threads makes 32 rows by 32 directions, 4 x 4 a thread, over staged slabs of 16
-// vectors.
+//   centred        F32 [matrices, vectors, rows]
+//   summary        U32 [matrices, 4]: word 2 holds the bits of the largest centred magnitude
+//   order, sorted  U32, F32 [matrices, padded]: the centred vectors' ranks, and their norms
+//   lower          F32 [matrices, padded, padded]: w_j[k]
+//   directions     U32 [matrices, padded, 4], from direction-extents.wgsl
+//   extents        F32 [matrices, rows], from row-extents.wgsl
+//   projected      F32 [matrices, padded, rows], by rank
+//
+// C, divided by row extents and vector norms (powers of two), and V are below one. Each is cut into a digit of 10 bits and
+// the rest, c = (d + r) / 2^10, and likewise v = (e + s) / 2^10. Sums of 16 products d·e are whole numbers up to 2^24, exact
+// in float32, and are kept in two parts. The products d·s + r·2^10·v are 2^-11 as large, and their sums may round: the error
+// of a sum is about 2^-32 of the largest product.
+//
+// One workgroup, of 64 threads, makes 32 rows by 32 directions, 4 × 4 a thread, over staged slabs of 16 vectors. The grid is
+// (groups of 32 rows from `firstGroup` on, padded / 32, matrices).
 
-struct Uniforms {
+struct Shape {
   vectors: u32, // centred vectors a matrix
   padded: u32, // directions a matrix, a multiple of 32
   length4: u32,
-  first_group: u32, // the 32 rows at which this dispatch begins
+  firstGroup: u32, // the 32 rows at which this dispatch begins
 }
 
-@group(0) @binding(0) var<uniform> uniforms: Uniforms;
+@group(0) @binding(0) var<uniform> shape: Shape;
 @group(0) @binding(1) var<storage, read> centred: array<vec4<f32>>;
 @group(0) @binding(2) var<storage, read> summary: array<u32>;
 @group(0) @binding(3) var<storage, read> order: array<u32>; // of the centred vectors
@@ -49,17 +58,17 @@ fn centredScale(magnitudeBits: u32) -> f32 {
   return bitcast<f32>(u32(clamp(126 - i32(magnitudeBits >> 23u), -126, 127) + 127) << 23u);
 }
 
-/// 2^floor(log2 norm), and 1 for 0.
+// 2^floor(log2 norm), and 1 for 0.
 fn powerUnder(norm: f32) -> f32 {
   return select(bitcast<f32>(bitcast<u32>(norm) & 0x7f800000u), 1.0, norm == 0.0);
 }
 
-/// 1 / power by its bits, since a division need not be exact.
+// 1 / power by its bits, since a division need not be exact.
 fn inversePower(power: vec4<f32>) -> vec4<f32> {
   return bitcast<vec4<f32>>(vec4<u32>(0x7f000000u) - bitcast<vec4<u32>>(power));
 }
 
-/// 1024 x as a whole number and what is left.
+// 1024 x as a whole number and what is left.
 fn split(x: vec4<f32>) -> Split {
   let scaled = 1024.0 * x;
   let digit = round(scaled);
@@ -79,11 +88,11 @@ fn value(sums: Sums) -> vec4<f32> {
 @compute @workgroup_size(64)
 fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index) thread: u32) {
   let matrix = group.z;
-  let base = matrix * uniforms.padded;
-  let firstRow4 = (uniforms.first_group + group.x) * 8u;
+  let base = matrix * shape.padded;
+  let firstRow4 = (shape.firstGroup + group.x) * 8u;
   let firstDirection = base + group.y * 32u;
   let scale = centredScale(summary[4u * matrix + 2u]);
-  let slabs = (uniforms.vectors + SLAB - 1u) / SLAB;
+  let slabs = (shape.vectors + SLAB - 1u) / SLAB;
 
   var sums0 = Sums();
   var sums1 = Sums();
@@ -97,10 +106,10 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
       let row4 = firstRow4 + index % 8u;
       let k = SLAB * slab + index / 8u;
       var four = vec4<f32>(0.0);
-      if (row4 < uniforms.length4 && k < uniforms.vectors) {
-        let extent = extents[matrix * uniforms.length4 + row4];
+      if (row4 < shape.length4 && k < shape.vectors) {
+        let extent = extents[matrix * shape.length4 + row4];
         let factor = scale * inversePower(vec4<f32>(powerUnder(sorted[base + k])));
-        let place = (matrix * uniforms.vectors + order[base + k]) * uniforms.length4 + row4;
+        let place = (matrix * shape.vectors + order[base + k]) * shape.length4 + row4;
         four = centred[place] * factor * inversePower(extent);
       }
       let row = split(four);
@@ -110,12 +119,12 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
     for (var index = thread; index < 128u; index += 64u) {
       let k = SLAB * slab + index / 8u;
       let own = firstDirection + 4u * (index % 8u);
-      let at = base * uniforms.padded + k;
+      let at = base * shape.padded + k;
       let coefficients = vec4<f32>(
-        lower[at + directions[own].x * uniforms.padded],
-        lower[at + directions[own + 1u].x * uniforms.padded],
-        lower[at + directions[own + 2u].x * uniforms.padded],
-        lower[at + directions[own + 3u].x * uniforms.padded],
+        lower[at + directions[own].x * shape.padded],
+        lower[at + directions[own + 1u].x * shape.padded],
+        lower[at + directions[own + 2u].x * shape.padded],
+        lower[at + directions[own + 3u].x * shape.padded],
       );
       let inverses = bitcast<vec4<f32>>(
         vec4<u32>(directions[own].y, directions[own + 1u].y, directions[own + 2u].y, directions[own + 3u].y),
@@ -156,13 +165,13 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
   }
 
   let row4 = firstRow4 + rows;
-  if (row4 < uniforms.length4) {
-    let extent = extents[matrix * uniforms.length4 + row4];
+  if (row4 < shape.length4) {
+    let extent = extents[matrix * shape.length4 + row4];
     let at = firstDirection + fourDirections;
-    let target0 = at * uniforms.length4 + row4;
+    let target0 = at * shape.length4 + row4;
     projected[target0] = value(sums0) * extent * bitcast<f32>(directions[at].z);
-    projected[target0 + uniforms.length4] = value(sums1) * extent * bitcast<f32>(directions[at + 1u].z);
-    projected[target0 + 2u * uniforms.length4] = value(sums2) * extent * bitcast<f32>(directions[at + 2u].z);
-    projected[target0 + 3u * uniforms.length4] = value(sums3) * extent * bitcast<f32>(directions[at + 3u].z);
+    projected[target0 + shape.length4] = value(sums1) * extent * bitcast<f32>(directions[at + 1u].z);
+    projected[target0 + 2u * shape.length4] = value(sums2) * extent * bitcast<f32>(directions[at + 2u].z);
+    projected[target0 + 3u * shape.length4] = value(sums3) * extent * bitcast<f32>(directions[at + 3u].z);
   }
 }

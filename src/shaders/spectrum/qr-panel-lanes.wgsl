@@ -1,24 +1,21 @@
-// One panel of a Householder QR factorisation, in place, as qr-panel, where four lanes make a subgroup: 16 columns of
-// each matrix from column `first` on. Golub and Van Loan, Matrix Computations, 5.1 and 5.2 (compact WY form).
+// One panel of a Householder QR factorisation, in place, as qr-panel.wgsl, with the same operands, where a CPU plays the GPU
+// with subgroups of four lanes.
 //
-// Columns lie contiguous: columns[matrix, column, row]. One workgroup of four threads, a subgroup, a matrix; a lane has
-// every fourth group of four rows. A step passes over the columns once: it applies the newest reflector to those after
-// it, and sums the next pivot column's products with them. Writes R on and above the diagonal, reflectors[matrix, 16,
-// row] (one on the diagonal, zero above; from row `first` on) and triangle[matrix, 16, 16], T with
-// H1 H2 .. H16 = I - V T V'.
+// One workgroup a matrix, of four threads, a subgroup; a lane has every fourth group of four rows. A step passes over the
+// columns once: it applies the newest reflector to those after it, and sums the next pivot column's products with them.
 
 enable subgroups;
 // All four lanes take every branch together.
 diagnostic(off, subgroup_uniformity);
 
-struct Uniforms {
+struct Shape {
   columns: u32,
   padded: u32, // columns held a matrix
   length4: u32, // groups of four rows
   first: u32, // a multiple of 16
 }
 
-@group(0) @binding(0) var<uniform> uniforms: Uniforms;
+@group(0) @binding(0) var<uniform> shape: Shape;
 @group(0) @binding(1) var<storage, read_write> columns: array<vec4<f32>>;
 @group(0) @binding(2) var<storage, read_write> reflectors: array<vec4<f32>>;
 @group(0) @binding(3) var<storage, read_write> triangle: array<f32>;
@@ -36,13 +33,13 @@ fn total(column: u32) -> f32 {
   return (partials[at] + partials[at + 1u]) + (partials[at + 2u] + partials[at + 3u]);
 }
 
-/// What four rows, one a lane, add to a lane's four products of one vector.
+// What four rows, one a lane, add to a lane's four products of one vector.
 fn products4(x: f32, b0: vec4<f32>, b1: vec4<f32>, b2: vec4<f32>, b3: vec4<f32>) -> vec4<f32> {
   let firstTwo = quadBroadcast(x, 0u) * b0 + quadBroadcast(x, 1u) * b1;
   return firstTwo + (quadBroadcast(x, 2u) * b2 + quadBroadcast(x, 3u) * b3);
 }
 
-/// Keeps the components of group k whose row is `row` or later.
+// Keeps the components of group k whose row is `row` or later.
 fn keepFrom(four: vec4<f32>, k: u32, row: u32) -> vec4<f32> {
   return select(vec4<f32>(), four, vec4<u32>(0u, 1u, 2u, 3u) + 4u * k >= vec4<u32>(row));
 }
@@ -50,9 +47,9 @@ fn keepFrom(four: vec4<f32>, k: u32, row: u32) -> vec4<f32> {
 @compute @workgroup_size(4)
 fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index) lane: u32) {
   let matrix = group.x;
-  let length = uniforms.length4;
-  let width = min(16u, uniforms.columns - uniforms.first);
-  let panel = (matrix * uniforms.padded + uniforms.first) * length;
+  let length = shape.length4;
+  let width = min(16u, shape.columns - shape.first);
+  let panel = (matrix * shape.padded + shape.first) * length;
   for (var c = lane; c < 16u; c += 4u) {
     weights[c] = 0.0;
     scales[c] = 0.0;
@@ -63,7 +60,7 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
   var newHead = 0.0; // the newest reflector's first element before scaling
   // Pass number `next` applies reflector next - 1 (none at first) and prepares column `next`.
   for (var next = 0u; next < width; next++) {
-    let nextRow = uniforms.first + next;
+    let nextRow = shape.first + next;
     let pivot = panel + next * length;
     let before = panel + max(next, 1u) * length - length;
     let nextWeight = weights[next];
@@ -76,7 +73,7 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
       var sum2 = vec4<f32>();
       var sum3 = vec4<f32>();
       // The reflector's first row may be in the group before the next one's.
-      for (var k = (max(nextRow, uniforms.first + 1u) - 1u) / 4u + lane; k < length; k += 4u) {
+      for (var k = (max(nextRow, shape.first + 1u) - 1u) / 4u + lane; k < length; k += 4u) {
         var v = keepFrom(columns[before + k], k, nextRow);
         if (next > 0u) {
           v = select(v, vec4<f32>(newHead), vec4<u32>(0u, 1u, 2u, 3u) + 4u * k + 1u == vec4<u32>(nextRow));
@@ -134,9 +131,9 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
 
   // What the last reflector leaves to do is the padding's, which is zero. Now the reflectors, and R's diagonal.
   for (var c = 0u; c < 16u; c++) {
-    let row = uniforms.first + c;
+    let row = shape.first + c;
     let scale = scales[c];
-    for (var k = uniforms.first / 4u + lane; k < length; k += 4u) {
+    for (var k = shape.first / 4u + lane; k < length; k += 4u) {
       let place = panel + c * length + k;
       var four = columns[place];
       let isDiagonal = vec4<u32>(0u, 1u, 2u, 3u) + 4u * k == vec4<u32>(row);
@@ -166,7 +163,7 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
     var sum5 = vec4<f32>();
     var sum6 = vec4<f32>();
     var sum7 = vec4<f32>();
-    for (var k = uniforms.first / 4u; k < length; k++) {
+    for (var k = shape.first / 4u; k < length; k++) {
       let own0 = reflectors[own + k];
       let own1 = reflectors[own + length + k];
       let own2 = reflectors[own + 2u * length + k];

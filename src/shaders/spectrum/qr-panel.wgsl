@@ -1,20 +1,22 @@
-// One panel of a Householder QR factorisation, in place: 16 columns of each matrix from column `first` on.
-// Golub and Van Loan, Matrix Computations, 5.1 and 5.2 (compact WY form).
+// One panel of a Householder QR factorisation, in place: 16 columns of each matrix from column `first` on (Golub and Van
+// Loan, Matrix Computations, 5.1 and 5.2: compact WY form).
 //
-// Columns lie contiguous: columns[matrix, column, row]. One workgroup a matrix; thread = (column of the panel, one of
-// eight interleaved parts of the rows). A step takes one pass of dot products of the pivot column with all sixteen:
-// with itself for its norm, with later columns for their update, with earlier reflectors for the triangle T. Writes
-// R on and above the diagonal, reflectors[matrix, 16, row] (one on the diagonal, zero above; from row `first` on)
-// and triangle[matrix, 16, 16] with H1 H2 .. H16 = I - V T V'.
+//   columns     F32 [matrices, padded, rows], contiguous; R comes to stand on and above the diagonal
+//   reflectors  F32 [matrices, 16, rows]: one on the diagonal, zero above; written from row `first` on
+//   triangle    F32 [matrices, 16, 16]: T with H₁ H₂ … H₁₆ = I − V T V′
+//
+// One workgroup a matrix; thread = (column of the panel, one of eight interleaved parts of the rows). A step takes one pass
+// of dot products of the pivot column with all sixteen: with itself for its norm, with later columns for their update, with
+// earlier reflectors for T.
 
-struct Uniforms {
+struct Shape {
   columns: u32,
   padded: u32, // columns held a matrix
   length4: u32, // groups of four rows
   first: u32, // a multiple of 16
 }
 
-@group(0) @binding(0) var<uniform> uniforms: Uniforms;
+@group(0) @binding(0) var<uniform> shape: Shape;
 @group(0) @binding(1) var<storage, read_write> columns: array<vec4<f32>>;
 @group(0) @binding(2) var<storage, read_write> reflectors: array<vec4<f32>>;
 @group(0) @binding(3) var<storage, read_write> triangle: array<f32>;
@@ -36,12 +38,12 @@ fn sumOfPartials(column: u32) -> f32 {
   return sum;
 }
 
-/// Keeps the components whose row is `lane` or later.
+// Keeps the components whose row is `lane` or later.
 fn keepFrom(four: vec4<f32>, lane: u32) -> vec4<f32> {
   return select(vec4<f32>(0.0), four, vec4<u32>(0u, 1u, 2u, 3u) >= vec4<u32>(lane));
 }
 
-/// T[column, step] of the newest reflector, by the threads of part 0.
+// T[column, step] of the newest reflector, by the threads of part 0.
 fn extendTriangle(column: u32, step: u32) {
   if (column < step) {
     var sum = 0.0;
@@ -59,21 +61,21 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
   let matrix = group.x;
   let part = thread % PARTS;
   let column = thread / PARTS;
-  let width = min(16u, uniforms.columns - uniforms.first);
-  let panel = (matrix * uniforms.padded + uniforms.first) * uniforms.length4;
-  let own = panel + column * uniforms.length4;
+  let width = min(16u, shape.columns - shape.first);
+  let panel = (matrix * shape.padded + shape.first) * shape.length4;
+  let own = panel + column * shape.length4;
   upper[thread] = 0.0;
   upper[thread + 128u] = 0.0;
   workgroupBarrier();
 
   for (var step = 0u; step < width; step++) {
-    let row = uniforms.first + step;
+    let row = shape.first + step;
     let row4 = row / 4u;
     let lane = row % 4u;
-    let pivot = panel + step * uniforms.length4;
+    let pivot = panel + step * shape.length4;
     var sum = 0.0;
     if (column < width) {
-      for (var k = row4 + part; k < uniforms.length4; k += PARTS) {
+      for (var k = row4 + part; k < shape.length4; k += PARTS) {
         var four = columns[pivot + k];
         if (k == row4) {
           four = keepFrom(four, lane);
@@ -112,7 +114,7 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
     }
     if (column > step && column < width) {
       let weight = tau * product * inverse;
-      for (var k = row4 + part; k < uniforms.length4; k += PARTS) {
+      for (var k = row4 + part; k < shape.length4; k += PARTS) {
         var four = columns[pivot + k];
         if (k == row4) {
           four = keepFrom(four, lane + 1u);
@@ -131,12 +133,12 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
 
   triangle[matrix * 256u + thread] = upper[thread];
   triangle[matrix * 256u + thread + 128u] = upper[thread + 128u];
-  let row = uniforms.first + column;
+  let row = shape.first + column;
   let row4 = row / 4u;
   let lane = row % 4u;
-  let reflector = (matrix * 16u + column) * uniforms.length4;
+  let reflector = (matrix * 16u + column) * shape.length4;
   let isLive = column < width;
-  for (var k = uniforms.first / 4u + part; k < uniforms.length4; k += PARTS) {
+  for (var k = shape.first / 4u + part; k < shape.length4; k += PARTS) {
     var four = vec4<f32>(0.0);
     if (isLive && k >= row4) {
       four = columns[own + k] * scales[column];

@@ -1,21 +1,21 @@
-// Applies a panel's reflectors to the columns after it, as qr-update, where four lanes make a subgroup:
-// A -= V T' (V' A). Golub and Van Loan, Matrix Computations, 5.2 (compact WY form); the panel comes from qr-panel-lanes.
+// Applies a panel's reflectors to the columns after it, as qr-update.wgsl, with the same operands, where a CPU plays the GPU
+// with subgroups of four lanes: A ← A − V T′ (V′ A).
 //
-// Columns lie contiguous: columns[matrix, column, row]. One workgroup of four threads, a subgroup, takes 16 columns of
-// one matrix. For V'A a lane has four columns, and the lanes hand the reflectors round; for the update it has a group of
-// four rows.
+// One workgroup, of four threads, a subgroup, takes 16 columns of one matrix. For V′A a lane has four columns, and the
+// lanes hand the reflectors round; for the update it has a group of four rows. The grid is (groups of 16 columns after the
+// panel, matrices).
 
 enable subgroups;
 // All four lanes take every branch together.
 diagnostic(off, subgroup_uniformity);
 
-struct Uniforms {
+struct Shape {
   padded: u32, // columns held a matrix
   length4: u32,
   first: u32, // the panel's first column
 }
 
-@group(0) @binding(0) var<uniform> uniforms: Uniforms;
+@group(0) @binding(0) var<uniform> shape: Shape;
 @group(0) @binding(1) var<storage, read_write> columns: array<vec4<f32>>;
 @group(0) @binding(2) var<storage, read> reflectors: array<vec4<f32>>;
 @group(0) @binding(3) var<storage, read> triangle: array<vec4<f32>>;
@@ -23,7 +23,7 @@ struct Uniforms {
 var<workgroup> products: array<vec4<f32>, 64>; // [reflector, lane]: V'A
 var<workgroup> weights: array<vec4<f32>, 64>; // [column, four reflectors]: T' V'A
 
-/// What four rows, one a lane, add to a lane's four products of one vector.
+// What four rows, one a lane, add to a lane's four products of one vector.
 fn products4(x: f32, b0: vec4<f32>, b1: vec4<f32>, b2: vec4<f32>, b3: vec4<f32>) -> vec4<f32> {
   let firstTwo = quadBroadcast(x, 0u) * b0 + quadBroadcast(x, 1u) * b1;
   return firstTwo + (quadBroadcast(x, 2u) * b2 + quadBroadcast(x, 3u) * b3);
@@ -32,9 +32,9 @@ fn products4(x: f32, b0: vec4<f32>, b1: vec4<f32>, b2: vec4<f32>, b3: vec4<f32>)
 @compute @workgroup_size(4)
 fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index) lane: u32) {
   let matrix = group.y;
-  let length = uniforms.length4;
-  let begin = uniforms.first / 4u;
-  let target0 = (matrix * uniforms.padded + uniforms.first + 16u + 16u * group.x) * length;
+  let length = shape.length4;
+  let begin = shape.first / 4u;
+  let target0 = (matrix * shape.padded + shape.first + 16u + 16u * group.x) * length;
   let reflector0 = matrix * 16u * length;
 
   let own = target0 + 4u * lane * length;

@@ -1,16 +1,19 @@
-// Applies a panel's reflectors to the columns after it: A -= V T' (V' A). Golub and Van Loan, Matrix Computations,
-// 5.2 (compact WY form); the panel comes from qr-panel.
+// Applies a panel's reflectors to the columns after it: A ← A − V T′ (V′ A) (Golub and Van Loan, Matrix Computations, 5.2:
+// compact WY form).
 //
-// Columns lie contiguous: columns[matrix, column, row]. One workgroup of 64 threads takes 16 columns of one matrix:
-// V'A in 4 x 4 register tiles over four interleaved parts of the rows, then T', then the update.
+//   reflectors  F32 [matrices, 16, rows]; triangle  F32 [matrices, 16, 16]: V and T, from qr-panel.wgsl
+//   columns     F32 [matrices, padded, rows], contiguous
+//
+// One workgroup, of 64 threads, takes 16 columns of one matrix: V′A in 4 × 4 register tiles over four interleaved parts of
+// the rows, then T′, then the update. The grid is (groups of 16 columns after the panel, matrices).
 
-struct Uniforms {
+struct Shape {
   padded: u32, // columns held a matrix
   length4: u32,
   first: u32, // the panel's first column
 }
 
-@group(0) @binding(0) var<uniform> uniforms: Uniforms;
+@group(0) @binding(0) var<uniform> shape: Shape;
 @group(0) @binding(1) var<storage, read_write> columns: array<vec4<f32>>;
 @group(0) @binding(2) var<storage, read> reflectors: array<vec4<f32>>;
 @group(0) @binding(3) var<storage, read> triangle: array<f32>;
@@ -22,9 +25,9 @@ var<workgroup> weights: array<vec4<f32>, 64>; // T' products
 @compute @workgroup_size(64)
 fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index) thread: u32) {
   let matrix = group.y;
-  let length = uniforms.length4;
-  let begin = uniforms.first / 4u;
-  let target0 = (matrix * uniforms.padded + uniforms.first + 16u + 16u * group.x) * length;
+  let length = shape.length4;
+  let begin = shape.first / 4u;
+  let target0 = (matrix * shape.padded + shape.first + 16u + 16u * group.x) * length;
   let reflector0 = matrix * 16u * length;
 
   let part = thread % 4u;

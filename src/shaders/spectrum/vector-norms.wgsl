@@ -1,10 +1,14 @@
-// The Euclidean norm of every vector of a batch: norms[matrix, vector] for vectors [matrix, vector, length].
+// The Euclidean norm of every vector of a batch.
 //
-// One workgroup a vector: each thread sums the squares of every 32nd group of four, then one thread adds the 32 sums.
-// With `scaled` 1 each element is first multiplied by the power of two that brings the matrix's largest centred
-// magnitude (summary[4 matrix + 2]) below one. The square root is refined once, since WGSL's may be inexact.
+//   vectors  F32 [matrices, vectors, length]
+//   summary  U32 [matrices, 4]: word 2 holds the bits of the matrix's largest centred magnitude
+//   norms    F32 [matrices, padded]
+//
+// One workgroup a vector, of 32 threads: each sums the squares of every 32nd group of four, then one thread adds the 32
+// sums. Where `scaled`, each element is first multiplied by the power of two that brings the matrix's largest centred
+// magnitude below one. The square root is refined once, since WGSL's may be inexact.
 
-struct Uniforms {
+struct Shape {
   vectors: u32, // vectors held a matrix
   live: u32, // those that count; the norms of the rest are zero
   length4: u32, // groups of four floats a vector
@@ -12,7 +16,7 @@ struct Uniforms {
   scaled: u32,
 }
 
-@group(0) @binding(0) var<uniform> uniforms: Uniforms;
+@group(0) @binding(0) var<uniform> shape: Shape;
 @group(0) @binding(1) var<storage, read> vectors: array<vec4<f32>>;
 @group(0) @binding(2) var<storage, read> summary: array<u32>;
 @group(0) @binding(3) var<storage, read_write> norms: array<f32>;
@@ -27,11 +31,11 @@ fn centredScale(magnitudeBits: u32) -> f32 {
 fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index) thread: u32) {
   let vector = group.x;
   let matrix = group.y;
-  let factor = select(1.0, centredScale(summary[4u * matrix + 2u]), uniforms.scaled == 1u);
+  let factor = select(1.0, centredScale(summary[4u * matrix + 2u]), shape.scaled == 1u);
   var sum = 0.0;
-  if (vector < uniforms.live) {
-    let base = (matrix * uniforms.vectors + vector) * uniforms.length4;
-    for (var k = thread; k < uniforms.length4; k += 32u) {
+  if (vector < shape.live) {
+    let base = (matrix * shape.vectors + vector) * shape.length4;
+    for (var k = thread; k < shape.length4; k += 32u) {
       let four = vectors[base + k] * factor;
       sum += dot(four, four);
     }
@@ -48,6 +52,6 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
       root = sqrt(total);
       root = 0.5 * (root + total / root);
     }
-    norms[matrix * uniforms.padded + vector] = root;
+    norms[matrix * shape.padded + vector] = root;
   }
 }

@@ -56,7 +56,7 @@ test.each([
     });
     recorder.dispatch(centreColumns, {
       bindings: { matrix, means, summary, centred },
-      uniforms: { ...common, transposed, stride, target_offset: vectors * stride },
+      uniforms: { ...common, transposed, stride, targetOffset: vectors * stride },
       workgroups: [Math.ceil(stride / 16), Math.ceil(vectors / 16)],
     });
   });

@@ -209,10 +209,10 @@ test.each([
       workgroups: [Math.ceil(padded / 32)],
     });
     const tile = isLanes ? 16 : 32;
-    for (let first_group = 0; first_group < Math.ceil((4 * length4) / tile); first_group++) {
+    for (let firstGroup = 0; firstGroup < Math.ceil((4 * length4) / tile); firstGroup++) {
       recorder.dispatch(isLanes ? projectVectorsLanes : projectVectors, {
         bindings: { centred, summary, order: identity, sorted, lower, directions, extents, projected },
-        uniforms: { vectors, padded, length4, first_group },
+        uniforms: { vectors, padded, length4, firstGroup },
         workgroups: [1, padded / tile],
       });
     }
