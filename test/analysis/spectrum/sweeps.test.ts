@@ -249,7 +249,7 @@ test.each([1, 37, 64, 200])('cumulative-percent of %i values', async (count) => 
   const percent = bench.output(values.length);
   await bench.run((recorder) => {
     recorder.dispatch(cumulativePercent, {
-      bindings: { singular_values, percent },
+      bindings: { singularValues, percent },
       uniforms: { values: count, stride },
       workgroups: [3],
     });
