@@ -245,7 +245,7 @@ test.each([1, 37, 64, 200])('cumulative-percent of %i values', async (count) => 
     new Float32Array(count),
   ];
   sets.forEach((set, matrix) => values.set(set, matrix * stride));
-  const singular_values = bench.input(values);
+  const singularValues = bench.input(values);
   const percent = bench.output(values.length);
   await bench.run((recorder) => {
     recorder.dispatch(cumulativePercent, {
