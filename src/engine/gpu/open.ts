@@ -30,7 +30,7 @@ export async function openAdapter(adapter: GPUAdapter, options: GpuOptions = {})
  * @throws DeviceError where the browser has no WebGPU or offers no adapter.
  */
 export async function openBrowserGpu(options: GpuOptions = {}): Promise<Gpu> {
-  const gpu = (globalThis.navigator as Navigator | undefined)?.gpu;
+  const gpu = (globalThis as { navigator?: { gpu?: GPU } }).navigator?.gpu;
   if (!gpu) {
     throw new DeviceError(
       'this browser has no WebGPU; use a current Chrome, Edge, Firefox or Safari over https',

@@ -1,0 +1,68 @@
+import { ESLint } from 'eslint';
+import { fileURLToPath } from 'node:url';
+import ts from 'typescript';
+import { describe, expect, test } from 'vitest';
+
+/** The walls of the house: each layer is checked against types that lack what it may not use. */
+
+const root = fileURLToPath(new URL('..', import.meta.url));
+
+/** Which of these globals a file in this folder may use, by the compiler's word. */
+function refused(config: string, file: string, globals: readonly string[]): string[] {
+  const read = ts.readConfigFile(`${root}${config}`, (path) => ts.sys.readFile(path));
+  const { options, fileNames } = ts.parseJsonConfigFileContent(read.config, ts.sys, root);
+  expect(fileNames.some((name) => name.startsWith(root + file.split('/').slice(0, 2).join('/')))).toBe(true);
+  const path = root + file;
+  const host = ts.createCompilerHost(options);
+  const { getSourceFile, fileExists } = host;
+  const text = `${globals.map((name) => `export const use_${name} = ${name};`).join('\n')}\n`;
+  host.fileExists = (name) => name === path || fileExists.call(host, name);
+  host.getSourceFile = (name, ...rest) =>
+    name === path ? ts.createSourceFile(name, text, rest[0]) : getSourceFile.call(host, name, ...rest);
+  const declarations = fileNames.filter((name) => name.endsWith('.d.ts'));
+  const program = ts.createProgram([path, ...declarations], options, host);
+  const found = program.getSemanticDiagnostics(program.getSourceFile(path));
+  return found.map(({ start }) => /= (\w+);/.exec(text.slice(text.lastIndexOf('\n', start) + 1))![1]!);
+}
+
+const nodes = ['process', 'Buffer', 'require', 'setImmediate', '__dirname'];
+const browsers = ['document', 'window', 'localStorage', 'indexedDB', 'navigator', 'location'];
+const shared = ['AbortController', 'TextDecoder', 'URL', 'performance', 'setTimeout'];
+
+describe('no layer compiles with what is not its own', () => {
+  test.each(['src/engine/probe.ts', 'src/analysis/probe.ts', 'src/hub/probe.ts'])('%s', (file) => {
+    expect(refused('tsconfig.core.json', file, [...nodes, ...browsers, ...shared])).toEqual([
+      ...nodes,
+      ...browsers,
+    ]);
+  });
+
+  test('src/node/probe.ts', () => {
+    const dom = ['document', 'window', 'localStorage', 'indexedDB'];
+    expect(refused('tsconfig.node.json', 'src/node/probe.ts', [...nodes, ...dom, ...shared])).toEqual(dom);
+  });
+
+  test('src/web/probe.ts', () => {
+    expect(refused('tsconfig.web.json', 'src/web/probe.ts', [...nodes, ...browsers, ...shared])).toEqual(
+      nodes,
+    );
+  });
+});
+
+test('imports run one way', async () => {
+  const eslint = new ESLint({ cwd: root });
+  const allowed: Record<string, readonly string[]> = {
+    engine: ['engine', 'shaders'],
+    hub: ['hub', 'engine'],
+    analysis: ['analysis', 'engine', 'shaders'],
+    web: ['web', 'hub', 'analysis', 'engine'],
+    node: ['node', 'hub', 'analysis', 'engine'],
+  };
+  for (const [layer, others] of Object.entries(allowed))
+    for (const other of ['engine', 'hub', 'analysis', 'web', 'node']) {
+      const text = `export * from '../${other}/deep/probe.ts';\n`;
+      const [result] = await eslint.lintText(text, { filePath: `${root}src/${layer}/probe.ts` });
+      const isRefused = result!.messages.some(({ ruleId }) => ruleId === 'no-restricted-imports');
+      expect([layer, other, isRefused]).toEqual([layer, other, !others.includes(other)]);
+    }
+});

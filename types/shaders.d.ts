@@ -1,0 +1,5 @@
+/** Imported shaders are their text. */
+declare module '*.wgsl?raw' {
+  const source: string;
+  export default source;
+}
