@@ -66,3 +66,24 @@ test('imports run one way', async () => {
       expect([layer, other, isRefused]).toEqual([layer, other, !others.includes(other)]);
     }
 });
+
+test('engine/, analysis/ and hub/ name no flag of the command', () => {
+  const sources = import.meta.glob<string>('../src/{engine,analysis,hub}/**/*.ts', {
+    query: '?raw',
+    import: 'default',
+    eager: true,
+  });
+  const named = Object.entries(sources).flatMap(([path, text]) => {
+    const found: string[] = [];
+    const look = (node: ts.Node): void => {
+      const isText =
+        ts.isStringLiteralLike(node) || ts.isTemplateHead(node) || ts.isTemplateMiddleOrTemplateTail(node);
+      if (isText && /(^|[^\w-])--[a-z]/.test(node.text)) found.push(`${path}: ${node.text}`);
+      ts.forEachChild(node, look);
+    };
+    look(ts.createSourceFile(path, text, ts.ScriptTarget.Latest));
+    return found;
+  });
+  expect(Object.keys(sources).length).toBeGreaterThan(50);
+  expect(named).toEqual([]);
+});

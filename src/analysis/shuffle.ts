@@ -1,3 +1,4 @@
+import { option, wording } from '../engine/error-words.ts';
 import { InputError } from '../engine/errors.ts';
 
 const multiplier = 6364136223846793005n;
@@ -21,7 +22,8 @@ export class Pcg32 {
   constructor(seed: number) {
     if (!Number.isSafeInteger(seed) || seed < 0)
       throw new InputError(
-        `--seed ${seed} is not a seed; give a whole number from 0 to ${Number.MAX_SAFE_INTEGER}`,
+        wording`${option('seed')} ${seed} is not a seed; give a whole number from 0 to ${Number.MAX_SAFE_INTEGER}`,
+        { code: 'option-out-of-range', subject: { kind: 'option', name: 'seed' } },
       );
     this.#step();
     this.#state = (this.#state + BigInt(seed)) & word;

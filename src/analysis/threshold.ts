@@ -1,3 +1,4 @@
+import { option, wording } from '../engine/error-words.ts';
 import { InputError } from '../engine/errors.ts';
 
 /**
@@ -9,7 +10,8 @@ import { InputError } from '../engine/errors.ts';
 export function checkThreshold(threshold: number, shown = String(threshold)): void {
   if (!(threshold >= 0 && threshold <= 100))
     throw new InputError(
-      `--threshold ${shown} is not a percent; give a number from 0 to 100, such as 95 for 95% of the variance`,
+      wording`${option('threshold')} ${shown} is not a percent; give a number from 0 to 100, such as 95 for 95% of the variance`,
+      { code: 'option-out-of-range', subject: { kind: 'option', name: 'threshold' } },
     );
 }
 
@@ -25,8 +27,8 @@ export function readThreshold(text: string): number {
   if (threshold > 0 && threshold <= 1 && sign === '') {
     const percent = Number((100 * threshold).toPrecision(12));
     throw new InputError(
-      `--threshold ${number} is at most 1, but a threshold is a percent: was ${percent} meant? ` +
-        `Give ${percent} for ${percent}% of the variance, or ${number}% for ${number}%`,
+      wording`${option('threshold')} ${text.trim()} is at most 1, but a threshold is a percent: was ${percent} meant? Give ${percent} for ${percent}% of the variance, or ${text.trim()}% for ${text.trim()}%`,
+      { code: 'option-ambiguous', subject: { kind: 'option', name: 'threshold' } },
     );
   }
   return threshold;

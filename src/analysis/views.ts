@@ -1,3 +1,4 @@
+import { option, wording } from '../engine/error-words.ts';
 import { InputError } from '../engine/errors.ts';
 import { nearNames } from './near-names.ts';
 
@@ -144,7 +145,8 @@ export function readViews(text: string): ViewName[] {
     const flag = word.trim();
     if (Object.hasOwn(flags, flag)) return flags[flag]!;
     throw new InputError(
-      `--views ${JSON.stringify(flag)} is not known; ${nearNames(flag, Object.keys(flags))}`,
+      wording`${option('views')} ${JSON.stringify(flag)} is not known; ${nearNames(flag, Object.keys(flags))}`,
+      { code: 'name-unknown', subject: { kind: 'option', name: 'views' } },
     );
   });
   return viewNames.filter((name) => wanted.includes(name));
@@ -158,7 +160,8 @@ export function readDimensions(text: string): number[] {
   const dimensions = text.split(',').map((word) => {
     if (!/^\s*\d{1,9}\s*$/.test(word))
       throw new InputError(
-        `--without-dimensions ${JSON.stringify(word)} is not a dimension; give whole numbers from 0 on, such as 5,17`,
+        wording`${option('withoutDimensions')} ${JSON.stringify(word)} is not a dimension; give whole numbers from 0 on, such as 5,17`,
+        { code: 'option-out-of-range', subject: { kind: 'option', name: 'withoutDimensions' } },
       );
     return Number(word);
   });
@@ -170,7 +173,8 @@ export function checkDimensions(listed: readonly number[], columns: number, name
   const beyond = listed.find((dimension) => dimension >= columns);
   if (beyond !== undefined)
     throw new InputError(
-      `--without-dimensions ${beyond}: ${name} has ${columns} dimensions; give numbers from 0 to ${columns - 1}`,
+      wording`${option('withoutDimensions')} ${beyond}: ${name} has ${columns} dimensions; give numbers from 0 to ${columns - 1}`,
+      { code: 'option-out-of-range', subject: { kind: 'option', name: 'withoutDimensions' } },
     );
 }
 

@@ -1,3 +1,5 @@
+import { option, wording } from '../engine/error-words.ts';
+import type { Remedy } from '../engine/error-words.ts';
 import { InputError } from '../engine/errors.ts';
 
 /** The part of a text that is run: tokens start to start + length − 1. */
@@ -6,7 +8,7 @@ export interface TokenWindow {
   readonly length: number;
 }
 
-/** What the caller may choose of it; `--start` and `--tokens` on the command line. */
+/** What the caller may choose of it. */
 export interface WindowOptions {
   readonly start?: number | undefined;
   readonly tokens?: number | undefined;
@@ -32,29 +34,45 @@ export function chooseWindow(
   const length = options.tokens ?? Math.min(context, Math.max(1, available));
   if (!Number.isSafeInteger(length) || length < 1)
     throw new InputError(
-      `--tokens ${length} is not a number of tokens; give a whole number from 1 to ${context}`,
+      wording`${option('tokens')} ${length} is not a number of tokens; give a whole number from 1 to ${context}`,
+      { code: 'option-out-of-range', subject: { kind: 'option', name: 'tokens' } },
     );
   const middle = Math.max(0, Math.min(Math.floor(available / 2), available - length));
   const start = options.start ?? middle;
   if (!Number.isSafeInteger(start) || start < 0)
-    throw new InputError(`--start ${start} is not a place in the text; give a whole number, 0 or more`);
+    throw new InputError(
+      wording`${option('start')} ${start} is not a place in the text; give a whole number, 0 or more`,
+      { code: 'option-out-of-range', subject: { kind: 'option', name: 'start' } },
+    );
   if (length > context)
     throw new InputError(
-      `--tokens ${length} is more than the model's context of ${context} tokens; give --tokens ${context} or fewer`,
+      wording`${option('tokens')} ${length} is more than the model's context of ${context} tokens`,
+      {
+        code: 'context-exceeded',
+        subject: { kind: 'option', name: 'tokens' },
+        remedies: [{ kind: 'give', option: 'tokens', value: `${context} or fewer` }],
+      },
     );
   if (available === 0)
-    throw new InputError(`${text} holds no tokens; give a text that is not empty (--text FILE)`);
-  if (start + length > available) throw new InputError(tooShort(text, available, start, length));
+    throw new InputError(wording`${text} holds no tokens; give a ${option('text')} that is not empty`, {
+      code: 'text-empty',
+      subject: { kind: 'option', name: 'text' },
+    });
+  if (start + length > available) throw tooShort(text, available, start, length);
   return { start, length };
 }
 
-function tooShort(text: string, available: number, start: number, length: number): string {
+function tooShort(text: string, available: number, start: number, length: number): InputError {
   const left = Math.max(0, available - start);
-  const fitting = [];
-  if (left > 0) fitting.push(`--tokens ${left} or fewer`);
-  if (start > 0 && available >= length) fitting.push(`--start ${available - length} or less`);
-  fitting.push('a longer text');
-  return `${text} is too short: ${left} of its ${available} tokens lie from token ${start} on, ${length} are needed; give ${fitting.join(', or ')}`;
+  const remedies: Remedy[] = [];
+  if (left > 0) remedies.push({ kind: 'give', option: 'tokens', value: `${left} or fewer` });
+  if (start > 0 && available >= length)
+    remedies.push({ kind: 'give', option: 'start', value: `${available - length} or less` });
+  remedies.push({ kind: 'give', value: 'a longer text' });
+  return new InputError(
+    `${text} is too short: ${left} of its ${available} tokens lie from token ${start} on, ${length} are needed`,
+    { code: 'text-too-short', subject: { kind: 'option', name: 'text' }, remedies },
+  );
 }
 
 /** Where the windows of a text begin, the chosen one first. */

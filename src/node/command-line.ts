@@ -11,6 +11,7 @@ import { addFetchCommand } from './commands/fetch.ts';
 import { addMakeCheckpointCommand } from './commands/make-checkpoint.ts';
 import { addProfileCommand } from './commands/profile.ts';
 import { addSpectrumCommand } from './commands/spectrum.ts';
+import { flagWords } from './flags.ts';
 import { gpuMemoryDefault } from './machine-memory.ts';
 import { byteCount } from './options.ts';
 
@@ -93,7 +94,11 @@ function memoryLine(context: CommandContext): string {
 function oneLine(error: unknown, program: Command): string {
   const isOurs = error instanceof LaminarError;
   const text =
-    error instanceof CommanderError ? usageMessage(error, program) : isOurs ? error.message : String(error);
+    error instanceof CommanderError
+      ? usageMessage(error, program)
+      : isOurs
+        ? error.inWords(flagWords)
+        : String(error);
   return text.replace(/\s*\n\s*/g, ' ').trim();
 }
 

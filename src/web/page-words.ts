@@ -1,19 +1,25 @@
-/** What the command calls by a flag, the page has a field for. */
-const fields: readonly (readonly [flag: RegExp, field: string])[] = [
-  [/ \(--text FILE\)/g, ''],
-  [/--tokens\b/g, 'length'],
-  [/--start\b/g, 'start'],
-  [/--seed\b/g, 'seed'],
-  [/--threshold\b/g, 'threshold'],
-  [/--gpu-memory\b/g, 'GPU memory'],
-];
+import type { Words } from '../engine/error-words.ts';
+import { LaminarError } from '../engine/errors.ts';
+
+/** What the page calls the options of errors: the labels of its fields. */
+const fieldWords: Words = {
+  memoryLimit: 'GPU memory',
+  tokens: 'length',
+  start: 'start',
+  seed: 'seed',
+  threshold: 'threshold',
+  text: 'text',
+  measures: 'measures',
+  views: 'views',
+  withoutDimensions: 'left-out dimensions',
+};
 
 /**
- * An error's message as a sentence of the page: the form's fields in place of flags, a capital (but names of files and
- * models stay as they are) and a full stop.
+ * An error, or a notice, as a sentence of the page: a capital (but names of files and models stay as they are) and a full
+ * stop.
  */
-export function pageSentence(message: string): string {
-  const text = fields.reduce((words, [flag, field]) => words.replace(flag, field), message);
+export function pageSentence(said: LaminarError | string): string {
+  const text = said instanceof LaminarError ? said.inWords(fieldWords) : said;
   const begun = text.replace(/^[a-z]+(?= )/, (word) => word.charAt(0).toUpperCase() + word.slice(1));
   return /[.!?]$/.test(begun) ? begun : `${begun}.`;
 }

@@ -138,7 +138,7 @@ function readThresholdField(): number {
     return readThreshold(text);
   } catch (error) {
     if (!(error instanceof InputError)) throw error;
-    throw new FieldError(field, pageSentence(error.message));
+    throw new FieldError(field, pageSentence(error));
   }
 }
 

@@ -91,7 +91,7 @@ function progressSender(number: number): RunContext['stage'] {
 /** What went wrong, as a sentence that says what to do. */
 function sentence(error: unknown): string {
   const message = error instanceof Error ? error.message : String(error);
-  if (error instanceof LaminarError) return pageSentence(message);
+  if (error instanceof LaminarError) return pageSentence(error);
   if (error instanceof RangeError || (error instanceof DOMException && error.name === 'QuotaExceededError'))
     return `The browser refused memory (${message}); take fewer tokens or a smaller model.`;
   return `Something failed that should not have (${message}); reload the page and try again.`;

@@ -153,7 +153,7 @@ describe('layerDimensions', () => {
   });
 
   it.each([Number.NaN, -1, 100.5, Infinity])('refuses the threshold %d', (threshold) => {
-    expect(() => layerDimensions(Float32Array.of(1), 1, 1, threshold)).toThrow(/--threshold/);
+    expect(() => layerDimensions(Float32Array.of(1), 1, 1, threshold)).toThrow(/threshold/);
   });
 
   it('refuses spectra that are none', () => {

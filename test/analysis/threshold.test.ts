@@ -21,7 +21,7 @@ describe('readThreshold', () => {
     const read = () => readThreshold(text);
     expect(read).toThrow(InputError);
     expect(read).toThrow(
-      `--threshold ${text} is at most 1, but a threshold is a percent: was ${percent} meant?`,
+      `threshold ${text} is at most 1, but a threshold is a percent: was ${percent} meant?`,
     );
     expect(read).toThrow(`${text}% for ${text}%`);
   });
@@ -31,7 +31,7 @@ describe('readThreshold', () => {
     (text) => {
       expect(() => readThreshold(text)).toThrow(InputError);
       expect(() => readThreshold(text)).toThrow(
-        /^--threshold .* is not a percent; give a number from 0 to 100/,
+        /^threshold .* is not a percent; give a number from 0 to 100/,
       );
     },
   );
@@ -40,5 +40,5 @@ describe('readThreshold', () => {
 it('checkThreshold takes every percent, for a number in code is not misread', () => {
   for (const threshold of [0, 0.5, 1, 95, 100]) expect(() => checkThreshold(threshold)).not.toThrow();
   for (const threshold of [NaN, -1, -0.01, 100.01, Infinity, -Infinity])
-    expect(() => checkThreshold(threshold)).toThrow(`--threshold ${threshold} is not a percent`);
+    expect(() => checkThreshold(threshold)).toThrow(`threshold ${threshold} is not a percent`);
 });

@@ -86,7 +86,7 @@ test('streamed weights, little memory and small bindings give the same; one pass
       expect(largestDifference(lens.loss.values, resident.loss.values)).toBeLessThan(2e-5);
       enough++;
     } catch (error) {
-      expect((error as Error).message).toContain('--gpu-memory');
+      expect((error as Error).message).toContain('raise memoryLimit');
       expect(limited.allocatedBytes).toBe(0);
       refused++;
     }

@@ -75,7 +75,7 @@ test.each(['gpt2-f16', 'neox-f32-sequential'] as const)(
         sufficient.push(limit);
       } catch (error) {
         if (!(error instanceof DeviceError)) throw error;
-        expect(error.message).toContain('--gpu-memory');
+        expect(error.message).toContain('raise memoryLimit');
         refused.push(limit);
       }
       expect(limited.peakBytes).toBeLessThanOrEqual(limit);

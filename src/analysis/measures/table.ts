@@ -1,3 +1,4 @@
+import { option, wording } from '../../engine/error-words.ts';
 import { InputError } from '../../engine/errors.ts';
 import { nearNames } from '../near-names.ts';
 import type { Component } from './component.ts';
@@ -280,7 +281,8 @@ export function readMeasures(text: string): MeasureName[] {
     if (found) return found;
     const known = [...allMeasures, ...allMeasures.flatMap((name) => measureTable[name].aliases ?? [])];
     throw new InputError(
-      `--measures ${JSON.stringify(word)} is not known; ${nearNames(word, ['all', ...known])}`,
+      wording`${option('measures')} ${JSON.stringify(word)} is not known; ${nearNames(word, ['all', ...known])}`,
+      { code: 'name-unknown', subject: { kind: 'option', name: 'measures' } },
     );
   });
   return allMeasures.filter((name) => wanted.includes(name));

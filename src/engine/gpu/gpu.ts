@@ -65,10 +65,14 @@ export class Gpu implements Disposable {
     const firstLine = error.message.split('\n')[0] ?? '';
     this.#failure ??=
       error instanceof GPUOutOfMemoryError
-        ? new DeviceError(
-            `the GPU refused memory (${firstLine}); close other programs or set a smaller --gpu-memory`,
-          )
-        : new DeviceError(`the GPU rejected a command: ${error.message}`);
+        ? new DeviceError(`the GPU refused memory (${firstLine})`, {
+            code: 'out-of-memory',
+            remedies: [
+              { kind: 'do', what: 'close other programs' },
+              { kind: 'lower', option: 'memoryLimit' },
+            ],
+          })
+        : new DeviceError(`the GPU rejected a command: ${error.message}`, { code: 'command-rejected' });
   };
 
   constructor(
@@ -94,7 +98,9 @@ export class Gpu implements Disposable {
     device.addEventListener('uncapturederror', this.#onError);
     void device.lost.then(({ message }) => {
       if (!this.#disposed)
-        this.#failure ??= new DeviceError(`the GPU device was lost: ${message}; run again`);
+        this.#failure ??= new DeviceError(`the GPU device was lost: ${message}; run again`, {
+          code: 'device-lost',
+        });
     });
   }
 
@@ -129,8 +135,15 @@ export class Gpu implements Disposable {
     const size = wholeWords(bytes);
     if (this.#allocated + size > this.memoryLimit) {
       throw new DeviceError(
-        `${label} needs ${size} bytes of GPU memory, and ${this.#allocated} of the ${this.memoryLimit} allowed are ` +
-          'in use; raise --gpu-memory or take fewer tokens',
+        `${label} needs ${size} bytes of GPU memory, and ${this.#allocated} of the ${this.memoryLimit} allowed are in use`,
+        {
+          code: 'memory-limit',
+          subject: { kind: 'option', name: 'memoryLimit' },
+          remedies: [
+            { kind: 'raise', option: 'memoryLimit' },
+            { kind: 'do', what: 'take fewer tokens' },
+          ],
+        },
       );
     }
     if (size > this.device.limits.maxBufferSize) {

@@ -9,6 +9,7 @@ import { checkDimensions } from '../../analysis/views.ts';
 import { FileError, InputError } from '../../engine/errors.ts';
 import { openMatrices } from '../arrays/matrix-source.ts';
 import type { MatrixFile } from '../arrays/matrix-source.ts';
+import { flagWords } from '../flags.ts';
 import { nonEmpty } from '../options.ts';
 import { spectrumJson, spectrumTable, viewsTable } from '../spectrum-output.ts';
 import type { AnsweredMatrix } from '../spectrum-output.ts';
@@ -90,7 +91,7 @@ async function measureFile(
       : await measureMatrices(gpu, matrices, options);
   } catch (error) {
     // The flags are checked by now: a matrix that cannot be measured is the file's matter, and exit code 1.
-    throw error instanceof InputError ? new FileError(error.message, { cause: error }) : error;
+    throw error instanceof InputError ? new FileError(error.inWords(flagWords), { cause: error }) : error;
   } finally {
     context.terminal.endStages();
   }

@@ -165,7 +165,7 @@ describe.each(['gpt2-f16', 'neox-parallel-odd-heads'] as const)('%s', (name) => 
         outcomes.enough++;
       } catch (error) {
         if (!(error instanceof DeviceError)) throw error;
-        expect(error.message).toContain('--gpu-memory');
+        expect(error.message).toContain('raise memoryLimit');
         outcomes.refused++;
       }
       expect(limited.peakBytes).toBeLessThanOrEqual(limit);

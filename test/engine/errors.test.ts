@@ -1,0 +1,54 @@
+import { describe, expect, test } from 'vitest';
+import { chooseWindow } from '../../src/analysis/window.ts';
+import { libraryWords, option, optionNames, wording } from '../../src/engine/error-words.ts';
+import * as errors from '../../src/engine/errors.ts';
+import { flagWords } from '../../src/node/flags.ts';
+import { pageSentence } from '../../src/web/page-words.ts';
+
+const thrown = (act: () => unknown): errors.LaminarError => {
+  try {
+    act();
+  } catch (error) {
+    if (error instanceof errors.LaminarError) return error;
+  }
+  throw new Error('nothing was thrown');
+};
+
+test('an error made of a sentence alone has the code of its class', () => {
+  const made = Object.values(errors).map((Kind) => new Kind('what is wrong'));
+  const codes = made.map(({ code }) => code);
+  expect(new Set(codes).size).toBe(codes.length);
+  for (const error of made) {
+    expect(error.code).toMatch(/^[a-z]+(-[a-z]+)*$/);
+    expect(error).toMatchObject({ message: 'what is wrong', subject: undefined, remedies: [] });
+    expect(error.inWords(flagWords)).toBe('what is wrong');
+  }
+});
+
+test('each face words an error for itself', () => {
+  const error = thrown(() => chooseWindow(200, 256, { start: 50, tokens: 180 }));
+  expect(error).toMatchObject({ code: 'text-too-short', subject: { kind: 'option', name: 'text' } });
+  expect(error.remedies.map(({ kind }) => kind)).toEqual(['give', 'give', 'give']);
+  const problem = 'the text is too short: 150 of its 200 tokens lie from token 50 on, 180 are needed; give';
+  expect(error.message).toBe(`${problem} tokens 150 or fewer, or start 20 or less, or a longer text`);
+  expect(error.inWords(flagWords)).toBe(
+    `${problem} --tokens 150 or fewer, or --start 20 or less, or a longer text`,
+  );
+  expect(pageSentence(error)).toBe(
+    `The text is too short: 150 of its 200 tokens lie from token 50 on, 180 are needed; give length 150 or fewer, or start 20 or less, or a longer text.`,
+  );
+});
+
+describe('every face has a word for every option', () => {
+  test.each(optionNames)('%s', (name) => {
+    const error = new errors.InputError(wording`${option(name)} is ${1}`, {
+      remedies: [
+        { kind: 'raise', option: name },
+        { kind: 'do', what: 'wait' },
+      ],
+    });
+    expect(error.message).toBe(`${libraryWords[name]} is 1; raise ${libraryWords[name]}, or wait`);
+    expect(error.inWords(flagWords)).toMatch(/^(--[a-z-]+) is 1; raise \1, or wait$/);
+    expect(pageSentence(error)).not.toContain('--');
+  });
+});
