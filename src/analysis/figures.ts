@@ -39,12 +39,18 @@ export function figures(report: Report, spectra: ProfileSpectra, options: Figure
   if (real === undefined || shuffled === undefined || report.sequences.real.layers[layer] === undefined)
     throw new InputError(`there is no layer ${layer} to draw; give one from 0 to ${report.model.layers}`);
   const ofLayer = { real, shuffled };
-  const tokens = maxLogSoftmaxFigure(report);
+  const ofLayers = reportFigures(report);
+  const place = ofLayers.length - 2;
   return [
-    ...(tokens ? [tokens] : []),
+    ...ofLayers.slice(0, place),
     singularValuesFigure(report, ofLayer, layer),
     cumulativeFigure(report, ofLayer, layer),
-    rankFigure(report),
-    effectiveDimensionFigure(report),
+    ...ofLayers.slice(place),
   ];
+}
+
+/** The figures that need no singular values: of a report that came alone. */
+export function reportFigures(report: Report): Figure[] {
+  const tokens = maxLogSoftmaxFigure(report);
+  return [...(tokens ? [tokens] : []), rankFigure(report), effectiveDimensionFigure(report)];
 }

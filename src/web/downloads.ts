@@ -1,8 +1,8 @@
 import { reportJson, spectraTensors } from '../analysis/output-files.ts';
-import type { Figure } from '../analysis/figures.ts';
+import type { Figure, ProfileSpectra } from '../analysis/figures.ts';
 import { profileCsv } from '../analysis/profile-csv.ts';
 import { button, create } from './elements.ts';
-import type { Answers } from './messages.ts';
+import type { PageRun } from './page-run.ts';
 import { pagePart } from './page-part.ts';
 import { safetensorsBlob } from './safetensors-blob.ts';
 
@@ -22,7 +22,7 @@ export function download(name: string, content: Blob): void {
  */
 export function addDownloads(
   container: HTMLElement,
-  { report, spectra }: Answers['profile'],
+  { report, spectra }: Pick<PageRun, 'report' | 'spectra'>,
   onStates: () => void,
 ): void {
   const file = (name: string, make: () => Blob) =>
@@ -32,17 +32,20 @@ export function addDownloads(
   container.replaceChildren(
     file('report.json', () => new Blob([reportJson(report)], { type: 'application/json' })),
     file('profile.csv', () => new Blob([profileCsv(report)], { type: 'text/csv' })),
-    file('spectra.safetensors', () => {
-      const chunks = Object.entries(spectra).map(([name, rows]) => {
-        const values = rows.map((singularValues) => Float32Array.from(singularValues));
-        return [`${name}.singular_values`, values] as const;
-      });
-      return safetensorsBlob(spectraTensors(spectra), new Map(chunks));
-    }),
+    ...(spectra ? [file('spectra.safetensors', () => spectraBlob(spectra))] : []),
     button('states.safetensors', onStates, {
       title: 'Runs the model once more, and keeps every hidden state',
     }),
   );
+}
+
+/** spectra.safetensors, as the command writes it. */
+function spectraBlob(spectra: ProfileSpectra): Blob {
+  const chunks = Object.entries(spectra).map(([name, rows]) => {
+    const values = rows.map((singularValues) => Float32Array.from(singularValues));
+    return [`${name}.singular_values`, values] as const;
+  });
+  return safetensorsBlob(spectraTensors(spectra), new Map(chunks));
 }
 
 /** Downloads a figure as the command draws it. */

@@ -1,4 +1,4 @@
-import { few, formatPercent } from '../analysis/quantities.ts';
+import { formatPercent } from '../analysis/quantities.ts';
 import { Pcg32 } from '../analysis/shuffle.ts';
 import { create, createSvg, element } from './elements.ts';
 import { Stopped } from './engine-client.ts';
@@ -43,16 +43,20 @@ export class Explainer {
     this.#draw();
   }
 
-  /** Asks for the spectra of the clouds as they are now; while an answer is awaited, the latest clouds wait. */
-  async measure(): Promise<void> {
+  /**
+   * Asks for the spectra of the clouds as they are now; while an answer is awaited, the latest clouds wait.
+   * @returns why they cannot be measured
+   */
+  async measure(): Promise<string | undefined> {
     this.#isStale = true;
-    if (this.#isAsking) return;
+    if (this.#isAsking) return undefined;
     this.#isAsking = true;
     try {
       while (this.#isStale) {
         this.#isStale = false;
         await this.#ask();
       }
+      return undefined;
     } catch (error) {
       const message = error instanceof Error ? error.message : String(error);
       for (const { words, bars } of [this.#line, this.#noisy]) {
@@ -60,6 +64,7 @@ export class Explainer {
         words.textContent = 'not measured';
       }
       this.#note.textContent = message;
+      return message;
     } finally {
       this.#isAsking = false;
     }
@@ -141,7 +146,7 @@ function describe({ bars, words, drawing }: Panel, measured: CloudSpectrum): voi
       return [
         createSvg('rect', { x, y: 175 - height, width: 24, height, class: index === 0 ? 'first' : 'second' }),
         createSvg('text', { x: x + 12, y: 190 }, `σ${'₁₂'[index]}`),
-        createSvg('text', { x: x + 12, y: 170 - height }, few(value, 2)),
+        createSvg('text', { x: x + 12, y: 170 - height }, value.toFixed(2)),
       ];
     }),
   );

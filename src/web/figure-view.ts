@@ -3,6 +3,15 @@ import { create } from './elements.ts';
 import { pagePart } from './page-part.ts';
 import { themed } from './figure-theme.ts';
 
+export interface FigureViewOptions {
+  /** Called with the layer that was clicked. */
+  readonly onLayer: (layer: number) => void;
+  /** Told what kept the figure from being drawn. */
+  readonly onError: (error: unknown) => void;
+  /** Of the figure's downloads. */
+  readonly buttons: readonly HTMLButtonElement[];
+}
+
 const darkScheme = matchMedia('(prefers-color-scheme: dark)');
 
 /** One figure on the page: title and subtitle as text, the drawing, and a tooltip that follows the pointer. */
@@ -22,27 +31,33 @@ export class FigureView {
     this.#tooltip,
   );
   readonly #resizes: ResizeObserver;
-  readonly #redraw = (): void => void this.#draw();
+  readonly #sight: IntersectionObserver;
+  readonly #redraw = (): void => {
+    this.#draw().catch(this.options.onError);
+  };
   #figure: Figure | undefined;
   #clear: () => void = () => undefined;
   #drawnWidth = 0;
+  #isNear = false;
   /** Counts drawings, so that one that was overtaken does not appear. */
   #drawings = 0;
 
-  /**
-   * @param onLayer called with the layer that was clicked
-   * @param buttons of the figure's downloads
-   */
-  constructor(
-    private readonly onLayer: (layer: number) => void,
-    buttons: readonly HTMLButtonElement[],
-  ) {
-    this.#buttons.append(...buttons);
+  constructor(private readonly options: FigureViewOptions) {
+    this.#buttons.append(...options.buttons);
     this.#drawing.setAttribute('role', 'img');
     this.#resizes = new ResizeObserver(() => {
-      if (Math.abs(this.#drawing.clientWidth - this.#drawnWidth) > 1) void this.#draw();
+      if (Math.abs(this.#drawing.clientWidth - this.#drawnWidth) > 1) this.#redraw();
     });
     this.#resizes.observe(this.#drawing);
+    this.#sight = new IntersectionObserver(
+      (entries) => {
+        if (this.#isNear || !entries.some(({ isIntersecting }) => isIntersecting)) return;
+        this.#isNear = true;
+        this.#redraw();
+      },
+      { rootMargin: '300px' },
+    );
+    this.#sight.observe(this.#drawing);
     darkScheme.addEventListener('change', this.#redraw);
   }
 
@@ -51,8 +66,8 @@ export class FigureView {
     return this.#figure;
   }
 
-  /** Shows a figure in place of the last one. */
-  async show(figure: Figure): Promise<void> {
+  /** Shows a figure in place of the last one; it is drawn when it comes near the window. */
+  show(figure: Figure): void {
     // Most figures are of all layers: choosing one must not draw them anew under the pointer.
     if (JSON.stringify(figure) === JSON.stringify(this.#figure)) return;
     this.#figure = figure;
@@ -64,11 +79,12 @@ export class FigureView {
       button.ariaLabel = `${button.textContent}: ${figure.title}`;
     this.#subtitle.textContent = [subtitle].flat().join(' · ');
     this.#drawing.setAttribute('aria-label', description ?? figure.title);
-    await this.#draw();
+    this.#redraw();
   }
 
   dispose(): void {
     this.#resizes.disconnect();
+    this.#sight.disconnect();
     darkScheme.removeEventListener('change', this.#redraw);
     this.#drawings++;
     this.#clear();
@@ -77,7 +93,7 @@ export class FigureView {
 
   async #draw(): Promise<void> {
     const width = this.#drawing.clientWidth;
-    if (!this.#figure || width === 0) return;
+    if (!this.#figure || !this.#isNear || width === 0) return;
     this.#drawnWidth = width;
     const drawing = ++this.#drawings;
     const specification = themed(this.#figure, { width, isDark: darkScheme.matches });
@@ -88,7 +104,7 @@ export class FigureView {
     const clear = await drawFigure(specification, {
       container: this.#drawing,
       onClick: ({ layer }) => {
-        if (typeof layer === 'number') this.onLayer(layer);
+        if (typeof layer === 'number') this.options.onLayer(layer);
       },
       onHover: (lines, event) => {
         this.#hover(lines, event);

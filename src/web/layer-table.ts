@@ -36,15 +36,9 @@ export function layerTable(report: Report, onLayer: (layer: number) => void): HT
     row.dataset['layer'] = String(layer);
     return row;
   });
-  return create(
+  const table = create(
     'table',
     {},
-    create(
-      'caption',
-      {},
-      'Layer 0 is the embedding; the last layer is the last block after the final norm. ' +
-        '% of rank is 100 times the effective dimension over the rank.',
-    ),
     create(
       'thead',
       {},
@@ -53,6 +47,8 @@ export function layerTable(report: Report, onLayer: (layer: number) => void): HT
     ),
     create('tbody', {}, ...body),
   );
+  table.setAttribute('aria-describedby', 'table-note');
+  return table;
 }
 
 /** The first column of a group has a line before it. */

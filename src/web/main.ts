@@ -1,3 +1,5 @@
+import { bundledModels } from '../analysis/bundled.ts';
+import { countedComponents } from '../analysis/threshold.ts';
 import { element } from './elements.ts';
 import { EngineClient, Stopped } from './engine-client.ts';
 import type { Listener } from './engine-client.ts';
@@ -6,12 +8,17 @@ import { showKeptModels } from './kept-models.ts';
 import { stages } from './messages.ts';
 import type { RunRequest, Stage } from './messages.ts';
 import { pagePart } from './page-part.ts';
+import type { PageRun } from './page-run.ts';
+import { curvesOf, ProfilePicture } from './profile-picture.ts';
 import { ProgressBars } from './progress-bars.ts';
 import type { Results } from './results.ts';
 import { FieldError, RunForm } from './run-form.ts';
+import { fetchSavedRun } from './saved-runs.ts';
 
-/** The page: the explainer, the form and its run, what is kept. The engine and the figures come when they are needed. */
+/** The page: the form and its run, the explainer, what is kept. The engine and the figures come when they are needed. */
+element('not-started', HTMLElement).remove();
 const engine = new EngineClient();
+const picture = new ProfilePicture(element('picture', HTMLElement));
 const progress = new ProgressBars(element('progress', HTMLElement));
 const form = new RunForm(() => void run());
 const startButton = element('start-run', HTMLButtonElement);
@@ -21,6 +28,8 @@ const status = element('status', HTMLElement);
 let stopper: AbortController | undefined;
 let shown: RunRequest | undefined;
 let results: Results | undefined;
+/** Whether nothing was measured yet. */
+let isSaved = true;
 
 stopButton.addEventListener('click', () => {
   stopper?.abort();
@@ -36,17 +45,36 @@ async function run(): Promise<void> {
   const request = readForm();
   if (!request) return;
   await work('Running…', stages, async (signal, listener) => {
-    const [measured, { Results }] = await Promise.all([
-      engine.ask({ kind: 'profile', request }, signal, listener),
-      pagePart(import('./results.ts')),
-    ]);
+    const measured = await engine.ask({ kind: 'profile', request }, signal, listener);
     shown = request;
-    results ??= new Results(() => void downloadStates(), sayError);
-    await results.show(measured, request.model.kind === 'bundled');
+    isSaved = false;
+    await show(measured, { isSaved, isBundled: request.model.kind === 'bundled' });
     // Who has gone on to another field meanwhile stays there.
     if (document.activeElement === stopButton || document.activeElement === document.body)
       element('results-title', HTMLElement).focus({ preventScroll: true });
   });
+}
+
+/** Shows a run: its picture, and below it everything else. */
+async function show(run: PageRun, kind: { isSaved: boolean; isBundled: boolean }): Promise<void> {
+  const { report } = run;
+  const source = report.text?.source.replace(/^.*\//, '') ?? 'token ids';
+  const words = `${report.model.id}, reading ${source}: ${countedComponents(report.threshold)}.`;
+  picture.show(curvesOf(report), kind.isSaved ? `${words} A saved run.` : words);
+  const { Results } = await pagePart(import('./results.ts'));
+  results ??= new Results(() => void downloadStates(), sayError);
+  results.show(run, kind);
+}
+
+/** Until something is measured, the page shows the saved run of the model that is chosen. */
+async function showSaved(): Promise<void> {
+  const { value } = element('model', HTMLSelectElement);
+  const model = bundledModels.find((name) => name === value);
+  if (!isSaved || !model) return;
+  const run = await fetchSavedRun(model);
+  if (!isSaved || !run) return;
+  shown = form.usual(model);
+  await show(run, { isSaved, isBundled: true });
 }
 
 /** Runs once more what is shown, and downloads its states. */
@@ -72,7 +100,7 @@ function readForm(): RunRequest | undefined {
     if (!(error instanceof FieldError)) throw error;
     status.textContent = '';
     say('error', error.message);
-    error.field.focus();
+    error.show();
     return undefined;
   }
 }
@@ -140,9 +168,18 @@ function say(id: 'error' | 'notice', sentence: string): void {
   place.hidden = sentence === '';
 }
 
+/** Says at once where nothing can be computed. */
+async function tryEngine(): Promise<void> {
+  const fault = await explainer.measure();
+  if (fault !== undefined && !stopper)
+    say('notice', `${fault} The runs of the bundled models below were saved.`);
+}
+
 void showKeptModels();
+void showSaved().catch(sayError);
+element('model', HTMLSelectElement).addEventListener('change', () => void showSaved().catch(sayError));
 const explainer = new Explainer(engine);
 // The engine's worker must not compete with the first paint.
-requestAnimationFrame(() => setTimeout(() => void explainer.measure()));
+requestAnimationFrame(() => setTimeout(() => void tryEngine()));
 // Absent where the page came over plain http.
 void (navigator as Partial<Navigator>).serviceWorker?.register('./service-worker.js').catch(() => undefined);

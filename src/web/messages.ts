@@ -1,6 +1,5 @@
-import type { ProfileSpectra } from '../analysis/figures.ts';
 import type { Sampling } from '../analysis/profile-sequences.ts';
-import type { Report } from '../analysis/report.ts';
+import type { PageRun } from './page-run.ts';
 
 /** Where a model comes from. */
 export type ModelChoice =
@@ -56,7 +55,7 @@ export type Question =
 
 /** What answers each kind of question. */
 export interface Answers {
-  profile: { readonly report: Report; readonly spectra: ProfileSpectra };
+  profile: PageRun;
   states: Blob;
   clouds: readonly CloudSpectrum[];
 }

@@ -1,4 +1,4 @@
-import { figures } from '../analysis/figures.ts';
+import { figures, reportFigures } from '../analysis/figures.ts';
 import { grouped } from '../analysis/quantities.ts';
 import type { Report } from '../analysis/report.ts';
 import { countedComponents } from '../analysis/threshold.ts';
@@ -6,14 +6,14 @@ import { addDownloads, downloadFigure } from './downloads.ts';
 import { button, create, element } from './elements.ts';
 import { FigureView } from './figure-view.ts';
 import { layerTable } from './layer-table.ts';
-import type { Answers } from './messages.ts';
+import type { PageRun } from './page-run.ts';
 
 /** What one run gave, on the page: summary, figures, table and downloads. */
 export class Results {
   readonly #section = element('results', HTMLElement);
   readonly #layer = element('layer', HTMLSelectElement);
   #views: FigureView[] = [];
-  #measured: Answers['profile'] | undefined;
+  #run: PageRun | undefined;
 
   /**
    * @param onStates asks for the states of the run that is shown
@@ -23,16 +23,17 @@ export class Results {
     private readonly onStates: () => void,
     private readonly onError: (error: unknown) => void,
   ) {
-    this.#layer.addEventListener('change', () => void this.#showLayer(Number(this.#layer.value)));
+    this.#layer.addEventListener('change', () => this.#showLayer(Number(this.#layer.value)));
   }
 
   /** Shows a run in place of the last one. */
-  async show(measured: Answers['profile'], isBundled: boolean): Promise<void> {
+  show(run: PageRun, { isSaved, isBundled }: { isSaved: boolean; isBundled: boolean }): void {
     this.#clear();
-    this.#measured = measured;
-    const { report } = measured;
+    this.#run = run;
+    const { report } = run;
     this.#section.hidden = false;
     element('summary', HTMLElement).textContent = summary(report);
+    element('saved-note', HTMLElement).hidden = !isSaved;
     element('bundled-note', HTMLElement).hidden = !isBundled;
     const middle = Math.floor(report.model.layers / 2);
     this.#layer.replaceChildren(
@@ -41,8 +42,8 @@ export class Results {
       ),
     );
     element('table', HTMLElement).replaceChildren(layerTable(report, (layer) => this.#choose(layer)));
-    addDownloads(element('downloads', HTMLElement), measured, this.onStates);
-    await this.#showLayer(middle);
+    addDownloads(element('downloads', HTMLElement), run, this.onStates);
+    this.#showLayer(middle);
   }
 
   #clear(): void {
@@ -56,7 +57,11 @@ export class Results {
       button(ending.toUpperCase(), () => {
         if (view.figure) downloadFigure(view.figure, ending).catch(this.onError);
       });
-    const view = new FigureView((layer) => this.#choose(layer), [download('svg'), download('png')]);
+    const view = new FigureView({
+      onLayer: (layer) => this.#choose(layer),
+      onError: this.onError,
+      buttons: [download('svg'), download('png')],
+    });
     element('figures', HTMLElement).append(view.element);
     return view;
   }
@@ -64,19 +69,19 @@ export class Results {
   /** A layer was clicked, in a figure or in the table. */
   #choose(layer: number): void {
     this.#layer.value = String(layer);
-    void this.#showLayer(layer);
+    this.#showLayer(layer);
   }
 
-  async #showLayer(layer: number): Promise<void> {
-    const { report, spectra } = this.#measured!;
+  #showLayer(layer: number): void {
+    const { report, spectra } = this.#run!;
     for (const row of element('table', HTMLElement).querySelectorAll('tbody tr')) {
       const isChosen = row.getAttribute('data-layer') === String(layer);
       row.classList.toggle('chosen', isChosen);
       row.querySelector('button')!.setAttribute('aria-pressed', String(isChosen));
     }
-    const drawn = figures(report, spectra, { layer });
+    const drawn = spectra ? figures(report, spectra, { layer }) : reportFigures(report);
     if (this.#views.length === 0) this.#views = drawn.map(() => this.#addView());
-    await Promise.all(this.#views.map((view, index) => view.show(drawn[index]!)));
+    for (const [index, view] of this.#views.entries()) view.show(drawn[index]!);
   }
 }
 

@@ -13,6 +13,13 @@ export class FieldError extends Error {
   ) {
     super(message);
   }
+
+  /** Brings the field to sight, and the focus to it. */
+  show(): void {
+    const fold = this.field.closest('details');
+    if (fold) fold.open = true;
+    this.field.focus();
+  }
 }
 
 const input = (id: string) => element(id, HTMLInputElement);
@@ -48,6 +55,18 @@ export class RunForm {
       seed: numberIn('seed', 'Seed', { least: 0, isWhole: true }) ?? profileDefaults.seed,
       threshold: readThresholdField(),
       gpuMemory: megabytes === undefined ? undefined : megabytes * 1e6,
+    };
+  }
+
+  /** What the form asks for at first, of a bundled model. */
+  usual(model: string): RunRequest {
+    return {
+      model: { kind: 'bundled', name: model },
+      text: { kind: 'bundled' },
+      tokens: undefined,
+      start: undefined,
+      ...profileDefaults,
+      gpuMemory: undefined,
     };
   }
 

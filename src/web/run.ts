@@ -1,16 +1,21 @@
 import { captureTensors } from '../analysis/output-files.ts';
 import { profileReport } from '../analysis/profile-report.ts';
-import type { TextReport } from '../analysis/report.ts';
+import type { Report, SequenceName, TextReport } from '../analysis/report.ts';
 import type { GivenTokens } from '../analysis/token-ids.ts';
+import { tokenPieces } from '../analysis/token-pieces.ts';
 import { describeModel } from '../engine/description.ts';
 import type { ModelDescription } from '../engine/description.ts';
+import type { ModelFiles } from '../engine/files.ts';
 import { Gpu } from '../engine/gpu/gpu.ts';
 import { defaultMemoryLimit } from '../engine/memory.ts';
 import { Model } from '../engine/model.ts';
 import { checkSequences } from '../engine/sequences.ts';
+import { loadTokenizer } from '../engine/tokenizer.ts';
+import type { Tokenizer } from '../engine/tokenizer.ts';
 import type { Answers, RunRequest, Stage } from './messages.ts';
 import { findModel } from './model-source.ts';
 import type { ModelSource } from './model-source.ts';
+import type { TokenTexts } from './page-run.ts';
 import { safetensorsBlob } from './safetensors-blob.ts';
 import { readTokens } from './token-source.ts';
 
@@ -29,8 +34,9 @@ export async function profile(request: RunRequest, context: RunContext): Promise
   const { signal, stage } = context;
   const { seed, threshold, sampling } = request;
   const started = performance.now();
-  return withModel(request, context, ({ gpu, description, source: { id, revision }, tokens, text }) =>
-    profileReport(
+  return withModel(request, context, async ({ gpu, description, source, tokens, text, tokenizer }) => {
+    const { id, revision, files } = source;
+    const { report, spectra } = await profileReport(
       gpu,
       description,
       { id, revision, tokens, text, seed, started },
@@ -43,8 +49,20 @@ export async function profile(request: RunRequest, context: RunContext): Promise
         onSpectrum: stage('spectrum'),
         onNotice: context.onNotice,
       },
-    ),
-  );
+    );
+    return { report, spectra, texts: tokenTexts(tokenizer ?? (await laterTokenizer(files)), report) };
+  });
+}
+
+/** The tokenizer of a model whose ids were given; undefined where it has none. */
+function laterTokenizer(files: ModelFiles): Promise<Tokenizer | undefined> {
+  return loadTokenizer(files).catch(() => undefined);
+}
+
+function tokenTexts(tokenizer: Tokenizer | undefined, { sequences }: Report): TokenTexts | undefined {
+  if (!tokenizer) return undefined;
+  const of = (name: SequenceName) => tokenPieces(tokenizer, sequences[name].ids);
+  return { real: of('real'), shuffled: of('shuffled') };
 }
 
 /** Every state of the real sequence as states.safetensors, as `laminar capture` writes it. */
@@ -88,6 +106,7 @@ interface Opened {
   readonly source: ModelSource;
   readonly tokens: GivenTokens;
   readonly text: TextReport | null;
+  readonly tokenizer: Tokenizer | undefined;
 }
 
 /** Opens the model, reads the tokens and brings the weights near; closes and frees all, also on failure. */
@@ -101,12 +120,17 @@ async function withModel<Result>(
   const source = await findModel(request.model, { signal, onNotice });
   const description = await describeModel(source.files, { onNotice });
   try {
-    const { text, ...tokens } = await readTokens(request, source.files, description.config, context);
+    const { text, tokenizer, ...tokens } = await readTokens(
+      request,
+      source.files,
+      description.config,
+      context,
+    );
     signal.throwIfAborted();
     await source.download(stage('download'));
     const suggested = defaultMemoryLimit(adapter, description.sizes.all, machineMemory());
     using gpu = new Gpu(device, adapter, { memoryLimit: request.gpuMemory ?? suggested });
-    return await use({ gpu, description, source, tokens, text });
+    return await use({ gpu, description, source, tokens, text, tokenizer });
   } finally {
     await description.close();
   }

@@ -8,6 +8,7 @@ import type { ModelConfig } from '../engine/config.ts';
 import { FileError } from '../engine/errors.ts';
 import type { ModelFiles } from '../engine/files.ts';
 import { loadTokenizer } from '../engine/tokenizer.ts';
+import type { Tokenizer } from '../engine/tokenizer.ts';
 import { readBounded } from './bounded-answer.ts';
 import type { RunRequest, TextChoice } from './messages.ts';
 import { pageAddress } from './page-address.ts';
@@ -16,6 +17,12 @@ import type { RunContext } from './run.ts';
 
 /** Bytes that a text may have, after decompression. */
 const MAX_TEXT_BYTES = 256 * 2 ** 20;
+
+export interface ReadTokens extends GivenTokens {
+  readonly text: TextReport | null;
+  /** undefined where ids were given. */
+  readonly tokenizer: Tokenizer | undefined;
+}
 
 /**
  * The ids to run, and what a report says of the text; null where ids were given.
@@ -26,7 +33,7 @@ export async function readTokens(
   files: ModelFiles,
   config: ModelConfig,
   { signal, stage, onNotice: tell }: Pick<RunContext, 'signal' | 'stage' | 'onNotice'>,
-): Promise<GivenTokens & { readonly text: TextReport | null }> {
+): Promise<ReadTokens> {
   const { text: choice, tokens, start, sampling } = request;
   const onNotice = (message: string) => {
     tell(pageSentence(message));
@@ -34,20 +41,14 @@ export async function readTokens(
   if (choice.kind === 'ids') {
     const given = readTokenIds(choice.json, config, 'the token ids', onNotice);
     stage('tokens')(given.real.length, given.real.length);
-    return { ...given, text: null };
+    return { ...given, text: null, tokenizer: undefined };
   }
   const text = await readText(choice, signal);
   signal.throwIfAborted();
   const tokenizer = await loadTokenizer(files);
   const onProgress = stage('tokens');
-  return textWindow(tokenizer, text, config.context, {
-    tokens,
-    start,
-    windows: sampling?.windows,
-    signal,
-    onProgress,
-    onNotice,
-  });
+  const options = { tokens, start, windows: sampling?.windows, signal, onProgress, onNotice };
+  return { ...(await textWindow(tokenizer, text, config.context, options)), tokenizer };
 }
 
 async function readText(

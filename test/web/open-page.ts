@@ -57,8 +57,15 @@ export class Visit {
 
   /** Chooses token ids instead of a text. */
   async giveIds(ids: unknown): Promise<void> {
-    await this.page.getByLabel('Which').nth(1).selectOption('ids');
+    await this.page.locator('#text-kind').selectOption('ids');
     await this.page.getByLabel('An array, or').fill(JSON.stringify(ids));
+  }
+
+  /** Fills a field of the form, be it among the options. */
+  async fill(label: string, value: string): Promise<void> {
+    const options = this.page.locator('#options');
+    if ((await options.getAttribute('open')) === null) await options.locator('summary').click();
+    await this.page.getByLabel(label, { exact: true }).fill(value);
   }
 
   /** Presses Run and waits for the end of it. @returns the sentence about what went wrong, or nothing */

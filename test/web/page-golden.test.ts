@@ -34,7 +34,7 @@ describe.each(['alice-gpt2', 'alice-pythia'] as const)('%s', (name) => {
     const replaced = new Map([[`weights/${name}/model.safetensors`, await weights.read(0, weights.size)]]);
     server = await PageServer.start({ replaced });
     visit = await Visit.open(browser, server);
-    await visit.page.getByLabel('Which').first().selectOption(name);
+    await visit.page.locator('#model').selectOption(name);
     await visit.giveIds(Object.fromEntries(golden.sequences.map(({ name, ids }) => [name, [...ids]])));
     expect(await visit.run()).toBeUndefined();
     expect(await visit.status()).toBe('Done.');

@@ -23,7 +23,7 @@ test('a second visit needs no network: neither for the page nor for the model', 
   const first = await Visit.open(browser, server);
   await first.page.evaluate(() => navigator.serviceWorker.ready);
   await first.page.locator('#model').selectOption('alice-pythia');
-  await first.page.getByLabel('Length').fill('16');
+  await first.fill('Length', '16');
   // A file that is not there for a moment is not missed for ever.
   await first.context.route('**/config.json', (route) => route.fulfill({ status: 404 }));
   expect(await first.run()).toMatch(/has no config\.json/);
@@ -35,7 +35,7 @@ test('a second visit needs no network: neither for the page nor for the model', 
 
   await first.page.reload();
   await first.page.locator('#model').selectOption('alice-pythia');
-  await first.page.getByLabel('Length').fill('16');
+  await first.fill('Length', '16');
   expect(await first.run()).toBeUndefined();
   expect(await first.table()).toEqual(before);
   await first.page.getByRole('button', { name: 'PNG' }).first().click();
@@ -99,7 +99,7 @@ test('a browser that will not keep the model runs it all the same, and says so',
     origin: new URL(server.address).origin,
     quotaSize: 2e6,
   });
-  await visit.page.getByLabel('Length').fill('16');
+  await visit.fill('Length', '16');
   expect(await visit.run()).toBeUndefined();
   expect(await visit.page.locator('#notice').textContent()).toMatch(
     /will not keep alice-gpt2 .* will download again/,

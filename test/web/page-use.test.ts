@@ -1,13 +1,16 @@
 import { mkdir, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { pathToFileURL } from 'node:url';
 import type { Browser } from 'playwright-core';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import type { Report } from '../../src/analysis/report.ts';
 import { readExpected } from '../support/golden-expectations.ts';
 import { goldenFiles } from '../support/golden.ts';
 import { temporaryFolder } from '../node/temporary-folder.ts';
+import { pageFolder } from './build-page.ts';
 import { openBrowser, plainHost, Visit } from './open-page.ts';
 import { PageServer } from './page-server.ts';
+import { readSaved } from './read-saved.ts';
 
 let browser: Browser;
 let server: PageServer;
@@ -25,7 +28,7 @@ afterAll(async () => {
 
 const chooseModel = (value: string) => visit.page.locator('#model').selectOption(value);
 const chooseText = (value: string) => visit.page.locator('#text-kind').selectOption(value);
-const fill = (label: string, value: string) => visit.page.getByLabel(label, { exact: true }).fill(value);
+const fill = (label: string, value: string) => visit.fill(label, value);
 
 test('the explainer measures both clouds, and follows its slider', async () => {
   const measures = visit.page.locator('.measures');
@@ -66,7 +69,22 @@ test('by keyboard alone: the middle of the bundled text, with the golden numbers
     length: 256,
   });
   expect(report.model).toMatchObject({ id: 'alice-pythia', dtype: 'F16', revision: null });
+  // The saved run that the page begins with is what a run gives today.
+  const saved = (await readSaved('alice-pythia')).report;
+  expectNear(report, { ...saved, adapter: report.adapter, timings_ms: report.timings_ms }, 'report');
 });
+
+/** Holds every field of `saved` against `fresh`, numbers to a relative 1e-3. */
+function expectNear(fresh: unknown, saved: unknown, where: string): void {
+  if (typeof saved === 'number')
+    expect(Math.abs(Number(fresh) - saved), where).toBeLessThanOrEqual(
+      1e-3 * Math.max(0.01, Math.abs(saved)),
+    );
+  else if (typeof saved !== 'object' || saved === null) expect(fresh, where).toBe(saved);
+  else
+    for (const [name, value] of Object.entries(saved))
+      expectNear((fresh as Record<string, unknown>)[name], value, `${where}.${name}`);
+}
 
 test('a click on a figure, a row of the table and the list each choose the layer', async () => {
   const { page } = visit;
@@ -76,6 +94,8 @@ test('a click on a figure, a row of the table and the list each choose the layer
   await page.getByTitle('Show the spectrum of layer 5').press('Enter');
   await spectrum.filter({ hasText: 'layer 5 of 6' }).waitFor();
   const effective = page.locator('#figures figure').last();
+  // Figures are drawn when they come near the window.
+  await effective.scrollIntoViewIfNeeded();
   const drawing = effective.locator('svg');
   const box = (await drawing.boundingBox())!;
   // The x axis begins right of the left axis' labels: its first place is the embedding.
@@ -137,7 +157,7 @@ describe('other texts', () => {
     await fill('Length', '');
     await fill('Start', '');
     await chooseText('pasted');
-    await fill('Text', sentence);
+    await fill('Your text', sentence);
     expect(await visit.run()).toBeUndefined();
     const pasted = JSON.parse(String(await visit.download('report.json'))) as Report;
     const { tokens } = pasted.text!;
@@ -179,8 +199,8 @@ describe('other texts', () => {
   });
 
   test.each([
-    ['pasted', 'Text', '', 'Paste a text of at least one token.'],
-    ['pasted', 'Text', 'Late!', /^The pasted text is too short: .*give length \d or fewer/],
+    ['pasted', 'Your text', '', 'Paste a text of at least one token.'],
+    ['pasted', 'Your text', 'Late!', /^The pasted text is too short: .*give length \d or fewer/],
     ['url', 'Address (https)', 'rabbit.txt', 'Give an address that begins with https://.'],
     ['url', 'Address (https)', 'http://127.0.0.1:1/none', /cannot be fetched .*paste the text instead\.$/],
     ['ids', 'An array, or {"real": […], "shuffled": […]}', '[1, 2', /not valid JSON/],
@@ -204,7 +224,7 @@ describe('other texts', () => {
       ['#threshold', '95'],
       ['#gpu-memory', ''],
     ] as const)
-      if (await visit.page.locator(field).isVisible()) await visit.page.locator(field).fill(usual);
+      if (kind !== 'ids' || !/tokens|start/.test(field)) await visit.page.locator(field).fill(usual);
     await fill(label, value);
     expect(await visit.run()).toMatch(sentence);
     expect(await visit.status()).toBe('');
@@ -290,9 +310,21 @@ test('nothing complained', () => {
   expect(visit.complaints.filter((text) => !/net::ERR_/.test(text))).toEqual([]);
 });
 
+test('opened as a file, the page says that it must be served', async () => {
+  const page = await visit.context.newPage();
+  await page.goto(pathToFileURL(join(pageFolder, 'index.html')).href);
+  const sentence = page.getByText('This page has not started. Opened as a file it cannot: serve its folder');
+  await sentence.waitFor();
+  await page.goto(server.address);
+  await page.locator('#results').waitFor();
+  expect(await sentence.count()).toBe(0);
+  await page.close();
+});
+
 test('after the device was lost the page says so, and runs again on another', async () => {
   const own = await openBrowser();
-  const { page } = await Visit.open(own, server);
+  const visit = await Visit.open(own, server);
+  const { page } = visit;
   await page.locator('#start-run').click();
   await page
     .locator('#progress-forward + output')
@@ -309,7 +341,7 @@ test('after the device was lost the page says so, and runs again on another', as
     .nth(1)
     .filter({ hasText: /^rank 1 / })
     .waitFor();
-  await page.getByLabel('Length').fill('12');
+  await visit.fill('Length', '12');
   await page.locator('#start-run').click();
   await page.locator('#status').filter({ hasText: 'Done.' }).waitFor();
   await own.close();
@@ -334,6 +366,11 @@ test.each([
   const own = await Visit.open(bare, server, address ? { address } : {});
   const note = own.page.locator('#noise-note');
   await expect.poll(() => note.textContent()).toMatch(sentence);
+  // What was saved is there to see.
+  expect(await own.page.locator('#notice').textContent()).toMatch(
+    /The runs of the bundled models below were saved\.$/,
+  );
+  expect(await own.table()).toHaveLength(7);
   expect(await own.run()).toMatch(sentence);
   expect(await own.page.locator('#start-run').isEnabled()).toBe(true);
   await bare.close();
