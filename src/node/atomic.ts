@@ -1,34 +1,37 @@
-import { randomBytes } from 'node:crypto';
 import type { FileHandle } from 'node:fs/promises';
-import { open, rename, rm, stat } from 'node:fs/promises';
-import { basename, dirname, join } from 'node:path';
+import { open, rename, stat, writeFile } from 'node:fs/promises';
+import { basename, dirname, join, relative, resolve } from 'node:path';
 import { FileError } from '../engine/errors.ts';
 import { fileErrorFrom } from './file-errors.ts';
 import { checkWritableFolder, makeFolder } from './folders.ts';
+import { cleanStaging, makeStaging, removeStaging } from './staging.ts';
 
 /**
- * A file that appears whole or not at all: it is written under another name beside its own, and renamed by commit().
- * What is left when a write fails, or after abort(), is whatever was at the path before.
+ * A file that appears whole or not at all: it is written in a hidden folder beside its place, and renamed by commit().
+ * What is left when a write fails, or after abort(), is whatever was at the path before. What a process that was killed
+ * left of one is removed by the next that writes into the same folder.
  */
 export class AtomicFile {
   #state: 'open' | 'committed' | 'aborted' = 'open';
 
   private constructor(
     readonly path: string,
-    private readonly temporaryPath: string,
+    private readonly staging: string,
     private readonly handle: FileHandle,
   ) {}
 
   /** Makes the folder too, if it is not there. @throws FileError if the file cannot be made. */
   static async create(path: string): Promise<AtomicFile> {
     const folder = dirname(path);
-    // The name begins with a dot and ends unlike any output, so that nothing takes a part for the whole.
-    const temporaryPath = join(folder, `.${basename(path)}.${randomBytes(6).toString('hex')}.partial`);
+    let staging: string | undefined;
     try {
       await checkReplaceable(path);
       await makeFolder(folder);
-      return new AtomicFile(path, temporaryPath, await open(temporaryPath, 'wx'));
+      await cleanStaging(folder);
+      staging = await makeStaging(folder);
+      return new AtomicFile(path, staging, await open(join(staging, basename(path)), 'wx'));
     } catch (error) {
+      if (staging !== undefined) await removeStaging(staging);
       throw fileErrorFrom(error, path, 'write the file');
     }
   }
@@ -57,10 +60,11 @@ export class AtomicFile {
     this.#state = 'committed';
     try {
       await this.handle.close();
-      await rename(this.temporaryPath, this.path);
+      await rename(join(this.staging, basename(this.path)), this.path);
     } catch (error) {
-      await rm(this.temporaryPath, { force: true });
       throw fileErrorFrom(error, this.path, 'write the file');
+    } finally {
+      await removeStaging(this.staging);
     }
   }
 
@@ -70,7 +74,7 @@ export class AtomicFile {
     this.#state = 'aborted';
     // A disk that is full may fail the close as well; the file goes away all the same.
     await this.handle.close().catch(() => undefined);
-    await rm(this.temporaryPath, { force: true });
+    await removeStaging(this.staging);
   }
 
   #mustBeOpen(): void {
@@ -78,16 +82,32 @@ export class AtomicFile {
   }
 }
 
-/** Checks, before long work, that a file can be written after it. Makes nothing. @throws FileError if it cannot. */
+/**
+ * Checks, before long work, that a file can be written after it: one of that name is made where nobody looks, and goes
+ * again. Leaves nothing.
+ * @throws FileError if it cannot
+ */
 export async function checkWritableFile(path: string): Promise<void> {
   await checkReplaceable(path);
-  await checkWritableFolder(dirname(path));
+  const nearest = await checkWritableFolder(dirname(path));
+  let staging: string | undefined;
+  try {
+    staging = await makeStaging(nearest);
+    const probe = join(staging, relative(nearest, resolve(path)));
+    await makeFolder(dirname(probe));
+    await writeFile(probe, '');
+  } catch (error) {
+    throw fileErrorFrom(error, path, 'write the file');
+  } finally {
+    if (staging !== undefined) await removeStaging(staging);
+  }
 }
 
 /** Refuses a folder or a device: renaming over /dev/null would put a file in its place. */
-async function checkReplaceable(path: string): Promise<void> {
+export async function checkReplaceable(path: string): Promise<void> {
   const status = await stat(path).catch(() => undefined);
-  if (status?.isDirectory()) throw new FileError(`${path}: is a folder; give the path of a file`);
+  if (status?.isDirectory() || /[\\/]$/.test(path))
+    throw new FileError(`${path}: is a folder; give the path of a file`);
   if (status && !status.isFile()) throw new FileError(`${path}: is not an ordinary file; give another path`);
 }
 

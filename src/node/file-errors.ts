@@ -4,6 +4,8 @@ const reasons: Readonly<Record<string, string>> = {
   ENOENT: 'no such file',
   EEXIST: 'a file is in the way',
   ENOTDIR: 'part of the path is a file, not a folder',
+  ENAMETOOLONG: 'a name in the path is too long',
+  ELOOP: 'the links in the path lead in a circle',
   EISDIR: 'is a folder, not a file',
   EACCES: 'permission denied',
   EPERM: 'permission denied',

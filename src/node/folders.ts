@@ -30,9 +30,10 @@ export async function makeFolder(path: string, mode = 0o777): Promise<boolean> {
 /**
  * Checks, before long work, that files can be written into a folder after it. Makes nothing: where the folder is not
  * there, the nearest one above it is asked.
+ * @returns the nearest folder that is there
  * @throws FileError if a file is in the way or writing is not allowed
  */
-export async function checkWritableFolder(folder: string): Promise<void> {
+export async function checkWritableFolder(folder: string): Promise<string> {
   let nearest = resolve(folder);
   let status = await stat(nearest).catch(() => undefined);
   while (!status && nearest !== dirname(nearest)) {
@@ -45,6 +46,7 @@ export async function checkWritableFolder(folder: string): Promise<void> {
   await access(nearest, constants.W_OK).catch((error: unknown) => {
     throw fileErrorFrom(error, folder, 'write into the folder');
   });
+  return nearest;
 }
 
 async function isFolder(path: string): Promise<boolean> {

@@ -3,6 +3,8 @@ import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { FileError } from '../../src/engine/errors.ts';
 import { AtomicFile, checkWritableFile, writeFileAtomically } from '../../src/node/atomic.ts';
+import { ownerToken } from '../../src/node/owner.ts';
+import { endedToken } from './ended-process.ts';
 import { temporaryFolder } from './temporary-folder.ts';
 
 const bytes = (text: string) => new TextEncoder().encode(text);
@@ -50,6 +52,29 @@ describe('AtomicFile', () => {
         '/dev/null: is not an ordinary file; give another path',
       );
     }
+    expect(await readdir(folder)).toEqual([]);
+  });
+
+  it('removes what killed processes left, and not what others write', async () => {
+    const folder = await temporaryFolder();
+    const tokens = { dead: endedToken(), alive: ownerToken() };
+    for (const token of Object.values(tokens)) {
+      await mkdir(join(folder, `.${token}`));
+      await writeFile(join(folder, `.${token}`, 'file'), 'half');
+    }
+    await mkdir(join(folder, '.laminar-mine'));
+    await writeFileAtomically(join(folder, 'file'), 'whole');
+    expect((await readdir(folder)).sort()).toEqual([`.${tokens.alive}`, '.laminar-mine', 'file'].sort());
+  });
+
+  it('refuses before the work a name that cannot be', async () => {
+    const folder = await temporaryFolder();
+    const long = join(folder, 'new', 'x'.repeat(300));
+    await expect(checkWritableFile(long)).rejects.toThrow(
+      `${long}: cannot write the file: a name in the path is too long`,
+    );
+    await expect(checkWritableFile(join(folder, 'new/'))).rejects.toThrow(/is a folder/);
+    await checkWritableFile(join(folder, 'new', 'x'.repeat(255)));
     expect(await readdir(folder)).toEqual([]);
   });
 

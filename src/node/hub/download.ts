@@ -1,11 +1,11 @@
 import { join } from 'node:path';
+import { acquireLock } from '../lock.ts';
 import { NetworkError } from '../network/errors.ts';
 import type { Answer } from '../network/http.ts';
 import type { ModelCache } from './cache.ts';
 import type { HubClient } from './client.ts';
 import { HubError, describeSubject, hostOf } from './errors.ts';
 import type { Subject } from './errors.ts';
-import { acquireLock } from './lock.ts';
 import { Partial } from './partial.ts';
 import type { RemoteFile } from './repository.ts';
 
@@ -35,8 +35,12 @@ export async function downloadFile(download: Download): Promise<void> {
   await cache.makeFolder(cache.lockFolder);
   // Not Python's ETAG.lock: it leaves that file behind, and locks it by means that Node does not have.
   const lockPath = join(cache.lockFolder, `${file.etag}.laminar.lock`);
-  const lock = await acquireLock(lockPath, signal, () => {
-    onNotice(`waiting for another process that fetches ${describeSubject(download.subject)}`);
+  const lock = await acquireLock(lockPath, {
+    signal,
+    onWait: () => {
+      onNotice(`waiting for another process that fetches ${describeSubject(download.subject)}`);
+    },
+    mayTakeFromLiving: true, // each download has a file of its own (partial.ts)
   });
   try {
     if (await cache.has(commit, file.path, file.size)) return;

@@ -5,7 +5,7 @@ import { copyFile, link, lstat, open, rename, rm, stat } from 'node:fs/promises'
 import type { FileHandle } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { ModelCache } from './cache.ts';
-import { hasEnded, isToken } from './lock.ts';
+import { hasEnded, isToken } from '../owner.ts';
 import type { RemoteFile } from './repository.ts';
 
 /** A download in a crashed process's own file counts as left behind after this time at the latest. */

@@ -1,0 +1,56 @@
+import type { Stats } from 'node:fs';
+import { lstat, mkdir, readdir, rm } from 'node:fs/promises';
+import { join } from 'node:path';
+import { STALE_AFTER } from './lock.ts';
+import { hasEnded, isToken, ownerToken } from './owner.ts';
+
+/** What a folder that lists what it will put in place is called within the staging folder. */
+export const JOURNAL = 'swap.json';
+
+/**
+ * Makes a hidden folder in which files are written before they take their names in the folder around it. Its name tells
+ * whose it is, so that what a killed process left can be told from what another one writes now.
+ * @returns its path
+ * @throws the system's error
+ */
+export async function makeStaging(folder: string): Promise<string> {
+  const path = join(folder, `.${ownerToken()}`);
+  await mkdir(path);
+  return path;
+}
+
+/** The staging folders that ended processes of this user left. */
+export async function abandonedStaging(folder: string): Promise<string[]> {
+  const found: string[] = [];
+  for (const name of await readdir(folder).catch(() => [])) {
+    if (!name.startsWith('.') || !isToken(name.slice(1))) continue;
+    const path = join(folder, name);
+    const status = await lstat(path).catch(() => undefined);
+    if (!status?.isDirectory() || !isOurs(status)) continue;
+    // Nobody touches the folder of another machine's process while it writes into the files.
+    if (hasEnded(name.slice(1), Date.now() - status.mtimeMs, 2880 * STALE_AFTER)) found.push(path);
+  }
+  return found;
+}
+
+/** Removes what killed processes left, but for what was to be put in place already: that is `FileSet`'s to finish. */
+export async function cleanStaging(folder: string): Promise<void> {
+  for (const path of await abandonedStaging(folder)) {
+    const isUnderWay = await lstat(join(path, JOURNAL)).then(
+      () => true,
+      () => false,
+    );
+    if (!isUnderWay) await removeStaging(path);
+  }
+}
+
+/** A folder that cannot be removed harms nothing. Without its journal it says nothing to anyone, so that goes first. */
+export async function removeStaging(path: string): Promise<void> {
+  await rm(join(path, JOURNAL), { force: true }).catch(() => undefined);
+  await rm(path, { recursive: true, force: true }).catch(() => undefined);
+}
+
+export function isOurs({ uid }: Stats): boolean {
+  const user = process.getuid?.();
+  return user === undefined || uid === user;
+}
