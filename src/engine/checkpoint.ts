@@ -67,6 +67,11 @@ export class Checkpoint {
     return this.#tensors;
   }
 
+  /** The names, or paths, of the files that are open. */
+  get files(): readonly string[] {
+    return this.#sources.map(({ name }) => name);
+  }
+
   /** Names of all tensors that the files hold or the index lists. */
   get names(): ReadonlySet<string> {
     return new Set([...this.#tensors.keys(), ...this.#index.keys()]);

@@ -87,6 +87,11 @@ export class ModelDescription {
     return new Set(Object.keys(this.#tally(1, 1).work));
   }
 
+  /** The names, or paths, of the files that hold its weights. */
+  get weightFiles(): readonly string[] {
+    return this.checkpoint.files;
+  }
+
   /** Whether it has a head, and so logits. */
   get hasHead(): boolean {
     return this.weights.head !== undefined;

@@ -1,13 +1,10 @@
-import { readdir, rm, statfs } from 'node:fs/promises';
-import { join } from 'node:path';
+import { readdir, stat, statfs } from 'node:fs/promises';
 import { jsonText } from '../analysis/json.ts';
 import { readArchitecture } from '../engine/architectures/registry.ts';
 import { FileError, InputError } from '../engine/errors.ts';
 import type { TensorPlace } from '../engine/safetensors.ts';
 import { encodeHeader } from '../engine/safetensors.ts';
-import { writeFileAtomically } from './atomic.ts';
-import { fileErrorFrom, systemErrorCode } from './file-errors.ts';
-import { makeFolder } from './folders.ts';
+import { FileSet, isOwnName } from './file-set.ts';
 import type { PublishedTensor, WeightDtype } from './published-shapes.ts';
 import { publishedModel, publishedTensors } from './published-shapes.ts';
 import { SafetensorsWriter } from './safetensors-writer.ts';
@@ -70,38 +67,32 @@ export async function makeCheckpoint(options: MakeCheckpointOptions): Promise<Ma
   const bytes = plan.reduce((sum, shard) => sum + shard.fileSize, 0);
 
   signal?.throwIfAborted();
-  const isNew = await prepareFolder(out, bytes);
-  const files: string[] = [];
-  try {
-    const total = tensorBytes(plan.flatMap((shard) => shard.places));
-    let done = 0;
-    const report = (written: number) => options.onProgress?.((done += written), total);
-    const filler = new TensorFiller(options.dtype ?? published.dtype, seed, CHUNK_BYTES);
-    for (const shard of plan) {
-      await writeShard(join(out, shard.fileName), shard.tensors, filler, report, signal);
-      files.push(shard.fileName);
-    }
-    if (shards > 1) {
-      const weight_map = Object.fromEntries(
-        plan.flatMap((shard) => shard.tensors.map(({ name }) => [name, shard.fileName])),
-      );
-      const index = { metadata: { total_size: total }, weight_map };
-      const name = 'model.safetensors.index.json';
-      await writeFileAtomically(join(out, name), jsonText(index, name));
-      files.push(name);
-    }
-    // Last: without it the folder does not count as a model.
-    await writeFileAtomically(join(out, 'config.json'), jsonText(config, 'config.json'));
-    files.push('config.json');
-  } catch (error) {
-    if (isNew) await rm(out, { recursive: true, force: true });
-    else await Promise.all(files.map((file) => rm(join(out, file), { force: true })));
-    throw error;
+  await checkEmpty(out);
+  const indexName = 'model.safetensors.index.json';
+  // config.json last: without it the folder does not count as a model.
+  const names = [...plan.map(({ fileName }) => fileName), ...(shards > 1 ? [indexName] : []), 'config.json'];
+  await using files = await FileSet.open(out, names);
+  await checkRoom(out, bytes);
+  const total = tensorBytes(plan.flatMap((shard) => shard.places));
+  let done = 0;
+  const report = (written: number) => options.onProgress?.((done += written), total);
+  const filler = new TensorFiller(options.dtype ?? published.dtype, seed, CHUNK_BYTES);
+  for (const shard of plan) {
+    await writeShard(files.place(shard.fileName), shard.tensors, filler, report, signal);
   }
+  if (shards > 1) {
+    const weight_map = Object.fromEntries(
+      plan.flatMap((shard) => shard.tensors.map(({ name }) => [name, shard.fileName])),
+    );
+    await files.write(indexName, jsonText({ metadata: { total_size: total }, weight_map }, indexName));
+  }
+  await files.write('config.json', jsonText(config, 'config.json'));
+  signal?.throwIfAborted();
+  await files.commit();
   const weights = tensors.filter(({ content }) => content === 'weight' || content === 'norm-scale');
   return {
     folder: out,
-    files,
+    files: names,
     parameters: weights.reduce((sum, { shape }) => sum + elements(shape), 0),
     bytes,
   };
@@ -158,25 +149,22 @@ function planShards(tensors: readonly PublishedTensor[], shards: number): Shard[
   });
 }
 
-/** Makes the folder. Resolves to whether it was not there before. @throws FileError if it is in use or too small. */
-async function prepareFolder(folder: string, bytes: number): Promise<boolean> {
-  try {
-    const isNew = await makeFolder(folder);
-    if (!isNew && (await readdir(folder)).length > 0) {
-      throw new InputError(`${folder}: is not empty; give a new folder for the checkpoint`);
-    }
-    const { bavail, bsize } = await statfs(folder);
-    if (bavail * bsize < bytes) {
-      if (isNew) await rm(folder, { recursive: true });
-      throw new FileError(
-        `${folder}: the checkpoint takes ${bytes} bytes and the disk has ${bavail * bsize}; free some, or make fewer layers`,
-      );
-    }
-    return isNew;
-  } catch (error) {
-    if (systemErrorCode(error) === 'EEXIST') throw new InputError(`${folder}: is a file; give a new folder`);
-    throw fileErrorFrom(error, folder, 'make the folder');
-  }
+/** @throws InputError if there is a file, or something in the folder beside what a killed run left */
+async function checkEmpty(folder: string): Promise<void> {
+  const status = await stat(folder).catch(() => undefined);
+  if (status && !status.isDirectory()) throw new InputError(`${folder}: is a file; give a new folder`);
+  const names = await readdir(folder).catch(() => []);
+  if (!names.every(isOwnName))
+    throw new InputError(`${folder}: is not empty; give a new folder for the checkpoint`);
+}
+
+/** @throws FileError if the disk has no room for so many bytes */
+async function checkRoom(folder: string, bytes: number): Promise<void> {
+  const { bavail, bsize } = await statfs(folder);
+  if (bavail * bsize >= bytes) return;
+  throw new FileError(
+    `${folder}: the checkpoint takes ${bytes} bytes and the disk has ${bavail * bsize}; free some, or make fewer layers`,
+  );
 }
 
 /** Writes one file, computing each chunk while the one before it goes to the disk. */

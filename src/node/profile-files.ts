@@ -1,5 +1,4 @@
-import { rm } from 'node:fs/promises';
-import { join } from 'node:path';
+import { setImmediate as turn } from 'node:timers/promises';
 import { figureNames, figures } from '../analysis/figures.ts';
 import type { ProfileSpectra } from '../analysis/figures.ts';
 import { reportJson, spectraTensors } from '../analysis/output-files.ts';
@@ -7,18 +6,29 @@ import type { SpectraTensor } from '../analysis/output-files.ts';
 import type { HookValues } from '../analysis/profile.ts';
 import { profileCsv } from '../analysis/profile-csv.ts';
 import type { Report } from '../analysis/report.ts';
-import { writeFileAtomically } from './atomic.ts';
-import { fileErrorFrom } from './file-errors.ts';
+import type { FileSet } from './file-set.ts';
 import { SafetensorsWriter } from './safetensors-writer.ts';
 import type { StageProgress } from './terminal.ts';
 
+const REPORT = 'report.json';
+const SPECTRA = 'spectra.safetensors';
+const CSV = 'profile.csv';
+
+/** Every file that a profile may write, drawn or not, the report last: where it stands, the others do. */
+export const profileFileNames: readonly string[] = [
+  ...figureNames.flatMap((name) => [`figures/${name}.svg`, `figures/${name}.png`]),
+  SPECTRA,
+  CSV,
+  REPORT,
+];
+
 /**
- * Writes a profile's files into a folder, each whole or not at all, report.json last: where it stands, the others do. The
- * report and figures that are there go first, so that files of two runs never stand side by side under one report.
+ * Writes a profile's files and puts them in place, all at once. A model without a head has one figure less than the run
+ * that was there before; that one goes.
  * @throws FileError if one cannot be written
  */
 export async function writeProfileFiles(
-  folder: string,
+  files: FileSet,
   report: Report,
   spectra: ProfileSpectra,
   options: { signal: AbortSignal; onProgress: StageProgress; hookValues?: HookValues | undefined },
@@ -28,28 +38,24 @@ export async function writeProfileFiles(
   const { renderPng, renderSvg } = await import('./render.ts');
   const specifications = figures(report, spectra);
   const total = specifications.length + 1;
-  await removeFile(join(folder, 'report.json'));
-  // A model without a head has one figure less than the run that was there before.
-  for (const name of figureNames)
-    for (const ending of ['svg', 'png']) await removeFile(join(folder, 'figures', `${name}.${ending}`));
   for (const [index, { name, specification }] of specifications.entries()) {
     signal.throwIfAborted();
     onProgress(index, total);
     const svg = await renderSvg(specification);
-    await writeFileAtomically(join(folder, 'figures', `${name}.svg`), svg);
-    await writeFileAtomically(join(folder, 'figures', `${name}.png`), renderPng(svg));
+    await files.write(`figures/${name}.svg`, svg);
+    // Drawing takes a while, and signals are heard between turns.
+    await turn();
+    signal.throwIfAborted();
+    await files.write(`figures/${name}.png`, renderPng(svg));
+    await turn();
   }
   signal.throwIfAborted();
-  await writeSpectra(join(folder, 'spectra.safetensors'), spectraTensors(spectra, options.hookValues));
-  await writeFileAtomically(join(folder, 'profile.csv'), profileCsv(report));
-  await writeFileAtomically(join(folder, 'report.json'), reportJson(report));
+  await writeSpectra(files.place(SPECTRA), spectraTensors(spectra, options.hookValues));
+  await files.write(CSV, profileCsv(report));
+  await files.write(REPORT, reportJson(report));
+  signal.throwIfAborted();
+  await files.commit();
   onProgress(total, total);
-}
-
-async function removeFile(path: string): Promise<void> {
-  await rm(path, { force: true }).catch((error: unknown) => {
-    throw fileErrorFrom(error, path, 'remove the file');
-  });
 }
 
 async function writeSpectra(path: string, tensors: readonly SpectraTensor[]): Promise<void> {

@@ -69,7 +69,7 @@ it('laminar bench sets a profile beside the ceilings of the same run, in JSON or
     expect(both / operations).toBeCloseTo(1, 6);
     expect(kernels.reduce((sum, { share }) => sum + share, 0)).toBeCloseTo(1, 9);
   }
-  expect((await readdir(folder)).filter((name) => name.startsWith('laminar-bench-'))).toEqual([]);
+  expect((await readdir(folder)).filter((name) => name.startsWith('.laminar-'))).toEqual([]);
   const table = describeProfileBench(report);
   expect(table).toMatch(/like pythia-14m: 1 layers of width 128, F16 weights that stay, 2 x 9 tokens\n/);
   for (const row of [
@@ -183,5 +183,5 @@ it.each([
   });
   expect(complaints(result)).toMatch(lines);
   expect([result.code, result.stdout]).toEqual([130, '']);
-  expect((await readdir(folder)).filter((name) => name.startsWith('laminar-bench-'))).toEqual([]);
+  expect((await readdir(folder)).filter((name) => name.startsWith('.laminar-'))).toEqual([]);
 });

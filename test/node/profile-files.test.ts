@@ -4,7 +4,8 @@ import { expect, it } from 'vitest';
 import { figureNames } from '../../src/analysis/figures.ts';
 import { reportJson } from '../../src/analysis/output-files.ts';
 import { profileCsv } from '../../src/analysis/profile-csv.ts';
-import { writeProfileFiles } from '../../src/node/profile-files.ts';
+import { FileSet } from '../../src/node/file-set.ts';
+import { profileFileNames, writeProfileFiles } from '../../src/node/profile-files.ts';
 import { makeReport } from '../support/report-fixture.ts';
 import { temporaryFolder } from './temporary-folder.ts';
 
@@ -14,15 +15,24 @@ it('leaves no figure of the run that was there before, which had one more', asyn
   const report = makeReport(sequence, sequence, 4);
   const spectra = { real: sequence.spectra, shuffled: sequence.spectra };
   const options = { signal: new AbortController().signal, onProgress: () => undefined };
+  const write = async () => {
+    await writeProfileFiles(await FileSet.open(folder, profileFileNames), report, spectra, options);
+  };
   const drawn = async () => (await readdir(join(folder, 'figures'))).sort();
   const filesOf = (names: readonly string[]) =>
     names.flatMap((name) => [`${name}.png`, `${name}.svg`]).sort();
 
-  await writeProfileFiles(folder, report, spectra, options);
+  await write();
   expect(await drawn()).toEqual(filesOf(figureNames));
   for (const name of ['real', 'shuffled'] as const) report.sequences[name].max_log_softmax = null;
-  await writeProfileFiles(folder, report, spectra, options);
+  await write();
   expect(await drawn()).toEqual(filesOf(figureNames.filter((name) => name !== 'max-log-softmax')));
+  expect((await readdir(folder)).sort()).toEqual([
+    'figures',
+    'profile.csv',
+    'report.json',
+    'spectra.safetensors',
+  ]);
   expect(await readFile(join(folder, 'report.json'), 'utf8')).toBe(reportJson(report));
   expect(await readFile(join(folder, 'profile.csv'), 'utf8')).toBe(profileCsv(report));
 });

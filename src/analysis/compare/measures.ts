@@ -3,7 +3,7 @@ import { layerMeasureNames, usualMeasures } from '../measures/layer-fields.ts';
 import { measureTable } from '../measures/table.ts';
 import type { MeasureDefinition } from '../measures/table.ts';
 import { nearNames } from '../near-names.ts';
-import { measureNames } from '../report.ts';
+import { measureNames } from '../dimensions.ts';
 import type { SavedRun } from './run.ts';
 
 /** A number of a layer that can be laid over layers. */

@@ -3,7 +3,7 @@ import { reportAdvice, ReportFields } from './report-fields.ts';
 import { layerMeasureNames } from '../measures/layer-fields.ts';
 import { measureTable } from '../measures/table.ts';
 import type { MeasureDefinition } from '../measures/table.ts';
-import { measureNames } from '../report.ts';
+import { measureNames } from '../dimensions.ts';
 
 /** Numbers of a layer, by the names that they have in profile.csv; null where the report has null. */
 export type LayerNumbers = Readonly<Record<string, number | null>>;

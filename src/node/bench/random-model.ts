@@ -1,23 +1,26 @@
-import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
 import { describeModel } from '../../engine/description.ts';
 import type { ModelDescription } from '../../engine/description.ts';
 import { folderFiles } from '../files.ts';
 import { makeCheckpoint } from '../make-checkpoint.ts';
 import type { MakeCheckpointOptions } from '../make-checkpoint.ts';
+import { cleanStaging, makeStaging, removeStaging } from '../staging.ts';
 
-/** Makes random weights in the temporary folder for as long as `use` takes, and removes them whatever happens. */
+/**
+ * Makes random weights in the temporary folder for as long as `use` takes, and removes them whatever happens; those of a
+ * process that was killed are removed by the next.
+ */
 export async function withRandomModel<Result>(
   options: Omit<MakeCheckpointOptions, 'out'>,
   use: (description: ModelDescription) => Promise<Result>,
 ): Promise<Result> {
-  const folder = await mkdtemp(join(tmpdir(), 'laminar-bench-'));
+  await cleanStaging(tmpdir());
+  const folder = await makeStaging(tmpdir());
   try {
     await makeCheckpoint({ ...options, out: folder });
     return await withModel(folder, use);
   } finally {
-    await rm(folder, { recursive: true, force: true });
+    await removeStaging(folder);
   }
 }
 

@@ -5,12 +5,12 @@ import { InputError } from '../../engine/errors.ts';
 import { describeProfileBench } from '../bench/describe.ts';
 import { benchGrowth, describeGrowthBench, growthNames, readGrowthNames } from '../bench/growth.ts';
 import type { GrowthName } from '../bench/growth.ts';
-import { writeGrowthFiles } from '../bench/growth-files.ts';
+import { growthFileNames, writeGrowthFiles } from '../bench/growth-files.ts';
 import { benchProfile } from '../bench/profile-bench.ts';
 import { withModel, withRandomModel } from '../bench/random-model.ts';
 import type { ProfileBench } from '../bench/result.ts';
 import { benchTune, describeTuneBench } from '../bench/tune.ts';
-import { checkWritableFolder } from '../folders.ts';
+import { FileSet } from '../file-set.ts';
 import { findModel } from '../model-source.ts';
 import { nonEmpty, wholeNumber } from '../options.ts';
 import { publishedModel, publishedNames } from '../published-shapes.ts';
@@ -71,9 +71,13 @@ async function run(model: string | undefined, flags: BenchFlags, context: Comman
   }
   if (flags.growth) {
     const folder = flags.out ?? GROWTH_FOLDER;
-    await checkWritableFolder(folder);
+    await using files = await FileSet.open(folder, growthFileNames, {
+      onNotice: (line) => {
+        context.terminal.notice(line);
+      },
+    });
     const json = await benchGrowth(flags.growth === true ? growthNames : flags.growth, context);
-    await writeGrowthFiles(folder, json);
+    await writeGrowthFiles(files, json);
     return { json, text: `${describeGrowthBench(json)}\nThe figure and the numbers are in ${folder}\n` };
   }
   const json = await measureProfile(model, flags, context);

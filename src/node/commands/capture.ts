@@ -10,6 +10,7 @@ import { checkSequences } from '../../engine/sequences.ts';
 import { checkWritableFile } from '../atomic.ts';
 import { defaultModel } from '../bundled.ts';
 import { folderFiles } from '../files.ts';
+import { checkApart } from '../inputs-apart.ts';
 import { findModel } from '../model-source.ts';
 import { collected, nonEmpty, numberList } from '../options.ts';
 import { SafetensorsWriter } from '../safetensors-writer.ts';
@@ -72,6 +73,15 @@ async function capture(reference: string, flags: CaptureFlags, context: CommandC
   const description = await describeModel(files, { onNotice });
   try {
     const { config } = description;
+    if (out !== undefined) {
+      const inputs = {
+        modelFolder: source.folder,
+        weights: description.weightFiles,
+        others: [flags.text, flags.ids],
+      };
+      await checkApart([out], inputs);
+      await checkWritableFile(out);
+    }
     const { real: ids } = await readTokens(flags, files, config, signal, textListeners(terminal));
     checkSequences(config, [ids]);
     const tokens = ids.length;
@@ -96,7 +106,6 @@ async function capture(reference: string, flags: CaptureFlags, context: CommandC
       await printCapturePlan({ description, id: source.id, tokens, hooks, tensors }, flags, context);
       return;
     }
-    await checkWritableFile(out);
     using gpu = await context.openGpu(description.sizes.all);
     const model = await Model.load(gpu, description, {
       signal,

@@ -18,12 +18,13 @@ import type { Gpu } from '../../engine/gpu/gpu.ts';
 import { loadTokenizer } from '../../engine/tokenizer.ts';
 import { withAnyLayer } from '../../engine/hooks.ts';
 import { defaultModel } from '../bundled.ts';
+import { FileSet } from '../file-set.ts';
 import { folderFiles } from '../files.ts';
-import { checkWritableFolder } from '../folders.ts';
+import { checkApart } from '../inputs-apart.ts';
 import { findModel } from '../model-source.ts';
 import type { ModelSource } from '../model-source.ts';
 import { collected, nonEmpty, wholeNumber } from '../options.ts';
-import { writeProfileFiles } from '../profile-files.ts';
+import { profileFileNames, writeProfileFiles } from '../profile-files.ts';
 import { describeComponents } from '../profile-wide.ts';
 import { claimFolder, defaultFolder, folderFor } from '../run-folder.ts';
 import type { RunFlags, RunIdentity } from '../run-folder.ts';
@@ -128,15 +129,18 @@ export async function profileToFiles(
   const { terminal, signal } = context;
   const source = await findModel(reference, { revision: flags.revision, signal, terminal });
   const claimed = flags.out ?? defaultFolder(source.id, flags);
-  await checkWritableFolder(join(claimed, 'figures'));
+  const onNotice = (line: string) => terminal.notice(line);
+  await using claim = await FileSet.open(claimed, profileFileNames, { onNotice });
   const { report, spectra, hookValues, run } = await profileModel(source, claimed, flags, context, gpu);
   const folder = flags.force ? claimed : await folderFor(claimed, run, report);
   if (folder !== claimed)
     terminal.notice(
       `${claimed} holds another model's report under the same name; the files go to ${folder}, with --force they would overwrite it`,
     );
+  await using other =
+    folder === claimed ? undefined : await FileSet.open(folder, profileFileNames, { onNotice });
   const onProgress = terminal.stage('figures');
-  await writeProfileFiles(folder, report, spectra, { signal, onProgress, hookValues });
+  await writeProfileFiles(other ?? claim, report, spectra, { signal, onProgress, hookValues });
   terminal.endStages();
   return { report, folder, modelFolder: source.folder };
 }
@@ -162,6 +166,14 @@ async function profileModel(
   const description = await describeModel(files, { onNotice });
   try {
     const { config } = description;
+    await checkApart(
+      profileFileNames.map((name) => join(folder, name)),
+      {
+        modelFolder: source.folder,
+        weights: description.weightFiles,
+        others: [flags.text, flags.ids],
+      },
+    );
     const { text, ...tokens } = await readTokens(flags, files, config, signal, textListeners(terminal));
     const { real, shuffled = shuffleTokens(real, seed) } = tokens;
     const ids = { real, shuffled };

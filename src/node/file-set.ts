@@ -1,0 +1,213 @@
+import { lstatSync, mkdirSync, readFileSync, renameSync } from 'node:fs';
+import { mkdir, rename, rmdir, stat, writeFile } from 'node:fs/promises';
+import { dirname, join, resolve } from 'node:path';
+import { FileError } from '../engine/errors.ts';
+import { liesInside } from '../engine/weight-files.ts';
+import { checkReplaceable } from './atomic.ts';
+import { fileErrorFrom } from './file-errors.ts';
+import { checkWritableFolder } from './folders.ts';
+import { acquireLock } from './lock.ts';
+import type { Lock } from './lock.ts';
+import { describeOwner, isToken } from './owner.ts';
+import { abandonedStaging, JOURNAL, makeStaging, removeStaging } from './staging.ts';
+
+const LOCK = '.laminar.lock';
+/** Of the staging folder: what will take its place, and what made room for it. */
+const [NEW, OLD] = ['new', 'old'];
+
+/** Whether a name in a folder is this module's: of a lock, or of files in the making. */
+export function isOwnName(name: string): boolean {
+  return name === LOCK || (name.startsWith('.') && isToken(name.slice(1)));
+}
+
+/** What is to be put in place, paths with /. */
+interface Swap {
+  /** Whatever an earlier run may have written: it makes room. */
+  readonly all: readonly string[];
+  /** Written now, the one that vouches for the others last. */
+  readonly written: readonly string[];
+}
+
+/**
+ * The files that a run writes into a folder. They are written in a hidden folder within it, and take the places of an
+ * earlier run's all at once, when the last is done: whenever the process is killed, the folder holds the files of one run,
+ * never of two, and where it was killed within the moment of the swap, the next writer finishes that. Other files in the
+ * folder are not touched. One writer at a time has the folder.
+ */
+export class FileSet implements AsyncDisposable {
+  readonly #written: string[] = [];
+  #isOpen = true;
+
+  private constructor(
+    readonly folder: string,
+    private readonly names: readonly string[],
+    private readonly staging: string,
+    private readonly lock: Lock,
+    /** Those above the files that this run made, the outermost first. */
+    private readonly made: readonly string[],
+  ) {}
+
+  /**
+   * Takes a folder for writing, and makes it where it is not there.
+   * @param names every file that such a run may write there, in the order in which they are put in place
+   * @param options.onNotice told if an earlier run was killed as it put its files in place
+   * @throws FileError if another process writes there, or one of the names cannot be written; nothing is left then
+   */
+  static async open(
+    folder: string,
+    names: readonly string[],
+    options: { onNotice?: ((line: string) => void) | undefined } = {},
+  ): Promise<FileSet> {
+    const made: string[] = [];
+    let lock: Lock | undefined;
+    let staging: string | undefined;
+    try {
+      await makeFolders(folder, made);
+      lock = await acquireLock(join(folder, LOCK), {
+        onWait: (holder) => {
+          throw new FileError(
+            `${folder}: ${describeOwner(holder)} is writing into it; wait until it is done, or give another --out`,
+          );
+        },
+        mayTakeFromLiving: false,
+      });
+      await finishAbandoned(folder, options.onNotice);
+      await checkPlaces(folder, names);
+      staging = await makeStaging(folder);
+      for (const name of names) await mkdir(dirname(join(staging, NEW, name)), { recursive: true });
+      return new FileSet(folder, names, staging, lock, made);
+    } catch (error) {
+      if (staging !== undefined) await removeStaging(staging);
+      await lock?.release();
+      await removeEmpty(made);
+      throw fileErrorFrom(error, folder, 'write into the folder');
+    }
+  }
+
+  /** Where to write a file of the set until it is complete. */
+  place(name: string): string {
+    if (!this.#written.includes(name)) this.#written.push(name);
+    return join(this.staging, NEW, name);
+  }
+
+  /** Writes a whole file of the set. @throws FileError */
+  async write(name: string, content: string | Uint8Array): Promise<void> {
+    await writeFile(this.place(name), content).catch((error: unknown) => {
+      throw fileErrorFrom(error, join(this.folder, name), 'write the file');
+    });
+  }
+
+  /** Puts the files in place, and removes an earlier run's. @throws FileError if that fails; all is as before then. */
+  async commit(): Promise<void> {
+    const written = this.names.filter((name) => this.#written.includes(name));
+    try {
+      const journal = join(this.staging, JOURNAL);
+      await writeFile(`${journal}.new`, JSON.stringify({ all: this.names, written } satisfies Swap));
+      await rename(`${journal}.new`, journal);
+      swap(this.folder, this.staging, { all: this.names, written });
+      await this.#end();
+    } catch (error) {
+      await this[Symbol.asyncDispose]();
+      throw fileErrorFrom(error, this.folder, 'put the files in place');
+    }
+  }
+
+  /** Gives the folder up as it was before, unless the files are in place. */
+  async [Symbol.asyncDispose](): Promise<void> {
+    if (!this.#isOpen) return;
+    await this.#end();
+    await removeEmpty(this.made);
+  }
+
+  async #end(): Promise<void> {
+    this.#isOpen = false;
+    await removeStaging(this.staging);
+    await this.lock.release();
+  }
+}
+
+/**
+ * Makes room and puts the files in place. It may be begun again where it ended: only when every old file has gone does a new
+ * one come. One system call after another, without a turn of the event loop between, so that it takes a millisecond.
+ * @throws the system's error; what was done is undone then
+ */
+function swap(folder: string, staging: string, { all, written }: Swap): void {
+  const done: (readonly [from: string, to: string])[] = [];
+  const move = (from: string, to: string): void => {
+    mkdirSync(dirname(to), { recursive: true });
+    renameSync(from, to);
+    done.push([from, to]);
+  };
+  const waiting = written.filter((name) => isThere(join(staging, NEW, name)));
+  try {
+    if (waiting.length === written.length) {
+      for (const name of [...all].reverse()) {
+        if (isThere(join(folder, name))) move(join(folder, name), join(staging, OLD, name));
+      }
+    }
+    for (const name of waiting) move(join(staging, NEW, name), join(folder, name));
+  } catch (error) {
+    for (const [from, to] of done.reverse()) renameSync(to, from);
+    throw error;
+  }
+}
+
+/** Finishes what a killed process had begun to put in place, and removes what others left. */
+async function finishAbandoned(folder: string, onNotice?: (line: string) => void): Promise<void> {
+  for (const path of await abandonedStaging(folder)) {
+    const plan = readJournal(path);
+    if (plan?.written.some((name) => isThere(join(path, NEW, name)))) {
+      swap(folder, path, plan);
+      onNotice?.(`${folder}: put the files of a run in place that was stopped as it did so`);
+    }
+    await removeStaging(path);
+  }
+}
+
+/** @returns what was to be put in place; undefined where nothing was yet */
+function readJournal(staging: string): Swap | undefined {
+  const path = join(staging, JOURNAL);
+  if (!isThere(path)) return undefined;
+  const { all, written } = JSON.parse(readFileSync(path, 'utf8')) as Swap;
+  const isSwap = [...all, ...written].every((name) => typeof name === 'string' && liesInside(name));
+  return isSwap ? { all, written } : undefined;
+}
+
+function isThere(path: string): boolean {
+  return lstatSync(path, { throwIfNoEntry: false }) !== undefined;
+}
+
+/** Checks that each file can take its name. */
+async function checkPlaces(folder: string, names: readonly string[]): Promise<void> {
+  const { dev } = await stat(folder);
+  for (const name of names) {
+    await checkReplaceable(join(folder, name));
+    if (!name.includes('/')) continue;
+    const between = dirname(join(folder, name));
+    const status = await stat(between).catch(() => undefined);
+    if (status && !status.isDirectory())
+      throw new FileError(`${between}: is a file, where a folder is needed; give another --out`);
+    // What is written beside cannot be renamed across.
+    if (status && status.dev !== dev)
+      throw new FileError(`${between}: is on another file system than ${folder}; give another --out`);
+  }
+}
+
+/** Makes a folder and those above it, and notes which, the outermost first. */
+async function makeFolders(folder: string, made: string[]): Promise<void> {
+  let nearest = await checkWritableFolder(folder);
+  const missing = resolve(folder).slice(nearest.length).split(/[\\/]/).filter(Boolean);
+  for (const name of missing) {
+    nearest = join(nearest, name);
+    await mkdir(nearest).then(
+      () => made.push(nearest),
+      async (error: unknown) => {
+        if (!(await stat(nearest).catch(() => undefined))?.isDirectory()) throw error;
+      },
+    );
+  }
+}
+
+async function removeEmpty(made: readonly string[]): Promise<void> {
+  for (const path of [...made].reverse()) await rmdir(path).catch(() => undefined);
+}
