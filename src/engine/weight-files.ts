@@ -69,6 +69,6 @@ function completeShards(names: readonly string[]): string[] | undefined {
 
 /** Whether a name that a downloaded file gives, joined to a folder, stays in it, on every system. */
 export function liesInside(name: string): boolean {
-  if (name === '' || /[\\:\p{Cc}]/u.test(name)) return false;
+  if (name === '' || /[\\:\p{Cc}\p{Cs}]/u.test(name)) return false;
   return name.split('/').every((segment) => !/^\.*$/.test(segment));
 }

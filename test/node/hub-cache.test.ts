@@ -1,23 +1,37 @@
-import { lstat, mkdir, readFile, readdir, rm, symlink, truncate, utimes, writeFile } from 'node:fs/promises';
+import {
+  lstat,
+  mkdir,
+  readFile,
+  readdir,
+  rename,
+  rm,
+  symlink,
+  truncate,
+  utimes,
+  writeFile,
+} from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { COMMIT, OTHER_COMMIT, addModel, singleFileModel, useHub } from '../support/hub-fixture.ts';
-import { etagOf } from '../support/hub-server.ts';
+import { Checkpoint } from '../../src/engine/checkpoint.ts';
+import { folderFiles } from '../../src/node/files.ts';
+import { etagOf, textFile } from '../support/hub-server.ts';
 import type { HubFile } from '../support/hub-server.ts';
 
 const hub = useHub();
 
 /** A safetensors file with one tensor of zeros. */
-function weights(bytes: number): HubFile {
+function weights(bytes: number, name = 'a'): HubFile {
   const header = Buffer.from(
-    JSON.stringify({ a: { dtype: 'U8', shape: [bytes], data_offsets: [0, bytes] } }),
+    JSON.stringify({ [name]: { dtype: 'U8', shape: [bytes], data_offsets: [0, bytes] } }),
   );
   const length = Buffer.alloc(8);
   length.writeBigUInt64LE(BigInt(header.length));
   return { bytes: Buffer.concat([length, header, Buffer.alloc(bytes)]), lfs: true };
 }
 
-const FILES = singleFileModel(weights(5000));
+const WEIGHTS = weights(5000);
+const FILES = singleFileModel(WEIGHTS);
 const inCache = (...path: string[]) => join(hub.cacheFolder, 'models--gpt2', ...path);
 
 async function expectWhole(folder: string): Promise<void> {
@@ -58,16 +72,52 @@ describe('a file that was cut short', () => {
     await expectWhole((await hub.resolve('gpt2')).folder);
   });
 
-  test('and does not show it is found by a thorough look, in the listing', async () => {
-    const files = { ...FILES, 'tokenizer.json': { bytes: Buffer.from('[[1],\n[2]]'), lfs: false } };
-    addModel(hub.server, 'gpt2', files);
+  test('is fetched anew where it holds something else of the same kind, too, and where it is longer', async () => {
+    addModel(hub.server, 'gpt2', FILES);
     const { folder } = await hub.resolve('gpt2');
-    await truncate(join(folder, 'tokenizer.json'), 5);
-    await writeFile(join(folder, 'tokenizer.json'), '[[1]]');
-    expect(await readFile((await hub.resolve('gpt2')).folder + '/tokenizer.json', 'utf8')).toBe('[[1]]');
-    await hub.resolve('gpt2', { thorough: true });
-    expect(await readFile(join(folder, 'tokenizer.json'))).toEqual(files['tokenizer.json'].bytes);
+    await writeFile(join(folder, 'tokenizer.json'), '{"model":{"type":"WordLevel"}}');
+    await writeFile(join(folder, 'model.safetensors'), Buffer.concat([WEIGHTS.bytes, Buffer.from('more')]));
+    await expectWhole((await hub.resolve('gpt2', { revision: COMMIT })).folder);
+    expect(hub.notices).toHaveLength(2);
   });
+
+  test('is left alone where it is what the hub lists', async () => {
+    const files = { ...FILES, 'tokenizer.json': { bytes: Buffer.from('{"cut":'), lfs: false } };
+    addModel(hub.server, 'gpt2', files);
+    for (const _ of [1, 2]) await hub.resolve('gpt2');
+    expect(hub.server.bodiesOf('tokenizer.json')).toHaveLength(1);
+    expect(hub.notices).toEqual([]);
+  });
+
+  test('is not removed from where a link leads', async () => {
+    addModel(hub.server, 'gpt2', FILES);
+    const { folder } = await hub.resolve('gpt2');
+    const elsewhere = join(hub.cacheFolder, '..', 'elsewhere');
+    await rename(folder, elsewhere);
+    await symlink(elsewhere, folder);
+    await rm(join(elsewhere, 'config.json'));
+    await writeFile(join(elsewhere, 'config.json'), '{');
+    await expect(hub.resolve('gpt2')).rejects.toThrow(/is a link that leads out of the cache/);
+    expect(await readFile(join(elsewhere, 'config.json'), 'utf8')).toBe('{');
+  });
+});
+
+test('shards in folders are read as they are fetched', async () => {
+  const index = { a: 'parts/a.safetensors', b: 'parts/deep/b.safetensors' };
+  const parts = { [index.a]: weights(100, 'a'), [index.b]: weights(200, 'b') };
+  const files = {
+    'config.json': textFile({ model_type: 'gpt2' }),
+    'model.safetensors.index.json': textFile({ weight_map: index }),
+    ...parts,
+  };
+  addModel(hub.server, 'gpt2', files);
+  const { folder } = await hub.resolve('gpt2');
+  const checkpoint = await Checkpoint.open(folderFiles(folder));
+  expect([...checkpoint.tensors.keys()]).toEqual(Object.keys(index));
+  await checkpoint.close();
+  await truncate(join(folder, index.b), 30);
+  await hub.resolve('gpt2');
+  expect(await readFile(join(folder, index.b))).toEqual(parts[index.b]!.bytes);
 });
 
 describe('a cache without notes', () => {

@@ -333,10 +333,24 @@ describe('no network', () => {
     return port;
   }
 
+  test('a server of another kind is asked once', async () => {
+    let asked = 0;
+    const server = createServer((socket) => {
+      asked += 1;
+      socket.on('error', () => undefined).end('SSH-2.0-OpenSSH_9.2\r\n');
+    });
+    await new Promise<void>((listening) => server.listen(0, '127.0.0.1', listening));
+    const { port } = server.address() as AddressInfo;
+    hub.environment['HF_ENDPOINT'] = `http://127.0.0.1:${port}/`;
+    expect((await failure(hub.resolve('gpt2'))).message).toMatch(/cannot be reached/);
+    expect(asked).toBe(1);
+    server.close();
+  });
+
   test('without a cached copy is one line', async () => {
     hub.environment['HF_ENDPOINT'] = `http://127.0.0.1:${await closedPort()}/`;
     expect((await failure(hub.resolve('gpt2'))).message).toMatch(
-      /^cannot fetch gpt2 at main: 127.0.0.1:\d+ cannot be reached: ECONNREFUSED \(tried 4 times\); check the network/,
+      /^cannot fetch gpt2 at main: 127.0.0.1:\d+ cannot be reached: ECONNREFUSED \(tried 3 times\); check the network/,
     );
     hub.environment['HF_HUB_OFFLINE'] = 'yes';
     expect((await failure(hub.resolve('gpt2'))).message).toMatch(

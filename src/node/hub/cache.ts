@@ -13,6 +13,7 @@ import {
 } from 'node:fs/promises';
 import { dirname, join, relative, resolve, sep } from 'node:path';
 import { makeFolder } from '../folders.ts';
+import { isAsListed, isUnlikeItsName } from './content-hash.ts';
 import { HubError } from './errors.ts';
 import type { RemoteFile } from './repository.ts';
 import { isCommit } from './repository.ts';
@@ -102,11 +103,19 @@ export class ModelCache {
   /** Whether a snapshot's file is there, and looks like a whole file of its kind. */
   async stateOf(commit: string, name: string): Promise<FileState> {
     if (!(await this.has(commit, name))) return 'absent';
-    return (await isDamaged(this.path(commit, name))) ? 'damaged' : 'sound';
+    const path = this.path(commit, name);
+    return (await isDamaged(path)) || (await isUnlikeItsName(path)) ? 'damaged' : 'sound';
   }
 
-  /** Forgets a damaged file of a snapshot, and its blob. */
+  /** Whether a snapshot's file is the one that the hub lists. */
+  async isAsListed(commit: string, file: RemoteFile, signal: AbortSignal | undefined): Promise<boolean> {
+    return isAsListed(this.path(commit, file.path), file, signal);
+  }
+
+  /** Forgets a damaged file of a snapshot, and its blob. @throws HubError if a link leads out of the cache there */
   async discard(commit: string, file: RemoteFile): Promise<void> {
+    await this.makeFolder(dirname(this.path(commit, file.path)));
+    await this.makeFolder(this.blobFolder);
     await rm(this.path(commit, file.path), { force: true });
     await rm(this.blob(file), { force: true });
   }

@@ -45,7 +45,7 @@ export async function fetchMissing(
   const { weights, beside } = await selectFiles(client, subject, listed);
   for (const name of damaged) {
     const file = listed.get(name);
-    if (!file) continue;
+    if (!file || (await cache.isAsListed(commit, file, client.options.signal))) continue;
     client.options.onNotice(`the cached ${name} of ${subject.repository} is damaged; fetching it anew`);
     await cache.discard(commit, file);
   }

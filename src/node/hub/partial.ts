@@ -1,4 +1,3 @@
-import { createHash } from 'node:crypto';
 import type { Hash } from 'node:crypto';
 import { constants } from 'node:fs';
 import { copyFile, link, lstat, open, rename, rm, stat } from 'node:fs/promises';
@@ -6,6 +5,7 @@ import type { FileHandle } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { ModelCache } from './cache.ts';
 import { hasEnded, isToken } from '../owner.ts';
+import { newHash } from './content-hash.ts';
 import type { RemoteFile } from './repository.ts';
 
 /** A download in a crashed process's own file counts as left behind after this time at the latest. */
@@ -30,7 +30,7 @@ export class Partial {
     private readonly handle: FileHandle,
     private bytes: number,
   ) {
-    this.hash = newHash(file);
+    this.hash = newHash(file.algorithm, file.size);
   }
 
   /** Opens a file of our own, with what an earlier attempt left in it. */
@@ -75,7 +75,7 @@ export class Partial {
   async clear(): Promise<void> {
     await this.handle.truncate(0);
     this.bytes = 0;
-    this.hash = newHash(this.file);
+    this.hash = newHash(this.file.algorithm, this.file.size);
   }
 
   /** The hash, in hexadecimal, of what has arrived. */
@@ -122,12 +122,6 @@ export class Partial {
       position += bytesRead;
     }
   }
-}
-
-/** SHA-256 of the content, or git's name for a blob: SHA-1 of "blob LENGTH\0" and the content. */
-function newHash(file: RemoteFile): Hash {
-  if (file.algorithm !== 'git-sha1') return createHash('sha256');
-  return createHash('sha1').update(`blob ${file.size}\0`);
 }
 
 /** Where a stopped download's bytes wait, for Python and for us. */

@@ -14,6 +14,8 @@ const PATIENCE = 3;
 const MAX_SMALL_BYTES = 64 * 2 ** 20;
 /** What the stand-in for a commit begins with, where a mirror tells none. */
 const STAND_IN = '00000000';
+/** What the names of blobs begin with whose hash nobody tells. */
+const UNVERIFIED = 'unverified-';
 
 /** What a mirror has of a model. */
 export interface MirrorListing {
@@ -103,7 +105,8 @@ async function probe(
   if (commit !== undefined && isCommit(tag))
     return { file: { path: name, size, etag: tag, algorithm: 'git-sha1' }, commit };
   const known = [answer.address.href, tag, String(size), answer.headers.get('last-modified') ?? ''];
-  const etag = createHash('sha256').update(known.join('\n')).digest('hex');
+  // Unlike a hash of the content, which names the blobs of others.
+  const etag = `${UNVERIFIED}${createHash('sha256').update(known.join('\n')).digest('hex')}`;
   return { file: { path: name, size, etag, algorithm: undefined, revision: subject.revision }, commit };
 }
 

@@ -6,7 +6,7 @@ const MAX_HEADER_BYTES = 100 * 2 ** 20;
 
 /**
  * Whether a file shows that it was cut short or never written to its end, as a crash or a full disk leaves it: a
- * safetensors file shorter than its header says, a JSON file that does not end as it begins. It says nothing of files
+ * safetensors file of another length than its header says, a JSON file that does not end as it begins. It says nothing of files
  * that are whole and hold something else.
  */
 export async function isDamaged(path: string): Promise<boolean> {
@@ -36,7 +36,7 @@ async function isCutSafetensors(file: FileHandle, size: number): Promise<boolean
     .matchAll(/"data_offsets"\s*:\s*\[\s*(\d+)\s*,\s*(\d+)/g)) {
     end = Math.max(end, Number(last));
   }
-  return size < 8 + Number(headerBytes) + end;
+  return size !== 8 + Number(headerBytes) + end;
 }
 
 async function isCutJson(file: FileHandle, size: number): Promise<boolean> {

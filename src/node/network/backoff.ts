@@ -2,6 +2,8 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { NetworkError } from './errors.ts';
 
 const MAX_DELAY = 30_000;
+/** Failures in a row after which it gives up where there is nobody at the address. */
+const PATIENCE_WITH_NOBODY = 2;
 /** A server that asks for more patience than this is answered with an error instead. */
 const MAX_RETRY_AFTER = 300_000;
 
@@ -36,7 +38,10 @@ export class Backoff {
    */
   async wait(error: unknown): Promise<void> {
     if (!(error instanceof NetworkError)) throw error;
-    const { what, patience, retryDelay, signal, onNotice, giveUp } = this.options;
+    const { what, retryDelay, signal, onNotice, giveUp } = this.options;
+    const patience = error.isNobody
+      ? Math.min(this.options.patience, PATIENCE_WITH_NOBODY)
+      : this.options.patience;
     this.#failures++;
     const asked = error.retryAfter;
     if (!error.mayPass) throw giveUp(error.message, '', error);

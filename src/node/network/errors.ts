@@ -1,3 +1,6 @@
+/** What another attempt meets again: a certificate that is refused, and who does not speak TLS or HTTP. */
+const PERMANENT = /CERT|SIGNATURE|^ERR_(SSL|TLS)|^EPROTO$|^HPE_/;
+
 /** A request that failed on its way; never leaves src/node. */
 export class NetworkError extends Error {
   /** Milliseconds that the server asked to wait, where it did. */
@@ -13,8 +16,9 @@ export class NetworkError extends Error {
   ) {
     super(message, { cause: options.cause });
     this.retryAfter = options.retryAfter;
-    this.mayPass = options.mayPass ?? true;
-    this.isNobody = /^(ENOTFOUND|ECONNREFUSED)$/.test(networkReason(options.cause));
+    const reason = networkReason(options.cause);
+    this.mayPass = options.mayPass ?? !PERMANENT.test(reason);
+    this.isNobody = /^(ENOTFOUND|ECONNREFUSED)$/.test(reason);
   }
 }
 

@@ -159,7 +159,6 @@ export class Network {
       ? '; name the certificate that this network adds in NODE_EXTRA_CA_CERTS'
       : '';
     return new NetworkError(`${target.host} cannot be reached${way}: ${reason}${remedy}`, {
-      mayPass: !isCertificate,
       cause: error,
     });
   }
