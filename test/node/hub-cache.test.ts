@@ -84,7 +84,8 @@ describe('a file that was cut short', () => {
   test('is left alone where it is what the hub lists', async () => {
     const files = { ...FILES, 'tokenizer.json': { bytes: Buffer.from('{"cut":'), lfs: false } };
     addModel(hub.server, 'gpt2', files);
-    for (const _ of [1, 2]) await hub.resolve('gpt2');
+    await hub.resolve('gpt2');
+    await hub.resolve('gpt2');
     expect(hub.server.bodiesOf('tokenizer.json')).toHaveLength(1);
     expect(hub.notices).toEqual([]);
   });

@@ -1,5 +1,5 @@
 /** What another attempt meets again: a certificate that is refused, and who does not speak TLS or HTTP. */
-const PERMANENT = /CERT|SIGNATURE|^ERR_(SSL|TLS)|^EPROTO$|^HPE_/;
+const PERMANENT = /CERT|SIGNATURE|^ERR_(SSL|TLS)|^EPROTO$|^HPE_|does not match the HTTP/;
 
 /** A request that failed on its way; never leaves src/node. */
 export class NetworkError extends Error {
