@@ -1,4 +1,4 @@
-import { lstatSync, mkdirSync, readFileSync, renameSync } from 'node:fs';
+import { lstatSync, mkdirSync, readFileSync, renameSync, rmdirSync, rmSync } from 'node:fs';
 import { mkdir, rename, rmdir, stat, writeFile } from 'node:fs/promises';
 import { dirname, join, resolve } from 'node:path';
 import { FileError } from '../engine/errors.ts';
@@ -9,6 +9,7 @@ import { checkWritableFolder } from './folders.ts';
 import { acquireLock } from './lock.ts';
 import type { Lock } from './lock.ts';
 import { describeOwner, isToken } from './owner.ts';
+import { atSuddenEnd } from './sudden-end.ts';
 import { abandonedStaging, JOURNAL, makeStaging, removeStaging } from './staging.ts';
 
 const LOCK = '.laminar.lock';
@@ -37,6 +38,7 @@ interface Swap {
 export class FileSet implements AsyncDisposable {
   readonly #written: string[] = [];
   #isOpen = true;
+  readonly #forget: () => void;
 
   private constructor(
     readonly folder: string,
@@ -45,7 +47,13 @@ export class FileSet implements AsyncDisposable {
     private readonly lock: Lock,
     /** Those above the files that this run made, the outermost first. */
     private readonly made: readonly string[],
-  ) {}
+  ) {
+    this.#forget = atSuddenEnd(() => {
+      rmSync(this.staging, { recursive: true, force: true });
+      rmSync(join(this.folder, LOCK), { force: true });
+      for (const path of [...this.made].reverse()) rmdirSync(path);
+    });
+  }
 
   /**
    * Takes a folder for writing, and makes it where it is not there.
@@ -123,6 +131,7 @@ export class FileSet implements AsyncDisposable {
     this.#isOpen = false;
     await removeStaging(this.staging);
     await this.lock.release();
+    this.#forget();
   }
 }
 

@@ -3,6 +3,7 @@ import { setMaxListeners } from 'node:events';
 import { LaminarError } from '../engine/errors.ts';
 import { runCommandLine } from './command-line.ts';
 import { fileErrorFrom } from './file-errors.ts';
+import { cleanUpNow } from './sudden-end.ts';
 
 // Packages that log would write into the data; stdout is for the answer alone.
 console.log = console.info = console.debug = console.error;
@@ -10,12 +11,19 @@ watchStreams();
 const interruption = new AbortController();
 // Every wait for the GPU and every file listens: many at once are not a leak.
 setMaxListeners(0, interruption.signal);
+/** After a signal the work has so long to be given up in order. */
+const GRACE_MILLISECONDS = 800;
 let interrupted: NodeJS.Signals | undefined;
 for (const name of ['SIGINT', 'SIGTERM'] as const) {
   process.on(name, () => {
-    if (interrupted !== undefined) endBy(name); // asked twice: do not wait for the cleaning up
+    if (interrupted !== undefined) endBy(name); // asked twice: do not wait any longer
     interrupted = name;
     interruption.abort(new LaminarError('interrupted'));
+    // What does not listen, such as a file of a server that hangs, must not keep the command.
+    setTimeout(() => {
+      process.stderr.write('laminar: interrupted\n');
+      endBy(name);
+    }, GRACE_MILLISECONDS).unref();
   });
 }
 process.exitCode = await runCommandLine(process.argv, interruption.signal);
@@ -26,6 +34,7 @@ if (interrupted !== undefined && process.exitCode !== 0) endBy(interrupted);
  * may still compute what was submitted: nobody waits for it, and no library is taken apart under its threads.
  */
 function endBy(signal: NodeJS.Signals): void {
+  cleanUpNow();
   process.removeAllListeners(signal);
   process.kill(process.pid, signal);
 }

@@ -1,11 +1,16 @@
+import { rmSync } from 'node:fs';
 import type { Stats } from 'node:fs';
 import { lstat, mkdir, readdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { STALE_AFTER } from './lock.ts';
 import { hasEnded, isToken, ownerToken } from './owner.ts';
+import { atSuddenEnd } from './sudden-end.ts';
 
 /** What a folder that lists what it will put in place is called within the staging folder. */
 export const JOURNAL = 'swap.json';
+
+/** Those of this process, and how to say that they have gone. */
+const ours = new Map<string, () => void>();
 
 /**
  * Makes a hidden folder in which files are written before they take their names in the folder around it. Its name tells
@@ -16,6 +21,10 @@ export const JOURNAL = 'swap.json';
 export async function makeStaging(folder: string): Promise<string> {
   const path = join(folder, `.${ownerToken()}`);
   await mkdir(path);
+  const forget = atSuddenEnd(() => {
+    rmSync(path, { recursive: true, force: true });
+  });
+  ours.set(path, forget);
   return path;
 }
 
@@ -48,6 +57,8 @@ export async function cleanStaging(folder: string): Promise<void> {
 export async function removeStaging(path: string): Promise<void> {
   await rm(join(path, JOURNAL), { force: true }).catch(() => undefined);
   await rm(path, { recursive: true, force: true }).catch(() => undefined);
+  ours.get(path)?.();
+  ours.delete(path);
 }
 
 export function isOurs({ uid }: Stats): boolean {

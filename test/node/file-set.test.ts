@@ -2,8 +2,10 @@ import { mkdir, readdir, readFile, rename, stat, symlink, utimes, writeFile } fr
 import { dirname, join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { FileError } from '../../src/engine/errors.ts';
+import { AtomicFile } from '../../src/node/atomic.ts';
 import { FileSet } from '../../src/node/file-set.ts';
 import { ownerToken } from '../../src/node/owner.ts';
+import { cleanUpNow } from '../../src/node/sudden-end.ts';
 import { endedToken } from './ended-process.ts';
 import { temporaryFolder } from './temporary-folder.ts';
 
@@ -155,4 +157,17 @@ describe('FileSet', () => {
     expect(await readdir(join(folder, 'a'))).toEqual(['report.json']);
     expect((await stat(join(folder, 'b', 'figures'))).size).toBe(0);
   });
+});
+
+it('leaves nothing where the process ends all of a sudden', async () => {
+  const folder = await temporaryFolder();
+  await write(join(folder, 'old'), 'first');
+  const set = await FileSet.open(join(folder, 'new', 'deep'), names);
+  await set.write('figures/a.svg', 'second');
+  await FileSet.open(join(folder, 'old'), names);
+  const file = await AtomicFile.create(join(folder, 'old', 'table.csv'));
+  await file.write(0, Uint8Array.of(1));
+  cleanUpNow();
+  expect(await readdir(folder)).toEqual(['old']);
+  expect(await contents(join(folder, 'old'))).toEqual(of('first'));
 });

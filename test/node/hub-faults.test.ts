@@ -342,7 +342,9 @@ describe('no network', () => {
     await new Promise<void>((listening) => server.listen(0, '127.0.0.1', listening));
     const { port } = server.address() as AddressInfo;
     hub.environment['HF_ENDPOINT'] = `http://127.0.0.1:${port}/`;
-    expect((await failure(hub.resolve('gpt2'))).message).toMatch(/cannot be reached: Response does not match/);
+    expect((await failure(hub.resolve('gpt2'))).message).toMatch(
+      /cannot be reached: Response does not match/,
+    );
     expect(asked).toBe(1);
     server.close();
   });
