@@ -14,6 +14,7 @@ const SOURCES = [
   'package.json',
   'vite.config.ts',
   'vite.web.config.ts',
+  'lean-shaders.ts',
 ];
 
 /** Lies in a built folder and names what it was built from. */

@@ -8,10 +8,12 @@ import type { Plugin } from 'vite';
 import { BaseSequencer } from 'vitest/node';
 import type { TestSpecification } from 'vitest/node';
 import { builtFrom } from './built-from.ts';
+import { leanShaders } from './lean-shaders.ts';
 import packageJson from './package.json' with { type: 'json' };
 
 const here = (path: string) => fileURLToPath(new URL(path, import.meta.url));
-const packages = Object.keys({ ...packageJson.dependencies, ...packageJson.optionalDependencies });
+/** What a user installs beside the package. All else that it needs is built into it, to be small. */
+const packages = Object.keys({ ...packageJson.dependencies, ...packageJson.peerDependencies });
 
 /** The tests that run the built command as a process. */
 const commandTests = 'test/node/command*.test.ts';
@@ -38,7 +40,7 @@ class LongestFirst extends BaseSequencer {
 
 /** Builds the library (dist/index.js) and the command (dist/node/main.js); packages stay imports. */
 export default defineConfig({
-  plugins: [executableCommand, builtFrom],
+  plugins: [executableCommand, leanShaders, builtFrom],
   build: {
     target: 'node20',
     minify: false,

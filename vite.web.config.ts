@@ -5,6 +5,7 @@ import { fileURLToPath } from 'node:url';
 import { defineConfig } from 'vite';
 import type { Plugin } from 'vite';
 import { builtFrom } from './built-from.ts';
+import { leanShaders } from './lean-shaders.ts';
 import { bundledModels, defaultText } from './src/analysis/bundled.ts';
 
 const here = (path: string) => fileURLToPath(new URL(path, import.meta.url));
@@ -55,8 +56,8 @@ const pageFiles: Plugin = {
 export default defineConfig({
   root: here('src/web'),
   base: './',
-  plugins: [bundledWeights, pageFiles, builtFrom],
-  worker: { format: 'es' },
+  plugins: [bundledWeights, pageFiles, leanShaders, builtFrom],
+  worker: { format: 'es', plugins: () => [leanShaders] },
   build: {
     target: ['chrome120', 'firefox140', 'safari18'],
     outDir: here('dist/web'),

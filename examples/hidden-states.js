@@ -1,5 +1,5 @@
 // Every hidden state of a text: how long the states of its tokens are, layer by layer.
-import { loadModel } from 'laminar/node';
+import { loadModel } from 'laminar-webgpu/node';
 
 const model = await loadModel(process.argv[2] ?? 'alice-gpt2');
 const text = process.argv[3] ?? 'Alice was beginning to get very tired of sitting by her sister on the bank';

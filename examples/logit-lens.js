@@ -1,5 +1,5 @@
 // The logit lens: what the model would say after each token if each layer were its last.
-import { loadModel } from 'laminar/node';
+import { loadModel } from 'laminar-webgpu/node';
 
 const model = await loadModel(process.argv[2] ?? 'alice-gpt2');
 const text = process.argv[3] ?? 'Alice was beginning to get very tired of sitting by her sister';

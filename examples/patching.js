@@ -1,5 +1,5 @@
 // Activation patching: which state of one text, put into another, brings the first one's answer back?
-import { loadModel } from 'laminar/node';
+import { loadModel } from 'laminar-webgpu/node';
 
 const model = await loadModel(process.argv[2] ?? 'alice-gpt2');
 const [clean, corrupt] = ['then the March Hare', 'then the Mock Hare'].map((text) => model.tokenize(text));

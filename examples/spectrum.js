@@ -1,6 +1,6 @@
 // The spectrum of any activation: how many dimensions each layer's MLP output and each head's pattern use.
 import { readFile } from 'node:fs/promises';
-import { loadModel, spectra } from 'laminar/node';
+import { loadModel, spectra } from 'laminar-webgpu/node';
 
 const model = await loadModel(process.argv[2] ?? 'alice-pythia');
 const book = await readFile(new URL('../weights/text/alice.txt', import.meta.url), 'utf8');

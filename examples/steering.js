@@ -1,5 +1,5 @@
 // Steering: the direction from one text to another, added to every position of a third, changes what comes next.
-import { loadModel } from 'laminar/node';
+import { loadModel } from 'laminar-webgpu/node';
 
 const model = await loadModel(process.argv[2] ?? 'alice-pythia');
 const { width, layers } = model.config;

@@ -1,6 +1,6 @@
 /**
  * Laminar's library: the same in Node and in a browser. A checkpoint and token ids go in; hidden states, spectra and
- * the laminar profile come out, computed on a GPUDevice. `laminar/node` adds what only Node has: files, the hub's
+ * the laminar profile come out, computed on a GPUDevice. `laminar-webgpu/node` adds what only Node has: files, the hub's
  * cache, the software GPU.
  */
 export * from './engine/errors.ts';

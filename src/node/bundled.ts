@@ -1,14 +1,20 @@
-import { readFileSync } from 'node:fs';
+import { existsSync, readFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { bundledModels } from '../analysis/bundled.ts';
+import packageJson from '../../package.json' with { type: 'json' };
+import { bundledModels as repositoryModels } from '../analysis/bundled.ts';
 import { LaminarError } from '../engine/errors.ts';
 
+/** The bundled models that are here: the repository has all, the npm package only what keeps it small. */
+export const bundledModels: readonly string[] = repositoryModels.filter((name) =>
+  existsSync(bundledPath(`weights/${name}`)),
+);
+
 /** The model of a command that names none. */
-export const defaultModel = bundledModels[0];
+export const defaultModel = bundledModels[0] ?? repositoryModels[0];
 
 export function isBundledModel(name: string): boolean {
-  return bundledModels.some((bundled) => bundled === name);
+  return bundledModels.includes(name);
 }
 
 /**
@@ -24,13 +30,13 @@ function packageRoot(): string {
     if (isPackageRoot(folder)) return folder;
     folder = dirname(folder);
   }
-  throw new LaminarError('the bundled models are not beside the program; install the package laminar again');
+  throw new LaminarError('the bundled models are not beside the program; install the package again');
 }
 
 function isPackageRoot(folder: string): boolean {
   try {
     const json = JSON.parse(readFileSync(join(folder, 'package.json'), 'utf8')) as { name?: unknown };
-    return json.name === 'laminar';
+    return json.name === packageJson.name;
   } catch {
     return false;
   }

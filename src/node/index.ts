@@ -1,4 +1,4 @@
-/** `laminar/node`: what the library needs from Node alone. */
+/** `laminar-webgpu/node`: what the library needs from Node alone. */
 export { findAdapter, NoAdapterError, openNodeGpu } from './gpu.ts';
 export type { AdapterAttempt, FoundAdapter, NodeGpuOptions } from './gpu.ts';
 export { loadModel, spectra } from './load-model.ts';

@@ -3,6 +3,7 @@ import type * as resvg from '@resvg/resvg-js';
 import type { TopLevelSpec } from 'vega-lite';
 import { numberClipPaths } from '../analysis/figure-svg.ts';
 import { figureFont, figurePixelRatio } from '../analysis/figures.ts';
+import { bundledPath } from './bundled.ts';
 
 /** Loads what `renderPng`, which cannot wait, needs; the figure libraries are large and load when a figure is drawn. */
 const load = createRequire(import.meta.url);
@@ -30,7 +31,5 @@ export function renderPng(svg: string): Uint8Array {
 
 /** The figures' font. */
 function fontFiles(): string[] {
-  return ['DejaVuSans.ttf', 'DejaVuSans-Bold.ttf'].map((file) =>
-    load.resolve(`dejavu-fonts-ttf/ttf/${file}`),
-  );
+  return ['DejaVuSans.ttf', 'DejaVuSans-Bold.ttf'].map((file) => bundledPath(`src/analysis/fonts/${file}`));
 }

@@ -1,8 +1,8 @@
 import { initWasm, Resvg } from '@resvg/resvg-wasm';
 import wasmAddress from '@resvg/resvg-wasm/index_bg.wasm?url';
-import boldAddress from 'dejavu-fonts-ttf/ttf/DejaVuSans-Bold.ttf?url';
-import regularAddress from 'dejavu-fonts-ttf/ttf/DejaVuSans.ttf?url';
 import { figureFont, figurePixelRatio } from '../analysis/figures.ts';
+import boldAddress from '../analysis/fonts/DejaVuSans-Bold.ttf?url';
+import regularAddress from '../analysis/fonts/DejaVuSans.ttf?url';
 import { pagePart } from './page-part.ts';
 
 /** The renderer's fonts; they and it come when the first PNG is asked for. */

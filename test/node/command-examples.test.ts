@@ -7,7 +7,7 @@ import { commandPath } from './run-command.ts';
 const library = join(dirname(commandPath), 'index.js');
 const examples = fileURLToPath(new URL('../../examples/', import.meta.url));
 
-vi.mock('laminar/node', () => import(/* @vite-ignore */ library));
+vi.mock('laminar-webgpu/node', () => import(/* @vite-ignore */ library));
 
 /** A module of the build and those that it imports at once, by what their imports say. */
 async function importsOf(path: string, seen = new Map<string, string[]>()): Promise<string[]> {
@@ -22,7 +22,7 @@ async function importsOf(path: string, seen = new Map<string, string[]>()): Prom
   return [...seen.values()].flat();
 }
 
-test('importing laminar/node does not load the figure libraries', async () => {
+test('importing laminar-webgpu/node does not load the figure libraries', async () => {
   const imports = await importsOf(library);
   expect(imports).toContain('node:fs/promises');
   expect(imports.filter((specifier) => /vega|resvg/.test(specifier))).toEqual([]);

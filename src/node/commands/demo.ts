@@ -1,7 +1,7 @@
 import { join } from 'node:path';
 import type { Command } from 'commander';
-import { bundledModels } from '../../analysis/bundled.ts';
 import { profileDefaults } from '../../analysis/report.ts';
+import { bundledModels } from '../bundled.ts';
 import { nonEmpty } from '../options.ts';
 import type { CommandContext } from './context.ts';
 import { describeProfile, profileToFiles } from './profile.ts';
@@ -10,8 +10,8 @@ import { describeProfile, profileToFiles } from './profile.ts';
 export function addDemoCommand(program: Command, context: CommandContext): void {
   program
     .command('demo')
-    .description('profile the two bundled models into out/')
-    .option('--out <folder>', 'where the two folders go', nonEmpty('--out'), 'out')
+    .description('profile the bundled models into out/')
+    .option('--out <folder>', 'where their folders go', nonEmpty('--out'), 'out')
     .option('--force', 'overwrite the reports of other runs')
     .action(async ({ out, force = false }: { out: string; force?: boolean }) => {
       // One device for all: what it has compiled serves the next model, too.
