@@ -1,3 +1,4 @@
+/// <reference lib="esnext.disposable" preserve="true" />
 /**
  * Laminar's library: the same in Node and in a browser. A checkpoint and token ids go in; hidden states, spectra and
  * the laminar profile come out, computed on a GPUDevice. `laminar-webgpu/node` adds what only Node has: files, the hub's

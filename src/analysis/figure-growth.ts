@@ -1,6 +1,7 @@
 import type { TopLevelSpec } from 'vega-lite';
 import { colours, frame, grey } from './figure-style.ts';
-import type { Figure, Layer } from './figure-style.ts';
+import type { Layer } from './figure-style.ts';
+import type { Figure } from './figure.ts';
 import type { Growth, PowerLaw } from './growth.ts';
 import { few } from './quantities.ts';
 

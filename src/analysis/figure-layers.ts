@@ -12,7 +12,8 @@ import {
   sequenceSeries,
 } from './figure-style.ts';
 import { formatPercent } from './quantities.ts';
-import type { Figure, Layer, PositionX, PositionY, Series } from './figure-style.ts';
+import type { Layer, PositionX, PositionY, Series } from './figure-style.ts';
+import type { Figure } from './figure.ts';
 import { sequenceNames } from './report.ts';
 import type { LayerReport, Report, SequenceName } from './report.ts';
 import { countedComponents } from './threshold.ts';

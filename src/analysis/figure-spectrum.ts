@@ -14,7 +14,8 @@ import {
   sequenceSeries,
 } from './figure-style.ts';
 import { few, formatPercent } from './quantities.ts';
-import type { Figure, Layer, PositionX, PositionY } from './figure-style.ts';
+import type { Layer, PositionX, PositionY } from './figure-style.ts';
+import type { Figure } from './figure.ts';
 import { sequenceNames } from './report.ts';
 import type { Report, SequenceName } from './report.ts';
 

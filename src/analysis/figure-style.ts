@@ -1,14 +1,8 @@
 import type { Config, TopLevelSpec } from 'vega-lite';
+import { figureFont } from './figure.ts';
 import { grouped } from './quantities.ts';
 import { sequenceNames } from './report.ts';
 import type { Report, SequenceName } from './report.ts';
-
-/** One figure: its file name without an ending, its title, and a Vega-Lite 6 specification with the data inside. */
-export interface Figure {
-  readonly name: string;
-  readonly title: string;
-  readonly specification: TopLevelSpec;
-}
 
 /** Blue and vermilion, sky blue and orange of Okabe and Ito, "Color Universal Design" (2002). */
 export const colours = {
@@ -88,11 +82,6 @@ export function pointEncoding(series: readonly Series[], scale = 1): Encoding {
 const is = (label: string) => ({ field: 'series', equal: label });
 
 const seriesField = { field: 'series', type: 'nominal', sort: null } as const;
-
-/** The font that figures are drawn with; it comes with the package, for machines that have none. */
-export const figureFont = 'DejaVu Sans';
-/** PNG pixels per unit of a figure. */
-export const figurePixelRatio = 2;
 
 const config: Config = {
   font: `${figureFont}, sans-serif`,

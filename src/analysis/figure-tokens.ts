@@ -8,7 +8,8 @@ import {
   runLine,
   sequenceSeries,
 } from './figure-style.ts';
-import type { Figure, PositionX, PositionY } from './figure-style.ts';
+import type { PositionX, PositionY } from './figure-style.ts';
+import type { Figure } from './figure.ts';
 import { few, fixed } from './quantities.ts';
 import { sequenceNames } from './report.ts';
 import type { Report } from './report.ts';

@@ -2,12 +2,12 @@ import { InputError } from '../engine/errors.ts';
 import type { SingularValues } from './dimensions.ts';
 import { effectiveDimensionFigure, rankFigure } from './figure-layers.ts';
 import { cumulativeFigure, singularValuesFigure } from './figure-spectrum.ts';
-import type { Figure } from './figure-style.ts';
 import { maxLogSoftmaxFigure } from './figure-tokens.ts';
+import type { Figure } from './figure.ts';
 import type { Report, SequencesBy } from './report.ts';
 
-export { figureFont, figurePixelRatio } from './figure-style.ts';
-export type { Figure } from './figure-style.ts';
+export { figureFont, figurePixelRatio } from './figure.ts';
+export type { Figure, FigureSpecification } from './figure.ts';
 
 /** The singular values of every state 0 to L of each sequence, each [components]. */
 export type ProfileSpectra = SequencesBy<readonly SingularValues[]>;

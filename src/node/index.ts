@@ -1,3 +1,4 @@
+/// <reference lib="esnext.disposable" preserve="true" />
 /** `laminar-webgpu/node`: what the library needs from Node alone. */
 export { findAdapter, NoAdapterError, openNodeGpu } from './gpu.ts';
 export type { AdapterAttempt, FoundAdapter, NodeGpuOptions } from './gpu.ts';

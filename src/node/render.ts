@@ -2,16 +2,17 @@ import { createRequire } from 'node:module';
 import type * as resvg from '@resvg/resvg-js';
 import type { TopLevelSpec } from 'vega-lite';
 import { numberClipPaths } from '../analysis/figure-svg.ts';
-import { figureFont, figurePixelRatio } from '../analysis/figures.ts';
+import { figureFont, figurePixelRatio } from '../analysis/figure.ts';
+import type { FigureSpecification } from '../analysis/figure.ts';
 import { bundledPath } from './bundled.ts';
 
 /** Loads what `renderPng`, which cannot wait, needs; the figure libraries are large and load when a figure is drawn. */
 const load = createRequire(import.meta.url);
 
 /** Draws a Vega-Lite specification as an SVG document, with no DOM and no canvas. */
-export async function renderSvg(specification: TopLevelSpec): Promise<string> {
+export async function renderSvg(specification: FigureSpecification): Promise<string> {
   const [{ parse, View }, { compile }] = await Promise.all([import('vega'), import('vega-lite')]);
-  const view = new View(parse(compile(specification).spec), { renderer: 'none' });
+  const view = new View(parse(compile(specification as TopLevelSpec).spec), { renderer: 'none' });
   try {
     return numberClipPaths(await view.toSVG());
   } finally {

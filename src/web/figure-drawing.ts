@@ -3,6 +3,7 @@ import { expressionInterpreter } from 'vega-interpreter';
 import { compile } from 'vega-lite';
 import type { TopLevelSpec } from 'vega-lite';
 import { numberClipPaths } from '../analysis/figure-svg.ts';
+import type { FigureSpecification } from '../analysis/figure.ts';
 
 /** Where a figure is drawn, and what happens when the pointer meets it. */
 export interface FigureStage {
@@ -15,7 +16,7 @@ export interface FigureStage {
 
 /** Draws a specification into the page; without eval, which the page's policy forbids. @returns what takes it away */
 export async function drawFigure(
-  specification: TopLevelSpec,
+  specification: FigureSpecification,
   { container, onClick, onHover }: FigureStage,
 ): Promise<() => void> {
   const view = viewOf(specification, { renderer: 'svg', container });
@@ -37,13 +38,13 @@ export async function drawFigure(
 let lastSvg: Promise<unknown> = Promise.resolve();
 
 /** A specification as an SVG document, to the letter what the command writes. */
-export function figureSvg(specification: TopLevelSpec): Promise<string> {
+export function figureSvg(specification: FigureSpecification): Promise<string> {
   const svg = lastSvg.then(() => writeSvg(specification));
   lastSvg = svg.catch(() => undefined);
   return svg;
 }
 
-async function writeSvg(specification: TopLevelSpec): Promise<string> {
+async function writeSvg(specification: FigureSpecification): Promise<string> {
   // Where there is no canvas, Vega estimates the widths of words. So it must here, for the same layout.
   textMetrics.canvas(false);
   const view = viewOf(specification, { renderer: 'none' });
@@ -56,10 +57,10 @@ async function writeSvg(specification: TopLevelSpec): Promise<string> {
 }
 
 function viewOf(
-  specification: TopLevelSpec,
+  specification: FigureSpecification,
   options: { readonly renderer: 'svg' | 'none'; readonly container?: HTMLElement },
 ): View {
-  const { spec } = compile(specification);
+  const { spec } = compile(specification as TopLevelSpec);
   return new View(parse(spec, undefined, { ast: true }), { ...options, expr: expressionInterpreter });
 }
 

@@ -1,4 +1,5 @@
 import { compile } from 'vega-lite';
+import type { TopLevelSpec } from 'vega-lite';
 import { beforeAll, describe, expect, it } from 'vitest';
 import { figureNames, figures } from '../../src/analysis/figures.ts';
 import type { Figure, ProfileSpectra } from '../../src/analysis/figures.ts';
@@ -62,7 +63,7 @@ function compileStrictly(figure: Figure): { warnings: string[]; marks: unknown }
     info: () => logger,
     debug: () => logger,
   };
-  const { spec } = compile(figure.specification, { logger: logger as never });
+  const { spec } = compile(figure.specification as TopLevelSpec, { logger: logger as never });
   return { warnings, marks: spec.marks };
 }
 

@@ -1,4 +1,5 @@
 import { compile } from 'vega-lite';
+import type { TopLevelSpec } from 'vega-lite';
 import { describe, expect, test } from 'vitest';
 import { growthFigure } from '../../src/analysis/figure-growth.ts';
 import { fitPowerLaw, growthOf } from '../../src/analysis/growth.ts';
@@ -77,7 +78,7 @@ describe('the figure', () => {
       info: () => logger,
       debug: () => logger,
     };
-    const text = JSON.stringify(compile(specification, { logger: logger as never }).spec);
+    const text = JSON.stringify(compile(specification as TopLevelSpec, { logger: logger as never }).spec);
     expect(warnings).toEqual([]);
     expect(text).toContain('tokens: 2 fitted, 3 in theory');
     expect(text).toContain('size: 1 fitted, 3 in theory');
