@@ -1,5 +1,5 @@
 import { libraryWords, remedyWords } from './error-words.ts';
-import type { Remedy, Words , Wording } from './error-words.ts';
+import type { Remedy, Words, Wording } from './error-words.ts';
 
 /** What an error is about: a file, a tensor, a key of a configuration, an option of the caller's, an activation. */
 export interface ErrorSubject {

@@ -1,6 +1,6 @@
 import { InputError } from '../../engine/errors.ts';
 import { csvText } from '../csv.ts';
-import type { Figure } from '../figure-style.ts';
+import type { Figure } from '../figure.ts';
 import { nearNames } from '../near-names.ts';
 import { laminarVersion } from '../report.ts';
 import { comparedFigure } from './figure.ts';

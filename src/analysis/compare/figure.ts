@@ -1,6 +1,7 @@
 import type { TopLevelSpec } from 'vega-lite';
 import { frame, hoverRule, notice, sequenceSeries } from '../figure-style.ts';
-import type { Encoding, Figure, Layer, PositionX, PositionY } from '../figure-style.ts';
+import type { Figure } from '../figure.ts';
+import type { Encoding, Layer, PositionX, PositionY } from '../figure-style.ts';
 import { few } from '../quantities.ts';
 import { countedComponents } from '../threshold.ts';
 import type { RunLabels } from './labels.ts';
