@@ -1,4 +1,5 @@
 import { compile } from 'vega-lite';
+import type { TopLevelSpec } from 'vega-lite';
 import { describe, expect, it } from 'vitest';
 import { compareRuns } from '../../../src/analysis/compare/compare.ts';
 import type { SavedRun } from '../../../src/analysis/compare/run.ts';
@@ -136,7 +137,7 @@ describe('compareRuns', () => {
       'participation-ratio',
     ]);
     for (const { name, specification } of figures) {
-      expect(() => compile(specification)).not.toThrow();
+      expect(() => compile(specification as TopLevelSpec)).not.toThrow();
       expect(JSON.stringify(specification).includes('"area"'), name).toBe(name === 'rank');
     }
     const [real] = compareRuns([banded], { sequences: ['real'], measures: ['rank'] }).figures();
