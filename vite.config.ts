@@ -18,6 +18,13 @@ const packages = Object.keys({ ...packageJson.dependencies, ...packageJson.peerD
 /** The tests that run the built command as a process. */
 const commandTests = 'test/node/command*.test.ts';
 
+/** The tests that replace modules of Node's: nothing else may have imported them before. */
+const mockingTests = [
+  'test/node/unpacked.test.ts',
+  'test/node/full-disk.test.ts',
+  'test/node/hub-refusing-disk.test.ts',
+];
+
 /** Makes the command a program: its shebang survives the build, its mode does not. */
 const executableCommand: Plugin = {
   name: 'executable-command',
@@ -32,7 +39,7 @@ const patience = { testTimeout: 600_000, hookTimeout: 600_000, expect: { poll: {
 /** Begins with the projects whose files take longest, so that at the end no core waits for one of them. */
 class LongestFirst extends BaseSequencer {
   override async sort(files: TestSpecification[]): Promise<TestSpecification[]> {
-    const order = ['browser', 'page', 'command', 'node'];
+    const order = ['browser', 'page', 'command', 'mocks', 'node'];
     const sorted = await super.sort(files);
     return sorted.sort((a, b) => order.indexOf(a.project.name) - order.indexOf(b.project.name));
   }
@@ -66,7 +73,7 @@ export default defineConfig({
   },
   test: {
     maxWorkers: 2,
-    setupFiles: here('test/support/equal-bytes.ts'),
+    setupFiles: here('test/support/setup.ts'),
     sequence: { sequencer: LongestFirst },
     projects: [
       {
@@ -75,9 +82,16 @@ export default defineConfig({
         test: {
           name: 'node',
           include: ['test/**/*.test.ts'],
-          exclude: ['test/web/**', commandTests],
+          exclude: ['test/web/**', commandTests, ...mockingTests],
+          // Files share a process, one after another: its modules, and a GPU with what was compiled for it.
+          isolate: false,
           ...patience,
         },
+      },
+      {
+        extends: true,
+        resolve: { alias: { '#platform': here('test/support/platform-node.ts') } },
+        test: { name: 'mocks', include: mockingTests, ...patience },
       },
       {
         extends: true,

@@ -37,7 +37,7 @@ export default defineConfig({
       'test/analysis/measures/nearest.test.ts',
       'test/engine/golden.test.ts',
     ],
-    setupFiles: here('test/support/equal-bytes.ts'),
+    setupFiles: here('test/support/setup.ts'),
     testTimeout: 600_000,
     hookTimeout: 600_000,
     // As many as the other projects have, so that this one runs beside them; one page at a time is enough.

@@ -1,10 +1,10 @@
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import type { Gpu } from '../../src/engine/gpu/gpu.ts';
-import { openTestGpu } from '#platform';
+import { openOwnGpu } from '#platform';
 
 let gpu: Gpu;
 beforeAll(async () => {
-  gpu = await openTestGpu();
+  gpu = await openOwnGpu();
 });
 afterAll(() => {
   gpu.dispose();
@@ -17,7 +17,7 @@ test('an adapter is found on any machine and bytes survive the way there and bac
 });
 
 test('a tensor over the binding limit is split by rows and read back whole', async () => {
-  const small = await openTestGpu({ bindingLimit: 64 });
+  const small = await openOwnGpu({ bindingLimit: 64 });
   const values = Float32Array.from({ length: 7 * 5 }, (_, index) => index);
   const tensor = small.upload('table', [7, 5], values);
   expect(tensor.parts.map(({ firstRow, rows }) => [firstRow, rows])).toEqual([
@@ -34,7 +34,7 @@ test('a tensor over the binding limit is split by rows and read back whole', asy
 
 test('an abort ends a wait for the GPU with its reason, and the device may be disposed of at once', async () => {
   const controller = new AbortController();
-  const other = await openTestGpu({ signal: controller.signal });
+  const other = await openOwnGpu({ signal: controller.signal });
   const tensor = other.upload('values', [2], Float32Array.of(1, 2));
   const waits = [other.readFloats(tensor), other.finish()];
   const reason = new Error('enough');

@@ -6,6 +6,9 @@ export function openTestGpu(options: GpuOptions = {}): Promise<Gpu> {
   return openBrowserGpu(options);
 }
 
+/** The same: in a browser each file of tests has a page, and each GPU a device of its own. */
+export const openOwnGpu = openTestGpu;
+
 /** Reads a file of the project from Vite's server, by its path from the root. */
 export async function readFixture(path: string): Promise<Uint8Array<ArrayBuffer>> {
   const response = await fetch(`/fixtures/${path}`);

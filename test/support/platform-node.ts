@@ -1,10 +1,19 @@
 import { readFile } from 'node:fs/promises';
-import type { Gpu } from '../../src/engine/gpu/gpu.ts';
+import { Gpu } from '../../src/engine/gpu/gpu.ts';
 import type { GpuOptions } from '../../src/engine/gpu/gpu.ts';
 import { openNodeGpu } from '../../src/node/gpu.ts';
 
-/** What a test needs of the place it runs in; platform-browser.ts is its twin. */
-export function openTestGpu(options: GpuOptions = {}): Promise<Gpu> {
+/** The device of all tests in this process: what was compiled for one serves the others. */
+let shared: Promise<Gpu> | undefined;
+
+/** What a test needs of the place it runs in; platform-browser.ts is its twin. The device is the process's. */
+export async function openTestGpu(options: GpuOptions = {}): Promise<Gpu> {
+  const { device, adapter } = await (shared ??= openNodeGpu());
+  return new Gpu(device, adapter, options);
+}
+
+/** A GPU with a device of its own, for tests that count what is compiled, or end the device. */
+export function openOwnGpu(options: GpuOptions = {}): Promise<Gpu> {
   return openNodeGpu(options);
 }
 

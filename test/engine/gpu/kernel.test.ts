@@ -1,5 +1,5 @@
 import { expect, test, vi } from 'vitest';
-import { openTestGpu } from '#platform';
+import { openOwnGpu } from '#platform';
 import { DeviceError } from '../../../src/engine/errors.ts';
 import { defineKernel } from '../../../src/engine/gpu/kernel.ts';
 import { goldenFiles, readGolden } from '../../support/golden.ts';
@@ -24,7 +24,7 @@ const multiply = defineKernel({
 });
 
 test('a kernel that was prepared is not compiled again', async () => {
-  using gpu = await openTestGpu();
+  using gpu = await openOwnGpu();
   const compile = vi.spyOn(gpu.device, 'createComputePipeline');
   const ahead = vi.spyOn(gpu.device, 'createComputePipelineAsync');
   const request = { kernel: multiply, constants: { factor: 6 } };
@@ -45,7 +45,7 @@ test('a kernel that was prepared is not compiled again', async () => {
 });
 
 test('a kernel that the compiler rejects is named, with the line and the reason', async () => {
-  using gpu = await openTestGpu();
+  using gpu = await openOwnGpu();
   const wrong = defineKernel({ ...face, name: 'wrong', source: source('output[0] = nowhere;') });
   const prepared = gpu.kernels.prepare([{ kernel: wrong }]);
   await expect(prepared).rejects.toThrow(DeviceError);
@@ -55,7 +55,7 @@ test('a kernel that the compiler rejects is named, with the line and the reason'
 test.each(['gpt2-prefix-f32', 'gpt2-f16', 'neox-bf16-sharded'] as const)(
   'loading %s compiles every kernel that a run takes',
   async (name) => {
-    using gpu = await openTestGpu();
+    using gpu = await openOwnGpu();
     const compile = vi.spyOn(gpu.device, 'createComputePipeline');
     const { ids } = (await readGolden(name)).sequences[0]!;
     await loadAndRecord(gpu, goldenFiles(name), [ids]);
