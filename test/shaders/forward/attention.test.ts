@@ -114,7 +114,7 @@ describe.each(attentionVariants(gpu))('%s', (variant) => {
     const stride = reference.rowOf(layout);
     const source = new MatrixSource(19);
     const sequences = [1, 2, 3].map(() => source.random(tokens, stride));
-    const limited = limitedGpu(gpu, { tuning: { attention: variant } });
+    using limited = limitedGpu(gpu, { tuning: { attention: variant } });
     const run = async (batch: readonly Float32Array[]): Promise<Float32Array> => {
       using pass = new ForwardPass(limited, batch.length, tokens, width);
       const rows = Float32Array.from(batch.flatMap((sequence) => [...sequence]));
