@@ -47,7 +47,11 @@ const KINDS: readonly FileKind[] = [
   { begins: 'GIF8', holds: /^GIF8[79]a/, kind: 'an image', remedy: giveText },
   { begins: 'RIFF', holds: /^RIFF.{4}(WEBP|WAVE|AVI )/s, kind: 'an image or a recording', remedy: giveText },
   { begins: '\x80', holds: /^\x80[\x02-\x05]/, kind: 'a Python pickle', remedy: saveAsText }, // eslint-disable-line no-control-regex
-  { begins: '\x93NUMPY', kind: 'a NumPy array', remedy: giveText },
+  {
+    begins: '\x93NUMPY',
+    kind: 'a NumPy array',
+    remedy: () => 'give a plain text, or of token ids array.tolist()',
+  },
   { begins: '\x7fELF', kind: 'a program', remedy: giveText },
 ];
 

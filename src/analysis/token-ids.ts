@@ -1,5 +1,6 @@
-import { InputError } from '../engine/errors.ts';
-import { isJsonObject, parseJson } from '../engine/files.ts';
+import { FormatError, InputError } from '../engine/errors.ts';
+import { isJsonObject } from '../engine/files.ts';
+import { parsePastedValue, PasteError } from './pasted-value.ts';
 
 /** What token ids must keep to. */
 export interface TokenLimits {
@@ -51,7 +52,7 @@ export function checkTokenIds(ids: unknown, limits: TokenLimits, where: string):
 /**
  * Reads the text of an ids file, or ids as they were pasted: an array, a batch of one, an encoding as tokenizers give
  * it ({"input_ids"} or {"ids"}, with or without a mask), {"real": […], "shuffled": […]}, both used as given, or numbers
- * between spaces or commas. Python's way of writing lists and dicts is read, too.
+ * between spaces or commas. What Python, its libraries and Node print is read, too.
  * @param where what errors call it
  * @param onNotice told where padding is left out
  * @throws FormatError if it is none of these; InputError if an id cannot be meant, or if lengths differ
@@ -62,7 +63,11 @@ export function readTokenIds(
   where: string,
   onNotice?: (message: string) => void,
 ): GivenTokens {
-  const trimmed = text.replace(/^\uFEFF/, '').trim(); // some editors' byte order mark
+  const trimmed = text
+    .replace(/^\uFEFF/, '') // some editors' byte order mark
+    .replace(/^[ \t]*#.*$/gm, '')
+    .trim();
+  if (trimmed === '') throw new FormatError(`${where}: is empty; ${FORMS}`);
   if (/^[-+\d]/.test(trimmed))
     return {
       real: checkTokenIds(
@@ -74,29 +79,19 @@ export function readTokenIds(
         where,
       ),
     };
-  return parseTokenIds(parseLoosely(trimmed, where), limits, where, onNotice);
+  let value: unknown;
+  try {
+    value = parsePastedValue(trimmed);
+  } catch (error) {
+    if (!(error instanceof PasteError)) throw error;
+    throw new FormatError(`${where}: cannot be read as token ids: ${error.message}; ${FORMS}`);
+  }
+  return parseTokenIds(value, limits, where, onNotice);
 }
 
 /** A word as a number, if it is one. */
 function asNumber(word: string): unknown {
   return /^[-+]?\d+(\.\d+)?(e[-+]?\d+)?$/i.test(word) ? Number(word) : word;
-}
-
-/** JSON, or what Python prints: quotes of the other kind, tensor(…) and a comma before a bracket. */
-function parseLoosely(text: string, where: string): unknown {
-  try {
-    return JSON.parse(text) as unknown;
-  } catch {
-    const asJson = text
-      .replaceAll("'", '"')
-      .replace(/\b(?:tensor|array)\(([^()]*?)(?:,\s*(?:dtype|device)=[^()]*)?\)/g, '$1')
-      .replace(/,(\s*[\]}])/g, '$1');
-    try {
-      return JSON.parse(asJson) as unknown;
-    } catch {
-      return parseJson(text, where, FORMS);
-    }
-  }
 }
 
 /**
@@ -111,13 +106,16 @@ export function parseTokenIds(
 ): GivenTokens {
   if (Array.isArray(json) || asArray(json) !== undefined) return { real: checkTokenIds(json, limits, where) };
   if (!isJsonObject(json)) throw new InputError(`${where}: ${FORMS}`);
-  const key = ['input_ids', 'ids'].find((name) => name in json);
+  const key = ['input_ids', 'ids', 'token_ids', 'tokens'].find((name) => name in json);
   if (key !== undefined) {
     const name = `${where}, "${key}"`;
     const sequence = withoutPadding(oneSequence(json[key], name), json['attention_mask'], where, onNotice);
     return { real: checkTokenIds(sequence, limits, name) };
   }
-  if (!('real' in json) || !('shuffled' in json)) throw new InputError(`${where}: ${FORMS}`);
+  if (!('real' in json) || !('shuffled' in json)) {
+    const lone = 'real' in json ? 'has "real" without "shuffled"' : 'has none of the keys that are read';
+    throw new InputError(`${where}: ${lone}; ${FORMS}`);
+  }
   const real = checkTokenIds(json['real'], limits, `${where}, "real"`);
   const shuffled = checkTokenIds(json['shuffled'], limits, `${where}, "shuffled"`);
   if (real.length !== shuffled.length)
