@@ -53,7 +53,10 @@ function decodeOrExplain(bytes: Uint8Array, source: string, charset: string | un
   const text = label === 'utf-32' ? undefined : decodeBytes(bytes, label);
   if (text !== undefined) {
     const nul = text.indexOf('\0');
-    if (nul === -1) return text;
+    if (nul === -1) {
+      refuseEscapes(text, source);
+      return text;
+    }
     throw new FormatError(
       `${source}: holds a NUL character (at ${nul}), so that it is not a text; give a text in UTF-8`,
     );
@@ -70,12 +73,26 @@ function decodeOrExplain(bytes: Uint8Array, source: string, charset: string | un
     throw new FormatError(`${source}: is a binary file, not a text; give a text in UTF-8`);
   }
   const guess = label === 'utf-32' ? 'UTF-32' : guessEncoding(bytes);
-  const advice = isAddress(source)
-    ? `curl -L ${shellWord(source)} | iconv -f ${guess} -t UTF-8 > text.txt`
-    : `iconv -f ${guess} -t UTF-8 ${shellWord(source)} > ${shellWord(`${source}.utf8`)}`;
   const invalid = label === 'utf-32' ? '' : ` (byte ${firstInvalid(bytes)} is none of it)`;
   throw new FormatError(
-    `${source}: is not UTF-8 text${invalid}, perhaps ${guess}; convert it, for example with ${advice}`,
+    `${source}: is not UTF-8 text${invalid}, perhaps ${guess}; convert it, for example with ${conversion(source, guess)}`,
+  );
+}
+
+function conversion(source: string, encoding: string): string {
+  return isAddress(source)
+    ? `curl -L ${shellWord(source)} | iconv -f ${encoding} -t UTF-8 > text.txt`
+    : `iconv -f ${encoding} -t UTF-8 ${shellWord(source)} > ${shellWord(`${source}.utf8`)}`;
+}
+
+/** Japanese and Korean in seven bits, which look like UTF-8 to a computer: ISO-2022's escapes change what letters mean. */
+function refuseEscapes(text: string, source: string): void {
+  // eslint-disable-next-line no-control-regex -- the escape
+  const escape = /\x1b\$(?:[@B]|\(D|\)C)/.exec(text)?.[0];
+  if (escape === undefined) return;
+  const name = escape.endsWith('C') ? 'ISO-2022-KR' : 'ISO-2022-JP';
+  throw new FormatError(
+    `${source}: is not UTF-8 text but ${name}; convert it, for example with ${conversion(source, name)}`,
   );
 }
 

@@ -1,4 +1,5 @@
 import { FileError, FormatError } from './errors.ts';
+import { foreignFile } from './foreign-files.ts';
 
 /** Bytes that can be read in ranges: a file on disk, a File in a browser, a range of a download. */
 export interface ByteSource {
@@ -98,9 +99,20 @@ export function parseJson(text: string, name: string, advice: string): unknown {
   } catch (error) {
     const value = parsePythonJson(text);
     if (value !== undefined) return value;
-    throw new FormatError(`${name}: is not valid JSON (${oneLine(error)}); ${advice}`);
+    if (text.trim() === '') throw new FormatError(`${name}: is empty; ${advice}`);
+    const foreign = foreignFile(new TextEncoder().encode(text.slice(0, SHOWN_CHARACTERS)));
+    if (foreign?.kind === 'lfs') {
+      throw new FormatError(
+        `${name}: is a Git LFS pointer, not the file itself; run \`git lfs pull\` in its folder`,
+      );
+    }
+    const what = foreign?.kind === 'html' ? ` but ${foreign.what}` : ` (${oneLine(error)})`;
+    throw new FormatError(`${name}: is not valid JSON${what}; ${advice}`);
   }
 }
+
+/** Of a text that is not JSON, what tells its kind. */
+const SHOWN_CHARACTERS = 200;
 
 /** A string, which is passed over, or one of Python's constants where a value may stand, not a key. */
 const STRING_OR_CONSTANT = /"(?:[^"\\]|\\.)*"|(-?Infinity|NaN)(?!\s*:)/g;

@@ -61,10 +61,16 @@ export async function createTokenizer({ where, tokenizer }: TokenizerDescription
   try {
     return new PipelineTokenizer(tokenizer, await loadPatternCompiler(tokenizer));
   } catch (error) {
-    const reason = error instanceof Error ? error.message.replace(/\s+/g, ' ') : String(error);
-    throw new FormatError(`${where}: cannot be used as a tokenizer (${reason}); download the file again`, {
-      cause: error,
-    });
+    const reason =
+      error instanceof RangeError
+        ? 'it nests too deep, or is too large'
+        : error instanceof Error
+          ? error.message.replace(/\s+/g, ' ')
+          : String(error);
+    throw new FormatError(
+      `${where}: cannot be used as a tokenizer (${reason}); download the file again, or give token ids instead of a text`,
+      { cause: error },
+    );
   }
 }
 

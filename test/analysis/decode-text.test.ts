@@ -116,6 +116,8 @@ describe('another encoding is refused with a command that converts it', () => {
   });
 
   test('UTF-32 and broken UTF-16 are named', () => {
+    const japanese = Uint8Array.from('\x1b$B8cGZ\x1b(B', (character) => character.charCodeAt(0));
+    expect(refusal(japanese)).toMatch(/is not UTF-8 text but ISO-2022-JP; .*iconv -f ISO-2022-JP -t UTF-8/);
     expect(refusal(Uint8Array.of(0xff, 0xfe, 0, 0, 0x41, 0, 0, 0))).toMatch(/iconv -f UTF-32 -t UTF-8/);
     expect(refusal(Uint8Array.of(0xff, 0xfe, 0x41))).toMatch(/not valid UTF-16/);
     expect(refusal(Uint8Array.of(0xff, 0xfe, 0x00, 0xd8, 0x41, 0))).toMatch(/not valid UTF-16/);

@@ -22,6 +22,14 @@ describe('parseJson', () => {
   });
 
   it.each([
+    ['<!DOCTYPE html>\n<title>404</title>', /is not valid JSON but a web page; download the file again$/],
+    ['version https://git-lfs.github.com/spec/v1\noid sha256:00', /is a Git LFS pointer.*git lfs pull/],
+    [' \n', /config\.json: is empty; download the file again$/],
+  ])('says what %j is', (text, message) => {
+    expect(() => parse(text)).toThrow(message);
+  });
+
+  it.each([
     '{"a": NaNa}',
     '{"a": 1Infinity}',
     '{"a": --Infinity}',
@@ -36,7 +44,7 @@ describe('parseJson', () => {
   ])('refuses %j in one line', (text) => {
     expect(() => parse(text)).toThrow(FormatError);
     expect(() => parse(text)).toThrow(
-      /^folder\/config\.json: is not valid JSON \([^\n]*\); download the file again$/,
+      /^folder\/config\.json: is (not valid JSON \([^\n]*\)|empty); download the file again$/,
     );
   });
 });
