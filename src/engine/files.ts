@@ -1,3 +1,4 @@
+import { budgetOf, checkBudget } from './budgets.ts';
 import { FileError, FormatError } from './errors.ts';
 import { foreignFile } from './foreign-files.ts';
 
@@ -21,9 +22,6 @@ export interface ModelFiles {
   /** Names of all files, where they can be known without asking for each. */
   list?(): Promise<readonly string[]>;
 }
-
-/** config.json, the index and tokenizer.json of the largest published models stay far below this. */
-const MAXIMUM_TEXT_BYTES = 256 * 2 ** 20;
 
 /** @throws FileError unless [offset, offset + length) lies within the source. */
 export function checkRange(source: Pick<ByteSource, 'name' | 'size'>, offset: number, length: number): void {
@@ -59,11 +57,7 @@ export async function readText(files: ModelFiles, fileName: string): Promise<str
   const source = await files.open(fileName);
   if (!source) return undefined;
   try {
-    if (source.size > MAXIMUM_TEXT_BYTES) {
-      throw new FormatError(
-        `${source.name}: ${source.size} bytes are too many for this file; is it the right one?`,
-      );
-    }
+    checkBudget(source, budgetOf(fileName));
     const bytes = await source.read(0, source.size);
     try {
       return new TextDecoder('utf-8', { fatal: true }).decode(bytes);

@@ -1,7 +1,8 @@
+import { budgets } from './budgets.ts';
 import { FormatError } from './errors.ts';
 import { FOREIGN_BYTES, foreignFile } from './foreign-files.ts';
 import type { ByteSource } from './files.ts';
-import { isJsonObject } from './files.ts';
+import { parseStrictObject, StrictJsonError } from './strict-json.ts';
 
 /**
  * The safetensors format: 8 bytes with the header's length (little-endian), the header (JSON: name to dtype, shape and
@@ -62,7 +63,7 @@ export interface EncodedHeader {
 }
 
 const LENGTH_BYTES = 8;
-/** The limit of the reference implementation. */
+/** The limit of the reference implementation: a longer one is not the length of a header. */
 const MAXIMUM_HEADER_BYTES = 100_000_000;
 
 /**
@@ -92,7 +93,7 @@ export function parseHeader(json: Uint8Array, fileSize: number, fileName: string
   const dataStart = LENGTH_BYTES + json.byteLength;
   const metadata = new Map<string, string>();
   const places: TensorPlace[] = [];
-  for (const [name, value] of Object.entries(parseJson(json, fileName))) {
+  for (const [name, value] of parseJson(json, fileName)) {
     if (name === '__metadata__') readMetadata(value, metadata, fileName);
     else places.push(parseTensor(name, value, dataStart, fileName));
   }
@@ -180,6 +181,11 @@ function headerLength(start: Uint8Array<ArrayBuffer>, fileSize: number, fileName
       `${fileName}: is truncated (its header alone takes ${length} bytes, the file has ${fileSize}); download it again`,
     );
   }
+  if (length > BigInt(budgets.safetensorsHeader)) {
+    throw new FormatError(
+      `${fileName}: its header takes ${length} bytes, and at most ${budgets.safetensorsHeader} are read; save the tensors in more files`,
+    );
+  }
   return Number(length);
 }
 
@@ -208,25 +214,25 @@ function showBytes(bytes: Uint8Array): string {
   return Array.from(bytes, (byte) => byte.toString(16).padStart(2, '0')).join(' ');
 }
 
-function parseJson(bytes: Uint8Array, fileName: string): Record<string, unknown> {
-  let value: unknown;
+function parseJson(bytes: Uint8Array, fileName: string): Map<string, unknown> {
+  const failure = (problem: string) =>
+    new FormatError(`${fileName}: its safetensors header ${problem}; the file is damaged, download it again`);
+  let text: string;
   try {
-    value = JSON.parse(new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(bytes));
+    text = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(bytes);
   } catch {
-    throw new FormatError(
-      `${fileName}: its safetensors header is not valid JSON; the file is damaged, download it again`,
-    );
+    throw failure('is not UTF-8');
   }
-  if (!isJsonObject(value))
-    throw new FormatError(
-      `${fileName}: its safetensors header is not a JSON object; the file is damaged, download it again`,
-    );
-  return value;
+  try {
+    return parseStrictObject(text);
+  } catch (error) {
+    throw error instanceof StrictJsonError ? failure(error.message) : error;
+  }
 }
 
 function readMetadata(value: unknown, metadata: Map<string, string>, fileName: string): void {
-  if (!isJsonObject(value)) throw new FormatError(`${fileName}: __metadata__ is not a JSON object`);
-  for (const [key, text] of Object.entries(value)) {
+  if (!(value instanceof Map)) throw new FormatError(`${fileName}: __metadata__ is not a JSON object`);
+  for (const [key, text] of value as Map<string, unknown>) {
     if (typeof text !== 'string')
       throw new FormatError(`${fileName}: __metadata__ entry ${key} is not a string`);
     metadata.set(key, text);
@@ -235,8 +241,8 @@ function readMetadata(value: unknown, metadata: Map<string, string>, fileName: s
 
 function parseTensor(name: string, value: unknown, dataStart: number, fileName: string): TensorPlace {
   const where = `${fileName}: tensor ${name}`;
-  if (!isJsonObject(value)) throw new FormatError(`${where} must be described by a JSON object`);
-  const { dtype, shape, data_offsets: range } = value;
+  if (!(value instanceof Map)) throw new FormatError(`${where} must be described by a JSON object`);
+  const [dtype, shape, range] = ['dtype', 'shape', 'data_offsets'].map((key): unknown => value.get(key));
   if (typeof dtype !== 'string') throw new FormatError(`${where} has no dtype`);
   if (!isIntegers(shape))
     throw new FormatError(`${where}: its shape must be a list of non-negative integers`);

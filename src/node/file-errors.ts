@@ -12,8 +12,6 @@ const reasons: Readonly<Record<string, string>> = {
   EROFS: 'the file system is read-only',
   ENOSPC: 'the disk is full',
   EDQUOT: 'the disk quota is used up',
-  ELOOP: 'its links lead in a circle',
-  ENAMETOOLONG: 'the name is too long',
   EMFILE: 'too many files are open',
 };
 

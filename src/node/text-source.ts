@@ -3,7 +3,8 @@ import { stat } from 'node:fs/promises';
 import { FileError } from '../engine/errors.ts';
 import { fileErrorFrom } from './file-errors.ts';
 import { checkRegular } from './files.ts';
-import { MAX_TEXT_BYTES, fetchText } from './network/remote-text.ts';
+import { budgets } from '../engine/budgets.ts';
+import { fetchText } from './network/remote-text.ts';
 import type { RemoteTextOptions } from './network/remote-text.ts';
 
 /** A text's bytes, where they came from, and the encoding that a server declared. */
@@ -29,16 +30,37 @@ export async function readTextBytes(name: string, options: RemoteTextOptions): P
     );
   }
   if (STANDARD_INPUT.has(name)) {
-    return { source: 'standard input', bytes: await readToEnd(0, 'standard input', options.signal) };
+    return {
+      source: 'standard input',
+      bytes: await readToEnd(0, { name: 'standard input', limit: budgets.text, signal: options.signal }),
+    };
   }
   return { source: name, bytes: await readWholeFile(name, options.signal) };
 }
 
 /**
- * Reads a regular file of at most 256 MiB.
+ * Reads the token ids that --ids names: a file, or standard input for `-`.
+ * @throws FileError if they cannot be read or are too many bytes; the signal's reason if it is aborted
+ */
+export async function readIdsBytes(name: string, signal?: AbortSignal): Promise<TextBytes> {
+  const isInput = STANDARD_INPUT.has(name);
+  const source = isInput ? 'standard input' : name;
+  const bytes = isInput
+    ? await readToEnd(0, { name: source, limit: budgets.ids, signal })
+    : await readWholeFile(name, signal, budgets.ids);
+  return { source, bytes };
+}
+
+/**
+ * Reads a regular file.
+ * @param limit bytes that it may have, 256 MiB if absent
  * @throws FileError if it is not there, something else, or larger; the signal's reason if it is aborted
  */
-export async function readWholeFile(path: string, signal?: AbortSignal): Promise<Uint8Array<ArrayBuffer>> {
+export async function readWholeFile(
+  path: string,
+  signal?: AbortSignal,
+  limit: number = budgets.text,
+): Promise<Uint8Array<ArrayBuffer>> {
   const status = await stat(path).catch((error: unknown) => {
     throw fileErrorFrom(error, path, 'read the file');
   });
@@ -48,14 +70,13 @@ export async function readWholeFile(path: string, signal?: AbortSignal): Promise
     );
   }
   checkRegular(status, path);
-  if (status.size > MAX_TEXT_BYTES) throw tooLarge(path);
-  return readToEnd(path, path, signal);
+  if (status.size > limit) throw tooLarge(path, limit);
+  return readToEnd(path, { name: path, limit, signal });
 }
 
 async function readToEnd(
   file: string | 0,
-  name: string,
-  signal: AbortSignal | undefined,
+  { name, limit, signal }: { name: string; limit: number; signal: AbortSignal | undefined },
 ): Promise<Uint8Array<ArrayBuffer>> {
   const stream = typeof file === 'string' ? createReadStream(file) : process.stdin;
   const onAbort = () => stream.destroy(signal?.reason as Error);
@@ -67,7 +88,7 @@ async function readToEnd(
     for await (const chunk of stream) {
       chunks.push(chunk as Buffer<ArrayBuffer>);
       length += (chunk as Buffer).length;
-      if (length > MAX_TEXT_BYTES) throw tooLarge(name);
+      if (length > limit) throw tooLarge(name, limit);
     }
   } catch (error) {
     signal?.throwIfAborted();
@@ -79,8 +100,8 @@ async function readToEnd(
   return new Uint8Array(await new Blob(chunks).arrayBuffer());
 }
 
-function tooLarge(name: string): FileError {
+function tooLarge(name: string, limit: number): FileError {
   return new FileError(
-    `${name}: is larger than ${MAX_TEXT_BYTES / 2 ** 20} MiB, the most that is read as one text; give a part of it`,
+    `${name}: is larger than ${limit / 2 ** 20} MiB, the most that is read of such a file; give a part of it`,
   );
 }

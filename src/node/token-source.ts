@@ -10,7 +10,7 @@ import type { ModelFiles } from '../engine/files.ts';
 import { bundledPath } from './bundled.ts';
 import { loadStoppableTokenizer } from './stoppable-tokenizer.ts';
 import type { Terminal } from './terminal.ts';
-import { readTextBytes, readWholeFile } from './text-source.ts';
+import { readIdsBytes, readTextBytes, readWholeFile } from './text-source.ts';
 import type { TextBytes } from './text-source.ts';
 
 /** The flags that choose what is run. */
@@ -69,8 +69,8 @@ export async function readTokens(
         );
       }
     }
-    const given = decodeText(await readWholeFile(flags.ids, signal), { source: flags.ids });
-    return { ...readTokenIds(given, config, flags.ids, onNotice), text: null };
+    const { bytes, source } = await readIdsBytes(flags.ids, signal);
+    return { ...readTokenIds(decodeText(bytes, { source }), config, source, onNotice), text: null };
   }
   const text: TextBytes =
     flags.text === undefined

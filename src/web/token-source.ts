@@ -5,6 +5,7 @@ import type { SourceText } from '../analysis/text.ts';
 import { readTokenIds } from '../analysis/token-ids.ts';
 import type { GivenTokens } from '../analysis/token-ids.ts';
 import type { ModelConfig } from '../engine/config.ts';
+import { budgets } from '../engine/budgets.ts';
 import { FileError } from '../engine/errors.ts';
 import type { ModelFiles } from '../engine/files.ts';
 import { loadTokenizer } from '../engine/tokenizer.ts';
@@ -14,9 +15,6 @@ import type { RunRequest, TextChoice } from './messages.ts';
 import { pageAddress } from './page-address.ts';
 import { pageSentence } from './page-words.ts';
 import type { RunContext } from './run.ts';
-
-/** Bytes that a text may have, after decompression. */
-const MAX_TEXT_BYTES = 256 * 2 ** 20;
 
 export interface ReadTokens extends GivenTokens {
   readonly text: TextReport | null;
@@ -71,7 +69,7 @@ async function readText(
 }
 
 async function readFile(file: File): Promise<Uint8Array<ArrayBuffer>> {
-  if (file.size > MAX_TEXT_BYTES) throw tooLarge(file.name);
+  if (file.size > budgets.text) throw tooLarge(file.name);
   const content = await file.arrayBuffer().catch((cause: unknown) => {
     throw new FileError(
       `${file.name}: cannot be read (moved, changed or a folder); choose a text file again`,
@@ -101,7 +99,7 @@ async function fetchWhole(address: string, signal: AbortSignal): Promise<SourceT
   const response = await fetch(url, { signal, credentials: 'omit' }).catch(unreachable);
   if (!response.ok)
     throw new FileError(`${address}: the server answered ${response.status}; check the address`);
-  const bytes = await readBounded(response, MAX_TEXT_BYTES).catch(unreachable);
+  const bytes = await readBounded(response, budgets.text).catch(unreachable);
   if (!bytes) throw tooLarge(address);
   const charset = /;\s*charset\s*=\s*"?([^\s";]+)/i.exec(response.headers.get('Content-Type') ?? '')?.[1];
   return { source: address, bytes, charset };
@@ -109,6 +107,6 @@ async function fetchWhole(address: string, signal: AbortSignal): Promise<SourceT
 
 function tooLarge(name: string): FileError {
   return new FileError(
-    `${name}: is larger than ${MAX_TEXT_BYTES / 2 ** 20} MiB, the most that is read as one text; give a part of it`,
+    `${name}: is larger than ${budgets.text / 2 ** 20} MiB, the most that is read as one text; give a part of it`,
   );
 }

@@ -2,6 +2,7 @@ import fc from 'fast-check';
 import { SafeTensor } from 'safetensors';
 import { describe, expect, it } from 'vitest';
 import { readFixture } from '#platform';
+import { budgets } from '../../src/engine/budgets.ts';
 import { FormatError } from '../../src/engine/errors.ts';
 import { bytesSource } from '../../src/engine/files.ts';
 import type { TensorDeclaration } from '../../src/engine/safetensors.ts';
@@ -109,8 +110,27 @@ describe('header', () => {
 
   const one = '"a":{"dtype":"F32","shape":[2],"data_offsets":[0,8]}';
   it.each([
-    ['no JSON', '{', 0, /not valid JSON/],
-    ['an array', '[]', 0, /not a JSON object/],
+    ['no JSON', '{', 0, /not valid JSON \(a string is expected at character 1\)/],
+    ['an array', '[]', 0, /does not begin with \{/],
+    ['white space first', ` {${one}}`, 8, /header does not begin with \{/],
+    ['a byte order mark', `\uFEFF{${one}}`, 8, /header does not begin with \{/],
+    ['more after it', `{${one}}x`, 8, /nothing more is expected/],
+    ['a name twice', `{${one},${one}}`, 8, /header has the key "a" twice/],
+    [
+      'a name twice, once escaped',
+      `{${one},${one.replace('a', String.raw`\u0061`)}}`,
+      8,
+      /the key "a" twice/,
+    ],
+    ['a shape twice', `{${one.replace('"shape"', '"shape":[2],"shape"')}}`, 8, /the key "shape" twice/],
+    ['metadata twice', `{"__metadata__":{"k":"1","k":"2"},${one}}`, 8, /the key "k" twice/],
+    ['an offset with an exponent', `{${one.replace(',8]', ',8e0]')}}`, 8, /tensor a: its data_offsets/],
+    ['an offset with a fraction', `{${one.replace(',8]', ',8.0]')}}`, 8, /tensor a: its data_offsets/],
+    ['minus zero', `{${one.replace('[0', '[-0')}}`, 8, /tensor a: its data_offsets/],
+    ['a number that begins with 0', `{${one.replace('[2]', '[02]')}}`, 8, /not valid JSON/],
+    ['a constant of Python', `{${one.replace('[2]', '[NaN]')}}`, 8, /not valid JSON/],
+    ['a line break in a name', `{${one.replace('a', 'a\n')}}`, 8, /not valid JSON/],
+    ['too many brackets', `{"a":${'['.repeat(99)}`, 0, /nests more than 16 deep/],
     ['no object for a tensor', '{"a":1}', 0, /tensor a must be described by a JSON object/],
     [
       'an unknown dtype',
@@ -208,6 +228,25 @@ describe('header', () => {
     const { tensors } = parseHeader(bytes, 8 + bytes.length + 9, 'file');
     expect([...tensors.keys()]).toEqual(['a', 'e', 'z']);
     expect(tensors.get('z')!.offset).toBe(8 + bytes.length + 8);
+  });
+
+  it('that is larger than its budget is refused before it is read', async () => {
+    const length = budgets.safetensorsHeader + 8;
+    const start = new Uint8Array(8);
+    new DataView(start.buffer).setBigUint64(0, BigInt(length), true);
+    const asked: number[] = [];
+    const source = {
+      ...bytesSource('large.safetensors', start),
+      size: length + 8,
+      read: (_: number, bytes: number) => {
+        asked.push(bytes);
+        return Promise.resolve(new Uint8Array([...start, ...new Uint8Array(bytes - 8)]));
+      },
+    };
+    await expect(readHeader(source)).rejects.toThrow(
+      /its header takes 33554440 bytes, and at most 33554432 are read/,
+    );
+    expect(Math.max(...asked)).toBeLessThan(1000);
   });
 
   it('keeps a tensor called __proto__', async () => {

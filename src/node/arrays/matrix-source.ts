@@ -1,3 +1,4 @@
+import { budgets } from '../../engine/budgets.ts';
 import { FormatError, InputError } from '../../engine/errors.ts';
 import { openFile } from '../files.ts';
 import { findArrays } from './arrays.ts';
@@ -50,6 +51,12 @@ export async function openMatrices(path: string, wanted: string | undefined): Pr
   try {
     const found = (await findArrays(source)).sort((a, b) => naturalOrder(a.tensor ?? '', b.tensor ?? ''));
     const { arrays, isDict, misfits } = choose(found, wanted, path);
+    const matrices = arrays.reduce((sum, { stored }) => sum + stored.slices, 0);
+    if (matrices > budgets.matrices) {
+      throw new FormatError(
+        `${path}: holds ${matrices} matrices, and at most ${budgets.matrices} are measured at once; save a part of them, or reshape the stack where its rows are meant`,
+      );
+    }
     return {
       name: path,
       sources: arrays.map(toSource),

@@ -1,3 +1,4 @@
+import { budgets } from '../../engine/budgets.ts';
 import { FormatError } from '../../engine/errors.ts';
 import type { ByteSource } from '../../engine/files.ts';
 import { numpyElements } from './elements.ts';
@@ -18,7 +19,6 @@ export interface NpyHeader {
 /** \x93NUMPY */
 const MAGIC = [0x93, 0x4e, 0x55, 0x4d, 0x50, 0x59];
 const PREAMBLE_BYTES = 12;
-const MAX_HEADER_BYTES = 2 ** 20;
 const KEYS = ['descr', 'fortran_order', 'shape'] as const;
 
 /** Whether a file begins as a .npy file does, whatever its name. */
@@ -86,7 +86,7 @@ async function readPreamble(source: ByteSource): Promise<{ text: string; offset:
   const view = new DataView(preamble.buffer);
   const start = version === 1 ? 10 : 12;
   const bytes = version === 1 ? view.getUint16(8, true) : view.getUint32(8, true);
-  if (bytes > MAX_HEADER_BYTES) {
+  if (bytes > budgets.npyHeader) {
     throw new FormatError(`${source.name}: its .npy header claims ${bytes} bytes; the file is damaged`);
   }
   if (start + bytes > source.size) throw new FormatError(`${source.name}: is truncated within its header`);

@@ -2,6 +2,7 @@ import { Readable } from 'node:stream';
 import { crc32 } from 'node:zlib';
 import { fromRandomAccessReaderPromise, getFileNameLowLevel, RandomAccessReader } from 'yauzl';
 import type { Entry, ZipFile } from 'yauzl';
+import { budgets } from '../../engine/budgets.ts';
 import { FormatError, LaminarError } from '../../engine/errors.ts';
 import { checkRange } from '../../engine/files.ts';
 import type { ByteSource } from '../../engine/files.ts';
@@ -30,6 +31,11 @@ export async function readZip(source: ByteSource): Promise<ZipEntry[]> {
       autoClose: false,
       decodeStrings: false,
     });
+    if (zip.entryCount > budgets.npzFiles) {
+      throw new FormatError(
+        `${source.name}: has ${zip.entryCount} files within, and at most ${budgets.npzFiles} are read; save fewer in each archive`,
+      );
+    }
     for await (const entry of zip.eachEntry()) {
       const path = getFileNameLowLevel(
         entry.generalPurposeBitFlag,

@@ -11,7 +11,8 @@ import {
   symlink,
   writeFile,
 } from 'node:fs/promises';
-import { dirname, join, relative, resolve, sep } from 'node:path';
+import { basename, dirname, join, relative, resolve, sep } from 'node:path';
+import { budgetOf } from '../../engine/budgets.ts';
 import { makeFolder } from '../folders.ts';
 import { isAsListed, isUnlikeItsName } from './content-hash.ts';
 import { HubError } from './errors.ts';
@@ -140,8 +141,10 @@ export class ModelCache {
     }
   }
 
-  /** The text of a snapshot's file; undefined if there is none. */
+  /** The text of a snapshot's file; undefined if there is none, or one that is larger than its kind may be. */
   async read(commit: string, name: string): Promise<string | undefined> {
+    const found = await stat(this.path(commit, name)).catch(() => undefined);
+    if (found?.isFile() !== true || found.size > budgetOf(basename(name))) return undefined;
     return readFile(this.path(commit, name), 'utf8').catch(() => undefined);
   }
 

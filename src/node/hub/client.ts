@@ -1,3 +1,4 @@
+import { budgets } from '../../engine/budgets.ts';
 import { Network } from '../network/http.ts';
 import type { Answer } from '../network/http.ts';
 import { Backoff, transientFailure } from '../network/backoff.ts';
@@ -7,8 +8,6 @@ import { HubError, HubUnreachableError, describeSubject, hostOf, refusal, unlike
 import type { Subject } from './errors.ts';
 
 const MAX_REDIRECTS = 10;
-/** A page of a listing has 1000 files at most, some 300 bytes each. */
-const MAX_JSON_BYTES = 32 * 2 ** 20;
 /** Milliseconds that a JSON answer may take as a whole. */
 const MAX_JSON_TIME = 120_000;
 
@@ -67,22 +66,22 @@ export class HubClient {
 
   /**
    * Reads a JSON answer of the hub's interface.
-   * @returns the value, and the address of the next page of a listing
+   * @returns the value, the address of the next page of a listing, and the answer's bytes
    * @throws HubError for a refusal or an answer unlike the hub's, HubUnreachableError when patience ends.
    */
   getJson(
     address: string,
     subject: Subject,
     patience: number,
-  ): Promise<{ readonly value: unknown; readonly next: string | undefined }> {
+  ): Promise<{ readonly value: unknown; readonly next: string | undefined; readonly bytes: number }> {
     return this.patiently(subject, patience, async () => {
       const answer = await this.open(address, subject);
-      const bytes = await this.readWhole(answer, MAX_JSON_BYTES);
+      const bytes = await this.readWhole(answer, budgets.hubAnswer);
       const link = /<([^<>]+)>;\s*rel="?next"?/.exec(answer.headers.get('link') ?? '')?.[1];
       const next =
         link !== undefined && URL.canParse(link, address) ? new URL(link, address).href : undefined;
       try {
-        return { value: JSON.parse(new TextDecoder().decode(bytes)) as unknown, next };
+        return { value: JSON.parse(new TextDecoder().decode(bytes)) as unknown, next, bytes: bytes.length };
       } catch (error) {
         throw unlikeTheHub(this.settings.endpoint, error);
       }

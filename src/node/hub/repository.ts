@@ -1,3 +1,4 @@
+import { budgets } from '../../engine/budgets.ts';
 import { isJsonObject } from '../../engine/files.ts';
 import { liesInside } from '../../engine/weight-files.ts';
 import type { WeightFiles } from '../../engine/weight-files.ts';
@@ -61,13 +62,16 @@ export async function listRemoteFiles(
   const files = new Map<string, RemoteFile>();
   let address: string | undefined =
     `${endpoint}/api/models/${subject.repository}/tree/${commit}?recursive=true`;
+  let total = 0;
   for (let page = 0; address !== undefined; page++) {
-    const { value, next }: Awaited<ReturnType<HubClient['getJson']>> = await client.getJson(
+    const { value, next, bytes }: Awaited<ReturnType<HubClient['getJson']>> = await client.getJson(
       address,
       subject,
       PATIENCE,
     );
-    if (page === MAX_PAGES || !Array.isArray(value)) throw unlikeTheHub(endpoint);
+    total += bytes;
+    const isEndless = page === MAX_PAGES || total > budgets.hubListing;
+    if (isEndless || !Array.isArray(value)) throw unlikeTheHub(endpoint);
     for (const entry of value as unknown[]) {
       if (isJsonObject(entry) && entry['type'] !== 'file') continue;
       const file = parseEntry(entry);

@@ -1,8 +1,6 @@
 import { open } from 'node:fs/promises';
 import type { FileHandle } from 'node:fs/promises';
-
-/** Headers of published models stay far below this; a first word above it is not a safetensors file's. */
-const MAX_HEADER_BYTES = 100 * 2 ** 20;
+import { budgets } from '../../engine/budgets.ts';
 
 /**
  * Whether a file shows that it was cut short or never written to its end, as a crash or a full disk leaves it: a
@@ -26,7 +24,7 @@ async function isCutSafetensors(file: FileHandle, size: number): Promise<boolean
   if (size < 8) return true;
   const headerBytes = (await readAt(file, 0, 8)).readBigUInt64LE();
   if (headerBytes === 0n) return true; // zeros, as file systems fill in after a crash
-  if (headerBytes > MAX_HEADER_BYTES) return false;
+  if (headerBytes > budgets.safetensorsHeader) return false; // the reader refuses it by name
   const header = await readAt(file, 8, Math.min(Number(headerBytes), size - 8));
   if (header[0] !== 0x7b) return false; // no {: something else, and not for us to judge
   if (header.length < headerBytes) return true;

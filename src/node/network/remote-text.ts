@@ -1,3 +1,4 @@
+import { budgets } from '../../engine/budgets.ts';
 import { FileError } from '../../engine/errors.ts';
 import { Backoff, transientFailure } from './backoff.ts';
 import { CODINGS } from './decompress.ts';
@@ -8,8 +9,6 @@ import { leadsToPrivate } from './private-address.ts';
 import { basicAuthorization } from './proxy.ts';
 import type { Environment } from './proxy.ts';
 
-/** Bytes that a text may have, after decompression. */
-export const MAX_TEXT_BYTES = 256 * 2 ** 20;
 const MAX_REDIRECTS = 10;
 const PATIENCE = 3;
 /** Milliseconds without a byte after which a connection counts as cut. */
@@ -131,7 +130,7 @@ async function open(network: Network, address: URL, failure: Failure): Promise<A
 
 async function readBody(
   answer: Answer,
-  { onBytes, limit = MAX_TEXT_BYTES }: RemoteTextOptions,
+  { onBytes, limit = budgets.text }: RemoteTextOptions,
   failure: Failure,
 ): Promise<Uint8Array<ArrayBuffer>> {
   const stated = answer.isCompressed ? 0 : Number(answer.headers.get('content-length') ?? 0);

@@ -264,6 +264,13 @@ describe('another shape', () => {
   });
 });
 
+it('a stack of more matrices than are measured at once is refused before one is read', async () => {
+  const path = await inFile('a.safetensors', safetensorsFile({ states: ['F32', [65_537, 1, 1]] }));
+  const error = await failure(path);
+  expect(error).toBeInstanceOf(FormatError);
+  expect(error!.message).toMatch(/holds 65537 matrices, and at most 65536 are measured at once/);
+});
+
 describe('another kind of file', () => {
   const latin1 = (text: string) => Buffer.from(text, 'latin1');
   const pickle = { path: 'archive/data.pkl', data: latin1('\x80\x02}.') };
