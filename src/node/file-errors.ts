@@ -1,4 +1,4 @@
-import { FileError } from '../engine/errors.ts';
+import { FileError, LaminarError } from '../engine/errors.ts';
 
 const reasons: Readonly<Record<string, string>> = {
   ENOENT: 'no such file',
@@ -17,7 +17,8 @@ const reasons: Readonly<Record<string, string>> = {
 
 /** The code of a failed system call, such as ENOENT. */
 export function systemErrorCode(error: unknown): string | undefined {
-  if (!(error instanceof Error) || !('code' in error)) return undefined;
+  // Our own errors have codes, too, which are not a system's.
+  if (!(error instanceof Error) || error instanceof LaminarError || !('code' in error)) return undefined;
   return typeof error.code === 'string' ? error.code : undefined;
 }
 
