@@ -125,8 +125,15 @@ export function frame(title: string, subtitle: readonly string[]): Omit<Layered,
   };
 }
 
+/** What a report says of its run in a subtitle. */
+interface DescribedRun {
+  readonly model: Pick<Report['model'], 'id'>;
+  readonly text: Pick<NonNullable<Report['text']>, 'start'> | null;
+  readonly sequences: { readonly real: { readonly ids: readonly number[] } };
+}
+
 /** The model and the window, for a subtitle. */
-export function runLine(report: Report): string {
+export function runLine(report: DescribedRun): string {
   const tokens = report.sequences.real.ids.length;
   const window = report.text === null ? '' : ` from token ${grouped(report.text.start)}`;
   return `${shortened(report.model.id)} · ${grouped(tokens)} ${tokens === 1 ? 'token' : 'tokens'}${window}`;

@@ -10,6 +10,7 @@ import { addDoctorCommand } from './commands/doctor.ts';
 import { addFetchCommand } from './commands/fetch.ts';
 import { addMakeCheckpointCommand } from './commands/make-checkpoint.ts';
 import { addProfileCommand } from './commands/profile.ts';
+import { addReduceCommand } from './commands/reduce.ts';
 import { addSpectrumCommand } from './commands/spectrum.ts';
 import { flagWords } from './flags.ts';
 import { gpuMemoryDefault } from './machine-memory.ts';
@@ -20,6 +21,7 @@ const EXIT_USAGE = 2;
 const commands = [
   addProfileCommand,
   addCompareCommand,
+  addReduceCommand,
   addCaptureCommand,
   addSpectrumCommand,
   addFetchCommand,

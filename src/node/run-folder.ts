@@ -22,7 +22,7 @@ export interface RunFlags extends TokenFlags, ViewFlags, SamplingFlags {
 }
 
 /** The revision of a model of the hub where none is asked for. */
-const USUAL_REVISION = 'main';
+export const USUAL_REVISION = 'main';
 /** Of each part of a folder's name; file systems take 255 bytes in all. */
 const LONGEST_PART = 40;
 
@@ -50,6 +50,14 @@ export function defaultFolder(modelId: string, flags: RunFlags): string {
     ['without', withoutDimensions?.join('-')],
     ['at', at?.join('-')],
   ];
+  return folderNamed(modelId, parts);
+}
+
+/** out/MODEL, and each part that has a value. */
+export function folderNamed(
+  modelId: string,
+  parts: readonly (readonly [name: string, value: string | number | undefined])[],
+): string {
   const suffix = parts
     .map(([name, value]) => (value === undefined ? '' : `-${name}-${plain(value)}`))
     .join('');
@@ -57,7 +65,7 @@ export function defaultFolder(modelId: string, flags: RunFlags): string {
 }
 
 /** A file's or an address's last part, without its ending. */
-function baseName(path: string): string {
+export function baseName(path: string): string {
   const name =
     path
       .replace(/[?#].*$/, '')
@@ -122,7 +130,7 @@ export async function folderFor(folder: string, run: RunIdentity, report: Report
 }
 
 /** @returns the text of a folder's report.json; undefined where there is none */
-async function readReport(folder: string): Promise<string | undefined> {
+export async function readReport(folder: string): Promise<string | undefined> {
   const path = join(folder, 'report.json');
   return readFile(path, 'utf8').catch((error: unknown) => {
     const code = systemErrorCode(error);

@@ -97,6 +97,8 @@ export async function reduceSequences(
   options: ReductionOptions = {},
 ): Promise<Reductions> {
   const { gpu, description, config, isResident } = model;
+  const { all, finalNorm } = description.sizes;
+  const others = Math.max(0, gpu.allocatedBytes - (isResident ? all : finalNorm));
   const planned = planCuts(request, config.layers, sequences.length);
   const tokens = sequences[0]?.length ?? 0;
   const { passes } = planReduction({
@@ -104,7 +106,7 @@ export async function reduceSequences(
     tokens,
     sequences: sequences.length,
     branches: planned,
-    memoryLimit: gpu.memoryLimit - (isResident ? 0 : gpu.allocatedBytes),
+    memoryLimit: gpu.memoryLimit - others,
     maxBufferSize: gpu.device.limits.maxBufferSize,
     isResident,
   });

@@ -1,0 +1,85 @@
+import { rm } from 'node:fs/promises';
+import { join } from 'node:path';
+import { reductionCsv, stateChangesCsv } from '../analysis/reduction/csv.ts';
+import { reductionFigureNames, reductionFigures } from '../analysis/reduction/figures.ts';
+import { reductionJson } from '../analysis/reduction/report.ts';
+import type { ReductionReport } from '../analysis/reduction/report.ts';
+import { FileError } from '../engine/errors.ts';
+import { writeFileAtomically } from './atomic.ts';
+import { fileErrorFrom } from './file-errors.ts';
+import { readReport } from './run-folder.ts';
+import type { StageProgress } from './terminal.ts';
+
+/** What makes two runs of `laminar reduce` the same. */
+export type ReductionIdentity = Pick<ReductionReport, 'text' | 'seed' | 'reduction'> & {
+  readonly model: Pick<ReductionReport['model'], 'id' | 'revision'>;
+  /** By the sequences' names. */
+  readonly ids: Readonly<Record<string, ArrayLike<number>>>;
+};
+
+/**
+ * Refuses, before long work, a folder that holds another run's report. The same run may be repeated.
+ * @throws FileError naming the folder and what to do
+ */
+export async function claimReductionFolder(folder: string, run: ReductionIdentity): Promise<void> {
+  const text = await readReport(folder);
+  if (text === undefined || isSame(text, run)) return;
+  throw new FileError(
+    `${folder}: holds the report of another run; give --out FOLDER to keep both, or --force to overwrite it`,
+  );
+}
+
+function isSame(reportText: string, run: ReductionIdentity): boolean {
+  try {
+    const { model, text, seed, reduction, sequences } = JSON.parse(reportText) as ReductionReport;
+    const facts = (of: Omit<ReductionIdentity, 'ids'>, ids: ReductionIdentity['ids']) =>
+      JSON.stringify([
+        of.model.id,
+        of.model.revision,
+        of.text?.sha256,
+        of.text?.start,
+        of.seed,
+        of.reduction,
+        Object.entries(ids).map(([name, values]) => [name, Array.from(values)]),
+      ]);
+    const before = Object.fromEntries(Object.entries(sequences).map(([name, { ids }]) => [name, ids]));
+    return facts({ model, text, seed, reduction }, before) === facts(run, run.ids);
+  } catch {
+    return false; // not JSON, or without the fields of such a report
+  }
+}
+
+/**
+ * Writes the files of a run, each whole or not at all, report.json last. The report and figures that are there go first.
+ * @throws FileError if one cannot be written
+ */
+export async function writeReductionFiles(
+  folder: string,
+  report: ReductionReport,
+  { signal, onProgress }: { readonly signal: AbortSignal; readonly onProgress: StageProgress },
+): Promise<void> {
+  // Drawing takes Vega, which the other commands need not load.
+  const { renderPng, renderSvg } = await import('./render.ts');
+  const figures = reductionFigures(report);
+  const old = reductionFigureNames.flatMap((name) =>
+    ['svg', 'png'].map((ending) => join('figures', `${name}.${ending}`)),
+  );
+  for (const name of ['report.json', ...old]) {
+    const path = join(folder, name);
+    await rm(path, { force: true }).catch((error: unknown) => {
+      throw fileErrorFrom(error, path, 'remove the file');
+    });
+  }
+  for (const [index, { name, specification }] of figures.entries()) {
+    signal.throwIfAborted();
+    onProgress(index, figures.length + 1);
+    const svg = await renderSvg(specification);
+    await writeFileAtomically(join(folder, 'figures', `${name}.svg`), svg);
+    await writeFileAtomically(join(folder, 'figures', `${name}.png`), renderPng(svg));
+  }
+  signal.throwIfAborted();
+  await writeFileAtomically(join(folder, 'reduce.csv'), reductionCsv(report));
+  await writeFileAtomically(join(folder, 'state-changes.csv'), stateChangesCsv(report));
+  await writeFileAtomically(join(folder, 'report.json'), reductionJson(report));
+  onProgress(figures.length + 1, figures.length + 1);
+}
