@@ -94,12 +94,14 @@ export class Checkpoint {
     if (!entry && shard !== undefined && this.#missingShards.has(shard)) {
       throw new FileError(
         `${this.name}: ${shard} is missing, and tensor ${name} is in it; download the rest of the model`,
+        { code: 'file-missing', subject: { kind: 'file', name: shard } },
       );
     }
     const other = this.#twice.get(name);
     if (entry && other) {
       throw new CheckpointError(
         `tensor ${name} is in two files, ${entry.source.name} and ${other.name}; keep the shards of one model only`,
+        { code: 'tensor-twice', subject: { kind: 'tensor', name } },
       );
     }
     return entry;
@@ -108,7 +110,11 @@ export class Checkpoint {
   /** @throws CheckpointError if the files have no tensor of that name; else as `find`. */
   entry(name: string): TensorEntry {
     const entry = this.find(name);
-    if (!entry) throw new CheckpointError(`tensor ${name} is not in ${this.where}`);
+    if (!entry)
+      throw new CheckpointError(`tensor ${name} is not in ${this.where}`, {
+        code: 'tensor-not-found',
+        subject: { kind: 'tensor', name },
+      });
     return entry;
   }
 
@@ -122,7 +128,11 @@ export class Checkpoint {
     if ('index' in chosen) return this.#openShards(files, chosen.index);
     for (const fileName of chosen.files) {
       const source = await files.open(fileName);
-      if (!source) throw new FileError(`${files.name}: ${fileName} is missing; download the model again`);
+      if (!source)
+        throw new FileError(`${files.name}: ${fileName} is missing; download the model again`, {
+          code: 'file-missing',
+          subject: { kind: 'file', name: fileName },
+        });
       await this.#add(source);
     }
     if (chosen.isGuess) {
@@ -141,6 +151,7 @@ export class Checkpoint {
       const [shard] = this.#missingShards;
       throw new FileError(
         `${files.name}: ${shard} is missing, though ${indexName} names it; download the rest of the model`,
+        { code: 'file-missing', subject: { kind: 'file', name: shard! } },
       );
     }
   }
@@ -163,6 +174,7 @@ async function findWeightFiles(files: ModelFiles): Promise<WeightFiles> {
     throw new FileError(
       `${files.name}: holds several safetensors files (${chosen.join(', ')}) and no index of them; ` +
         `name the one to use ${weightFile}, or add ${weightIndex}`,
+      { code: 'weights-ambiguous', subject: { kind: 'file', name: files.name } },
     );
   }
   throw await noWeights(files);
@@ -186,7 +198,11 @@ async function probe(files: ModelFiles): Promise<WeightFiles | undefined> {
 /** Tensor name to the name of a file beside the index. */
 function parseIndex(index: unknown, name: string): Map<string, string> {
   const weightMap = isJsonObject(index) ? index['weight_map'] : undefined;
-  if (!isJsonObject(weightMap)) throw new FormatError(`${name}: has no weight_map; download the file again`);
+  if (!isJsonObject(weightMap))
+    throw new FormatError(`${name}: has no weight_map; download the file again`, {
+      code: 'bad-format',
+      subject: { kind: 'file', name },
+    });
   const shards = new Map<string, string>();
   for (const [tensor, shard] of Object.entries(weightMap)) {
     if (typeof shard !== 'string')
@@ -210,6 +226,7 @@ async function noWeights(files: ModelFiles): Promise<FileError> {
     return new FileError(
       `${files.name}: has only the weights of an adapter (${adapter}), and Laminar runs whole models; ` +
         "merge the adapter into its base model first (PEFT's merge_and_unload)",
+      { code: 'weights-of-adapter', subject: { kind: 'file', name: adapter } },
     );
   }
   const other = await otherWeights(files, names);
@@ -217,10 +234,12 @@ async function noWeights(files: ModelFiles): Promise<FileError> {
     return new FileError(
       `${files.name}: has its weights only as ${other}, and Laminar reads safetensors; ` +
         'use a revision of the model that has model.safetensors',
+      { code: 'weights-missing', subject: { kind: 'file', name: fileName } },
     );
   }
   return new FileError(
     `${files.name}: has neither ${weightFile} nor ${weightIndex}; download the model's weights`,
+    { code: 'weights-missing', subject: { kind: 'file', name: files.name } },
   );
 }
 

@@ -36,13 +36,17 @@ export function readHeads(
 ): { heads: number; keyValueHeads: number; headWidth: number } {
   const heads = fields.count(keys);
   if (width % heads !== 0) {
-    throw new ConfigError(`${fields.name}: ${keys[0]} is ${heads}, which does not divide the width ${width}`);
+    throw new ConfigError(
+      `${fields.name}: ${keys[0]} is ${heads}, which does not divide the width ${width}`,
+      { code: 'config-contradiction', subject: { kind: 'key', name: keys[0]! } },
+    );
   }
   const headWidth = width / heads;
   const stated = fields.count(['head_dim'], headWidth);
   if (stated !== headWidth) {
     throw new ConfigError(
       `${fields.name}: head_dim is ${stated}, and this architecture's is ${width} / ${heads} = ${headWidth}; remove it or correct it`,
+      { code: 'config-unsupported', subject: { kind: 'key', name: 'head_dim' } },
     );
   }
   return { heads, keyValueHeads: heads, headWidth };
@@ -59,11 +63,13 @@ export function readActivation(
   if (parametrised.includes(text)) {
     throw new ConfigError(
       `${fields.name}: ${keys[0]} ${text} is not supported: it has weights of its own; Laminar computes ${activations.join(', ')}`,
+      { code: 'config-unsupported', subject: { kind: 'key', name: keys[0]! } },
     );
   }
   if (!known) {
     throw new ConfigError(
       `${fields.name}: ${keys[0]} ${text} is not supported; Laminar computes ${activations.join(', ')}`,
+      { code: 'config-unsupported', subject: { kind: 'key', name: keys[0]! } },
     );
   }
   return known;
@@ -91,6 +97,7 @@ export class ConfigFields {
       if (fallback !== undefined) return fallback;
       throw new ConfigError(
         `${this.name}: ${key} is missing; copy the config.json that was published with the model`,
+        { code: 'config-key-missing', subject: { kind: 'key', name: key } },
       );
     }
     if (!Number.isInteger(value) || (value as number) < 1) {
@@ -171,6 +178,9 @@ export class ConfigFields {
 
   #wrong(key: string, value: unknown, expected: string): ConfigError {
     const shown = typeof value === 'number' ? String(value) : JSON.stringify(value);
-    return new ConfigError(`${this.name}: ${key} is ${shown}; it must be ${expected}`);
+    return new ConfigError(`${this.name}: ${key} is ${shown}; it must be ${expected}`, {
+      code: 'config-key-invalid',
+      subject: { kind: 'key', name: key },
+    });
   }
 }

@@ -30,6 +30,7 @@ export function decodeFloats(dtype: string, bytes: Uint8Array, where: string): F
     default:
       throw new FormatError(
         `${where} has dtype ${dtype}; only ${floatDtypes.join(', ')} can be read as numbers`,
+        { code: 'tensor-dtype' },
       );
   }
 }

@@ -29,6 +29,7 @@ export function checkRange(source: Pick<ByteSource, 'name' | 'size'>, offset: nu
   if (!valid || offset + length > source.size) {
     throw new FileError(
       `${source.name}: bytes ${offset} to ${offset + length} were asked for, the file has ${source.size}`,
+      { code: 'file-too-short', subject: { kind: 'file', name: source.name } },
     );
   }
 }
@@ -62,7 +63,10 @@ export async function readText(files: ModelFiles, fileName: string): Promise<str
     try {
       return new TextDecoder('utf-8', { fatal: true }).decode(bytes);
     } catch {
-      throw new FormatError(`${source.name}: is not UTF-8 text; download the file again`);
+      throw new FormatError(`${source.name}: is not UTF-8 text; download the file again`, {
+        code: 'bad-text',
+        subject: { kind: 'file', name: source.name },
+      });
     }
   } finally {
     await source.close();

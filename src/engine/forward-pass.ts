@@ -233,6 +233,7 @@ export class ForwardPass implements Steps<Tensor>, Disposable {
     if (headWidth > MOST_HEAD_WIDTH) {
       throw new ConfigError(
         `heads of width ${headWidth} are not supported; the widest is ${MOST_HEAD_WIDTH}`,
+        { code: 'config-unsupported', subject: { kind: 'key', name: 'head_dim' } },
       );
     }
     const output = this.scratch(into, heads * headWidth);
@@ -298,6 +299,7 @@ export class ForwardPass implements Steps<Tensor>, Disposable {
       throw new DeviceError(
         `${tensor.label} of one sequence is ${size} bytes, over the adapter's binding limit of ` +
           `${this.gpu.bindingLimit}; take fewer tokens`,
+        { code: 'binding-limit' },
       );
     }
     return rows;

@@ -32,7 +32,10 @@ export function checkLens(lens: LensOptions | undefined, { vocabulary }: ModelCo
   if (!lens) return;
   const most = Math.min(MAX_TOP_TOKENS, vocabulary);
   if (Number.isInteger(lens.top) && lens.top >= 1 && lens.top <= most) return;
-  throw new InputError(`lens.top is ${lens.top}; it must be a whole number from 1 to ${most}`);
+  throw new InputError(`lens.top is ${lens.top}; it must be a whole number from 1 to ${most}`, {
+    code: 'option-out-of-range',
+    subject: { kind: 'option', name: 'lens' },
+  });
 }
 
 /**

@@ -165,10 +165,13 @@ export class LoadedModel implements Disposable, AsyncDisposable {
     options: SequenceRunOptions = {},
   ): Promise<SequenceRun | SequenceRun[]> {
     if (this.#disposed)
-      throw new InputError(`${this.description.name}: was used after dispose(); load it again`);
+      throw new InputError(`${this.description.name}: was used after dispose(); load it again`, {
+        code: 'disposed',
+      });
     if (this.#running > 0 && !this.model.isResident) {
       throw new InputError(
         `${this.description.name}: is running, and its weights pass through the GPU; wait until that run ends`,
+        { code: 'busy' },
       );
     }
     this.#running += 1;

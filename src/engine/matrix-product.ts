@@ -371,6 +371,7 @@ export function bindableRows(gpu: Gpu, ...tensors: readonly Tensor[]): [number, 
     const labels = tensors.map(({ label }) => label).join(' and ');
     throw new DeviceError(
       `${step} rows of ${labels} do not fit the binding limit of ${gpu.bindingLimit} bytes; take fewer tokens`,
+      { code: 'binding-limit' },
     );
   }
   const ranges: [number, number][] = [];

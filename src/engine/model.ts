@@ -146,7 +146,9 @@ export class Model implements Disposable {
   async run(sequences: readonly Int32Array[], options: RunOptions = {}): Promise<RunResult> {
     checkSequences(this.config, sequences);
     if ((options.onLogits ?? options.lens ?? options.loss) && !this.description.hasHead) {
-      throw new InputError(`${this.description.name}: has no head, so there are no logits to give`);
+      throw new InputError(`${this.description.name}: has no head, so there are no logits to give`, {
+        code: 'head-missing',
+      });
     }
     checkLens(options.lens, this.config);
     const { gpu, store, config } = this;

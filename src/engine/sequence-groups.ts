@@ -104,10 +104,14 @@ function sizeOfOne(name: string, edit: Edit, specs: readonly HookSpec[], tokens:
 /** @throws InputError naming the sequence, unless its ids are whole numbers and there are some */
 export function checkIds(ids: ArrayLike<number>, place: number): Int32Array<ArrayBuffer> {
   if (ids.length === 0) {
-    throw new InputError(`sequence ${place} has no tokens; give a text that is not empty, or token ids`);
+    throw new InputError(`sequence ${place} has no tokens; give a text that is not empty, or token ids`, {
+      code: 'text-empty',
+    });
   }
   return Int32Array.from(ids, (id) => {
     if (Number.isInteger(id) && Math.abs(id) < 2 ** 31) return id;
-    throw new InputError(`sequence ${place}: ${id} is not a token id; give whole numbers from 0 on`);
+    throw new InputError(`sequence ${place}: ${id} is not a token id; give whole numbers from 0 on`, {
+      code: 'token-invalid',
+    });
   });
 }

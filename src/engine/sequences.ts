@@ -11,16 +11,21 @@ export function checkSequences(
   sequences: readonly Int32Array[],
 ): void {
   const length = sequences[0]?.length ?? 0;
-  if (length === 0) throw new InputError('there are no tokens to run; give at least one');
+  if (length === 0)
+    throw new InputError('there are no tokens to run; give at least one', { code: 'text-empty' });
   if (sequences.some((sequence) => sequence.length !== length)) {
-    throw new InputError('the sequences of one batch must have equal lengths');
+    throw new InputError('the sequences of one batch must have equal lengths', { code: 'lengths-unequal' });
   }
   if (length > context) {
-    throw new InputError(`${length} tokens are more than the model's context of ${context}; take fewer`);
+    throw new InputError(`${length} tokens are more than the model's context of ${context}; take fewer`, {
+      code: 'context-exceeded',
+      subject: { kind: 'option', name: 'tokens' },
+    });
   }
   if (slidingWindow !== undefined && length > slidingWindow) {
     throw new InputError(
       `${length} tokens are more than the model's sliding_window of ${slidingWindow}, and Laminar computes full attention only; take at most ${slidingWindow}`,
+      { code: 'window-exceeded', subject: { kind: 'key', name: 'sliding_window' } },
     );
   }
   for (const sequence of sequences) {
@@ -28,6 +33,7 @@ export function checkSequences(
     if (position >= 0) {
       throw new InputError(
         `token id ${sequence[position]} at position ${position} is not in the vocabulary of ${vocabulary}; use this model's own tokenizer`,
+        { code: 'token-invalid' },
       );
     }
   }

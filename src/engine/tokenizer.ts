@@ -152,7 +152,9 @@ class PipelineTokenizer implements Tokenizer {
 
   #token(id: number): string | undefined {
     if (!Number.isInteger(id) || id < 0)
-      throw new InputError(`${id} is not a token id; give whole numbers from 0 on`);
+      throw new InputError(`${id} is not a token id; give whole numbers from 0 on`, {
+        code: 'token-invalid',
+      });
     return this.#tokens[id];
   }
 

@@ -55,6 +55,7 @@ export function findBase(
     const listed = candidates.map((candidate) => JSON.stringify(candidate)).join(' and ');
     throw new CheckpointError(
       `the checkpoint holds more than one model, with names that begin with ${listed}; keep the tensors of one`,
+      { code: 'weights-ambiguous' },
     );
   }
   return { prefix, others: whole.filter((other) => other !== prefix) };
@@ -168,9 +169,14 @@ export function refuseForeignTensors(names: ReadonlySet<string>, where: string):
     if (ADAPTER.test(name)) {
       throw new CheckpointError(
         `${where}: tensor ${name} belongs to an adapter, and Laminar runs whole models; merge the adapter into its base model first (PEFT's merge_and_unload)`,
+        { code: 'weights-of-adapter', subject: { kind: 'tensor', name } },
       );
     }
-    if (QUANTISED.test(name)) throw new CheckpointError(quantisedMessage(where, `tensor ${name}`));
+    if (QUANTISED.test(name))
+      throw new CheckpointError(quantisedMessage(where, `tensor ${name}`), {
+        code: 'weights-quantised',
+        subject: { kind: 'tensor', name },
+      });
   }
 }
 

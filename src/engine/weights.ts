@@ -30,14 +30,21 @@ export function weightOf(entry: TensorEntry, shape: readonly number[]): Weight {
   const where = `tensor ${name} in ${entry.source.name}`;
   if (!floatDtypes.includes(dtype)) {
     if (!INTEGER_DTYPES.test(dtype)) {
-      throw new CheckpointError(`${where} is ${dtype}; Laminar reads ${floatDtypes.join(', ')} weights`);
+      throw new CheckpointError(`${where} is ${dtype}; Laminar reads ${floatDtypes.join(', ')} weights`, {
+        code: 'tensor-dtype',
+        subject: { kind: 'tensor', name },
+      });
     }
-    throw new CheckpointError(quantisedMessage(entry.source.name, `tensor ${name} is ${dtype}`));
+    throw new CheckpointError(quantisedMessage(entry.source.name, `tensor ${name} is ${dtype}`), {
+      code: 'weights-quantised',
+      subject: { kind: 'tensor', name },
+    });
   }
   if (entry.shape.join() !== shape.join()) {
     throw new CheckpointError(
       `${where} has shape [${entry.shape.join(', ')}], where config.json needs ` +
         `[${shape.join(', ')}]; check that both belong to the same model`,
+      { code: 'tensor-shape', subject: { kind: 'tensor', name } },
     );
   }
   return { name, shape, entry, dtype: shape.length === 1 || dtype === 'F64' ? 'F32' : (dtype as Dtype) };
@@ -124,6 +131,7 @@ export class WeightReader {
       if (bad) {
         throw new NumericalError(
           `tensor ${bad.name} in ${bad.entry.source.name} holds a NaN or an infinity; download the file again, or ask its authors`,
+          { code: 'tensor-not-finite', subject: { kind: 'tensor', name: bad.name } },
         );
       }
     } finally {

@@ -1,7 +1,9 @@
 import { describe, expect, test } from 'vitest';
 import { chooseWindow } from '../../src/analysis/window.ts';
+import { ConfigFields } from '../../src/engine/config.ts';
 import { libraryWords, option, optionNames, wording } from '../../src/engine/error-words.ts';
 import * as errors from '../../src/engine/errors.ts';
+import { matchNames } from '../../src/engine/hooks/names.ts';
 import { flagWords } from '../../src/node/flags.ts';
 import { pageSentence } from '../../src/web/page-words.ts';
 
@@ -37,6 +39,17 @@ test('each face words an error for itself', () => {
   expect(pageSentence(error)).toBe(
     `The text is too short: 150 of its 200 tokens lie from token 50 on, 180 are needed; give length 150 or fewer, or start 20 or less, or a longer text.`,
   );
+});
+
+test('an unknown activation and a missing key say so to a program, too', () => {
+  expect(thrown(() => matchNames('blocks.0.hook_resid_pree', ['blocks.0.hook_resid_pre']))).toMatchObject({
+    code: 'activation-unknown',
+    subject: { kind: 'activation', name: 'blocks.0.hook_resid_pree' },
+  });
+  expect(thrown(() => new ConfigFields({}, 'config.json').count(['n_embd']))).toMatchObject({
+    code: 'config-key-missing',
+    subject: { kind: 'key', name: 'n_embd' },
+  });
 });
 
 describe('every face has a word for every option', () => {

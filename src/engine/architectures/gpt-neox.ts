@@ -64,6 +64,7 @@ function readRotary(
   if (type !== 'default') {
     throw new ConfigError(
       `${fields.name}: rotary embedding of type ${type} is not supported; Laminar computes default`,
+      { code: 'config-unsupported', subject: { kind: 'key', name: 'rope_type' } },
     );
   }
   const fraction =
@@ -76,6 +77,7 @@ function readRotary(
     throw new ConfigError(
       `${fields.name}: rotary_pct ${fraction} of a head of ${headWidth} rotates ${rotaryDimensions} dimensions; ` +
         `it must be at most ${2 * Math.floor(headWidth / 2)}`,
+      { code: 'config-key-invalid', subject: { kind: 'key', name: 'rotary_pct' } },
     );
   }
   return { rotaryDimensions, rotaryBase };

@@ -78,6 +78,7 @@ function readGroupedHeads(
   if (heads % keyValueHeads !== 0) {
     throw new ConfigError(
       `${name}: ${key} is ${keyValueHeads}, which does not divide the ${heads} heads of num_attention_heads; copy the config.json that was published with the model`,
+      { code: 'config-contradiction', subject: { kind: 'key', name: key } },
     );
   }
   const share = width / heads;
@@ -85,11 +86,13 @@ function readGroupedHeads(
   if (headWidth !== share && fields.raw('head_dim') === undefined && kind.headWidth === null) {
     throw new ConfigError(
       `${name}: num_attention_heads is ${heads}, which does not divide the width ${width}, and there is no head_dim; copy the config.json that was published with the model`,
+      { code: 'config-contradiction', subject: { kind: 'key', name: 'num_attention_heads' } },
     );
   }
   if (headWidth % 2 !== 0) {
     throw new ConfigError(
       `${name}: heads have ${headWidth} dimensions; rotary embedding turns pairs of them, so it must be an even number`,
+      { code: 'config-unsupported', subject: { kind: 'key', name: 'head_dim' } },
     );
   }
   return { heads, keyValueHeads, headWidth };
@@ -133,11 +136,13 @@ function readScaling(fields: ConfigFields, group: ConfigFields, context: number)
     if (key === undefined) return undefined;
     throw new ConfigError(
       `${group.name}: ${key} has settings of its own; Laminar computes one for all layers`,
+      { code: 'config-unsupported', subject: { kind: 'key', name: key } },
     );
   }
   if (type !== 'linear' && type !== 'llama3') {
     throw new ConfigError(
       `${fields.name}: rotary embedding of type ${type} is not supported; Laminar computes default, linear and llama3`,
+      { code: 'config-unsupported', subject: { kind: 'key', name: 'rope_type' } },
     );
   }
   const needed = (key: string): number => {
@@ -145,12 +150,14 @@ function readScaling(fields: ConfigFields, group: ConfigFields, context: number)
     if (value !== undefined) return value;
     throw new ConfigError(
       `${group.name}: ${key} is missing, and type ${type} needs it; copy the config.json that was published with the model`,
+      { code: 'config-key-missing', subject: { kind: 'key', name: key } },
     );
   };
   const fraction = group.nonNegativeOrUndefined(['partial_rotary_factor']) ?? 1;
   if (fraction !== 1) {
     throw new ConfigError(
       `${group.name}: partial_rotary_factor is ${fraction}; Laminar turns whole heads where type is ${type}`,
+      { code: 'config-unsupported', subject: { kind: 'key', name: 'partial_rotary_factor' } },
     );
   }
   const factor = needed('factor');
@@ -159,6 +166,7 @@ function readScaling(fields: ConfigFields, group: ConfigFields, context: number)
   if (highFactor <= lowFactor) {
     throw new ConfigError(
       `${group.name}: high_freq_factor is ${highFactor}; it must be above low_freq_factor, ${lowFactor}`,
+      { code: 'config-key-invalid', subject: { kind: 'key', name: 'high_freq_factor' } },
     );
   }
   const key = 'original_max_position_embeddings';

@@ -27,13 +27,20 @@ const FLAGS = [
  */
 export function readArchitecture(json: unknown, name: string, { onNotice }: OpenOptions = {}): Architecture {
   if (!isJsonObject(json)) {
-    throw new ConfigError(`${name}: is not a JSON object; is it a model's config.json?`);
+    throw new ConfigError(`${name}: is not a JSON object; is it a model's config.json?`, {
+      code: 'bad-format',
+      subject: { kind: 'file', name },
+    });
   }
   const fields = new ConfigFields(json, name);
   refuseQuantised(fields);
   const family = chooseFamily(fields);
   for (const [key, usual, reason] of FLAGS) {
-    if (fields.flag(key, usual) !== usual) throw new ConfigError(`${name}: ${key} is ${!usual}; ${reason}`);
+    if (fields.flag(key, usual) !== usual)
+      throw new ConfigError(`${name}: ${key} is ${!usual}; ${reason}`, {
+        code: 'config-unsupported',
+        subject: { kind: 'key', name: key },
+      });
   }
   const architecture = family.describe(fields);
   if (fields.raw('auto_map') !== undefined) {
@@ -51,7 +58,10 @@ function refuseQuantised(fields: ConfigFields): void {
     if (value === undefined) continue;
     const method = isJsonObject(value) ? value['quant_method'] : undefined;
     const sign = typeof method === 'string' ? `${key}: ${method}` : key;
-    throw new ConfigError(quantisedMessage(fields.name, sign));
+    throw new ConfigError(quantisedMessage(fields.name, sign), {
+      code: 'weights-quantised',
+      subject: { kind: 'file', name: fields.name },
+    });
   }
 }
 
@@ -64,11 +74,17 @@ function chooseFamily(fields: ConfigFields): Family {
   if (type === undefined) {
     const family = families.find(({ classPrefix }) => isClassOf(className, classPrefix));
     if (family) return family;
-    throw new ConfigError(`${fields.name}: has no model_type; Laminar runs ${known}`);
+    throw new ConfigError(`${fields.name}: has no model_type; Laminar runs ${known}`, {
+      code: 'architecture-unknown',
+      subject: { kind: 'key', name: 'model_type' },
+    });
   }
   const family = families.find(({ modelType }) => modelType === type);
   if (!family)
-    throw new ConfigError(`${fields.name}: model_type ${type} is not known; Laminar runs ${known}`);
+    throw new ConfigError(`${fields.name}: model_type ${type} is not known; Laminar runs ${known}`, {
+      code: 'architecture-unknown',
+      subject: { kind: 'key', name: 'model_type' },
+    });
   return family;
 }
 

@@ -149,6 +149,7 @@ export class Gpu implements Disposable {
     if (size > this.device.limits.maxBufferSize) {
       throw new DeviceError(
         `${label} needs a buffer of ${size} bytes; this adapter's largest is ${this.device.limits.maxBufferSize}`,
+        { code: 'buffer-limit' },
       );
     }
     const buffer = this.device.createBuffer({
@@ -230,7 +231,10 @@ export class Gpu implements Disposable {
       this.#signal?.throwIfAborted();
       this.check();
       // The refusal may come before the news of the loss.
-      throw new DeviceError(`the GPU device was lost: ${String(cause)}; run again`, { cause });
+      throw new DeviceError(`the GPU device was lost: ${String(cause)}; run again`, {
+        code: 'device-lost',
+        cause,
+      });
     });
     this.check();
   }
@@ -257,7 +261,7 @@ export class Gpu implements Disposable {
 
   /** @throws DeviceError with the first failure the device reported, if any. */
   check(): void {
-    if (this.#disposed) throw new DeviceError('the GPU was used after dispose()');
+    if (this.#disposed) throw new DeviceError('the GPU was used after dispose()', { code: 'disposed' });
     if (this.#failure) throw this.#failure;
   }
 
@@ -368,6 +372,7 @@ export function rowRanges(
   if (most < 1) {
     throw new DeviceError(
       `${granularity} rows of ${label} are ${granularity * rowBytes} bytes, over the binding limit of ${limit}`,
+      { code: 'binding-limit' },
     );
   }
   const ranges: [number, number][] = [];

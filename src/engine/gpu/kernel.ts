@@ -195,7 +195,7 @@ async function rejection(
   const reason = errors.join('; ') || (cause instanceof Error ? cause.message : String(cause));
   return new DeviceError(
     `the GPU's compiler rejected the kernel ${kernel.name} (${reason}); update the driver or the browser, and please report it`,
-    { cause },
+    { code: 'kernel-rejected', cause },
   );
 }
 

@@ -20,7 +20,10 @@ export async function openAdapter(adapter: GPUAdapter, options: GpuOptions = {})
   const requiredFeatures = USEFUL_FEATURES.filter((feature) => adapter.features.has(feature));
   const report = describeAdapter(adapter);
   const device = await adapter.requestDevice({ requiredLimits, requiredFeatures }).catch((cause: unknown) => {
-    throw new DeviceError(`the adapter ${report.description} gave no device: ${String(cause)}`, { cause });
+    throw new DeviceError(`the adapter ${report.description} gave no device: ${String(cause)}`, {
+      code: 'device-refused',
+      cause,
+    });
   });
   return new Gpu(device, report, options, true);
 }
@@ -34,12 +37,14 @@ export async function openBrowserGpu(options: GpuOptions = {}): Promise<Gpu> {
   if (!gpu) {
     throw new DeviceError(
       'this browser has no WebGPU; use a current Chrome, Edge, Firefox or Safari over https',
+      { code: 'webgpu-missing' },
     );
   }
   const adapter = await gpu.requestAdapter({ powerPreference: 'high-performance' });
   if (!adapter) {
     throw new DeviceError(
       'the browser offers no WebGPU adapter; check that hardware acceleration is switched on',
+      { code: 'adapter-missing' },
     );
   }
   return openAdapter(adapter, options);

@@ -126,6 +126,7 @@ export async function applyFunction(
   if (made.length !== elements) {
     throw new InputError(
       `${spec.name}: the function returned ${made.length} numbers; it must return ${elements}, or change the given ones`,
+      { code: 'edit-invalid', subject: { kind: 'activation', name: spec.name } },
     );
   }
   pass.gpu.write(buffer, 0, made);

@@ -12,7 +12,10 @@ export function matchNames(pattern: string, names: readonly string[]): string[] 
   const expression = new RegExp(`^${pattern.split('*').map(escape).join('.*')}$`, 's');
   const matches = names.filter((name) => expression.test(name));
   if (matches.length > 0) return matches;
-  throw new InputError(`${pattern}: is not the name of an activation; ${hint(pattern, names)}`);
+  throw new InputError(`${pattern}: is not the name of an activation; ${hint(pattern, names)}`, {
+    code: 'activation-unknown',
+    subject: { kind: 'activation', name: pattern },
+  });
 }
 
 function escape(text: string): string {
