@@ -5,7 +5,7 @@
  * cache, the software GPU.
  */
 export * from './engine/errors.ts';
-export type { OptionName, Remedy, Words } from './engine/error-words.ts';
+export type { Remedy, Words } from './engine/error-words.ts';
 export { Gpu } from './engine/gpu/gpu.ts';
 export type { AdapterReport, GpuOptions } from './engine/gpu/gpu.ts';
 export { describeAdapter, openAdapter, openBrowserGpu, useDevice } from './engine/gpu/open.ts';

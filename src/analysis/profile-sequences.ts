@@ -1,3 +1,4 @@
+import { option, wording } from '../engine/error-words.ts';
 import { InputError } from '../engine/errors.ts';
 import { shuffleBlocks, shuffleTokens } from './shuffle.ts';
 import type { GivenTokens } from './token-ids.ts';
@@ -69,11 +70,11 @@ export function profileSequencesOf(
   const { real, shuffled, windows: others = [] } = tokens;
   if (others.length !== windows - 1)
     throw new InputError(
-      `--windows ${windows} takes other parts of a text, and --ids gives the tokens themselves; leave one of them out`,
+      wording`${option('windows')} ${windows} takes other parts of a text, and ${option('ids')} gives the tokens themselves; leave one of them out`,
     );
   if (seed > Number.MAX_SAFE_INTEGER - (shuffles - 1))
     throw new InputError(
-      `--shuffles ${shuffles} takes the seeds from ${seed} on, which end at ${Number.MAX_SAFE_INTEGER}; give a smaller --seed`,
+      wording`${option('shuffles')} ${shuffles} takes the seeds from ${seed} on, which end at ${Number.MAX_SAFE_INTEGER}; give a smaller ${option('seed')}`,
     );
   const permutations = Array.from({ length: shuffles }, (_, index): ProfileSequence => ({
     name: index === 0 ? 'shuffled' : `shuffled_${index + 1}`,
@@ -182,7 +183,7 @@ export function readBlocks(text: string): number[] {
     const size = Number(word);
     if (!/^\s*\d{1,9}\s*$/.test(word) || size < 1)
       throw new InputError(
-        `--shuffle-blocks ${JSON.stringify(word.trim())} is not a size of blocks; give whole numbers of at least 1, such as 1,4,16,64`,
+        wording`${option('shuffleBlocks')} ${JSON.stringify(word.trim())} is not a size of blocks; give whole numbers of at least 1, such as 1,4,16,64`,
       );
     return size;
   });

@@ -234,7 +234,7 @@ async function noWeights(files: ModelFiles): Promise<FileError> {
     return new FileError(
       `${files.name}: has its weights only as ${other}, and Laminar reads safetensors; ` +
         'use a revision of the model that has model.safetensors',
-      { code: 'weights-missing', subject: { kind: 'file', name: fileName } },
+      { code: 'weights-missing', subject: { kind: 'file', name: other } },
     );
   }
   return new FileError(

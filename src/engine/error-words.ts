@@ -1,26 +1,13 @@
-/** Options that errors speak of, by the library's names. */
-export const optionNames = [
-  'memoryLimit',
-  'tokens',
-  'start',
-  'seed',
-  'threshold',
-  'text',
-  'measures',
-  'views',
-  'withoutDimensions',
-] as const;
-export type OptionName = (typeof optionNames)[number];
+/** What a face calls an option, given the library's name for it: a flag, a field's label, or that name. */
+export type Words = (option: string) => string;
 
-/** What a face calls each option: the command its flag, the page its field, the library the option itself. */
-export type Words = Readonly<Record<OptionName, string>>;
-
-export const libraryWords = Object.fromEntries(optionNames.map((name) => [name, name])) as Words;
+/** The library's own: its names. */
+export const libraryWords: Words = (option) => option;
 
 /** What the user can do, as data: give something else (as an option's value, or not), raise or lower one, or another thing. */
 export type Remedy =
-  | { readonly kind: 'give'; readonly option?: OptionName; readonly value: string }
-  | { readonly kind: 'raise' | 'lower'; readonly option: OptionName }
+  | { readonly kind: 'give'; readonly option?: string; readonly value: string }
+  | { readonly kind: 'raise' | 'lower'; readonly option: string }
   | { readonly kind: 'do'; readonly what: string };
 
 /** Says what to do, in one clause: `raise memoryLimit, or take fewer tokens`. */
@@ -30,30 +17,35 @@ export function remedyWords(remedies: readonly Remedy[], words: Words): string {
     if (remedy.kind === 'do') return remedy.what;
     const verb = remedy.kind === last ? '' : `${remedy.kind} `;
     last = remedy.kind;
-    const name = remedy.option === undefined ? '' : `${words[remedy.option]} `;
+    const name = remedy.option === undefined ? '' : `${words(remedy.option)} `;
     return `${verb}${name}${remedy.kind === 'give' ? remedy.value : ''}`.trimEnd();
   });
   return clauses.join(', or ');
 }
 
+/** An option's name within a `wording`. */
+export interface NamedOption {
+  readonly option: string;
+}
+
 /** A text that names options: each face puts its own words there. Made by `wording`. */
 export class Wording {
-  constructor(private readonly parts: readonly (string | { readonly option: OptionName })[]) {}
+  constructor(private readonly parts: readonly (string | NamedOption)[]) {}
 
   inWords(words: Words): string {
-    return this.parts.map((part) => (typeof part === 'string' ? part : words[part.option])).join('');
+    return this.parts.map((part) => (typeof part === 'string' ? part : words(part.option))).join('');
   }
 }
 
-/** An option's name within a `wording`. */
-export function option(name: OptionName): { readonly option: OptionName } {
+/** An option, by the library's name for it in camel case; the command's flag is made of that name. */
+export function option(name: string): NamedOption {
   return { option: name };
 }
 
 /** wording`${option('tokens')} ${length} is not a number of tokens`: a text that every face words for itself. */
 export function wording(
   texts: TemplateStringsArray,
-  ...values: readonly (string | number | { readonly option: OptionName })[]
+  ...values: readonly (string | number | NamedOption)[]
 ): Wording {
   return new Wording(
     texts.flatMap((text, place) => {

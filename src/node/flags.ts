@@ -1,14 +1,7 @@
 import type { Words } from '../engine/error-words.ts';
 
-/** What the command calls the options of errors. */
-export const flagWords: Words = {
-  memoryLimit: '--gpu-memory',
-  tokens: '--tokens',
-  start: '--start',
-  seed: '--seed',
-  threshold: '--threshold',
-  text: '--text',
-  measures: '--measures',
-  views: '--views',
-  withoutDimensions: '--without-dimensions',
-};
+/** What the command calls an option of the library: `--without-dimensions`; GPU memory has a name of its own. */
+export const flagWords: Words = (option) =>
+  option === 'memoryLimit'
+    ? '--gpu-memory'
+    : `--${option.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`)}`;

@@ -1,18 +1,12 @@
 import type { Words } from '../engine/error-words.ts';
 import { LaminarError } from '../engine/errors.ts';
 
-/** What the page calls the options of errors: the labels of its fields. */
-const fieldWords: Words = {
-  memoryLimit: 'GPU memory',
-  tokens: 'length',
-  start: 'start',
-  seed: 'seed',
-  threshold: 'threshold',
-  text: 'text',
-  measures: 'measures',
-  views: 'views',
-  withoutDimensions: 'left-out dimensions',
-};
+/** Fields whose labels are not the option's name in words. */
+const labels: Readonly<Record<string, string>> = { memoryLimit: 'GPU memory', tokens: 'length' };
+
+/** What the page calls an option: the label of its field. */
+const fieldWords: Words = (option) =>
+  labels[option] ?? option.replace(/[A-Z]/g, (letter) => ` ${letter.toLowerCase()}`);
 
 /**
  * An error, or a notice, as a sentence of the page: a capital (but names of files and models stay as they are) and a full

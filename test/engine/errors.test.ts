@@ -1,7 +1,7 @@
-import { describe, expect, test } from 'vitest';
+import { expect, test } from 'vitest';
 import { chooseWindow } from '../../src/analysis/window.ts';
 import { ConfigFields } from '../../src/engine/config.ts';
-import { libraryWords, option, optionNames, wording } from '../../src/engine/error-words.ts';
+import { option, wording } from '../../src/engine/error-words.ts';
 import * as errors from '../../src/engine/errors.ts';
 import { matchNames } from '../../src/engine/hooks/names.ts';
 import { flagWords } from '../../src/node/flags.ts';
@@ -52,16 +52,19 @@ test('an unknown activation and a missing key say so to a program, too', () => {
   });
 });
 
-describe('every face has a word for every option', () => {
-  test.each(optionNames)('%s', (name) => {
-    const error = new errors.InputError(wording`${option(name)} is ${1}`, {
-      remedies: [
-        { kind: 'raise', option: name },
-        { kind: 'do', what: 'wait' },
-      ],
-    });
-    expect(error.message).toBe(`${libraryWords[name]} is 1; raise ${libraryWords[name]}, or wait`);
-    expect(error.inWords(flagWords)).toMatch(/^(--[a-z-]+) is 1; raise \1, or wait$/);
-    expect(pageSentence(error)).not.toContain('--');
+test.each([
+  ['tokens', '--tokens', 'length'],
+  ['memoryLimit', '--gpu-memory', 'GPU memory'],
+  ['withoutDimensions', '--without-dimensions', 'without dimensions'],
+])('%s is %s of the command and %s of the page', (name, flag, field) => {
+  const error = new errors.InputError(wording`${1} is over ${option(name)}`, {
+    remedies: [
+      { kind: 'raise', option: name },
+      { kind: 'do', what: 'wait' },
+    ],
   });
+  const expected = (word: string) => `1 is over ${word}; raise ${word}, or wait`;
+  expect(error.message).toBe(expected(name));
+  expect(error.inWords(flagWords)).toBe(expected(flag));
+  expect(pageSentence(error)).toBe(`${expected(field)}.`);
 });

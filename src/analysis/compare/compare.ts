@@ -1,3 +1,4 @@
+import { option, wording } from '../../engine/error-words.ts';
 import { InputError } from '../../engine/errors.ts';
 import { csvText } from '../csv.ts';
 import type { Figure } from '../figure.ts';
@@ -93,7 +94,9 @@ function chooseSequences(runs: readonly SavedRun[], patterns: readonly string[])
     const expression = new RegExp(`^${parts.join('.*')}$`);
     const matching = known.filter((name) => expression.test(name));
     if (matching.length === 0)
-      throw new InputError(`--sequence ${pattern}: no run has it; ${nearNames(pattern, known)}`);
+      throw new InputError(
+        wording`${option('sequence')} ${pattern}: no run has it; ${nearNames(pattern, known)}`,
+      );
     return matching;
   });
   return known.filter((name) => chosen.includes(name));
@@ -127,6 +130,6 @@ function differentThresholds({ runs }: ComparedRuns, measures: readonly Compared
   if (thresholds.length === 1 || !measures.some(({ key }) => isThresholdKey(key))) return [];
   return [
     `the thresholds differ (${thresholds.map((threshold) => `${threshold}%`).join(', ')}), so effective dimensions are not comparable; ` +
-      `--threshold ${thresholds[0]} computes them anew from the singular values that the runs left`,
+      `compared with a threshold of ${thresholds[0]}%, they are computed anew from the singular values that the runs left`,
   ];
 }

@@ -1,3 +1,4 @@
+import { option, wording } from '../../engine/error-words.ts';
 import { InputError } from '../../engine/errors.ts';
 import { layerMeasureNames, usualMeasures } from '../measures/layer-fields.ts';
 import { measureTable } from '../measures/table.ts';
@@ -82,12 +83,12 @@ export function chooseMeasures(
     const meant = found.length > 0 ? found : byAlias;
     if (meant.length === 0)
       throw new InputError(
-        `--measure ${name} is not known; ${nearNames(name, ['all', ...comparedMeasures.map(({ key }) => key)])}`,
+        wording`${option('measure')} ${name} is not known; ${nearNames(name, ['all', ...comparedMeasures.map(({ key }) => key)])}`,
       );
     const here = meant.filter((measure) => present.includes(measure));
     if (here.length === 0)
       throw new InputError(
-        `--measure ${name}: no run has it; profile with --measures to get it. They have ${present.map(({ key }) => key).join(', ')}`,
+        wording`${option('measure')} ${name}: no run has it; profile with ${option('measures')} to get it. They have ${present.map(({ key }) => key).join(', ')}`,
       );
     return here;
   });

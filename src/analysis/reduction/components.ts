@@ -1,3 +1,4 @@
+import { option, wording } from '../../engine/error-words.ts';
 import { InputError } from '../../engine/errors.ts';
 
 /** How many components to keep: so many, or as many as hold over a percent of the variance, such as '95%'. */
@@ -23,7 +24,7 @@ export function checkComponents(components: Components, shown: string | number =
       : percent > 0 && percent < 100;
   if (isRight) return;
   throw new InputError(
-    `--components ${JSON.stringify(shown)} is not a number of components; give a whole number of at least 1, or a percent of the variance between 0% and 100%, such as 95%`,
+    wording`${option('components')} ${JSON.stringify(shown)} is not a number of components; give a whole number of at least 1, or a percent of the variance between 0% and 100%, such as 95%`,
   );
 }
 

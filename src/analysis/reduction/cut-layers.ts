@@ -1,3 +1,4 @@
+import { option, wording } from '../../engine/error-words.ts';
 import { InputError } from '../../engine/errors.ts';
 import type { StatePoint } from '../../engine/branched-run.ts';
 
@@ -22,7 +23,7 @@ export function readCutLayers(text: string, layers: number): CutLayer[] {
     const [from, to] = [Number(first), Number(last)];
     if (first === '' || to < from || to > layers) {
       throw new InputError(
-        `--layer ${JSON.stringify(text)}: ${JSON.stringify(word)} is not a state of this model; give numbers from 0, the embedding, to ${layers}, what the final norm made, such as 0,3-5, or residual_final, the last block's output before that norm, or all`,
+        wording`${option('layer')} ${JSON.stringify(text)}: ${JSON.stringify(word)} is not a state of this model; give numbers from 0, the embedding, to ${layers}, what the final norm made, such as 0,3-5, or residual_final, the last block's output before that norm, or all`,
       );
     }
     return Array.from({ length: to - from + 1 }, (_, index) => from + index);

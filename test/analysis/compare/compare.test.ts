@@ -157,8 +157,8 @@ describe('compareRuns', () => {
     expect(named('rankme')).toEqual(['rankme']);
     expect(named('all')).toContain('alpha_r2');
     expect(compareRuns(runs, { measures: ['rankme'] }).notices).toEqual(['rankme is not there in other']);
-    expect(() => named('rankmee')).toThrow(/--measure rankmee is not known; did you mean .*rankme/);
-    expect(() => named('twonn')).toThrow(/--measure twonn: no run has it; .* They have effective_dim/);
+    expect(() => named('rankmee')).toThrow(/measure rankmee is not known; did you mean .*rankme/);
+    expect(() => named('twonn')).toThrow(/measure twonn: no run has it; .* They have effective_dim/);
   });
 
   it('takes any sequences by name', () => {
@@ -193,7 +193,7 @@ describe('compareRuns', () => {
     const { notices } = compareRuns(runs);
     expect(notices).toHaveLength(2);
     expect(notices[0]).toMatch(/^b was written by laminar 0\.10\.0; this is /);
-    expect(notices[1]).toMatch(/thresholds differ \(95%, 90%\).*--threshold 95 computes them anew/);
+    expect(notices[1]).toMatch(/thresholds differ \(95%, 90%\).*a threshold of 95%, they are computed anew/);
     expect(compareRuns(runs, { measures: ['rank'] }).notices).toHaveLength(1);
   });
 });

@@ -115,6 +115,6 @@ describe('withThreshold', () => {
     expect(() => withThreshold(saved, new Map([['real', spectra]]), 50, 'spectra')).toThrow(
       /^spectra: has nothing under shuffled\.singular_values, where the report has 2 layers/,
     );
-    expect(() => withThreshold(saved, values, 101, 'spectra')).toThrow(/--threshold 101 is not a percent/);
+    expect(() => withThreshold(saved, values, 101, 'spectra')).toThrow(/threshold 101 is not a percent/);
   });
 });
