@@ -187,7 +187,10 @@ export async function describeModel(files: ModelFiles, options: OpenOptions = {}
   await refuseAdapter(files);
   const json = await readJson(files, 'config.json');
   if (json === undefined) {
-    throw new FileError(`${files.name}: has no config.json; give a folder that holds a model, or a hub id`, { code: 'file-missing', subject: { kind: 'file', name: 'config.json' } });
+    throw new FileError(`${files.name}: has no config.json; give a folder that holds a model, or a hub id`, {
+      code: 'file-missing',
+      subject: { kind: 'file', name: 'config.json' },
+    });
   }
   const architecture = readArchitecture(json, `${files.name}/config.json`, options);
   const checkpoint = await Checkpoint.open(files, options);
@@ -204,7 +207,8 @@ async function refuseAdapter(files: ModelFiles): Promise<void> {
   const names = await files.list?.();
   if (!names?.includes(ADAPTER_CONFIG)) return;
   throw new CheckpointError(
-    `${files.name}: is an adapter (it has ${ADAPTER_CONFIG}), and Laminar runs whole models; merge the adapter into its base model first (PEFT's merge_and_unload)`, { code: 'weights-of-adapter', subject: { kind: 'file', name: files.name } },
+    `${files.name}: is an adapter (it has ${ADAPTER_CONFIG}), and Laminar runs whole models; merge the adapter into its base model first (PEFT's merge_and_unload)`,
+    { code: 'weights-of-adapter', subject: { kind: 'file', name: files.name } },
   );
 }
 

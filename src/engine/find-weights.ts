@@ -90,7 +90,8 @@ class BaseWeights {
     if (layers > held) {
       throw new CheckpointError(
         `${name}: config.json says ${layers} layers, and the weights have ${held} (${prefix}0 to ` +
-          `${prefix}${held - 1}); check that both belong to the same model`, { code: 'layers-differ', subject: { kind: 'file', name } },
+          `${prefix}${held - 1}); check that both belong to the same model`,
+        { code: 'layers-differ', subject: { kind: 'file', name } },
       );
     }
     if (layers < held) {

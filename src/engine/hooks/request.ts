@@ -190,7 +190,10 @@ function suited(spec: HookSpec, { heads, ...choice }: Choice): Choice {
 
 function select(spec: HookSpec, choice: Choice, { sequences, tokens }: Batch): Selection {
   if (choice.heads && spec.heads === undefined) {
-    throw new InputError(`${spec.name}: has no heads; leave heads out`, { code: 'choice-out-of-range', subject: { kind: 'activation', name: spec.name } });
+    throw new InputError(`${spec.name}: has no heads; leave heads out`, {
+      code: 'choice-out-of-range',
+      subject: { kind: 'activation', name: spec.name },
+    });
   }
   const chosen = {
     sequences: ascending(spec.name, 'sequence', choice.sequences, sequences),
@@ -212,10 +215,17 @@ export function ascending(
   count: number,
 ): number[] {
   if (!numbers) return Array.from({ length: count }, (_, index) => index);
-  if (numbers.length === 0) throw new InputError(`${name}: no ${what} is chosen; give one, or leave it out`, { code: 'choice-out-of-range', subject: { kind: 'activation', name } });
+  if (numbers.length === 0)
+    throw new InputError(`${name}: no ${what} is chosen; give one, or leave it out`, {
+      code: 'choice-out-of-range',
+      subject: { kind: 'activation', name },
+    });
   for (const number of numbers) {
     if (!Number.isInteger(number) || number < 0 || number >= count) {
-      throw new InputError(`${name}: ${what} ${number} does not exist; there are 0 to ${count - 1}`, { code: 'choice-out-of-range', subject: { kind: 'activation', name } });
+      throw new InputError(`${name}: ${what} ${number} does not exist; there are 0 to ${count - 1}`, {
+        code: 'choice-out-of-range',
+        subject: { kind: 'activation', name },
+      });
     }
   }
   return [...new Set(numbers)].sort((a, b) => a - b);
@@ -259,7 +269,8 @@ function planEdit(spec: HookSpec, edit: Edit, batch: Batch): PlannedEdit {
     case 'uniform':
       if (spec.axes !== 'pattern' || spec.name.endsWith('scores'))
         throw new InputError(
-          `${spec.name}: only hook_pattern can be made uniform; use replace, add or scale`, { code: 'edit-invalid', subject: { kind: 'activation', name: spec.name } },
+          `${spec.name}: only hook_pattern can be made uniform; use replace, add or scale`,
+          { code: 'edit-invalid', subject: { kind: 'activation', name: spec.name } },
         );
       return plan('uniform');
     case 'apply':
@@ -277,7 +288,8 @@ function planEdit(spec: HookSpec, edit: Edit, batch: Batch): PlannedEdit {
       return plan(edit.op, edit.value);
     default:
       throw new InputError(
-        `${spec.name}: the edit's op is ${JSON.stringify((edit as { op?: unknown }).op)}; it must be zero, uniform, replace, add, scale, apply or transform`, { code: 'edit-invalid', subject: { kind: 'activation', name: spec.name } },
+        `${spec.name}: the edit's op is ${JSON.stringify((edit as { op?: unknown }).op)}; it must be zero, uniform, replace, add, scale, apply or transform`,
+        { code: 'edit-invalid', subject: { kind: 'activation', name: spec.name } },
       );
   }
 }
@@ -297,6 +309,7 @@ function spread(spec: HookSpec, selection: Selection, value: number | ArrayLike<
   if (stride === values.length) return { values, strides };
   const shape = partShape(spec, selection).join(', ');
   throw new InputError(
-    `${spec.name}: the edit's value has ${values.length} numbers; it must have ${[...new Set(lengths)].join(', ')} (what is changed has shape [${shape}] in each sequence)`, { code: 'edit-invalid', subject: { kind: 'activation', name: spec.name } },
+    `${spec.name}: the edit's value has ${values.length} numbers; it must have ${[...new Set(lengths)].join(', ')} (what is changed has shape [${shape}] in each sequence)`,
+    { code: 'edit-invalid', subject: { kind: 'activation', name: spec.name } },
   );
 }
