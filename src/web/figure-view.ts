@@ -6,6 +6,8 @@ import { themed } from './figure-theme.ts';
 export interface FigureViewOptions {
   /** Called with the layer that was clicked. */
   readonly onLayer: (layer: number) => void;
+  /** What more there is to say of a layer that is pointed at. */
+  readonly layerNote: (layer: number) => Node;
   /** Told what kept the figure from being drawn. */
   readonly onError: (error: unknown) => void;
   /** Of the figure's downloads. */
@@ -121,7 +123,9 @@ export class FigureView {
       create('dt', {}, name),
       create('dd', {}, text),
     ]);
-    this.#tooltip.replaceChildren(create('dl', {}, ...rows));
+    const layer = lines['Layer'];
+    const note = layer === undefined ? [] : [this.options.layerNote(Number(layer))];
+    this.#tooltip.replaceChildren(create('dl', {}, ...rows), ...note);
     // Beside the pointer, on the side that has more room.
     const frame = this.element.getBoundingClientRect();
     const isRight = event.clientX - frame.left > frame.width / 2;

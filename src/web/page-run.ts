@@ -21,17 +21,21 @@ export interface PageRun {
 /** Reads spectra.safetensors. @throws FormatError if it is another file */
 export async function readSpectra(bytes: Uint8Array<ArrayBuffer>): Promise<ProfileSpectra> {
   const { tensors } = await readHeader(bytesSource('spectra.safetensors', bytes));
-  const rowsOf = (sequence: SequenceName): Float32Array[] => {
-    const tensor = tensors.get(`${sequence}.singular_values`);
-    if (tensor?.dtype !== 'F32' || tensor.shape.length !== 2)
+  const spectra: Record<string, Float32Array[]> = {};
+  for (const [name, { dtype, shape, offset, bytes: length }] of tensors) {
+    // Those of named activations have the activation's name between.
+    const sequence = /^(\w+)\.singular_values$/.exec(name)?.[1];
+    if (sequence === undefined || dtype !== 'F32' || shape.length !== 2) continue;
+    const [rows, columns] = shape as [number, number];
+    const values = decodeFloats('F32', bytes.subarray(offset, offset + length), name);
+    spectra[sequence] = Array.from({ length: rows }, (_, row) =>
+      values.subarray(row * columns, (row + 1) * columns),
+    );
+  }
+  for (const name of sequenceNames)
+    if (!spectra[name])
       throw new FormatError(
-        `spectra.safetensors: has no matrix ${sequence}.singular_values in F32; choose the file that a run wrote`,
+        `spectra.safetensors: has no matrix ${name}.singular_values in F32; choose the file that a run wrote`,
       );
-    const content = bytes.subarray(tensor.offset, tensor.offset + tensor.bytes);
-    const values = decodeFloats('F32', content, tensor.name);
-    const [rows, columns] = tensor.shape as [number, number];
-    return Array.from({ length: rows }, (_, row) => values.subarray(row * columns, (row + 1) * columns));
-  };
-  const [real, shuffled] = sequenceNames.map(rowsOf);
-  return { real: real!, shuffled: shuffled! };
+  return spectra as unknown as ProfileSpectra;
 }

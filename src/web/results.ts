@@ -1,17 +1,23 @@
 import { figures, reportFigures } from '../analysis/figures.ts';
 import { grouped } from '../analysis/quantities.ts';
-import type { Report } from '../analysis/report.ts';
+import type { Report, SequenceName } from '../analysis/report.ts';
 import { countedComponents } from '../analysis/threshold.ts';
 import { addDownloads, downloadFigure } from './downloads.ts';
 import { button, create, element } from './elements.ts';
 import { FigureView } from './figure-view.ts';
+import { floating } from './floating.ts';
+import { layerDetails } from './layer-details.ts';
 import { layerTable } from './layer-table.ts';
 import type { PageRun } from './page-run.ts';
+import { TokenStrip } from './token-strip.ts';
+import type { StripSequence } from './token-strip.ts';
 
 /** What one run gave, on the page: summary, figures, table and downloads. */
 export class Results {
   readonly #section = element('results', HTMLElement);
   readonly #layer = element('layer', HTMLSelectElement);
+  readonly #table = element('table', HTMLElement);
+  readonly #tokens = new TokenStrip(element('strips', HTMLElement));
   #views: FigureView[] = [];
   #run: PageRun | undefined;
 
@@ -24,6 +30,7 @@ export class Results {
     private readonly onError: (error: unknown) => void,
   ) {
     this.#layer.addEventListener('change', () => this.#showLayer(Number(this.#layer.value)));
+    this.#explainRows();
   }
 
   /** Shows a run in place of the last one. */
@@ -41,9 +48,35 @@ export class Results {
         create('option', { value: String(layer), selected: layer === middle }, String(layer)),
       ),
     );
-    element('table', HTMLElement).replaceChildren(layerTable(report, (layer) => this.#choose(layer)));
+    this.#table.replaceChildren(layerTable(report, (layer) => this.#choose(layer)));
+    this.#tokens.show({ real: stripOf(run, 'real'), shuffled: stripOf(run, 'shuffled') });
     addDownloads(element('downloads', HTMLElement), run, this.onStates);
     this.#showLayer(middle);
+  }
+
+  /** A row that is pointed at, or has the focus, tells why its numbers are what they are. */
+  #explainRows(): void {
+    const table = this.#table;
+    const rowAt = (target: EventTarget | null) =>
+      target instanceof Element ? target.closest<HTMLElement>('tr[data-layer]') : null;
+    const explain = (row: HTMLElement, place: { x: number; y: number }) =>
+      floating.show(layerDetails(this.#run!, Number(row.dataset['layer'])), place);
+    table.addEventListener('pointerover', ({ target, clientX: x, clientY: y }) => {
+      const row = rowAt(target);
+      if (row) explain(row, { x, y });
+      else floating.hide();
+    });
+    table.addEventListener('focusin', ({ target }) => {
+      const row = rowAt(target);
+      if (!row || !(target as Element).matches(':focus-visible')) return;
+      const { left: x, bottom: y } = (target as Element).getBoundingClientRect();
+      explain(row, { x, y });
+      (target as Element).setAttribute('aria-describedby', floating.id);
+    });
+    for (const end of ['pointerleave', 'focusout'] as const)
+      table.addEventListener(end, () => {
+        floating.hide();
+      });
   }
 
   #clear(): void {
@@ -60,6 +93,7 @@ export class Results {
     const view = new FigureView({
       onLayer: (layer) => this.#choose(layer),
       onError: this.onError,
+      layerNote: (layer) => layerDetails(this.#run!, layer),
       buttons: [download('svg'), download('png')],
     });
     element('figures', HTMLElement).append(view.element);
@@ -74,15 +108,22 @@ export class Results {
 
   #showLayer(layer: number): void {
     const { report, spectra } = this.#run!;
-    for (const row of element('table', HTMLElement).querySelectorAll('tbody tr')) {
+    for (const row of this.#table.querySelectorAll('tbody tr')) {
       const isChosen = row.getAttribute('data-layer') === String(layer);
       row.classList.toggle('chosen', isChosen);
       row.querySelector('button')!.setAttribute('aria-pressed', String(isChosen));
     }
+    element('layer-details', HTMLElement).replaceChildren(layerDetails(this.#run!, layer));
+    this.#tokens.mark(layer);
     const drawn = spectra ? figures(report, spectra, { layer }) : reportFigures(report);
     if (this.#views.length === 0) this.#views = drawn.map(() => this.#addView());
     for (const [index, view] of this.#views.entries()) view.show(drawn[index]!);
   }
+}
+
+function stripOf({ report, texts }: PageRun, name: SequenceName): StripSequence {
+  const { ids, layers, max_log_softmax: softmax } = report.sequences[name];
+  return { ids, layers, texts: texts?.[name], maxLogSoftmax: softmax?.values };
 }
 
 function summary({ model, text, threshold, sequences, adapter, timings_ms: timings }: Report): string {
