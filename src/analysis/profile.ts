@@ -3,7 +3,7 @@ import type { Tensor } from '../engine/gpu/tensor.ts';
 import type { HiddenState, Model } from '../engine/model.ts';
 import { layerDimensions } from './dimensions.ts';
 import { measureStates } from './measures/layer-measures.ts';
-import type { ViewLayer } from './measures/layer-fields.ts';
+import type { LayerMeasurements, ViewLayer } from './measures/layer-fields.ts';
 import type { MeasuredState } from './measures/layer-measures.ts';
 import type { HeldMatrix, ViewRequest } from './measures/measure-views.ts';
 import { HookSpectra } from './hook-spectra.ts';
@@ -40,6 +40,12 @@ export interface ProfileOptions extends Omit<ProfileRequest, 'sampling'> {
   readonly onSpectrum?: SequenceProgress;
   /** Told what a user should know of the result. */
   readonly onNotice?: ((notice: string) => void) | undefined;
+  /** Told of each state as soon as it is measured. */
+  readonly onLayer?: ((sequence: string, layer: number, measured: LayerMeasurements) => void) | undefined;
+  /** Told of a sequence's maximum log-softmax, [T], as soon as the forward pass is done. */
+  readonly onMaxLogSoftmax?: ((sequence: string, values: Float32Array) => void) | undefined;
+  /** Measure after so many states at the latest: the first numbers come sooner, the last ones later. */
+  readonly mostStates?: number | undefined;
 }
 
 /** Singular values of named activations. */
@@ -141,8 +147,9 @@ async function profileGroup(
     threshold,
     request,
     signal,
-    mostStates: plan.statesAtOnce,
+    mostStates: Math.min(plan.statesAtOnce, options.mostStates ?? Infinity),
     scratchBytes: plan.scratch,
+    onLayer: options.onLayer,
     onProgress: (done) => onSpectrum?.(first * (layers + 1) + done, of * (layers + 1), which),
     onNotice,
   });
@@ -171,6 +178,8 @@ async function profileGroup(
         }),
       },
     );
+    for (const [index, values] of (result.maxLogSoftmax ?? []).entries())
+      options.onMaxLogSoftmax?.(names[index]!, values);
     await hookSpectra?.finish();
     await reducer.finish();
     const measured = group.map(([name, ids], index): SequenceMeasurements => ({
@@ -230,6 +239,7 @@ class StateReducer {
       readonly scratchBytes: number;
       readonly onProgress: (done: number) => void;
       readonly onNotice: ((notice: string) => void) | undefined;
+      readonly onLayer: ProfileOptions['onLayer'];
     },
   ) {
     this.singularValues = names.map(() => []);
@@ -301,6 +311,7 @@ class StateReducer {
       // States come layer by layer, one of each sequence in turn.
       const sequence = this.#measured++ % this.names.length;
       this.singularValues[sequence]!.push(spectra[index]!.singularValues);
+      this.options.onLayer?.(this.names[sequence]!, this.states[sequence]!.length, state.layer);
       this.states[sequence]!.push(state);
     }
   }

@@ -1,4 +1,4 @@
-import type { Answers, FromWorker, Question, Stage, ToWorker } from './messages.ts';
+import type { Answers, FromWorker, Question, RunNews, Stage, ToWorker } from './messages.ts';
 
 /** A worker that does not stop on its own in this time is ended, in milliseconds. */
 const PATIENCE = 500;
@@ -10,6 +10,8 @@ export class Stopped extends Error {}
 export interface Listener {
   readonly onProgress?: (stage: Stage, done: number, total: number) => void;
   readonly onNotice?: (message: string) => void;
+  /** Told what is known of a run before its end. */
+  readonly onNews?: (news: RunNews) => void;
 }
 
 interface Waiting {
@@ -75,6 +77,9 @@ export class EngineClient {
     switch (message.kind) {
       case 'progress':
         waiting?.listener.onProgress?.(message.stage, message.done, message.total);
+        return;
+      case 'news':
+        waiting?.listener.onNews?.(message.news);
         return;
       case 'notice':
         waiting?.listener.onNotice?.(message.message);

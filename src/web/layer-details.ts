@@ -26,7 +26,7 @@ const facts: readonly Fact[] = [
   [
     'dimensions that carry it',
     ({ component_1: first }) =>
-      (first?.dimensions ?? []).map(({ dimension, share }) => `${percent(share)} ${dimension}`),
+      (first?.dimensions ?? []).map(({ dimension, share }) => `${percent(share)} #${dimension}`),
   ],
   ['variance in the first token', ({ first_token_share: share }) => [percent(share)]],
   [

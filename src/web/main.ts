@@ -5,13 +5,14 @@ import { EngineClient, Stopped } from './engine-client.ts';
 import type { Listener } from './engine-client.ts';
 import { Explainer } from './explainer.ts';
 import { showKeptModels } from './kept-models.ts';
+import { LiveRun } from './live-run.ts';
 import { stages } from './messages.ts';
-import type { RunRequest, Stage } from './messages.ts';
+import type { ModelChoice, RunRequest, Stage } from './messages.ts';
 import { pagePart } from './page-part.ts';
 import type { PageRun } from './page-run.ts';
 import { curvesOf, ProfilePicture } from './profile-picture.ts';
 import { ProgressBars } from './progress-bars.ts';
-import type { Results } from './results.ts';
+import type { Results, RunKind } from './results.ts';
 import { FieldError, RunForm } from './run-form.ts';
 import { fetchSavedRun } from './saved-runs.ts';
 
@@ -26,7 +27,7 @@ const stopButton = element('stop-run', HTMLButtonElement);
 const status = element('status', HTMLElement);
 
 let stopper: AbortController | undefined;
-let shown: RunRequest | undefined;
+let shown: { run: PageRun; kind: RunKind; request: RunRequest } | undefined;
 let results: Results | undefined;
 /** Whether nothing was measured yet. */
 let isSaved = true;
@@ -45,10 +46,17 @@ async function run(): Promise<void> {
   const request = readForm();
   if (!request) return;
   await work('Running…', stages, async (signal, listener) => {
-    const measured = await engine.ask({ kind: 'profile', request }, signal, listener);
-    shown = request;
-    isSaved = false;
-    await show(measured, { isSaved, isBundled: request.model.kind === 'bundled' });
+    const live = new LiveRun(picture, () => results, `${nameOf(request.model)}, running …`);
+    try {
+      const onNews: Listener['onNews'] = (news) => live.take(news);
+      const measured = await engine.ask({ kind: 'profile', request }, signal, { ...listener, onNews });
+      isSaved = false;
+      await show(measured, { isSaved, isBundled: request.model.kind === 'bundled' }, request);
+    } catch (error) {
+      // What was shown before stands again.
+      if (shown) await show(shown.run, shown.kind, shown.request);
+      throw error;
+    }
     // Who has gone on to another field meanwhile stays there.
     if (document.activeElement === stopButton || document.activeElement === document.body)
       element('results-title', HTMLElement).focus({ preventScroll: true });
@@ -56,8 +64,9 @@ async function run(): Promise<void> {
 }
 
 /** Shows a run: its picture, and below it everything else. */
-async function show(run: PageRun, kind: { isSaved: boolean; isBundled: boolean }): Promise<void> {
+async function show(run: PageRun, kind: RunKind, request: RunRequest): Promise<void> {
   const { report } = run;
+  shown = { run, kind, request };
   const source = report.text?.source.replace(/^.*\//, '') ?? 'token ids';
   const words = `${report.model.id}, reading ${source}: ${countedComponents(report.threshold)}.`;
   picture.show(curvesOf(report), kind.isSaved ? `${words} A saved run.` : words);
@@ -73,13 +82,14 @@ async function showSaved(): Promise<void> {
   if (!isSaved || !model) return;
   const run = await fetchSavedRun(model);
   if (!isSaved || !run) return;
-  shown = form.usual(model);
-  await show(run, { isSaved, isBundled: true });
+  await show(run, { isSaved, isBundled: true }, form.usual(model));
 }
+
+const nameOf = (model: ModelChoice) => (model.kind === 'hub' ? model.id : model.name);
 
 /** Runs once more what is shown, and downloads its states. */
 async function downloadStates(): Promise<void> {
-  const request = shown!;
+  const { request } = shown!;
   await work(
     'Running once more, for the states…',
     ['download', 'load', 'forward'],

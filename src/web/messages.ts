@@ -1,5 +1,6 @@
 import type { Sampling } from '../analysis/profile-sequences.ts';
-import type { PageRun } from './page-run.ts';
+import type { SequenceName } from '../analysis/report.ts';
+import type { PageRun, TokenTexts } from './page-run.ts';
 
 /** Where a model comes from. */
 export type ModelChoice =
@@ -46,6 +47,28 @@ export interface CloudSpectrum {
   readonly effectiveDimension: number;
 }
 
+/** What is known of a run before its end. */
+export type RunNews =
+  /** What will be read. */
+  | {
+      readonly kind: 'window';
+      /** L: states 0 to L come. */
+      readonly layers: number;
+      /** min(T, d) */
+      readonly components: number;
+      readonly ids: Readonly<Record<SequenceName, Int32Array>>;
+      readonly texts: TokenTexts | undefined;
+    }
+  /** A state is measured. */
+  | {
+      readonly kind: 'layer';
+      readonly sequence: SequenceName;
+      readonly layer: number;
+      readonly dimension: number;
+    }
+  /** The model has read a sequence: max(logits) − logsumexp(logits), [T]. */
+  | { readonly kind: 'softmax'; readonly sequence: SequenceName; readonly values: Float32Array };
+
 /** From the page to its worker. Each is answered by one `done` or `failed` with its number. */
 export type Question =
   | { readonly kind: 'profile'; readonly request: RunRequest }
@@ -74,5 +97,6 @@ export type FromWorker =
       readonly done: number;
       readonly total: number;
     }
+  | { readonly kind: 'news'; readonly number: number; readonly news: RunNews }
   /** A sentence that does not end the run. */
   | { readonly kind: 'notice'; readonly number: number; readonly message: string };

@@ -22,6 +22,8 @@ export class ProfilePicture {
   readonly #canvas: HTMLElement;
   readonly #caption: HTMLElement;
   #curves: Curves | undefined;
+  /** Of the run before, while another one grows over it. */
+  #before: Curves | undefined;
 
   constructor(private readonly figure: HTMLElement) {
     this.#canvas = figure.querySelector<HTMLElement>('.canvas')!;
@@ -32,6 +34,17 @@ export class ProfilePicture {
 
   /** @param words what is shown, as a sentence */
   show(curves: Curves, words: string): void {
+    this.#before = undefined;
+    this.#set(curves, words);
+  }
+
+  /** Shows as much as there is of a run that goes on, over what was shown before. */
+  grow(curves: Curves, words: string): void {
+    this.#before ??= this.#curves;
+    this.#set(curves, words);
+  }
+
+  #set(curves: Curves, words: string): void {
     this.#curves = curves;
     this.figure.hidden = false;
     this.#caption.replaceChildren(key('real', '● real'), ' ', key('shuffled', '◇ shuffled'), ` · ${words}`);
@@ -45,7 +58,7 @@ export class ProfilePicture {
   #draw(): void {
     const { clientWidth: width, clientHeight: height } = this.#canvas;
     if (!this.#curves || width === 0) return;
-    this.#canvas.replaceChildren(drawing(this.#curves, width, height));
+    this.#canvas.replaceChildren(drawing(this.#curves, this.#before, width, height));
   }
 }
 
@@ -61,20 +74,34 @@ export function curvesOf({ model, sequences }: Report): Curves {
 
 const key = (name: SequenceName, text: string) => create('span', { className: name }, text);
 
-function drawing({ layers, components, dimensions }: Curves, width: number, height: number): SVGSVGElement {
+function drawing(
+  { layers, components, dimensions }: Curves,
+  before: Curves | undefined,
+  width: number,
+  height: number,
+): SVGSVGElement {
   const plot = { right: width - MARGIN.right, bottom: height - MARGIN.bottom };
   const span = plot.right - MARGIN.left - 2 * INSET;
   const x = (layer: number) => MARGIN.left + INSET + (span * layer) / Math.max(1, layers);
   const y = (value: number) => plot.bottom - ((plot.bottom - MARGIN.top) * value) / components;
-  const points = (name: SequenceName) =>
-    dimensions[name].flatMap((value, layer) => (value === undefined ? [] : [{ layer, value }]));
-  const path = (name: SequenceName) =>
-    points(name)
+  const pointsOf = (values: readonly (number | undefined)[]) =>
+    values.flatMap((value, layer) => (value === undefined ? [] : [{ layer, value }]));
+  const points = (name: SequenceName) => pointsOf(dimensions[name]);
+  const pathOf = (along: readonly { readonly layer: number; readonly value: number }[]) =>
+    along
       .map(
         ({ layer, value }, index) =>
           `${index === 0 ? 'M' : 'L'}${x(layer).toFixed(1)} ${y(value).toFixed(1)}`,
       )
       .join('');
+  const path = (name: SequenceName) => pathOf(points(name));
+  // A curve of as many layers and dimensions can be compared with this one.
+  const isAlike = before && before.layers === layers && before.components === components;
+  const ghost = isAlike
+    ? sequenceNames.map((name) =>
+        createSvg('path', { class: `curve ghost ${name}`, d: pathOf(pointsOf(before.dimensions[name])) }),
+      )
+    : [];
   const text = (content: string | number, at: Readonly<Record<string, string | number>>) =>
     createSvg('text', at, String(content));
 
@@ -104,6 +131,7 @@ function drawing({ layers, components, dimensions }: Curves, width: number, heig
     text(`${components} dimensions there are`, { x: plot.right, y: y(components) - 7, class: 'end' }),
     ...places.map((layer) => text(layer, { x: x(layer), y: plot.bottom + 16, class: 'middle' })),
     text('layer', { x: plot.right, y: plot.bottom + 30, class: 'end' }),
+    ...ghost,
     ...area,
     ...sequenceNames.map((name) => createSvg('path', { class: `curve ${name}`, d: path(name) })).reverse(),
     ...points('shuffled').map(({ layer, value }) =>

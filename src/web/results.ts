@@ -12,6 +12,13 @@ import type { PageRun } from './page-run.ts';
 import { TokenStrip } from './token-strip.ts';
 import type { StripSequence } from './token-strip.ts';
 
+export interface RunKind {
+  /** It came with the page. */
+  readonly isSaved: boolean;
+  /** Its model did. */
+  readonly isBundled: boolean;
+}
+
 /** What one run gave, on the page: summary, figures, table and downloads. */
 export class Results {
   readonly #section = element('results', HTMLElement);
@@ -34,11 +41,12 @@ export class Results {
   }
 
   /** Shows a run in place of the last one. */
-  show(run: PageRun, { isSaved, isBundled }: { isSaved: boolean; isBundled: boolean }): void {
+  show(run: PageRun, { isSaved, isBundled }: RunKind): void {
     this.#clear();
     this.#run = run;
     const { report } = run;
     this.#section.hidden = false;
+    this.#section.classList.remove('stale');
     element('summary', HTMLElement).textContent = summary(report);
     element('saved-note', HTMLElement).hidden = !isSaved;
     element('bundled-note', HTMLElement).hidden = !isBundled;
@@ -52,6 +60,16 @@ export class Results {
     this.#tokens.show({ real: stripOf(run, 'real'), shuffled: stripOf(run, 'shuffled') });
     addDownloads(element('downloads', HTMLElement), run, this.onStates);
     this.#showLayer(middle);
+  }
+
+  /** Another run has begun: its tokens are shown, and everything else is still of the last one. */
+  begin(sequences: Readonly<Record<SequenceName, StripSequence>>): void {
+    this.#section.classList.add('stale');
+    this.#tokens.show(sequences);
+  }
+
+  know(sequence: SequenceName, maxLogSoftmax: ArrayLike<number>): void {
+    this.#tokens.know(sequence, maxLogSoftmax);
   }
 
   /** A row that is pointed at, or has the focus, tells why its numbers are what they are. */

@@ -1,6 +1,8 @@
 import { captureTensors } from '../analysis/output-files.ts';
 import { profileReport } from '../analysis/profile-report.ts';
-import type { Report, SequenceName, TextReport } from '../analysis/report.ts';
+import { profileSequencesOf } from '../analysis/profile-sequences.ts';
+import { sequenceNames } from '../analysis/report.ts';
+import type { SequenceName, TextReport } from '../analysis/report.ts';
 import type { GivenTokens } from '../analysis/token-ids.ts';
 import { tokenPieces } from '../analysis/token-pieces.ts';
 import { describeModel } from '../engine/description.ts';
@@ -12,12 +14,15 @@ import { Model } from '../engine/model.ts';
 import { checkSequences } from '../engine/sequences.ts';
 import { loadTokenizer } from '../engine/tokenizer.ts';
 import type { Tokenizer } from '../engine/tokenizer.ts';
-import type { Answers, RunRequest, Stage } from './messages.ts';
+import type { Answers, RunNews, RunRequest, Stage } from './messages.ts';
 import { findModel } from './model-source.ts';
 import type { ModelSource } from './model-source.ts';
 import type { TokenTexts } from './page-run.ts';
 import { safetensorsBlob } from './safetensors-blob.ts';
 import { readTokens } from './token-source.ts';
+
+/** A profile grows in so many steps on the page: states are measured some layers at a time. */
+const STEPS = 8;
 
 /** What a run needs of the worker. */
 export interface RunContext {
@@ -27,15 +32,21 @@ export interface RunContext {
   /** What tells how far a stage has come. */
   readonly stage: (stage: Stage) => (done: number, total: number) => void;
   readonly onNotice: (message: string) => void;
+  readonly onNews: (news: RunNews) => void;
 }
 
 /** The laminar profile: what the command of that name does, with the same pieces. */
 export async function profile(request: RunRequest, context: RunContext): Promise<Answers['profile']> {
-  const { signal, stage } = context;
+  const { signal, stage, onNotice, onNews } = context;
   const { seed, threshold, sampling } = request;
   const started = performance.now();
   return withModel(request, context, async ({ gpu, description, source, tokens, text, tokenizer }) => {
     const { id, revision, files } = source;
+    const [real, shuffled] = profileSequencesOf(tokens, seed, text && text.start, sampling);
+    const ids = { real: real.ids, shuffled: shuffled.ids };
+    const texts = tokenTexts(tokenizer ?? (await laterTokenizer(files)), ids);
+    const { layers, width } = description.config;
+    onNews({ kind: 'window', layers, components: Math.min(real.ids.length, width), ids, texts });
     const { report, spectra } = await profileReport(
       gpu,
       description,
@@ -44,14 +55,25 @@ export async function profile(request: RunRequest, context: RunContext): Promise
         threshold,
         sampling,
         signal,
+        mostStates: Math.ceil((layers + 1) / STEPS),
         onLoad: stage('load'),
         onForward: stage('forward'),
         onSpectrum: stage('spectrum'),
-        onNotice: context.onNotice,
+        onNotice,
+        onLayer: (sequence, layer, { effective_dimension: dimension }) => {
+          if (isSequenceName(sequence)) onNews({ kind: 'layer', sequence, layer, dimension });
+        },
+        onMaxLogSoftmax: (sequence, values) => {
+          if (isSequenceName(sequence)) onNews({ kind: 'softmax', sequence, values });
+        },
       },
     );
-    return { report, spectra, texts: tokenTexts(tokenizer ?? (await laterTokenizer(files)), report) };
+    return { report, spectra, texts };
   });
+}
+
+function isSequenceName(name: string): name is SequenceName {
+  return sequenceNames.some((each) => each === name);
 }
 
 /** The tokenizer of a model whose ids were given; undefined where it has none. */
@@ -59,10 +81,11 @@ function laterTokenizer(files: ModelFiles): Promise<Tokenizer | undefined> {
   return loadTokenizer(files).catch(() => undefined);
 }
 
-function tokenTexts(tokenizer: Tokenizer | undefined, { sequences }: Report): TokenTexts | undefined {
-  if (!tokenizer) return undefined;
-  const of = (name: SequenceName) => tokenPieces(tokenizer, sequences[name].ids);
-  return { real: of('real'), shuffled: of('shuffled') };
+function tokenTexts(
+  tokenizer: Tokenizer | undefined,
+  { real, shuffled }: Readonly<Record<SequenceName, Int32Array>>,
+): TokenTexts | undefined {
+  return tokenizer && { real: tokenPieces(tokenizer, real), shuffled: tokenPieces(tokenizer, shuffled) };
 }
 
 /** Every state of the real sequence as states.safetensors, as `laminar capture` writes it. */

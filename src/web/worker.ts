@@ -51,6 +51,9 @@ async function answer(
     signal,
     gpu: await openGpu(),
     stage: progressSender(number),
+    onNews: (news) => {
+      send({ kind: 'news', number, news });
+    },
     onNotice: (message) => {
       send({ kind: 'notice', number, message: pageSentence(message) });
     },
@@ -78,13 +81,16 @@ function hasFailed(gpu: Gpu): boolean {
 }
 
 function progressSender(number: number): RunContext['stage'] {
-  let last = 0;
-  return (stage) => (done, total) => {
-    const now = performance.now();
-    // The beginning and the end of a stage are always told.
-    if (done > 0 && done < total && now - last < PROGRESS_INTERVAL) return;
-    last = now;
-    send({ kind: 'progress', number, stage, done, total });
+  return (stage) => {
+    // Of this stage: two of them may go on by turns.
+    let last = 0;
+    return (done, total) => {
+      const now = performance.now();
+      // The beginning and the end of a stage are always told.
+      if (done > 0 && done < total && now - last < PROGRESS_INTERVAL) return;
+      last = now;
+      send({ kind: 'progress', number, stage, done, total });
+    };
   };
 }
 

@@ -40,6 +40,13 @@ test('the explainer measures both clouds, and follows its slider', async () => {
 
 test('by keyboard alone: the middle of the bundled text, with the golden numbers', async () => {
   const { page } = visit;
+  await page.evaluate(() => {
+    const canvas = document.querySelector('.canvas')!;
+    const seen = ((window as unknown as { seen: string[] }).seen = []) as string[];
+    new MutationObserver(() => seen.push(canvas.getAttribute('aria-label')!)).observe(canvas, {
+      attributeFilter: ['aria-label'],
+    });
+  });
   await page.locator('#model').focus();
   await page.keyboard.type('alice-pythia');
   for (
@@ -62,6 +69,13 @@ test('by keyboard alone: the middle of the bundled text, with the golden numbers
   expect(report.sequences.real.layers.map((layer) => layer.effective_dimension)).toEqual(
     sequences[0]!.effective.map((ofLayer) => ofLayer[at]),
   );
+  // The picture grew layer by layer while it ran.
+  const seen = await page.evaluate(() => (window as unknown as { seen: string[] }).seen);
+  const running = seen.filter((label) => label.includes('running'));
+  const grown = running.map((label) => /Real: ([^.]*)\./.exec(label)![1]!.replace(/(, –)+$/, ''));
+  const whole = report.sequences.real.layers.map((layer) => layer.effective_dimension).join(', ');
+  expect(new Set(grown).size).toBeGreaterThanOrEqual(report.model.layers + 2);
+  expect(grown.filter((part) => part !== '–' && !whole.startsWith(part))).toEqual([]);
   expect(report.text).toMatchObject({
     source: 'weights/text/alice.txt',
     tokens: 57035,
@@ -105,6 +119,42 @@ test('a click on a figure, a row of the table and the list each choose the layer
     .poll(() => effective.locator('.tooltip:visible').textContent())
     .toMatch(/Layer0Realeffective dimension \d+, [\d.]+% of rank \d+/);
   expect(await page.locator('#table tr.chosen th').textContent()).toBe('0');
+});
+
+test('each token shows how sure the model is, and a layer why its number is what it is', async () => {
+  const { page } = visit;
+  const { sequences } = (await readSaved('alice-pythia')).report;
+  const strips = page.locator('.tokens');
+  expect(await strips.nth(0).textContent()).toMatch(
+    /^_ the same thing with you,·” said the Hatter, and here the⏎/,
+  );
+  const spans = strips.nth(1).locator('span');
+  expect(await spans.count()).toBe(256);
+  const value = sequences.shuffled.max_log_softmax!.values[7]!;
+  expect(await spans.nth(7).getAttribute('style')).toBe(`--sure: ${Math.exp(value).toFixed(3)};`);
+  await spans.nth(7).hover();
+  const floating = page.locator('#floating');
+  await expect.poll(() => floating.textContent()).toContain(`probability ${Math.exp(value).toFixed(3)}`);
+
+  const layer = sequences.real.layers[4]!;
+  const carrier = layer.component_1!.tokens[0]!;
+  await page.getByTitle('Show the spectrum of layer 4').focus();
+  await page.keyboard.press('Tab');
+  await page.keyboard.press('Shift+Tab');
+  await expect.poll(() => floating.textContent()).toContain('layer 4');
+  const said = await floating.textContent();
+  expect(said).toContain(`${(100 * layer.component_1!.share).toFixed(1)}%`);
+  expect(said).toContain(`(${carrier.token})`);
+  expect(said).toContain(`#${layer.component_1!.dimensions[2]!.dimension}`);
+  await page.keyboard.press('Escape');
+  expect(await floating.isVisible()).toBe(false);
+  await page.getByTitle('Show the spectrum of layer 4').press('Enter');
+  expect(await page.locator('#layer-details').textContent()).toBe(said);
+  const marked = await strips
+    .nth(0)
+    .locator('.carrier')
+    .evaluateAll((all) => all.map((span) => Number((span as HTMLElement).dataset['token'])));
+  expect(marked.sort()).toEqual(layer.component_1!.tokens.map(({ token }) => token).sort());
 });
 
 test('the stop button stops before the spectra are done, and the page runs again', async () => {
