@@ -1,4 +1,5 @@
 import type { TopLevelSpec } from 'vega-lite';
+import { visibleTexts } from './figure-svg.ts';
 import { colours, frame, grey } from './figure-style.ts';
 import type { Layer } from './figure-style.ts';
 import type { Figure } from './figure.ts';
@@ -32,7 +33,7 @@ export function growthFigure(growths: readonly Growth[], subtitle: readonly stri
     bounds: 'flush',
     spacing: { row: 115, column: 90 },
   };
-  return { name: 'growth', title, specification };
+  return visibleTexts({ name: 'growth', title, specification });
 }
 
 function panel({ axis, points, fitted, time, theory }: Growth): Layer[] {

@@ -1,3 +1,5 @@
+import { visible } from '../engine/message.ts';
+
 /**
  * Numbers the clip paths of a Vega drawing from 1 on, in the order in which they appear. Vega counts them through all
  * drawings of a process; so numbered, a figure's file depends on nothing that was drawn before.
@@ -10,4 +12,13 @@ export function numberClipPaths(svg: string): string {
     numbers.set(old, number);
     return `${before}clip${number}`;
   });
+}
+
+/** A specification in which no text holds a character that XML forbids, or that turns others round. */
+export function visibleTexts<Value>(value: Value): Value {
+  if (typeof value === 'string') return visible(value) as Value;
+  if (typeof value !== 'object' || value === null || ArrayBuffer.isView(value)) return value;
+  if (Array.isArray(value)) return value.map((item: unknown) => visibleTexts(item)) as Value;
+  const entries = Object.entries(value).map(([key, item]) => [key, visibleTexts<unknown>(item)] as const);
+  return Object.fromEntries(entries) as Value;
 }

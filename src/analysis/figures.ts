@@ -2,6 +2,7 @@ import { InputError } from '../engine/errors.ts';
 import type { SingularValues } from './dimensions.ts';
 import { effectiveDimensionFigure, rankFigure } from './figure-layers.ts';
 import { cumulativeFigure, singularValuesFigure } from './figure-spectrum.ts';
+import { visibleTexts } from './figure-svg.ts';
 import { maxLogSoftmaxFigure } from './figure-tokens.ts';
 import type { Figure } from './figure.ts';
 import type { Report, SequencesBy } from './report.ts';
@@ -41,16 +42,16 @@ export function figures(report: Report, spectra: ProfileSpectra, options: Figure
   const ofLayer = { real, shuffled };
   const ofLayers = reportFigures(report);
   const place = ofLayers.length - 2;
-  return [
+  return visibleTexts([
     ...ofLayers.slice(0, place),
     singularValuesFigure(report, ofLayer, layer),
     cumulativeFigure(report, ofLayer, layer),
     ...ofLayers.slice(place),
-  ];
+  ]);
 }
 
 /** The figures that need no singular values: of a report that came alone. */
 export function reportFigures(report: Report): Figure[] {
   const tokens = maxLogSoftmaxFigure(report);
-  return [...(tokens ? [tokens] : []), rankFigure(report), effectiveDimensionFigure(report)];
+  return visibleTexts([...(tokens ? [tokens] : []), rankFigure(report), effectiveDimensionFigure(report)]);
 }

@@ -10,7 +10,12 @@ export function jsonText(value: unknown, name: string): string {
   const fault = findFault(value, '');
   if (fault !== undefined)
     throw new NumericalError(`${name}: ${fault}, which JSON cannot hold; report this as a defect of Laminar`);
-  return `${JSON.stringify(value, null, 2)}\n`;
+  // JSON.stringify writes out the control characters below 0x20 alone; a terminal obeys those from 0x7f on as well.
+  const text = JSON.stringify(value, null, 2).replace(
+    /[\u007f-\u009f]/g,
+    (character) => `\\u00${character.charCodeAt(0).toString(16)}`,
+  );
+  return `${text}\n`;
 }
 
 /** Where a value first holds what JSON cannot, and what that is; undefined where it holds nothing of the kind. */

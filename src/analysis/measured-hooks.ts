@@ -1,5 +1,6 @@
 import type { ModelDescription } from '../engine/description.ts';
 import { InputError } from '../engine/errors.ts';
+import { listNames } from '../engine/message.ts';
 import { PlannedHooks } from '../engine/hooks.ts';
 import type { HookSpec } from '../engine/hooks.ts';
 
@@ -28,7 +29,7 @@ export function measuredHooks(
   const measured = meant.filter((spec) => spec.axes === 'rows' && matrixColumns(spec) > 1);
   if (measured.length === 0) {
     throw new InputError(
-      `${at.join(', ')}: is not a matrix of tokens by features, so it has no spectrum; name others`,
+      `${listNames(at)}: is not a matrix of tokens by features, so it has no spectrum; name others`,
     );
   }
   const planned = new PlannedHooks(specs, { capture: measured.map(({ name }) => name) }, batch);

@@ -1,3 +1,4 @@
+import { listNames } from '../engine/message.ts';
 import type { Gpu } from '../engine/gpu/gpu.ts';
 import type { Tensor } from '../engine/gpu/tensor.ts';
 import type { HiddenState, Model } from '../engine/model.ts';
@@ -102,7 +103,7 @@ export async function profileSequences(
   });
   if (plan.skippedHooks.length > 0) {
     onNotice?.(
-      `${plan.skippedHooks.join(', ')}: not measured, for they are not matrices of tokens by features`,
+      `${listNames(plan.skippedHooks)}: not measured, for they are not matrices of tokens by features`,
     );
   }
   const started = performance.now();

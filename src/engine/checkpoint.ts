@@ -1,4 +1,5 @@
 import { CheckpointError, FileError, FormatError } from './errors.ts';
+import { listNames } from './message.ts';
 import type { ByteSource, ModelFiles } from './files.ts';
 import { isJsonObject, readJson } from './files.ts';
 import { readHeader } from './safetensors.ts';
@@ -136,7 +137,7 @@ export class Checkpoint {
       await this.#add(source);
     }
     if (chosen.isGuess) {
-      onNotice?.(`${files.name}: has no ${weightFile}; its weights are read from ${chosen.files.join(', ')}`);
+      onNotice?.(`${files.name}: has no ${weightFile}; its weights are read from ${listNames(chosen.files)}`);
     }
   }
 
@@ -172,7 +173,7 @@ async function findWeightFiles(files: ModelFiles): Promise<WeightFiles> {
   if (isChoice(chosen)) return chosen;
   if (chosen) {
     throw new FileError(
-      `${files.name}: holds several safetensors files (${chosen.join(', ')}) and no index of them; ` +
+      `${files.name}: holds several safetensors files (${listNames(chosen)}) and no index of them; ` +
         `name the one to use ${weightFile}, or add ${weightIndex}`,
       { code: 'weights-ambiguous', subject: { kind: 'file', name: files.name } },
     );

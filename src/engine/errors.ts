@@ -15,6 +15,7 @@ export interface ErrorDetails extends ErrorOptions {
   /** What fixes it: one of these. They end the message. */
   readonly remedies?: readonly Remedy[];
 }
+import { messageLine } from './message.ts';
 
 /**
  * The errors that Laminar throws on purpose. Each message is one line that says what is wrong, where
@@ -53,7 +54,7 @@ export class LaminarError extends Error {
 
 function worded(problem: string | Wording, remedies: readonly Remedy[], words: Words): string {
   const text = typeof problem === 'string' ? problem : problem.inWords(words);
-  return remedies.length === 0 ? text : `${text}; ${remedyWords(remedies, words)}`;
+  return messageLine(remedies.length === 0 ? text : `${text}; ${remedyWords(remedies, words)}`);
 }
 
 /** The caller asked for something that cannot be meant: a wrong option, too many tokens, an empty text. */

@@ -1,6 +1,7 @@
 import { Command, CommanderError } from 'commander';
 import packageJson from '../../package.json' with { type: 'json' };
 import { InputError, LaminarError } from '../engine/errors.ts';
+import { messageLine, visibleLines } from '../engine/message.ts';
 import { addBenchCommand } from './commands/bench.ts';
 import { addCaptureCommand } from './commands/capture.ts';
 import { addCompareCommand } from './commands/compare.ts';
@@ -53,7 +54,7 @@ export async function runCommandLine(argv: readonly string[], signal: AbortSigna
     context.terminal.endStages();
     const isVerbose = program.opts<{ verbose?: boolean }>().verbose === true;
     process.stderr.write(`laminar: ${signal.aborted ? 'interrupted' : oneLine(error, program)}\n`);
-    if (isVerbose && error instanceof Error) process.stderr.write(`${withCauses(error)}\n`);
+    if (isVerbose && error instanceof Error) process.stderr.write(`${visibleLines(withCauses(error))}\n`);
     return error instanceof InputError || error instanceof CommanderError ? EXIT_USAGE : EXIT_FAILED;
   } finally {
     context.terminal.endStages();
@@ -101,7 +102,7 @@ function oneLine(error: unknown, program: Command): string {
       : isOurs
         ? error.inWords(flagWords)
         : String(error);
-  return text.replace(/\s*\n\s*/g, ' ').trim();
+  return messageLine(text);
 }
 
 /** commander's message without its prefix, and where to look. */

@@ -1,4 +1,5 @@
 import { formatBytes } from '../analysis/quantities.ts';
+import { messageLine, visible, visibleLines } from '../engine/message.ts';
 import { progressLine } from './progress-line.ts';
 import { terminalAbilities } from './terminal-abilities.ts';
 
@@ -44,7 +45,7 @@ export class Terminal {
   /** Prints a line under the command's name, above the line of progress if there is one. */
   notice(message: string): void {
     this.#clear();
-    this.stream.write(`laminar: ${message}\n`);
+    this.stream.write(`laminar: ${messageLine(message)}\n`);
     if (this.#running) this.#draw();
   }
 
@@ -86,7 +87,7 @@ export class Terminal {
         name,
         done,
         total,
-        amount: which === undefined ? amount : `${amount}, ${which}`,
+        amount: which === undefined ? amount : `${amount}, ${visible(which)}`,
         seconds,
         secondsLeft: rate > 0 && done < total ? (total - done) / rate : undefined,
       },
@@ -100,4 +101,9 @@ export class Terminal {
   #clear(): void {
     if (this.#running) this.stream.write(CLEAR_LINE);
   }
+}
+
+/** Prints an answer for people on stdout. Names within it may hold anything. */
+export function printText(text: string): void {
+  process.stdout.write(visibleLines(text));
 }

@@ -1,5 +1,6 @@
 import type { Words } from '../engine/error-words.ts';
 import { LaminarError } from '../engine/errors.ts';
+import { messageLine } from '../engine/message.ts';
 
 /** Fields whose labels are not the option's name in words. */
 const labels: Readonly<Record<string, string>> = { memoryLimit: 'GPU memory', tokens: 'length' };
@@ -13,7 +14,7 @@ const fieldWords: Words = (option) =>
  * stop.
  */
 export function pageSentence(said: LaminarError | string): string {
-  const text = said instanceof LaminarError ? said.inWords(fieldWords) : said;
+  const text = said instanceof LaminarError ? said.inWords(fieldWords) : messageLine(said);
   const begun = text.replace(/^[a-z]+(?= )/, (word) => word.charAt(0).toUpperCase() + word.slice(1));
   return /[.!?]$/.test(begun) ? begun : `${begun}.`;
 }

@@ -33,6 +33,17 @@ describe.each(['alice-gpt2', 'gpt2-one-token'])('the figures of %s', (name) => {
   });
 });
 
+it('writes out characters that XML forbids, and draws the rest', async () => {
+  const { sequences } = await readExpected('gpt2-one-token');
+  const [real] = sequences;
+  const model = { id: 'a\u001b[31m<b>\u0000 \u202e&' };
+  const report = makeReport(real!, real!, real!.columns, { model });
+  const drawn = figures(report, { real: real!.spectra, shuffled: real!.spectra });
+  const svg = await renderSvg(drawn.at(-1)!.specification);
+  expect(svg).toContain('a\\u001b[31m&lt;b&gt;\\u0000 \\u202e&amp;');
+  expect(renderPng(svg).length).toBeGreaterThan(1000);
+});
+
 describe('renderPng', () => {
   it('brings its own font: letters leave ink', () => {
     const svg = (text: string) =>

@@ -1,5 +1,6 @@
 import { budgets } from '../../engine/budgets.ts';
 import { FormatError, InputError } from '../../engine/errors.ts';
+import { listNames } from '../../engine/message.ts';
 import { openFile } from '../files.ts';
 import { findArrays } from './arrays.ts';
 import type { FoundArray } from './arrays.ts';
@@ -151,7 +152,8 @@ function matches(tensor: string | null, pattern: string): boolean {
 }
 
 function listed(arrays: readonly FoundArray[]): string {
-  const names = arrays.slice(0, LISTED).map(({ tensor }) => tensor);
-  const rest = arrays.length - names.length;
-  return `${names.join(', ')}${rest > 0 ? ` and ${rest} more` : ''}`;
+  return listNames(
+    arrays.map(({ tensor }) => tensor ?? 'an array'),
+    LISTED,
+  );
 }

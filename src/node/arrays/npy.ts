@@ -1,5 +1,6 @@
 import { budgets } from '../../engine/budgets.ts';
 import { FormatError } from '../../engine/errors.ts';
+import { listNames } from '../../engine/message.ts';
 import type { ByteSource } from '../../engine/files.ts';
 import { numpyElements } from './elements.ts';
 import type { ElementType } from './elements.ts';
@@ -119,7 +120,7 @@ function parseHeader(text: string, name: string): ParsedHeader {
   const fields = header as ReadonlyMap<string, PythonValue>;
   const missing = KEYS.find((key) => !fields.has(key));
   if (missing !== undefined) throw damaged(`it lacks the key '${missing}'`);
-  if (fields.size > KEYS.length) throw damaged(`its keys are ${[...fields.keys()].join(', ')}`);
+  if (fields.size > KEYS.length) throw damaged(`its keys are ${listNames([...fields.keys()].map(String))}`);
   const fortranOrder = fields.get('fortran_order');
   if (typeof fortranOrder !== 'boolean') throw damaged('fortran_order is not True or False');
   const shape = fields.get('shape');

@@ -14,6 +14,7 @@ import { FileSet } from '../file-set.ts';
 import { findModel } from '../model-source.ts';
 import { nonEmpty, wholeNumber } from '../options.ts';
 import { publishedModel, publishedNames } from '../published-shapes.ts';
+import { printText } from '../terminal.ts';
 import type { CommandContext } from './context.ts';
 
 interface BenchFlags {
@@ -54,7 +55,7 @@ export function addBenchCommand(program: Command, context: CommandContext): void
       checkFlags(model, flags);
       const { json, text } = await run(model, flags, context);
       context.terminal.endStages();
-      process.stdout.write(flags.json ? jsonText(json, 'bench') : text);
+      printText(flags.json ? jsonText(json, 'bench') : text);
     });
 }
 

@@ -6,6 +6,7 @@ import type { PlannedHooks } from '../../engine/hooks.ts';
 import { planWeights } from '../../engine/memory.ts';
 import type { TensorDeclaration } from '../../engine/safetensors.ts';
 import { formatTable } from '../table.ts';
+import { printText } from '../terminal.ts';
 import type { CommandContext } from './context.ts';
 
 /** What a plan is for. */
@@ -72,7 +73,7 @@ export async function printCapturePlan(
     least <= memoryLimit
       ? ''
       : `\nThis does not fit: give --gpu-memory ${Math.ceil(least)} or more, or take fewer tokens.\n`;
-  process.stdout.write(
+  printText(
     `${id}, ${tokens} tokens, on ${adapter.description} with ${bound}; at most:\n\n${formatTable(['', '', ''], rows)}${advice}`,
   );
 }

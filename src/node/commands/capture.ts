@@ -3,6 +3,7 @@ import { activationTensors, captureTensors } from '../../analysis/output-files.t
 import { describeModel } from '../../engine/description.ts';
 import type { Gpu } from '../../engine/gpu/gpu.ts';
 import { InputError, NumericalError } from '../../engine/errors.ts';
+import { listNames } from '../../engine/message.ts';
 import { PlannedHooks } from '../../engine/hooks.ts';
 import type { CaptureRequest } from '../../engine/hooks.ts';
 import { Model } from '../../engine/model.ts';
@@ -14,11 +15,15 @@ import { checkApart } from '../inputs-apart.ts';
 import { findModel } from '../model-source.ts';
 import { collected, nonEmpty, numberList } from '../options.ts';
 import { SafetensorsWriter } from '../safetensors-writer.ts';
+import { printText } from '../terminal.ts';
 import { readTokens, textListeners } from '../token-source.ts';
 import type { TokenFlags } from '../token-source.ts';
 import { printCapturePlan } from './capture-plan.ts';
 import type { CommandContext } from './context.ts';
 import { addTokenOptions } from './profile.ts';
+
+/** Names of tensors that the last line tells. */
+const MAX_LISTED = 100;
 
 interface CaptureFlags extends TokenFlags {
   readonly at?: string[];
@@ -129,9 +134,8 @@ async function capture(reference: string, flags: CaptureFlags, context: CommandC
       await writer.abort();
     }
     terminal.endStages();
-    process.stdout.write(
-      `${out}: ${tensors.map(({ name, shape }) => `${name} [${shape.join(', ')}]`).join(', ')}\n`,
-    );
+    const made = tensors.map(({ name, shape }) => `${name} [${shape.join(', ')}]`);
+    printText(`${out}: ${listNames(made, MAX_LISTED)}\n`);
   } finally {
     await description.close();
   }

@@ -3,6 +3,7 @@ import type { Command } from 'commander';
 import { profileDefaults } from '../../analysis/report.ts';
 import { bundledModels } from '../bundled.ts';
 import { nonEmpty } from '../options.ts';
+import { printText } from '../terminal.ts';
 import type { CommandContext } from './context.ts';
 import { describeProfile, profileToFiles } from './profile.ts';
 
@@ -23,7 +24,7 @@ export function addDemoCommand(program: Command, context: CommandContext): void 
           context,
           gpu,
         );
-        process.stdout.write(`${index > 0 ? '\n' : ''}${describeProfile(report, folder)}`);
+        printText(`${index > 0 ? '\n' : ''}${describeProfile(report, folder)}`);
       }
     });
 }

@@ -8,6 +8,7 @@ import { describeTuning } from '../../engine/gpu/tuning.ts';
 import type { Tuning } from '../../engine/gpu/tuning.ts';
 import { findAdapter, NoAdapterError } from '../gpu.ts';
 import type { AdapterAttempt, FoundAdapter } from '../gpu.ts';
+import { printText } from '../terminal.ts';
 import type { CommandContext } from './context.ts';
 
 /** What `doctor --json` prints. */
@@ -48,7 +49,7 @@ export function addDoctorCommand(program: Command, _context: CommandContext): vo
       const diagnosis = await diagnose();
       const { decisions } = diagnosis;
       const inJson = { ...diagnosis, decisions: decisions && withoutInfinity(decisions) };
-      process.stdout.write(json ? jsonText(inJson, 'doctor') : describe(diagnosis));
+      printText(json ? jsonText(inJson, 'doctor') : describe(diagnosis));
       if (!diagnosis.adapter) throw new NoAdapterError(diagnosis.attempts);
     });
 }

@@ -1,4 +1,5 @@
 import type { Command } from 'commander';
+import { visible } from '../../engine/message.ts';
 import { findModel } from '../model-source.ts';
 import type { CommandContext } from './context.ts';
 
@@ -12,6 +13,6 @@ export function addFetchCommand(program: Command, { terminal, signal }: CommandC
     .action(async (reference: string, { revision }: { revision?: string }) => {
       const { folder } = await findModel(reference, { revision, signal, terminal, thorough: true });
       terminal.endStages();
-      process.stdout.write(`${folder}\n`);
+      process.stdout.write(process.stdout.isTTY ? `${visible(folder)}\n` : `${folder}\n`);
     });
 }

@@ -1,10 +1,12 @@
 import type { Command } from 'commander';
 import { formatBytes } from '../../analysis/quantities.ts';
 import { InputError } from '../../engine/errors.ts';
+import { listNames } from '../../engine/message.ts';
 import { makeCheckpoint } from '../make-checkpoint.ts';
 import { nonEmpty, wholeNumber } from '../options.ts';
 import { publishedNames } from '../published-shapes.ts';
 import type { WeightDtype } from '../published-shapes.ts';
+import { printText } from '../terminal.ts';
 import type { CommandContext } from './context.ts';
 
 interface MakeCheckpointFlags {
@@ -31,8 +33,8 @@ export function addMakeCheckpointCommand(program: Command, { terminal, signal }:
       const onProgress = terminal.stage('write', 'bytes');
       const made = await makeCheckpoint({ ...flags, signal, onProgress });
       terminal.endStages();
-      process.stdout.write(
-        `${made.folder}: ${made.parameters} parameters, ${formatBytes(made.bytes)} in ${made.files.join(', ')}\n`,
+      printText(
+        `${made.folder}: ${made.parameters} parameters, ${formatBytes(made.bytes)} in ${listNames(made.files)}\n`,
       );
     });
 }

@@ -15,6 +15,7 @@ import { readTokens, textListeners } from '../token-source.ts';
 import type { TokenFlags } from '../token-source.ts';
 import { viewRequest } from '../view-options.ts';
 import type { ViewFlags } from '../view-options.ts';
+import { printText } from '../terminal.ts';
 import type { CommandContext } from './context.ts';
 
 interface PlanFlags extends TokenFlags, ViewFlags, SamplingFlags {
@@ -51,7 +52,7 @@ export async function printPlan(reference: string, flags: PlanFlags, context: Co
     const plan = planProfile({ model, tokens, sequences, memoryLimit, software, request, at: flags.at });
     terminal.endStages();
     const subject = { id: source.id, tokens, sequences, adapter, memoryLimit };
-    process.stdout.write(flags.json ? toJson(plan, subject) : toTable(plan, subject));
+    printText(flags.json ? toJson(plan, subject) : toTable(plan, subject));
   } finally {
     await model.close();
   }

@@ -32,6 +32,7 @@ import { addSamplingOptions, samplingOf } from '../sampling-options.ts';
 import { formatTable } from '../table.ts';
 import { readTokens, textListeners } from '../token-source.ts';
 import { addViewOptions, viewRequest } from '../view-options.ts';
+import { printText } from '../terminal.ts';
 import type { CommandContext } from './context.ts';
 import { printPlan } from './profile-plan.ts';
 
@@ -78,7 +79,7 @@ export function addProfileCommand(program: Command, context: CommandContext): vo
       if (flags.json) process.stdout.write(reportJson(report));
       else {
         const wide = flags.wide ? describeComponents(report, await tokenTexts(modelFolder)) : '';
-        process.stdout.write(`${describeProfile(report, folder)}${wide}`);
+        printText(`${describeProfile(report, folder)}${wide}`);
       }
     });
 }

@@ -7,6 +7,7 @@ import { profileDefaults } from '../../analysis/report.ts';
 import { readThreshold } from '../../analysis/threshold.ts';
 import { checkDimensions } from '../../analysis/views.ts';
 import { FileError, InputError } from '../../engine/errors.ts';
+import { visibleLines } from '../../engine/message.ts';
 import { openMatrices } from '../arrays/matrix-source.ts';
 import type { MatrixFile } from '../arrays/matrix-source.ts';
 import { flagWords } from '../flags.ts';
@@ -63,7 +64,7 @@ export function addSpectrumCommand(program: Command, context: CommandContext): v
         : request
           ? viewsTable(file, measured, request.measures)
           : spectrumTable(file, measured, flags.threshold);
-      await print(lines);
+      await print(lines, flags.json === true);
     });
 }
 
@@ -98,7 +99,7 @@ async function measureFile(
 }
 
 /** Prints pieces as they come: the whole may be longer than a string can be. */
-async function print(pieces: Iterable<string>): Promise<void> {
+async function print(pieces: Iterable<string>, isJson: boolean): Promise<void> {
   let text = '';
   const flush = () =>
     new Promise<void>((resolve) => {
@@ -107,7 +108,7 @@ async function print(pieces: Iterable<string>): Promise<void> {
       });
     });
   for (const piece of pieces) {
-    text += piece;
+    text += isJson ? piece : visibleLines(piece);
     if (text.length < PIECE_LENGTH) continue;
     await flush();
     text = '';

@@ -1,4 +1,5 @@
 import { budgets } from '../../engine/budgets.ts';
+import { listNames } from '../../engine/message.ts';
 import { isJsonObject } from '../../engine/files.ts';
 import { liesInside } from '../../engine/weight-files.ts';
 import type { WeightFiles } from '../../engine/weight-files.ts';
@@ -114,7 +115,7 @@ export async function selectFiles(
   if (weights === undefined) throw await withoutSafetensors(client, subject, [...files.keys()]);
   if (!isChoice(weights)) {
     throw new HubError(
-      `${place} has several safetensors files (${weights.slice(0, 5).join(', ')}) and no index of them; choose another --revision or model`,
+      `${place} has several safetensors files (${listNames(weights, 5)}) and no index of them; choose another --revision or model`,
     );
   }
   return {

@@ -35,7 +35,7 @@ export function networkReason(error: unknown): string {
     : oneLine(error.message);
 }
 
-/** Words of another machine without line breaks, terminal escapes or excess. */
+/** Words of another machine without line breaks, control characters or excess. */
 export function oneLine(text: string): string {
   return text
     .replace(/\p{Cc}+/gu, ' ')
