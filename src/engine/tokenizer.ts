@@ -1,4 +1,4 @@
-import { FormatError, InputError } from './errors.ts';
+import { FormatError, InputError, LaminarError } from './errors.ts';
 import { isJsonObject } from './files.ts';
 import type { ModelFiles } from './files.ts';
 import { AddedTokenFinder, giveIds, readAddedToken } from './tokenizer/added-tokens.ts';
@@ -59,7 +59,7 @@ export async function loadTokenizer(files: ModelFiles): Promise<Tokenizer> {
 /** Makes a tokenizer of what its files say. @throws FormatError if that cannot be used. */
 export async function createTokenizer({ where, tokenizer }: TokenizerDescription): Promise<Tokenizer> {
   try {
-    return new PipelineTokenizer(tokenizer, await loadPatternCompiler(tokenizer));
+    return new PipelineTokenizer(tokenizer, await loadPatternCompiler(tokenizer), where);
   } catch (error) {
     const reason =
       error instanceof RangeError
@@ -91,7 +91,11 @@ class PipelineTokenizer implements Tokenizer {
   readonly #before: AddedTokenFinder;
   readonly #after: AddedTokenFinder;
 
-  constructor(json: Readonly<Record<string, unknown>>, compile: PatternCompiler) {
+  constructor(
+    json: Readonly<Record<string, unknown>>,
+    compile: PatternCompiler,
+    private readonly where: string,
+  ) {
     if (!isJsonObject(json['model'])) throw new FormatError('it has no "model"');
     this.#normalize = createNormalizer(json['normalizer'], compile);
     this.#preTokenizer = createPreTokenizer(json['pre_tokenizer'], compile);
@@ -142,12 +146,12 @@ class PipelineTokenizer implements Tokenizer {
       const token = this.#token(id);
       if (token !== undefined) tokens.push(token);
     }
-    return this.#decode(tokens).join('');
+    return this.#guarded(() => this.#decode(tokens).join(''));
   }
 
   tokenText(id: number): string {
     const token = this.#token(id);
-    return token === undefined ? '' : this.#show([token]).join('');
+    return token === undefined ? '' : this.#guarded(() => this.#show([token]).join(''));
   }
 
   #token(id: number): string | undefined {
@@ -158,8 +162,31 @@ class PipelineTokenizer implements Tokenizer {
     return this.#tokens[id];
   }
 
-  /** Adds a text's ids; pauses now and then and says how many characters are done, about. */
+  /** Calls what tokenizer.json describes. @throws FormatError for what fails within it */
+  #guarded<T>(call: () => T): T {
+    try {
+      return call();
+    } catch (error) {
+      if (error instanceof LaminarError) throw error;
+      const reason = error instanceof Error ? error.message : String(error);
+      throw new FormatError(`${this.where}: the tokenizer fails on this text (${reason}); give token ids`, {
+        cause: error,
+      });
+    }
+  }
+
+  /** `#unguarded`, with errors that say which tokenizer failed. */
   *#steps(given: string, ids: TokenIds): Generator<number, void> {
+    const steps = this.#unguarded(given, ids);
+    for (;;) {
+      const { done, value } = this.#guarded(() => steps.next());
+      if (done) return;
+      yield value;
+    }
+  }
+
+  /** Adds a text's ids; pauses now and then and says how many characters are done, about. */
+  *#unguarded(given: string, ids: TokenIds): Generator<number, void> {
     const text = given.toWellFormed(); // half a pair of surrogates is not a character, and UTF-8 cannot hold it
     let isFirst = true;
     let done = 0;

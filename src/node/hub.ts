@@ -1,6 +1,6 @@
 import { stat } from 'node:fs/promises';
 import { resolve } from 'node:path';
-import { FileError, InputError } from '../engine/errors.ts';
+import { FileError, InputError, LaminarError } from '../engine/errors.ts';
 import { namesTheHub, parseHubReference } from '../hub/reference.ts';
 import { ModelCache } from './hub/cache.ts';
 import { HubClient } from './hub/client.ts';
@@ -20,6 +20,7 @@ import type { FetchProgress, Fetching } from './hub/fetch-missing.ts';
 import { isStandIn, listPlainMirror } from './hub/plain-mirror.ts';
 import { isCommit, listRemoteFiles, resolveCommit } from './hub/repository.ts';
 import type { RemoteFile } from './hub/repository.ts';
+import { oneLine } from './network/errors.ts';
 import type { Environment } from './network/proxy.ts';
 import { inspectSnapshot } from './hub/selection.ts';
 import type { Holding } from './hub/selection.ts';
@@ -98,7 +99,11 @@ export async function resolveModelFolder(
   } catch (error) {
     options.signal?.throwIfAborted();
     if (isFileSystemError(error)) throw cacheFault(error, settings.cacheFolder);
-    throw error;
+    if (error instanceof LaminarError) throw error;
+    throw new HubError(
+      `cannot fetch ${named.id} at ${subject.revision}: ${oneLine(String(error))}; run with --verbose and report it`,
+      { cause: error },
+    );
   } finally {
     await client.close();
   }

@@ -1,4 +1,5 @@
 import { DeviceError } from '../errors.ts';
+import { callDevice } from './device-call.ts';
 import { KernelCache } from './kernel.ts';
 import { WorkBudget } from './pace.ts';
 import { Recorder, UniformPool } from './recorder.ts';
@@ -152,11 +153,10 @@ export class Gpu implements Disposable {
         { code: 'buffer-limit' },
       );
     }
-    const buffer = this.device.createBuffer({
-      label,
-      size,
-      usage: GPUBufferUsage.STORAGE | GPUBufferUsage.COPY_SRC | GPUBufferUsage.COPY_DST | extraUsage,
-    });
+    const usage = GPUBufferUsage.STORAGE | GPUBufferUsage.COPY_SRC | GPUBufferUsage.COPY_DST | extraUsage;
+    const buffer = callDevice(`make the buffer ${label} of ${size} bytes`, () =>
+      this.device.createBuffer({ label, size, usage }),
+    );
     this.#sizes.set(buffer, size);
     this.#allocated += size;
     this.#peak = Math.max(this.#peak, this.#allocated);
@@ -204,12 +204,12 @@ export class Gpu implements Disposable {
     const bytes = new Uint8Array(data.buffer, data.byteOffset, data.byteLength) as Uint8Array<ArrayBuffer>;
     if (bytes.length === 0) return;
     if (bytes.length % 4 === 0) {
-      this.device.queue.writeBuffer(buffer, offset, bytes);
+      callDevice('write into a buffer', () => this.device.queue.writeBuffer(buffer, offset, bytes));
       return;
     }
     const padded = new Uint8Array(wholeWords(bytes.length));
     padded.set(bytes);
-    this.device.queue.writeBuffer(buffer, offset, padded);
+    callDevice('write into a buffer', () => this.device.queue.writeBuffer(buffer, offset, padded));
   }
 
   recorder(): Recorder {
@@ -227,7 +227,8 @@ export class Gpu implements Disposable {
 
   /** Waits for everything submitted. @throws DeviceError if the GPU rejected any of it. */
   async finish(): Promise<void> {
-    await this.#unlessAborted(this.device.queue.onSubmittedWorkDone()).catch((cause: unknown) => {
+    const done = callDevice('wait for its work', () => this.device.queue.onSubmittedWorkDone());
+    await this.#unlessAborted(done).catch((cause: unknown) => {
       this.#signal?.throwIfAborted();
       this.check();
       // The refusal may come before the news of the loss.
@@ -324,16 +325,21 @@ export class Gpu implements Disposable {
     use: (mapped: ArrayBuffer) => T,
   ): Promise<T> {
     this.check();
-    const staging = this.device.createBuffer({
-      label: 'readback',
-      size: wholeWords(bytes),
-      usage: GPUBufferUsage.MAP_READ | GPUBufferUsage.COPY_DST,
-    });
+    const staging = callDevice(`make a buffer of ${bytes} bytes to read back`, () =>
+      this.device.createBuffer({
+        label: 'readback',
+        size: wholeWords(bytes),
+        usage: GPUBufferUsage.MAP_READ | GPUBufferUsage.COPY_DST,
+      }),
+    );
     try {
-      const encoder = this.device.createCommandEncoder();
-      encoder.copyBufferToBuffer(buffer, offset, staging, 0, wholeWords(bytes));
-      this.device.queue.submit([encoder.finish()]);
-      await this.#unlessAborted(staging.mapAsync(GPUMapMode.READ)).catch((cause: unknown) => {
+      callDevice('copy what is read back', () => {
+        const encoder = this.device.createCommandEncoder();
+        encoder.copyBufferToBuffer(buffer, offset, staging, 0, wholeWords(bytes));
+        this.device.queue.submit([encoder.finish()]);
+      });
+      const mapped = callDevice('read back', () => staging.mapAsync(GPUMapMode.READ));
+      await this.#unlessAborted(mapped).catch((cause: unknown) => {
         this.#signal?.throwIfAborted();
         this.check();
         throw new DeviceError(
@@ -344,7 +350,7 @@ export class Gpu implements Disposable {
         );
       });
       this.check();
-      return use(staging.getMappedRange());
+      return use(callDevice('show what is read back', () => staging.getMappedRange()));
     } finally {
       staging.destroy();
     }

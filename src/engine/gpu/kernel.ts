@@ -1,4 +1,5 @@
 import { DeviceError } from '../errors.ts';
+import { callDevice } from './device-call.ts';
 
 /**
  * What a kernel is: one WGSL file and, in TypeScript, the names and kinds of what it binds. The types make a
@@ -106,7 +107,10 @@ export class KernelCache {
     const compiled = this.#module(kernel);
     const [key, descriptor] = describe(kernel, compiled, constants);
     let pipeline = compiled.pipelines.get(key);
-    if (!pipeline) compiled.pipelines.set(key, (pipeline = this.device.createComputePipeline(descriptor)));
+    if (!pipeline) {
+      pipeline = callDevice(`compile ${kernel.name}`, () => this.device.createComputePipeline(descriptor));
+      compiled.pipelines.set(key, pipeline);
+    }
     return { pipeline, layout: compiled.layout };
   }
 
@@ -124,8 +128,7 @@ export class KernelCache {
     if (compiled.pipelines.has(key)) return Promise.resolve();
     let pending = compiled.pending.get(key);
     if (!pending) {
-      pending = this.device
-        .createComputePipelineAsync(descriptor)
+      pending = callDevice(`compile ${kernel.name}`, () => this.device.createComputePipelineAsync(descriptor))
         .then(
           (pipeline) => {
             if (!compiled.pipelines.has(key)) compiled.pipelines.set(key, pipeline);
@@ -153,14 +156,19 @@ export class KernelCache {
       visibility: GPUShaderStage.COMPUTE,
       buffer: { type: 'uniform', hasDynamicOffset: true },
     };
-    const layout = this.device.createBindGroupLayout({ label: kernel.name, entries: [uniform, ...storage] });
-    const compiled: Compiled = {
-      module: this.device.createShaderModule({ label: kernel.name, code: kernelCode(kernel) }),
-      layout,
-      pipelineLayout: this.device.createPipelineLayout({ label: kernel.name, bindGroupLayouts: [layout] }),
-      pipelines: new Map(),
-      pending: new Map(),
-    };
+    const compiled = callDevice(`compile ${kernel.name}`, (): Compiled => {
+      const layout = this.device.createBindGroupLayout({
+        label: kernel.name,
+        entries: [uniform, ...storage],
+      });
+      return {
+        module: this.device.createShaderModule({ label: kernel.name, code: kernelCode(kernel) }),
+        layout,
+        pipelineLayout: this.device.createPipelineLayout({ label: kernel.name, bindGroupLayouts: [layout] }),
+        pipelines: new Map(),
+        pending: new Map(),
+      };
+    });
     this.#compiled.set(kernel.name, compiled);
     return compiled;
   }
@@ -188,7 +196,7 @@ async function rejection(
   module: GPUShaderModule,
   cause: unknown,
 ): Promise<DeviceError> {
-  const { messages } = await module.getCompilationInfo();
+  const { messages } = await module.getCompilationInfo().catch(() => ({ messages: [] }));
   const errors = messages
     .filter(({ type }) => type === 'error')
     .map(({ lineNum, linePos, message }) => `line ${lineNum}:${linePos}: ${message}`);

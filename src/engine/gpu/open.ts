@@ -1,4 +1,5 @@
 import { DeviceError } from '../errors.ts';
+import { deviceFault } from './device-call.ts';
 import { Gpu } from './gpu.ts';
 import type { AdapterReport, GpuOptions } from './gpu.ts';
 
@@ -40,7 +41,11 @@ export async function openBrowserGpu(options: GpuOptions = {}): Promise<Gpu> {
       { code: 'webgpu-missing' },
     );
   }
-  const adapter = await gpu.requestAdapter({ powerPreference: 'high-performance' });
+  const adapter = await gpu
+    .requestAdapter({ powerPreference: 'high-performance' })
+    .catch((cause: unknown) => {
+      throw deviceFault('name an adapter', cause);
+    });
   if (!adapter) {
     throw new DeviceError(
       'the browser offers no WebGPU adapter; check that hardware acceleration is switched on',

@@ -1,3 +1,4 @@
+import { callDevice } from './device-call.ts';
 import type {
   BindingKind,
   BufferRange,
@@ -20,20 +21,21 @@ interface UniformChunk {
 /** Uniform buffers that recorders share: one slot a dispatch, handed back when the commands were submitted. */
 export class UniformPool {
   readonly #free: UniformChunk[] = [];
+  readonly #all: UniformChunk[] = [];
 
   constructor(private readonly device: GPUDevice) {}
 
   take(): UniformChunk {
-    return (
-      this.#free.pop() ?? {
-        buffer: this.device.createBuffer({
-          label: 'uniforms',
-          size: SLOT_BYTES * SLOTS_PER_CHUNK,
-          usage: GPUBufferUsage.UNIFORM | GPUBufferUsage.COPY_DST,
-        }),
-        data: new DataView(new ArrayBuffer(SLOT_BYTES * SLOTS_PER_CHUNK)),
-      }
+    const free = this.#free.pop();
+    if (free) return free;
+    const size = SLOT_BYTES * SLOTS_PER_CHUNK;
+    const usage = GPUBufferUsage.UNIFORM | GPUBufferUsage.COPY_DST;
+    const buffer = callDevice('make a buffer of uniforms', () =>
+      this.device.createBuffer({ label: 'uniforms', size, usage }),
     );
+    const chunk = { buffer, data: new DataView(new ArrayBuffer(size)) };
+    this.#all.push(chunk);
+    return chunk;
   }
 
   giveBack(chunks: readonly UniformChunk[]): void {
@@ -41,7 +43,7 @@ export class UniformPool {
   }
 
   dispose(): void {
-    for (const chunk of this.#free) chunk.buffer.destroy();
+    for (const chunk of this.#all) chunk.buffer.destroy();
   }
 }
 
@@ -63,7 +65,7 @@ export class Recorder {
     timer: KernelTimer | undefined,
   ) {
     this.#timed = timer?.begin();
-    this.#encoder = device.createCommandEncoder();
+    this.#encoder = callDevice('begin commands', () => device.createCommandEncoder());
   }
 
   /** Records one run of a kernel. */
@@ -83,11 +85,13 @@ export class Recorder {
       const range: GPUBuffer | BufferRange = bindings[name]!;
       return { binding: index + 1, resource: 'buffer' in range ? range : { buffer: range } };
     });
-    const bindGroup = this.device.createBindGroup({
-      label: kernel.name,
-      layout,
-      entries: [{ binding: 0, resource: { buffer: chunk.buffer, size: SLOT_BYTES } }, ...entries],
-    });
+    const bindGroup = callDevice(`bind buffers to ${kernel.name}`, () =>
+      this.device.createBindGroup({
+        label: kernel.name,
+        layout,
+        entries: [{ binding: 0, resource: { buffer: chunk.buffer, size: SLOT_BYTES } }, ...entries],
+      }),
+    );
     const timestampWrites = this.#timed?.writesFor(kernel.name);
     if (timestampWrites) this.#endPass();
     this.#pass ??= this.#encoder.beginComputePass(timestampWrites ? { timestampWrites } : {});
@@ -118,10 +122,12 @@ export class Recorder {
   submit(): void {
     this.#endPass();
     this.#timed?.resolve(this.#encoder);
-    for (const chunk of this.#chunks) {
-      this.device.queue.writeBuffer(chunk.buffer, 0, chunk.data.buffer);
-    }
-    this.device.queue.submit([this.#encoder.finish()]);
+    callDevice('take commands', () => {
+      for (const chunk of this.#chunks) {
+        this.device.queue.writeBuffer(chunk.buffer, 0, chunk.data.buffer);
+      }
+      this.device.queue.submit([this.#encoder.finish()]);
+    });
     this.#timed?.submitted();
     this.pool.giveBack(this.#chunks);
   }

@@ -1,4 +1,5 @@
 import { NumericalError } from '../errors.ts';
+import { deviceFault } from './device-call.ts';
 import { Gpu } from './gpu.ts';
 import type { Tuning, TuningOverrides } from './tuning.ts';
 
@@ -69,7 +70,11 @@ async function faultOf(gpu: Gpu, { forced, portable, run }: VariantCheck): Promi
     if (!(error instanceof NumericalError)) throw error;
     wrong = error.message;
   } finally {
-    errors = [await gpu.device.popErrorScope(), await gpu.device.popErrorScope()];
+    const scopes = [gpu.device.popErrorScope(), gpu.device.popErrorScope()];
+    errors = await Promise.all(scopes).catch((cause: unknown) => {
+      gpu.check();
+      throw deviceFault('say what it refused', cause);
+    });
   }
   gpu.check();
   const refusal = errors.find((error) => error !== null);

@@ -1,3 +1,5 @@
+import { callDevice, deviceFault } from './device-call.ts';
+
 /** Timestamps a query set holds, two a dispatch; WebGPU allows no more. */
 const QUERIES = 4096;
 const TIMED_PER_SET = QUERIES / 2;
@@ -59,28 +61,33 @@ export class KernelTimer {
   #take(): QueryBlock {
     const free = this.#free.pop();
     if (free) return free;
-    const block = {
+    const block = callDevice('make room for timestamps', () => ({
       querySet: this.device.createQuerySet({ type: 'timestamp', count: QUERIES }),
       resolved: this.device.createBuffer({
         label: 'timestamps',
         size: 8 * QUERIES,
         usage: GPUBufferUsage.QUERY_RESOLVE | GPUBufferUsage.COPY_SRC,
       }),
-    };
+    }));
     this.#all.push(block);
     return block;
   }
 
   async #read(readable: GPUBuffer, names: readonly string[]): Promise<void> {
-    await readable.mapAsync(GPUMapMode.READ);
-    const times = new BigUint64Array(readable.getMappedRange());
-    names.forEach((name, index) => {
-      const total = this.#totals.get(name) ?? { dispatches: 0, milliseconds: 0 };
-      total.dispatches += 1;
-      total.milliseconds += Number(times[2 * index + 1]! - times[2 * index]!) / 1e6;
-      this.#totals.set(name, total);
-    });
-    readable.destroy();
+    try {
+      await readable.mapAsync(GPUMapMode.READ);
+      const times = new BigUint64Array(readable.getMappedRange());
+      names.forEach((name, index) => {
+        const total = this.#totals.get(name) ?? { dispatches: 0, milliseconds: 0 };
+        total.dispatches += 1;
+        total.milliseconds += Number(times[2 * index + 1]! - times[2 * index]!) / 1e6;
+        this.#totals.set(name, total);
+      });
+    } catch (cause) {
+      throw deviceFault('read timestamps', cause);
+    } finally {
+      readable.destroy();
+    }
   }
 }
 
@@ -115,11 +122,13 @@ export class TimedCommands {
   /** Records, at the end of the commands, that the times go where they can be read. */
   resolve(encoder: GPUCommandEncoder): void {
     if (this.#names.length === 0) return;
-    this.#readable = this.device.createBuffer({
-      label: 'timestamps to read',
-      size: 16 * this.#names.length,
-      usage: GPUBufferUsage.COPY_DST | GPUBufferUsage.MAP_READ,
-    });
+    this.#readable = callDevice('make room for timestamps', () =>
+      this.device.createBuffer({
+        label: 'timestamps to read',
+        size: 16 * this.#names.length,
+        usage: GPUBufferUsage.COPY_DST | GPUBufferUsage.MAP_READ,
+      }),
+    );
     for (const [index, { querySet, resolved }] of this.#blocks.entries()) {
       const first = index * TIMED_PER_SET;
       const timed = Math.min(TIMED_PER_SET, this.#names.length - first);
