@@ -48,6 +48,12 @@ async function readSpectra(
   }
 }
 
+/** What --plan --json prints, as far as tests look at it. */
+interface PrintedPlan {
+  readonly tokens: number;
+  readonly operations: Readonly<Record<'forward' | 'spectrum' | 'measures', number>>;
+}
+
 /** Holds report.json and spectra.safetensors in `folder` against the golden answers. */
 async function expectGolden(folder: string, model: string): Promise<Report> {
   const report = JSON.parse(await readFile(join(folder, 'report.json'), 'utf8')) as Report;
@@ -112,6 +118,41 @@ async function expectMeasures(report: Report, threshold: number): Promise<void> 
       expect(without.rankme! / first.rankme!).toBeCloseTo(1, 3);
     });
   }
+}
+
+/** Holds the files of a run of many sequences against each other. */
+async function expectMany(folder: string, report: Report): Promise<void> {
+  expect(report.sampling).toEqual({ shuffles: 2, shuffle_blocks: [1, 4], windows: 2 });
+  const names = ['real', 'shuffled', 'shuffled_2', 'block_4_1', 'block_4_2', 'window_2'];
+  expect(Object.keys(report.sequences)).toEqual(names);
+  expect(Object.entries(report.bands!).map(([name, { sequences }]) => [name, sequences])).toEqual([
+    ['shuffled', ['shuffled', 'shuffled_2']],
+    ['block_1', ['shuffled', 'shuffled_2']],
+    ['block_4', ['block_4_1', 'block_4_2']],
+    ['window', ['real', 'window_2']],
+  ]);
+  const table = (await readFile(join(folder, 'profile.csv'), 'utf8')).trimEnd().split('\n');
+  const header = table[0]!.split(',');
+  const chosen = ['sequence', 'layer', 'kind', 'block', 'window_start', 'seed'].map((name) =>
+    header.indexOf(name),
+  );
+  const rows = table.slice(1).map((line) => line.split(','));
+  expect(rows).toHaveLength(names.length * 7);
+  const start = report.sequences['window_2']!.start!;
+  expect(
+    rows.filter((row) => row[1] === '3').map((row) => chosen.map((column) => row[column]).join()),
+  ).toEqual([
+    'real,3,real,,28517,27',
+    'shuffled,3,shuffled,1,28517,27',
+    'shuffled_2,3,shuffled,1,28517,28',
+    'block_4_1,3,block,4,28517,27',
+    'block_4_2,3,block,4,28517,28',
+    `window_2,3,window,,${start},27`,
+  ]);
+  const spectra = await readSpectra(join(folder, 'spectra.safetensors'));
+  expect([...spectra].map(([name, { shape }]) => [name, shape])).toEqual(
+    names.map((name) => [`${name}.singular_values`, [7, 9]]),
+  );
 }
 
 describe('laminar profile', () => {
@@ -211,13 +252,23 @@ describe('laminar profile', () => {
     expect(shuffled.ids).not.toEqual(real.ids);
     expect([...shuffled.ids].sort()).toEqual([...real.ids].sort());
 
-    const other = await run('--seed', '29', '--start', String(report.text!.start));
+    const more = ['--shuffles', '2', '--shuffle-blocks', '1,4', '--windows', '2'];
+    const other = await run('--seed', '27', '--start', String(report.text!.start), ...more);
+    const many = 'alice-gpt2-start-28517-tokens-9-seed-27-shuffles-2-blocks-1-4-windows-2';
+    expect((await readdir(join(folder, 'out'))).sort()).toEqual([many, 'alice-gpt2-tokens-9']);
+    await expectMany(join(folder, 'out', many), other);
     expect(other.sequences.real.ids).toEqual(real.ids);
     expect(other.sequences.shuffled.ids).not.toEqual(shuffled.ids);
-    expect((await readdir(join(folder, 'out'))).sort()).toEqual([
-      'alice-gpt2-start-28517-tokens-9-seed-29',
-      'alice-gpt2-tokens-9',
-    ]);
+    // Its second shuffle has the first run's seed; each sequence is measured as if it ran alone.
+    expect(other.sequences['shuffled_2']!.ids).toEqual(shuffled.ids);
+    expect(other.sequences['shuffled_2']!.layers).toEqual(shuffled.layers);
+    const refused = await laminarHere(
+      ['profile', '--tokens', '9', '--shuffles', '3', '--out', `out/${many}`],
+      {
+        cwd: folder,
+      },
+    );
+    expect(complaints(refused)).toMatch(/another run \(seed 27, not 28\)/);
   });
 
   it('repeats a run in its folder, and overwrites the report of another run with --force alone', async () => {
@@ -247,11 +298,21 @@ describe('laminar profile', () => {
     await writeFile(join(cwd, 'short.txt'), 'The White Rabbit was late.');
     const options = ['--json', '--gpu-memory', '1MB', '--text', 'short.txt'];
     const bounded = await laminarHere(['profile', '--plan', ...options], { cwd });
-    const plan = JSON.parse(bounded.stdout) as { tokens: number };
+    const plan = JSON.parse(bounded.stdout) as PrintedPlan;
     expect(plan).toMatchObject({ gpu_memory_limit: 1e6, fits: false });
     expect(bounded.stderr).toContain(
       `laminar: short.txt has ${plan.tokens} tokens, fewer than the model's context of 256; all of it is taken\n`,
     );
+
+    // What is asked for beside the usual costs its own work alone.
+    const views = ['--views', 'all,without-first,unit-rows', '--measures', 'all'];
+    const more = ['--shuffles', '9', '--shuffle-blocks', '1,4', ...views];
+    const asked = await laminarHere(['profile', '--plan', '--json', '--text', 'short.txt', ...more], { cwd });
+    const large = JSON.parse(asked.stdout) as PrintedPlan;
+    expect(large).toMatchObject({ sequences: 19, sequences_at_once: 19, batches: 1 });
+    expect(large.operations.forward / plan.operations.forward).toBeCloseTo(19 / 2, 6);
+    expect(large.operations.spectrum / plan.operations.spectrum).toBeCloseTo(19 / 2, 6);
+    expect(large.operations.measures).toBeGreaterThan(2 * large.operations.spectrum);
   });
 });
 

@@ -25,6 +25,7 @@ import { findModel } from '../model-source.ts';
 import type { ModelSource } from '../model-source.ts';
 import { collected, nonEmpty, wholeNumber } from '../options.ts';
 import { profileFileNames, writeProfileFiles } from '../profile-files.ts';
+import { bandTable, wideBandTable } from '../profile-bands.ts';
 import { describeComponents } from '../profile-wide.ts';
 import { claimFolder, defaultFolder, folderFor } from '../run-folder.ts';
 import type { RunFlags, RunIdentity } from '../run-folder.ts';
@@ -78,7 +79,10 @@ export function addProfileCommand(program: Command, context: CommandContext): vo
       const { report, folder, modelFolder } = await profileToFiles(model, flags, context);
       if (flags.json) process.stdout.write(reportJson(report));
       else {
-        const wide = flags.wide ? describeComponents(report, await tokenTexts(modelFolder)) : '';
+        const wide = flags.wide
+          ? describeComponents(report, await tokenTexts(modelFolder)) +
+            (report.bands ? wideBandTable(report) : '')
+          : '';
         printText(`${describeProfile(report, folder)}${wide}`);
       }
     });
@@ -213,20 +217,25 @@ async function profileModel(
 
 /** A table with a row per layer, real beside shuffled, and where the files are. */
 export function describeProfile(report: Report, folder: string): string {
-  const { model, text, threshold, timings_ms: timings, adapter } = report;
+  const { model, text, threshold, bands, timings_ms: timings, adapter } = report;
   const length = report.sequences.real.ids.length;
   const from = text
     ? `tokens ${text.start} to ${text.start + length - 1} of ${text.source}`
     : `${length} token ${length === 1 ? 'id' : 'ids'}`;
   const hooks = Object.keys(report.sequences.real.hooks ?? {}).map((hook) => {
     const of = (name: SequenceName) => report.sequences[name].hooks![hook]!;
-    return `\n${hook}\n${tableOf({ real: of('real'), shuffled: of('shuffled') })}`;
+    const table = bands
+      ? bandTable(of('real'), bands, (band) => band.hooks![hook]!)
+      : tableOf({ real: of('real'), shuffled: of('shuffled') });
+    return `\n${hook}\n${table}`;
   });
   const seconds = (milliseconds: number) => `${(milliseconds / 1000).toFixed(2)} s`;
   return [
     `${model.id} (${model.architecture}, ${model.layers} layers of width ${model.width}), ${from}\n`,
     `Effective dimension: ${countedComponents(threshold)}.\n\n`,
-    tableOf({ real: report.sequences.real.layers, shuffled: report.sequences.shuffled.layers }),
+    bands
+      ? bandTable(report.sequences.real.layers, bands)
+      : tableOf({ real: report.sequences.real.layers, shuffled: report.sequences.shuffled.layers }),
     ...hooks,
     `\nload ${seconds(timings.load)}, forward ${seconds(timings.forward)}, spectrum ${seconds(timings.spectrum)}`,
     ` on ${adapter.description}\nreport, spectra and figures: ${folder}\n`,
