@@ -71,10 +71,16 @@ export function profileSequencesOf(
   if (others.length !== windows - 1)
     throw new InputError(
       wording`${option('windows')} ${windows} takes other parts of a text, and ${option('ids')} gives the tokens themselves; leave one of them out`,
+      { code: 'options-contradict', subject: { kind: 'option', name: 'windows' } },
     );
   if (seed > Number.MAX_SAFE_INTEGER - (shuffles - 1))
     throw new InputError(
-      wording`${option('shuffles')} ${shuffles} takes the seeds from ${seed} on, which end at ${Number.MAX_SAFE_INTEGER}; give a smaller ${option('seed')}`,
+      wording`${option('shuffles')} ${shuffles} takes the seeds from ${seed} on, which end at ${Number.MAX_SAFE_INTEGER}`,
+      {
+        code: 'option-out-of-range',
+        subject: { kind: 'option', name: 'shuffles' },
+        remedies: [{ kind: 'lower', option: 'seed' }],
+      },
     );
   const permutations = Array.from({ length: shuffles }, (_, index): ProfileSequence => ({
     name: index === 0 ? 'shuffled' : `shuffled_${index + 1}`,
@@ -184,6 +190,7 @@ export function readBlocks(text: string): number[] {
     if (!/^\s*\d{1,9}\s*$/.test(word) || size < 1)
       throw new InputError(
         wording`${option('shuffleBlocks')} ${JSON.stringify(word.trim())} is not a size of blocks; give whole numbers of at least 1, such as 1,4,16,64`,
+        { code: 'option-out-of-range', subject: { kind: 'option', name: 'shuffleBlocks' } },
       );
     return size;
   });

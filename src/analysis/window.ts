@@ -99,8 +99,18 @@ export function spreadWindows(
   const different = available - length + 1;
   if (count > different)
     throw new InputError(
-      `--windows ${count} is more than ${text} has: its ${available} tokens hold ${different} different ` +
-        `${different === 1 ? 'window' : 'windows'} of ${length}; give --windows ${different} or fewer, fewer --tokens, or a longer text`,
+      wording`${option('windows')} ${count} is more than ${text} has: its ${available} tokens hold ${different} different ${
+        different === 1 ? 'window' : 'windows'
+      } of ${length}`,
+      {
+        code: 'text-too-short',
+        subject: { kind: 'option', name: 'windows' },
+        remedies: [
+          { kind: 'give', option: 'windows', value: `${different} or fewer` },
+          { kind: 'lower', option: 'tokens' },
+          { kind: 'give', value: 'a longer text' },
+        ],
+      },
     );
   const others = count - 1;
   const [before, after] = [start, available - start - length];
