@@ -2,6 +2,7 @@ import type { LayerDimensions } from './dimensions.ts';
 import { layerNumbers, partsOf } from './layer-numbers.ts';
 import type { LayerMeasurements } from './measures/layer-fields.ts';
 import type { SequenceGroup } from './profile-sequences.ts';
+import { few } from './quantities.ts';
 import type { HookReport, SequenceReport, SequenceReports, ViewLayerReport } from './report.ts';
 import type { ViewName } from './views.ts';
 
@@ -38,6 +39,13 @@ export interface Band {
   views?: Partial<Record<ViewName, { layers: BandOfLayer[] }>>;
   /** Only where named activations are. */
   hooks?: Record<string, BandOfLayer[]>;
+}
+
+/** `44–48 (median 46)`; one number where all are the same, and a dash where there is none. */
+export function bandWords(band: BandOfNumber | null): string {
+  if (band === null) return '–';
+  const { min, median, max } = band;
+  return min === max ? few(min) : `${few(min)}–${few(max)} (median ${few(median)})`;
 }
 
 /** The bands of a report, one for each group of its sequences. */
@@ -109,6 +117,14 @@ function bandOfLayer(
   return { layer: real.layer, ...Object.fromEntries(bands) } as BandOfLayer;
 }
 
+/** The median, the mean of the middle two for an even count. @param values at least one */
+export function middleOf(values: readonly number[]): number {
+  const sorted = [...values].sort((a, b) => a - b);
+  const middle = sorted.length >> 1;
+  const upper = sorted[middle]!;
+  return sorted.length % 2 === 1 ? upper : (sorted[middle - 1]! + upper) / 2;
+}
+
 /**
  * @param numbers of the sequences
  * @param real the text's own
@@ -120,12 +136,10 @@ function bandOfNumber(
   const others = numbers.filter((it) => !it.isReal).flatMap(({ value }) => (value === null ? [] : [value]));
   const sorted = numbers.flatMap(({ value }) => (value === null ? [] : [value])).sort((a, b) => a - b);
   if (sorted.length === 0) return null;
-  const middle = sorted.length >> 1;
-  const upper = sorted[middle]!;
   const above = others.filter((value) => real !== null && value > real).length;
   return {
     min: sorted[0]!,
-    median: sorted.length % 2 === 1 ? upper : (sorted[middle - 1]! + upper) / 2,
+    median: middleOf(sorted),
     max: sorted.at(-1)!,
     share_above: real === null ? null : others.length === 0 ? 0 : above / others.length,
   };

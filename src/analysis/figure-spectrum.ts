@@ -1,6 +1,10 @@
 import type { TopLevelSpec } from 'vega-lite';
 import { cumulativePercent } from './dimensions.ts';
 import type { SingularValues } from './dimensions.ts';
+import { middleOf } from './bands.ts';
+import type { Band } from './bands.ts';
+import { lineSeries, shaded, shadedGroups, shadedWords } from './figure-bands.ts';
+import type { ShadedPlace } from './figure-bands.ts';
 import {
   frame,
   grey,
@@ -11,10 +15,9 @@ import {
   pointEncoding,
   pointMark,
   runLine,
-  sequenceSeries,
 } from './figure-style.ts';
 import { few, formatPercent } from './quantities.ts';
-import type { Layer, PositionX, PositionY } from './figure-style.ts';
+import type { Layer, PositionX, PositionY, Series } from './figure-style.ts';
 import type { Figure } from './figure.ts';
 import { sequenceNames } from './report.ts';
 import type { Report, SequenceName } from './report.ts';
@@ -22,10 +25,16 @@ import type { Report, SequenceName } from './report.ts';
 /** The singular values of one layer's states, real and shuffled, each [components]. */
 export type LayerSpectra = Readonly<Record<SequenceName, SingularValues>>;
 
+/** One layer's singular values of every sequence, by name. */
+export type AllSpectra = Readonly<Record<string, SingularValues>>;
+
 /** One layer's singular values on a logarithmic axis, real and shuffled, the effective dimension marked. */
-export function singularValuesFigure(report: Report, spectra: LayerSpectra, layer: number): Figure {
+export function singularValuesFigure(report: Report, all: AllSpectra, layer: number): Figure {
   const title = `Singular values of layer ${layer}`;
-  const rows = componentRows(spectra);
+  const spectra = linesOf(report, all);
+  const groups = shadedGroups(report);
+  const series = lineSeries(report);
+  const rows = componentRows(spectra, series);
   const positive = rows.filter(({ value }) => value > 0);
   const tolerance = report.sequences.real.layers[layer]!.rank_tolerance;
   const floor = Math.min(...positive.map(({ value }) => value));
@@ -41,18 +50,27 @@ export function singularValuesFigure(report: Report, spectra: LayerSpectra, laye
     axis: { labelExpr: tickLabel, values: logarithmicTicks(domain) },
   };
   const specification: TopLevelSpec = {
-    ...frame(title, subtitle(report, layer)),
+    ...frame(title, [...subtitle(report, layer), ...shadedWords(groups)]),
     layer: [
+      ...groups.map(({ band, colour }) => {
+        const places = componentBand(band, all, (values) => values).map((place) => ({
+          ...place,
+          // An axis of powers has no zero.
+          low: Math.max(place.low, domain[0]),
+          high: Math.max(place.high, domain[0]),
+        }));
+        return shaded(places, x, y, colour);
+      }),
       ...(below ? labelledRule('value', tolerance, 'rank\ntolerance') : []),
       {
         data: { values: positive },
         mark: { type: 'line', clip: true },
-        encoding: { x, y, ...lineEncoding(sequenceSeries) },
+        encoding: { x, y, ...lineEncoding(series) },
       },
       {
         data: { values: markedRows(report, layer, positive) },
         mark: { ...pointMark, clip: true },
-        encoding: { x, y, ...pointEncoding(sequenceSeries, 1.5) },
+        encoding: { x, y, ...pointEncoding(series, 1.5) },
       },
       positive.length === 0 ? notice('no variance in this layer') : componentHover(spectra),
     ],
@@ -61,9 +79,12 @@ export function singularValuesFigure(report: Report, spectra: LayerSpectra, laye
 }
 
 /** One layer's cumulative percent of variance, real and shuffled, with the threshold and the effective dimension. */
-export function cumulativeFigure(report: Report, spectra: LayerSpectra, layer: number): Figure {
+export function cumulativeFigure(report: Report, all: AllSpectra, layer: number): Figure {
   const title = `Cumulative variance of layer ${layer}`;
-  const rows = componentRows(spectra);
+  const spectra = linesOf(report, all);
+  const groups = shadedGroups(report);
+  const series = lineSeries(report);
+  const rows = componentRows(spectra, series);
   const varied = rows.filter(({ cumulative }) => cumulative > 0);
   const x = componentAxis(rows.length / 2);
   const y: PositionY = {
@@ -73,18 +94,22 @@ export function cumulativeFigure(report: Report, spectra: LayerSpectra, layer: n
     scale: { domain: [0, 100], nice: false },
   };
   const specification: TopLevelSpec = {
-    ...frame(title, subtitle(report, layer)),
+    ...frame(title, [...subtitle(report, layer), ...shadedWords(groups)]),
     layer: [
+      ...groups.map(({ band, colour }) => {
+        const places = componentBand(band, all, cumulativePercent).filter(({ high }) => high > 0);
+        return shaded(places, x, y, colour);
+      }),
       ...labelledRule('cumulative', report.threshold, `${report.threshold}%`),
       {
         data: { values: varied },
         mark: { type: 'line' },
-        encoding: { x, y, ...lineEncoding(sequenceSeries) },
+        encoding: { x, y, ...lineEncoding(series) },
       },
       {
         data: { values: markedRows(report, layer, varied) },
         mark: pointMark,
-        encoding: { x, y, ...pointEncoding(sequenceSeries, 1.5) },
+        encoding: { x, y, ...pointEncoding(series, 1.5) },
       },
       varied.length === 0 ? notice('no variance in this layer') : componentHover(spectra),
     ],
@@ -93,18 +118,39 @@ export function cumulativeFigure(report: Report, spectra: LayerSpectra, layer: n
 }
 
 interface ComponentRow {
-  readonly series: SequenceName;
+  readonly series: string;
   /** From 1. */
   readonly component: number;
   readonly value: number;
   readonly cumulative: number;
 }
 
-function componentRows(spectra: LayerSpectra): ComponentRow[] {
-  return sequenceNames.flatMap((series) => {
-    const cumulative = cumulativePercent(spectra[series]);
-    return Array.from(spectra[series], (value, index) => ({
-      series,
+/** What both lines show: the text, and its shuffle or for each component the median of its shuffles. */
+function linesOf(report: Report, all: AllSpectra): LayerSpectra {
+  const names = report.bands?.['shuffled']?.sequences ?? ['shuffled'];
+  const shuffled = all['shuffled']!;
+  const median = shuffled.map((_, index) => middleOf(names.map((name) => all[name]![index]!)));
+  return { real: all['real']!, shuffled: names.length > 1 ? median : shuffled };
+}
+
+/** From where to where a band's sequences reach in each component. */
+function componentBand(
+  { sequences }: Band,
+  all: AllSpectra,
+  of: (values: SingularValues) => SingularValues,
+): ShadedPlace[] {
+  const members = sequences.map((name) => of(all[name]!));
+  return Array.from(members[0]!, (_, index) => {
+    const values = members.map((member) => member[index]!);
+    return { component: index + 1, low: Math.min(...values), high: Math.max(...values) };
+  });
+}
+
+function componentRows(spectra: LayerSpectra, series: readonly Series[]): ComponentRow[] {
+  return sequenceNames.flatMap((name, place) => {
+    const cumulative = cumulativePercent(spectra[name]);
+    return Array.from(spectra[name], (value, index) => ({
+      series: series[place]!.label,
       component: index + 1,
       value,
       cumulative: Math.min(100, cumulative[index]!),
@@ -114,9 +160,11 @@ function componentRows(spectra: LayerSpectra): ComponentRow[] {
 
 /** The rows to draw a point at: the effective dimension of each sequence. */
 function markedRows(report: Report, layer: number, rows: readonly ComponentRow[]): ComponentRow[] {
-  return rows.filter(
-    ({ series, component }) => component === report.sequences[series].layers[layer]!.effective_dimension,
-  );
+  const series = lineSeries(report);
+  return rows.filter(({ series: label, component }) => {
+    const name = label === series[0]!.label ? 'real' : 'shuffled';
+    return component === dimensionOf(report, name, layer);
+  });
 }
 
 function componentAxis(components: number): PositionX {
@@ -180,8 +228,14 @@ function componentHover(spectra: LayerSpectra): Layer {
   ]);
 }
 
+/** The effective dimension that is marked: of several shuffles a component near their median. */
+function dimensionOf({ sequences, bands }: Report, name: SequenceName, layer: number): number {
+  const band = name === 'shuffled' ? bands?.['shuffled']?.layers[layer]!.effective_dimension : undefined;
+  return band ? Math.round(band.median) : sequences[name].layers[layer]!.effective_dimension;
+}
+
 function subtitle(report: Report, layer: number): string[] {
-  const dimension = (name: SequenceName) => report.sequences[name].layers[layer]!.effective_dimension;
+  const dimension = (name: SequenceName) => dimensionOf(report, name, layer);
   const finding = sequenceNames.every((name) => dimension(name) === 0)
     ? 'no variance'
     : `effective dimension at ${report.threshold}% of the variance: ${ofBoth((name) => String(dimension(name)))}`;

@@ -3,6 +3,8 @@ import type { SingularValues } from './dimensions.ts';
 import { effectiveDimensionFigure, rankFigure } from './figure-layers.ts';
 import { cumulativeFigure, singularValuesFigure } from './figure-spectrum.ts';
 import { visibleTexts } from './figure-svg.ts';
+import { blockFigures } from './figure-blocks.ts';
+import { viewFigures } from './figure-views.ts';
 import { maxLogSoftmaxFigure } from './figure-tokens.ts';
 import type { Figure } from './figure.ts';
 import type { Report, SequencesBy } from './report.ts';
@@ -18,17 +20,21 @@ export interface FigureOptions {
   readonly layer?: number | undefined;
 }
 
-/** The names of all figures, drawn or not. */
+/** The names of all figures, drawn or not; the first five need nothing but a profile. */
 export const figureNames = [
   'max-log-softmax',
   'singular-values',
   'cumulative',
   'rank',
   'effective-dimension',
+  'shuffle-blocks',
+  'effective-dimension-views',
+  'participation-ratio-views',
 ] as const;
 
 /**
- * The figures of a profile (four, and where there are logits their density first), as Vega-Lite 6 specifications with
+ * The figures of a profile (four, where there are logits their density first, and more of blocks and of views where these were
+ * asked for), as Vega-Lite 6 specifications with
  * their data inside: plain objects for a compiler in Node or in a browser. Rows of the per-layer figures have the field
  * `layer`, for listeners to clicks.
  * @throws InputError if there is no such layer, or the spectra are not the report's
@@ -39,7 +45,7 @@ export function figures(report: Report, spectra: ProfileSpectra, options: Figure
   const shuffled = spectra.shuffled[layer];
   if (real === undefined || shuffled === undefined || report.sequences.real.layers[layer] === undefined)
     throw new InputError(`there is no layer ${layer} to draw; give one from 0 to ${report.model.layers}`);
-  const ofLayer = { real, shuffled };
+  const ofLayer = Object.fromEntries(Object.entries(spectra).map(([name, layers]) => [name, layers[layer]!]));
   const ofLayers = reportFigures(report);
   const place = ofLayers.length - 2;
   return visibleTexts([
@@ -47,6 +53,8 @@ export function figures(report: Report, spectra: ProfileSpectra, options: Figure
     singularValuesFigure(report, ofLayer, layer),
     cumulativeFigure(report, ofLayer, layer),
     ...ofLayers.slice(place),
+    ...blockFigures(report),
+    ...viewFigures(report),
   ]);
 }
 

@@ -1,3 +1,4 @@
+import { bandWords } from '../analysis/bands.ts';
 import type { Band, BandOfLayer, BandOfNumber } from '../analysis/bands.ts';
 import { layerNumbers, partsOf } from '../analysis/layer-numbers.ts';
 import type { LayerMeasurements } from '../analysis/measures/layer-fields.ts';
@@ -30,7 +31,7 @@ export function bandTable(
       formatPercent(percent),
       ...groups.flatMap(([, band]) => {
         const { effective_dimension: own } = of(band)[place]!;
-        return [formatBand(own), shareAbove(own)];
+        return [bandWords(own), shareAbove(own)];
       }),
     ],
   );
@@ -54,7 +55,7 @@ export function wideBandTable({ sequences, bands = {} }: Report): string {
           String(layer.layer),
           key,
           few(value),
-          ...groups.map(([, band]) => formatBand(band.layers[place]![key] as BandOfNumber | null)),
+          ...groups.map(([, band]) => bandWords(band.layers[place]![key] as BandOfNumber | null)),
         ],
       ];
     }),
@@ -76,13 +77,6 @@ const LEFT_OUT: readonly string[] = [
   'components',
   'notebook_percent',
 ];
-
-/** `44–48 (median 46)`; one number where all are the same, and a dash where there is none. */
-export function formatBand(band: BandOfNumber | null): string {
-  if (band === null) return '–';
-  const { min, median, max } = band;
-  return min === max ? few(min) : `${few(min)}–${few(max)} (median ${few(median)})`;
-}
 
 function shareAbove(band: BandOfNumber | null): string {
   const share = band && band.share_above;

@@ -1,6 +1,6 @@
 import { expect, it } from 'vitest';
-import { bandsOf } from '../../src/analysis/bands.ts';
-import { bandTable, formatBand, wideBandTable } from '../../src/node/profile-bands.ts';
+import { bandsOf, bandWords } from '../../src/analysis/bands.ts';
+import { bandTable, wideBandTable } from '../../src/node/profile-bands.ts';
 import { makeReport } from '../support/report-fixture.ts';
 
 const ofSpectrum = (...values: number[]) => ({
@@ -24,5 +24,5 @@ it('prints bands beside the text, one number where all are the same, and dashes 
   const wide = wideBandTable(report);
   expect(wide).toMatch(/^ +0 +participation_ratio +1\.\d+ +3–4 \(median 3\.5\) +1\.\d+$/m);
   expect(wide).not.toMatch(/^ +1 +participation_ratio/m);
-  expect(formatBand(null)).toBe('–');
+  expect(bandWords(null)).toBe('–');
 });
