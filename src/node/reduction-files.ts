@@ -1,12 +1,10 @@
-import { rm } from 'node:fs/promises';
-import { join } from 'node:path';
+import { setImmediate as turn } from 'node:timers/promises';
 import { reductionCsv, stateChangesCsv } from '../analysis/reduction/csv.ts';
 import { reductionFigureNames, reductionFigures } from '../analysis/reduction/figures.ts';
 import { reductionJson } from '../analysis/reduction/report.ts';
 import type { ReductionReport } from '../analysis/reduction/report.ts';
 import { FileError } from '../engine/errors.ts';
-import { writeFileAtomically } from './atomic.ts';
-import { fileErrorFrom } from './file-errors.ts';
+import type { FileSet } from './file-set.ts';
 import { readReport } from './run-folder.ts';
 import type { StageProgress } from './terminal.ts';
 
@@ -49,37 +47,40 @@ function isSame(reportText: string, run: ReductionIdentity): boolean {
   }
 }
 
+/** Every file that a run may write, drawn or not, the report last: where it stands, the others do. */
+export const reductionFileNames: readonly string[] = [
+  ...reductionFigureNames.flatMap((name) => [`figures/${name}.svg`, `figures/${name}.png`]),
+  'state-changes.csv',
+  'reduce.csv',
+  'report.json',
+];
+
 /**
- * Writes the files of a run, each whole or not at all, report.json last. The report and figures that are there go first.
+ * Writes the files of a run and puts them in place, all at once.
  * @throws FileError if one cannot be written
  */
 export async function writeReductionFiles(
-  folder: string,
+  files: FileSet,
   report: ReductionReport,
   { signal, onProgress }: { readonly signal: AbortSignal; readonly onProgress: StageProgress },
 ): Promise<void> {
   // Drawing takes Vega, which the other commands need not load.
   const { renderPng, renderSvg } = await import('./render.ts');
   const figures = reductionFigures(report);
-  const old = reductionFigureNames.flatMap((name) =>
-    ['svg', 'png'].map((ending) => join('figures', `${name}.${ending}`)),
-  );
-  for (const name of ['report.json', ...old]) {
-    const path = join(folder, name);
-    await rm(path, { force: true }).catch((error: unknown) => {
-      throw fileErrorFrom(error, path, 'remove the file');
-    });
-  }
   for (const [index, { name, specification }] of figures.entries()) {
-    signal.throwIfAborted();
     onProgress(index, figures.length + 1);
     const svg = await renderSvg(specification);
-    await writeFileAtomically(join(folder, 'figures', `${name}.svg`), svg);
-    await writeFileAtomically(join(folder, 'figures', `${name}.png`), renderPng(svg));
+    await files.write(`figures/${name}.svg`, svg);
+    // Drawing takes a while, and signals are heard between turns.
+    await turn();
+    signal.throwIfAborted();
+    await files.write(`figures/${name}.png`, renderPng(svg));
+    await turn();
+    signal.throwIfAborted();
   }
-  signal.throwIfAborted();
-  await writeFileAtomically(join(folder, 'reduce.csv'), reductionCsv(report));
-  await writeFileAtomically(join(folder, 'state-changes.csv'), stateChangesCsv(report));
-  await writeFileAtomically(join(folder, 'report.json'), reductionJson(report));
+  await files.write('state-changes.csv', stateChangesCsv(report));
+  await files.write('reduce.csv', reductionCsv(report));
+  await files.write('report.json', reductionJson(report));
+  await files.commit();
   onProgress(figures.length + 1, figures.length + 1);
 }

@@ -48,14 +48,14 @@ export function describeReductionPlan(plan: ReductionPlan, subject: ReductionSub
   const bound = Number.isFinite(memoryLimit)
     ? `a bound of ${formatBytes(memoryLimit)} of GPU memory`
     : 'no bound';
-  const starts = passes.map(({ start }) => start).join(', ');
+  const together = plan.slots - sequences;
   const rows = [
     [
       'passes',
       String(passes.length),
       passes.length === 1
         ? 'all cuts at once'
-        : `at most ${plan.slots - sequences} cuts each, from layer ${starts}`,
+        : `at most ${together} ${together === 1 ? 'cut' : 'cuts'} each, the last from layer ${passes.at(-1)!.start}`,
     ],
     ['weights', formatBytes(weights.bytes), weights.isResident ? 'stay' : 'stream, two blocks at once'],
     ['activations', formatBytes(plan.activations), `${plan.slots} x ${tokens} tokens`],

@@ -15,12 +15,13 @@ import type { ModelDescription } from '../../engine/description.ts';
 import { Model } from '../../engine/model.ts';
 import { checkSequences } from '../../engine/sequences.ts';
 import { defaultModel } from '../bundled.ts';
+import { FileSet } from '../file-set.ts';
 import { folderFiles } from '../files.ts';
-import { checkWritableFolder } from '../folders.ts';
+import { checkApart } from '../inputs-apart.ts';
 import { findModel } from '../model-source.ts';
 import type { ModelSource } from '../model-source.ts';
 import { nonEmpty, wholeNumber } from '../options.ts';
-import { claimReductionFolder, writeReductionFiles } from '../reduction-files.ts';
+import { claimReductionFolder, reductionFileNames, writeReductionFiles } from '../reduction-files.ts';
 import { baseName, folderNamed, USUAL_REVISION } from '../run-folder.ts';
 import { formatTable } from '../table.ts';
 import { readTokens, textListeners } from '../token-source.ts';
@@ -104,7 +105,11 @@ async function reduce(reference: string, flags: ReduceFlags, context: CommandCon
     if (flags.plan) return await printPlan(source, description, request, ids, flags, context);
 
     const folder = flags.out ?? defaultFolder(source.id, flags);
-    await checkWritableFolder(join(folder, 'figures'));
+    await using output = await FileSet.open(folder, reductionFileNames, { onNotice });
+    await checkApart(
+      reductionFileNames.map((name) => join(folder, name)),
+      { modelFolder: source.folder, weights: description.weightFiles, others: [flags.text, flags.ids] },
+    );
     const model = { id: source.id, revision: source.revision };
     const { text } = given;
     const byName = Object.fromEntries(sequences.map((sequence) => [sequence.name, sequence.ids]));
@@ -134,7 +139,7 @@ async function reduce(reference: string, flags: ReduceFlags, context: CommandCon
     const { adapter } = gpu;
     const facts = { description, ...model, adapter, text, seed: flags.seed, request, sequences };
     const report = buildReductionReport({ ...facts, reductions, timings });
-    await writeReductionFiles(folder, report, { signal, onProgress: terminal.stage('figures') });
+    await writeReductionFiles(output, report, { signal, onProgress: terminal.stage('figures') });
     terminal.endStages();
     process.stdout.write(flags.json ? reductionJson(report) : describeReduction(report, folder));
   } finally {
