@@ -83,3 +83,14 @@ export type { Alignment, ComparedMatrix, PrincipalAngles } from './analysis/meas
 export { keepComponents } from './analysis/reduction/reduce-matrix.ts';
 export type { Components } from './analysis/reduction/components.ts';
 export type { Cut } from './analysis/reduction/reduce-matrix.ts';
+export { reduceSequences } from './analysis/reduction/reduce-states.ts';
+export type {
+  LogitsEffect,
+  ReductionOptions,
+  ReductionRequest,
+  Reductions,
+  StateChange,
+  StateReduction,
+} from './analysis/reduction/reduce-states.ts';
+export { reduceStates } from './analysis/reduction/reduce-loaded-model.ts';
+export type { CutLayer } from './analysis/reduction/cut-layers.ts';

@@ -277,7 +277,8 @@ export class LoadedModel implements Disposable, AsyncDisposable {
   }
 }
 
-function isSeveral(input: TextOrIds | readonly TextOrIds[]): input is readonly TextOrIds[] {
+/** Whether these are several sequences, and not the ids of one. */
+export function isSeveral(input: TextOrIds | readonly TextOrIds[]): input is readonly TextOrIds[] {
   return Array.isArray(input) && input.length > 0 && typeof input[0] !== 'number';
 }
 

@@ -32,11 +32,12 @@ const says: Readonly<Record<string, RegExp>> = {
   'hidden-states.js': /^blocks\.5\.hook_resid_post( +\d+\.\d){24}$/m,
   'logit-lens.js': /^loss \d\.\d\d nats a token$/m,
   'patching.js': /^blocks\.5\.hook_resid_pre( +\d+\.\d\d){7}$/m,
+  'reduce.js': /^layer 3 cut to 8 components: .* \d+% of the answers stay$/m,
   'spectrum.js': /^blocks\.5\.hook_mlp_out +128 x 128 .* \d+ dimensions of \d+$/m,
   'steering.js': /^strength 4: said the… ".*%\)$/m,
 };
 
-test('there are five examples of at most 40 lines', async () => {
+test('there are six examples of at most 40 lines', async () => {
   expect((await readdir(examples)).sort()).toEqual(Object.keys(says));
   for (const name of Object.keys(says)) {
     expect((await readFile(join(examples, name), 'utf8')).trimEnd().split('\n').length).toBeLessThanOrEqual(

@@ -1,0 +1,27 @@
+import { isSeveral } from '../../engine/loaded-model.ts';
+import type { LoadedModel, TextOrIds } from '../../engine/loaded-model.ts';
+import { checkIds } from '../../engine/sequence-groups.ts';
+import { reduceSequences } from './reduce-states.ts';
+import type { ReductionOptions, ReductionRequest, Reductions } from './reduce-states.ts';
+
+/**
+ * Cuts the states of a model's layers to their first components, each in a run of its own beside the untouched one, and says
+ * what that does to logits, losses and later states: `reduceSequences` tells how.
+ *
+ * `reduceStates(model, text, { layers: [3, 'residual_final'], components: [1, 8, '95%'] })`
+ *
+ * @param input a text or token ids, or several of equally many tokens
+ * @throws as `reduceSequences` does, and as `model.tokenize`
+ */
+export async function reduceStates(
+  model: LoadedModel,
+  input: TextOrIds | readonly TextOrIds[],
+  request: ReductionRequest,
+  options: ReductionOptions = {},
+): Promise<Reductions> {
+  const inputs = isSeveral(input) ? input : [input];
+  const sequences = inputs.map((each, place) =>
+    checkIds(typeof each === 'string' ? model.tokenize(each) : each, place),
+  );
+  return reduceSequences(model.model, sequences, request, options);
+}
