@@ -73,7 +73,8 @@ const MAXIMUM_HEADER_BYTES = 100_000_000;
 export async function readHeader(source: ByteSource): Promise<SafetensorsHeader> {
   if (source.size < LENGTH_BYTES) {
     throw new FormatError(
-      `${source.name}: is truncated (${source.size} bytes, too short for a safetensors file); download it again`, { code: 'file-truncated', subject: { kind: 'file', name: source.name } },
+      `${source.name}: is truncated (${source.size} bytes, too short for a safetensors file); download it again`,
+      { code: 'file-truncated', subject: { kind: 'file', name: source.name } },
     );
   }
   const start = await source.read(0, Math.min(source.size, FOREIGN_BYTES));
@@ -114,12 +115,14 @@ export function parseHeader(json: Uint8Array, fileSize: number, fileName: string
   }
   if (end > fileSize) {
     throw new FormatError(
-      `${fileName}: is truncated (the header describes ${end} bytes, the file has ${fileSize}); download it again`, { code: 'file-truncated', subject: { kind: 'file', name: fileName } },
+      `${fileName}: is truncated (the header describes ${end} bytes, the file has ${fileSize}); download it again`,
+      { code: 'file-truncated', subject: { kind: 'file', name: fileName } },
     );
   }
   if (end < fileSize) {
     throw new FormatError(
-      `${fileName}: has ${fileSize - end} bytes that belong to no tensor; the file is damaged, download it again`, { code: 'bad-format', subject: { kind: 'file', name: fileName } },
+      `${fileName}: has ${fileSize - end} bytes that belong to no tensor; the file is damaged, download it again`,
+      { code: 'bad-format', subject: { kind: 'file', name: fileName } },
     );
   }
   return { tensors: new Map(places.map((place) => [place.name, place])), metadata };
@@ -178,7 +181,8 @@ function headerLength(start: Uint8Array<ArrayBuffer>, fileSize: number, fileName
   if (length > BigInt(MAXIMUM_HEADER_BYTES)) throw notSafetensors(start, fileName);
   if (length > BigInt(fileSize - LENGTH_BYTES)) {
     throw new FormatError(
-      `${fileName}: is truncated (its header alone takes ${length} bytes, the file has ${fileSize}); download it again`, { code: 'file-truncated', subject: { kind: 'file', name: fileName } },
+      `${fileName}: is truncated (its header alone takes ${length} bytes, the file has ${fileSize}); download it again`,
+      { code: 'file-truncated', subject: { kind: 'file', name: fileName } },
     );
   }
   if (length > BigInt(budgets.safetensorsHeader)) {
@@ -193,14 +197,18 @@ function notSafetensors(start: Uint8Array, fileName: string): FormatError {
   const foreign = foreignFile(start);
   if (foreign?.kind === 'lfs') {
     return new FormatError(
-      `${fileName}: is a Git LFS pointer, not the file itself; run \`git lfs pull\` in its folder`, { code: 'file-is-pointer', subject: { kind: 'file', name: fileName } },
+      `${fileName}: is a Git LFS pointer, not the file itself; run \`git lfs pull\` in its folder`,
+      { code: 'file-is-pointer', subject: { kind: 'file', name: fileName } },
     );
   }
   if (foreign) {
     const remedy = ['html', 'json', 'gzip'].includes(foreign.kind)
       ? 'download it again'
       : 'save the weights as safetensors (in Python, model.save_pretrained(FOLDER)), or use a revision of the model that has model.safetensors';
-    return new FormatError(`${fileName}: is not a safetensors file but ${foreign.what}; ${remedy}`, { code: 'bad-format', subject: { kind: 'file', name: fileName } });
+    return new FormatError(`${fileName}: is not a safetensors file but ${foreign.what}; ${remedy}`, {
+      code: 'bad-format',
+      subject: { kind: 'file', name: fileName },
+    });
   }
   return new FormatError(
     `${fileName}: is not a safetensors file (it begins with ${showBytes(start.subarray(0, LENGTH_BYTES))}, where the length of its header belongs); download it again`,

@@ -17,7 +17,9 @@ test('every error is one line of bounded length', () => {
   const names = Array.from({ length: 20_000 }, (_, index) => `h.${index}.attn\n`);
   const { message } = new InputError(`tensors ${names.join(', ')} are unknown; leave them out`);
   expect(message.length).toBeLessThan(1500);
-  expect(message).toMatch(/^tensors h\.0\.attn , h\.1\.attn .*\d+ characters are left out.*; leave them out$/);
+  expect(message).toMatch(
+    /^tensors h\.0\.attn , h\.1\.attn .*\d+ characters are left out.*; leave them out$/,
+  );
   expect(messageLine(` a\r\n  b ${' '.repeat(1e5)}c`)).toMatch(/^a b .*c$/);
 });
 
