@@ -1,6 +1,7 @@
 import type { TopLevelSpec } from 'vega-lite';
 import { frame, grey, notice, runLine } from '../figure-style.ts';
-import type { Encoding, Figure, Layer, PositionX, PositionY } from '../figure-style.ts';
+import type { Encoding, Layer, PositionX, PositionY } from '../figure-style.ts';
+import type { Figure } from '../figure.ts';
 import type { CutLayer } from './cut-layers.ts';
 import type { ReductionReport } from './report.ts';
 
