@@ -6,17 +6,22 @@ const MAX_DISTANCE = 3;
  * @returns such as `did you mean rankme? Known are alpha_req, isoscore, rankme`
  */
 export function nearNames(name: string, known: readonly string[]): string {
+  const meant = meantNames(name, known);
+  const all = known.join(', ');
+  return meant.length > 0 ? `did you mean ${meant.join(' or ')}? Known are ${all}` : `known are ${all}`;
+}
+
+/** The known names that a name may stand for: those that differ in dashes or case, else those that hold it or are near it. */
+export function meantNames(name: string, known: readonly string[]): string[] {
   const plain = (text: string) => text.toLowerCase().replaceAll(/[-_ ]/g, '');
   const wanted = plain(name);
   const same = known.filter((candidate) => plain(candidate) === wanted);
-  const near = known.filter((candidate) => {
+  if (same.length > 0) return same;
+  return known.filter((candidate) => {
     const other = plain(candidate);
     const isPart = wanted.length > 2 && (other.includes(wanted) || wanted.includes(other));
     return isPart || editDistance(wanted, other) <= Math.min(MAX_DISTANCE, Math.floor(other.length / 3));
   });
-  const meant = same.length > 0 ? same : near;
-  const all = known.join(', ');
-  return meant.length > 0 ? `did you mean ${meant.join(' or ')}? Known are ${all}` : `known are ${all}`;
 }
 
 /** Letters to insert, delete or replace (Levenshtein). */

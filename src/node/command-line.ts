@@ -1,36 +1,13 @@
-import { Command, CommanderError } from 'commander';
-import packageJson from '../../package.json' with { type: 'json' };
+import { CommanderError } from 'commander';
+import type { Command } from 'commander';
 import { InputError, LaminarError } from '../engine/errors.ts';
 import { messageLine, visibleLines } from '../engine/message.ts';
-import { addBenchCommand } from './commands/bench.ts';
-import { addCaptureCommand } from './commands/capture.ts';
-import { addCompareCommand } from './commands/compare.ts';
 import { CommandContext } from './commands/context.ts';
-import { addDemoCommand } from './commands/demo.ts';
-import { addDoctorCommand } from './commands/doctor.ts';
-import { addFetchCommand } from './commands/fetch.ts';
-import { addMakeCheckpointCommand } from './commands/make-checkpoint.ts';
-import { addProfileCommand } from './commands/profile.ts';
-import { addReduceCommand } from './commands/reduce.ts';
-import { addSpectrumCommand } from './commands/spectrum.ts';
 import { flagWords } from './flags.ts';
-import { gpuMemoryDefault } from './machine-memory.ts';
-import { byteCount } from './options.ts';
+import { buildProgram } from './program.ts';
 
 const EXIT_FAILED = 1;
 const EXIT_USAGE = 2;
-const commands = [
-  addProfileCommand,
-  addCompareCommand,
-  addReduceCommand,
-  addCaptureCommand,
-  addSpectrumCommand,
-  addFetchCommand,
-  addDoctorCommand,
-  addBenchCommand,
-  addMakeCheckpointCommand,
-  addDemoCommand,
-];
 
 /**
  * Runs one command line in this process: the answer goes to stdout, all else to stderr.
@@ -40,7 +17,7 @@ const commands = [
  */
 export async function runCommandLine(argv: readonly string[], signal: AbortSignal): Promise<number> {
   const context = new CommandContext(signal);
-  const program = commandLine(context);
+  const program = buildProgram(context);
   try {
     await program.parseAsync(argv);
     if (context.isVerbose) context.terminal.notice(memoryLine(context));
@@ -59,31 +36,6 @@ export async function runCommandLine(argv: readonly string[], signal: AbortSigna
   } finally {
     context.terminal.endStages();
   }
-}
-
-function commandLine(context: CommandContext): Command {
-  const program = new Command('laminar')
-    .description('Measures how many dimensions each hidden layer of GPT-2 and Pythia models really uses.')
-    .version(packageJson.version)
-    .option(
-      '--verbose',
-      'add the stack to an error, what the drivers print, and at the end how much memory was held',
-    )
-    .option(
-      '--gpu-memory <bytes>',
-      `the most GPU memory to hold, e.g. 1.5GB; weights that do not fit pass through layer by layer (${gpuMemoryDefault})`,
-      byteCount('--gpu-memory'),
-    )
-    .exitOverride()
-    .configureOutput({ writeErr: () => undefined })
-    .configureHelp({ showGlobalOptions: true })
-    .hook('preAction', () => {
-      const { gpuMemory, verbose = false } = program.opts<{ gpuMemory?: number; verbose?: boolean }>();
-      context.gpuMemory = gpuMemory;
-      context.isVerbose = verbose;
-    });
-  for (const addCommand of commands) addCommand(program, context);
-  return program;
 }
 
 /** The peaks of GPU buffers and of the process. On a software adapter the one is part of the other. */

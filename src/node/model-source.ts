@@ -1,11 +1,14 @@
 import { readdir, stat } from 'node:fs/promises';
 import { basename, join, resolve } from 'node:path';
+import { bundledModels } from '../analysis/bundled.ts';
+import { meantNames } from '../analysis/near-names.ts';
 import { FileError, InputError } from '../engine/errors.ts';
 import { isHubId, namesTheHub, parseHubReference } from '../hub/reference.ts';
 import { bundledPath, isBundledModel } from './bundled.ts';
 import { resolveModelFolder } from './hub.ts';
+import { HubError } from './hub/errors.ts';
 import { readHubSettings } from './hub/environment.ts';
-import { publishedNames } from './published-shapes.ts';
+import { publishedIds, publishedNames } from './published-shapes.ts';
 import type { Terminal } from './terminal.ts';
 
 /** Where a model's files lie, and what a report calls it. */
@@ -69,9 +72,22 @@ export async function findModel(
       onFetched(bytesDone, bytesTotal);
     },
     onNotice,
+  }).catch((error: unknown) => {
+    throw withMeantModel(error, reference);
   });
   const { endpoint } = await readHubSettings(process.env);
   return { id: parseHubReference(reference, endpoint)?.id ?? reference, ...found };
+}
+
+/** Names that may be mistyped: what comes with the package, and what is asked for most. */
+const knownModels = [...bundledModels, ...publishedIds];
+
+/** The hub's refusal, with the model that may have been meant. */
+function withMeantModel(error: unknown, reference: string): unknown {
+  if (!(error instanceof HubError) || knownModels.includes(reference)) return error;
+  const meant = meantNames(reference, knownModels).slice(0, 3);
+  if (meant.length === 0) return error;
+  return new FileError(`${error.message}; did you mean ${meant.join(' or ')}?`, { cause: error });
 }
 
 /** @throws FileError if a folder holds nothing that a model is made of, so that another one must be meant */

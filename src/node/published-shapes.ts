@@ -52,6 +52,12 @@ export const publishedNames: readonly string[] = [
   ...Object.keys(publishedLlamas),
 ];
 
+/** Ids on the hub of the models that people ask for most. */
+export const publishedIds: readonly string[] = [
+  ...Object.keys(gpt2Shapes),
+  ...Object.keys(pythiaShapes).map((name) => `EleutherAI/${name}`),
+];
+
 /**
  * What is known of a published model, by its name with or without the organisation: gpt2-xl, EleutherAI/pythia-2.8b,
  * and EleutherAI/pythia-2.8b-deduped, which has the same shape.

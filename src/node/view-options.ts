@@ -1,9 +1,11 @@
+import { Option } from 'commander';
 import type { Command } from 'commander';
 import type { ViewRequest } from '../analysis/measures/measure-views.ts';
 import { allMeasures, readMeasures } from '../analysis/measures/table.ts';
 import type { MeasureName } from '../analysis/measures/table.ts';
 import { readDimensions, readViews, viewFlags, viewNames } from '../analysis/views.ts';
 import type { ViewName } from '../analysis/views.ts';
+import { withWords } from './completion/declarations.ts';
 
 /** The flags that choose measures, and what they are taken of. */
 export interface ViewFlags {
@@ -15,15 +17,23 @@ export interface ViewFlags {
 /** Adds the flags that choose measures and views. */
 export function addViewOptions(command: Command): Command {
   return command
-    .option(
-      '--measures <names>',
-      `measures of each view, or all, such as rankme,twonn; known are ${allMeasures.join(', ')} (default with --views: all)`,
-      readMeasures,
+    .addOption(
+      withWords(
+        new Option(
+          '--measures <names>',
+          `measures of each view, or all, such as rankme,twonn; known are ${allMeasures.join(', ')} (default with --views: all)`,
+        ).argParser(readMeasures),
+        ['all', ...allMeasures],
+      ),
     )
-    .option(
-      '--views <names>',
-      `what to measure of a matrix, of ${Object.keys(viewFlags).join(', ')} (default with --measures: all)`,
-      readViews,
+    .addOption(
+      withWords(
+        new Option(
+          '--views <names>',
+          `what to measure of a matrix, of ${Object.keys(viewFlags).join(', ')} (default with --measures: all)`,
+        ).argParser(readViews),
+        Object.keys(viewFlags),
+      ),
     )
     .option(
       '--without-dimensions <list>',

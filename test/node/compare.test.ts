@@ -82,7 +82,7 @@ describe('laminar compare', () => {
     [['out'], 1, /^laminar: out: has no report\.json; .*; is out[\\/]a out[\\/]b meant\?$/m],
     [['nowhere'], 1, /nowhere: cannot open the run: no such file/],
     [['bare', '--threshold', '80'], 1, /bare[\\/]spectra\.safetensors: is not there, and --threshold needs/],
-    [['out/a', '--sequence', 'block'], 2, /--sequence block: no run has it; known are real, shuffled/],
+    [['out/a', '--sequence', 'block'], 2, /sequence block: no run has it; known are real, shuffled/],
     [['out/a', '--x', 'deep'], 2, /Allowed choices are layer, depth/],
   ])('says what is wrong with %j', async (args, code, message) => {
     const result = await compare(...args, '--json');

@@ -12,7 +12,7 @@ export interface ComparedMeasure {
   /** Its column in profile.csv. */
   readonly key: string;
   readonly title: string;
-  /** Other words for it in --measure. */
+  /** Other words that choose it. */
   readonly aliases: readonly string[];
   /** Whether it is drawn where nothing is chosen, if every run has it. */
   readonly isUsual: boolean;
@@ -61,7 +61,7 @@ export const comparedMeasures: readonly ComparedMeasure[] = [
 ];
 
 /**
- * The measures to draw: those that are named, by their columns or by the names of --measures; else the usual ones, and
+ * The measures to draw: those that are named, by their columns or by the names of measures; else the usual ones, and
  * those that every run was asked for.
  * @param sequences whose numbers count
  * @throws InputError if a name is not known, or no run has it

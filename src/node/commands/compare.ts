@@ -14,6 +14,7 @@ import { laminarVersion } from '../../analysis/report.ts';
 import { readThreshold } from '../../analysis/threshold.ts';
 import { FileError, InputError } from '../../engine/errors.ts';
 import { writeFileAtomically } from '../atomic.ts';
+import { withWords } from '../completion/declarations.ts';
 import { fileErrorFrom } from '../file-errors.ts';
 import { checkWritableFolder } from '../folders.ts';
 import { commaSeparated, nonEmpty } from '../options.ts';
@@ -48,10 +49,14 @@ export function addCompareCommand(program: Command, context: CommandContext): vo
       "sequences to show; * is any run of characters, as in 'block_*' (default: real and shuffled)",
       commaSeparated('--sequence'),
     )
-    .option(
-      '--measure <names>',
-      'measures to draw, by their names in profile.csv, or all (default: effective dimension, percent of rank, rank, participation ratio, and what every run was asked for)',
-      commaSeparated('--measure'),
+    .addOption(
+      withWords(
+        new Option(
+          '--measure <names>',
+          'measures to draw, by their names in profile.csv, or all (default: effective dimension, percent of rank, rank, participation ratio, and what every run was asked for)',
+        ).argParser(commaSeparated('--measure')),
+        ['all', ...comparedMeasures.map(({ key }) => key)],
+      ),
     )
     .option(
       '--threshold <percent>',

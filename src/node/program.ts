@@ -1,0 +1,56 @@
+import { Command } from 'commander';
+import packageJson from '../../package.json' with { type: 'json' };
+import { addBenchCommand } from './commands/bench.ts';
+import { addCaptureCommand } from './commands/capture.ts';
+import { addCompareCommand } from './commands/compare.ts';
+import { addCompletionCommand } from './commands/completion.ts';
+import { addDemoCommand } from './commands/demo.ts';
+import { addDoctorCommand } from './commands/doctor.ts';
+import { addFetchCommand } from './commands/fetch.ts';
+import { addMakeCheckpointCommand } from './commands/make-checkpoint.ts';
+import { addProfileCommand } from './commands/profile.ts';
+import { addReduceCommand } from './commands/reduce.ts';
+import { addSpectrumCommand } from './commands/spectrum.ts';
+import type { CommandContext } from './commands/context.ts';
+import { gpuMemoryDefault } from './machine-memory.ts';
+import { byteCount } from './options.ts';
+
+const commands = [
+  addProfileCommand,
+  addCompareCommand,
+  addReduceCommand,
+  addCaptureCommand,
+  addSpectrumCommand,
+  addFetchCommand,
+  addDoctorCommand,
+  addBenchCommand,
+  addMakeCheckpointCommand,
+  addDemoCommand,
+  addCompletionCommand,
+];
+
+/** Every command and option, as commander takes them. It ends with a CommanderError where it cannot go on, and exits nowhere. */
+export function buildProgram(context: CommandContext): Command {
+  const program = new Command('laminar')
+    .description('Measures how many dimensions each hidden layer of GPT-2 and Pythia models really uses.')
+    .version(packageJson.version)
+    .option(
+      '--verbose',
+      'add the stack to an error, what the drivers print, and at the end how much memory was held',
+    )
+    .option(
+      '--gpu-memory <bytes>',
+      `the most GPU memory to hold, e.g. 1.5GB; weights that do not fit pass through layer by layer (${gpuMemoryDefault})`,
+      byteCount('--gpu-memory'),
+    )
+    .exitOverride()
+    .configureOutput({ writeErr: () => undefined })
+    .configureHelp({ showGlobalOptions: true })
+    .hook('preAction', () => {
+      const { gpuMemory, verbose = false } = program.opts<{ gpuMemory?: number; verbose?: boolean }>();
+      context.gpuMemory = gpuMemory;
+      context.isVerbose = verbose;
+    });
+  for (const addCommand of commands) addCommand(program, context);
+  return program;
+}
