@@ -1,88 +1,12 @@
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { allMeasures } from '../analysis/measures/table.ts';
 import { isUsual } from '../analysis/profile-sequences.ts';
 import type { Sampling } from '../analysis/profile-sequences.ts';
-import { profileDefaults, samplingReport, sequenceNames } from '../analysis/report.ts';
+import { samplingReport, sequenceNames } from '../analysis/report.ts';
 import type { MeasuredReport, Report, SamplingReport, SequenceName, TextReport } from '../analysis/report.ts';
 import type { ModelConfig } from '../engine/config.ts';
 import { FileError } from '../engine/errors.ts';
 import { fileErrorFrom, systemErrorCode } from './file-errors.ts';
-import type { SamplingFlags } from './sampling-options.ts';
-import type { TokenFlags } from './token-source.ts';
-import type { ViewFlags } from './view-options.ts';
-
-/** The flags that name a run's folder, beside its model. */
-export interface RunFlags extends TokenFlags, ViewFlags, SamplingFlags {
-  readonly seed: number;
-  readonly threshold: number;
-  readonly revision?: string;
-  /** Names of activations that are measured, too. */
-  readonly at?: readonly string[];
-}
-
-/** The revision of a model of the hub where none is asked for. */
-export const USUAL_REVISION = 'main';
-/** Of each part of a folder's name; file systems take 255 bytes in all. */
-const LONGEST_PART = 40;
-
-/**
- * The folder of a run that names none: out/MODEL, and what differs from the defaults, such as
- * out/alice-gpt2-text-rabbit-tokens-64-seed-29.
- */
-export function defaultFolder(modelId: string, flags: RunFlags): string {
-  const { text, ids, tokens, start, seed, threshold, revision, at, measures, views, withoutDimensions } =
-    flags;
-  const { shuffles = 1, shuffleBlocks = [], windows = 1 } = flags;
-  const parts: readonly (readonly [name: string, value: string | number | undefined])[] = [
-    ['revision', revision === USUAL_REVISION ? undefined : revision],
-    ['text', text && baseName(text)],
-    ['ids', ids && baseName(ids)],
-    ['start', start],
-    ['tokens', tokens],
-    ['seed', seed === profileDefaults.seed ? undefined : seed],
-    ['threshold', threshold === profileDefaults.threshold ? undefined : threshold],
-    ['shuffles', shuffles === 1 ? undefined : shuffles],
-    ['blocks', shuffleBlocks.length === 0 ? undefined : shuffleBlocks.join('-')],
-    ['windows', windows === 1 ? undefined : windows],
-    ['measures', measures && (measures.length === allMeasures.length ? 'all' : measures.join('-'))],
-    ['views', views?.join('-')],
-    ['without', withoutDimensions?.join('-')],
-    ['at', at?.join('-')],
-  ];
-  return folderNamed(modelId, parts);
-}
-
-/** out/MODEL, and each part that has a value. */
-export function folderNamed(
-  modelId: string,
-  parts: readonly (readonly [name: string, value: string | number | undefined])[],
-): string {
-  const suffix = parts
-    .map(([name, value]) => (value === undefined ? '' : `-${name}-${plain(value)}`))
-    .join('');
-  return join('out', `${modelId}${suffix}`);
-}
-
-/** A file's or an address's last part, without its ending. */
-export function baseName(path: string): string {
-  const name =
-    path
-      .replace(/[?#].*$/, '')
-      .split(/[\\/]+/)
-      .filter(Boolean)
-      .at(-1) ?? '';
-  return name.replace(/(.)\.[^.]*$/, '$1');
-}
-
-/** A value as a part of a folder's name: letters, digits, dots and dashes. */
-function plain(value: string | number): string {
-  const text = String(value)
-    .normalize('NFC')
-    .replace(/[^\p{L}\p{M}\p{N}._]+/gu, '-')
-    .replace(/^[-.]+|[-.]+$/g, '');
-  return Array.from(text).slice(0, LONGEST_PART).join('') || 'other';
-}
 
 /** What makes two runs the same: they give the same numbers, but for rounding and what a model's files hold. */
 export interface RunIdentity {

@@ -2,46 +2,14 @@ import { mkdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { reportJson } from '../../src/analysis/output-files.ts';
-import { allMeasures } from '../../src/analysis/measures/table.ts';
 import type { Report } from '../../src/analysis/report.ts';
 import { FileError } from '../../src/engine/errors.ts';
-import { claimFolder, defaultFolder, folderFor } from '../../src/node/run-folder.ts';
+import { claimFolder, folderFor } from '../../src/node/run-folder.ts';
 import type { RunIdentity } from '../../src/node/run-folder.ts';
 import { makeReport } from '../support/report-fixture.ts';
 import { temporaryFolder } from './temporary-folder.ts';
 
 const usual = { seed: 28, threshold: 95 };
-
-describe('defaultFolder', () => {
-  it.each([
-    [{}, 'alice-gpt2'],
-    [{ seed: 29 }, 'alice-gpt2-seed-29'],
-    [{ threshold: 99.5 }, 'alice-gpt2-threshold-99.5'],
-    [{ revision: 'main' }, 'alice-gpt2'],
-    [{ revision: 'refs/pr/1' }, 'alice-gpt2-revision-refs-pr-1'],
-    [{ start: 0, tokens: 64 }, 'alice-gpt2-start-0-tokens-64'],
-    [{ text: '../books/White Rabbit.txt' }, 'alice-gpt2-text-White-Rabbit'],
-    [{ text: 'C:\\books\\été.txt' }, 'alice-gpt2-text-été'],
-    [{ text: 'https://example.org/a/b.txt?raw=1#top' }, 'alice-gpt2-text-b'],
-    [{ text: '..' }, 'alice-gpt2-text-other'],
-    [{ at: ['blocks.*.hook_mlp_out', 'hook_embed'] }, 'alice-gpt2-at-blocks.-.hook_mlp_out-hook_embed'],
-    [{ ids: 'my/ids.json' }, 'alice-gpt2-ids-ids'],
-    [{ measures: allMeasures }, 'alice-gpt2-measures-all'],
-    [
-      { measures: ['rankme' as const], views: ['unit_rows' as const], withoutDimensions: [5, 17] },
-      'alice-gpt2-measures-rankme-views-unit_rows-without-5-17',
-    ],
-    [{ text: 'x'.repeat(300) }, `alice-gpt2-text-${'x'.repeat(40)}`],
-  ])('of %j is out/%s', (flags, name) => {
-    expect(defaultFolder('alice-gpt2', { ...usual, ...flags })).toBe(join('out', name));
-  });
-
-  it('keeps the owner of a model of the hub as a folder', () => {
-    expect(defaultFolder('EleutherAI/pythia-70m', { ...usual, seed: 1 })).toBe(
-      join('out', 'EleutherAI', 'pythia-70m-seed-1'),
-    );
-  });
-});
 
 describe('claimFolder', () => {
   const sequence = { ids: [5, 7, 5], maxLogSoftmax: [-1, -0.5, -0.25], spectra: [Float32Array.of(4, 2, 2)] };

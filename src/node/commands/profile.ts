@@ -19,6 +19,8 @@ import { loadTokenizer } from '../../engine/tokenizer.ts';
 import { withAnyLayer } from '../../engine/hooks.ts';
 import { defaultModel } from '../bundled.ts';
 import { FileSet } from '../file-set.ts';
+import { defaultFolder } from '../folder-name.ts';
+import type { ProfileFlags } from '../folder-name.ts';
 import { folderFiles } from '../files.ts';
 import { checkApart } from '../inputs-apart.ts';
 import { findModel } from '../model-source.ts';
@@ -27,8 +29,8 @@ import { collected, nonEmpty, wholeNumber } from '../options.ts';
 import { profileFileNames, writeProfileFiles } from '../profile-files.ts';
 import { bandTable, wideBandTable } from '../profile-bands.ts';
 import { describeComponents } from '../profile-wide.ts';
-import { claimFolder, defaultFolder, folderFor } from '../run-folder.ts';
-import type { RunFlags, RunIdentity } from '../run-folder.ts';
+import { claimFolder, folderFor } from '../run-folder.ts';
+import type { RunIdentity } from '../run-folder.ts';
 import { addSamplingOptions, samplingOf } from '../sampling-options.ts';
 import { formatTable } from '../table.ts';
 import { readTokens, textListeners } from '../token-source.ts';
@@ -36,14 +38,6 @@ import { addViewOptions, viewRequest } from '../view-options.ts';
 import { printText } from '../terminal.ts';
 import type { CommandContext } from './context.ts';
 import { printPlan } from './profile-plan.ts';
-
-export interface ProfileFlags extends RunFlags {
-  readonly out?: string;
-  readonly force?: boolean;
-  readonly json?: boolean;
-  readonly wide?: boolean;
-  readonly plan?: boolean;
-}
 
 /** `laminar profile`: the effective dimension of each layer, for a text and for the same tokens shuffled. */
 export function addProfileCommand(program: Command, context: CommandContext): void {

@@ -22,7 +22,7 @@ import { findModel } from '../model-source.ts';
 import type { ModelSource } from '../model-source.ts';
 import { nonEmpty, wholeNumber } from '../options.ts';
 import { claimReductionFolder, reductionFileNames, writeReductionFiles } from '../reduction-files.ts';
-import { baseName, folderNamed, USUAL_REVISION } from '../run-folder.ts';
+import { baseName, folderNamed, USUAL_REVISION } from '../folder-name.ts';
 import { formatTable } from '../table.ts';
 import { readTokens, textListeners } from '../token-source.ts';
 import type { TokenFlags } from '../token-source.ts';
