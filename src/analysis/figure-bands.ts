@@ -39,10 +39,10 @@ export function shadedGroups({ bands = {} }: Report): ShadedGroup[] {
   });
 }
 
-/** `shaded: from the lowest to the highest of 8 shuffles (vermilion)`, for a subtitle; nothing where there are no bands. */
+/** `shaded: lowest to highest of 8 shuffles (vermilion)`, for a subtitle; nothing where there are no bands. */
 export function shadedWords(groups: readonly ShadedGroup[]): string[] {
   if (groups.length === 0) return [];
-  return [`shaded: from the lowest to the highest of ${groups.map(({ words }) => words).join(' and of ')}`];
+  return [`shaded: lowest to highest of ${groups.map(({ words }) => words).join(', ')}`];
 }
 
 /** A band's places over the layers; layers without a number have none. */

@@ -69,8 +69,9 @@ export function blockFigures(report: Report): Figure[] {
       runLine(report),
       countedComponents(report.threshold),
       count === 1
-        ? 'one permutation of each size of block; the last point is the text as it is'
-        : `lines: medians of ${count} permutations, shaded from the lowest to the highest; the last point is the text as it is`,
+        ? 'one permutation for each size'
+        : `medians of ${count} permutations, shaded: lowest to highest`,
+      'the last point is the text as it is',
     ]),
     layer: [
       ...(count === 1

@@ -1,4 +1,5 @@
 import type { TopLevelSpec } from 'vega-lite';
+import { shadedGroups } from './figure-bands.ts';
 import {
   frame,
   lineEncoding,
@@ -8,7 +9,7 @@ import {
   runLine,
   sequenceSeries,
 } from './figure-style.ts';
-import type { PositionX, PositionY } from './figure-style.ts';
+import type { Layer, PositionX, PositionY } from './figure-style.ts';
 import type { Figure } from './figure.ts';
 import { few, fixed } from './quantities.ts';
 import { sequenceNames } from './report.ts';
@@ -38,11 +39,12 @@ export function maxLogSoftmaxFigure(report: Report): Figure | undefined {
       height: few(height),
     }));
   });
+  const others = otherDensities(report);
   const x: PositionX = {
     field: 'edge',
     type: 'quantitative',
     title: 'Maximum log-softmax (nats)',
-    scale: { domain: edgeDomain(bins), nice: true },
+    scale: { domain: edgeDomain([...bins, ...others.flatMap(({ rows }) => rows)]), nice: true },
     axis: { tickCount: 8 },
   };
   const y: PositionY = {
@@ -58,8 +60,17 @@ export function maxLogSoftmaxFigure(report: Report): Figure | undefined {
     ({ series, edge, density }) => ({ line: series, series, edge, height: density }),
   );
   const specification: TopLevelSpec = {
-    ...frame(title, [runLine(report), `mean ${means}`]),
+    ...frame(title, [
+      runLine(report),
+      `mean ${means}`,
+      ...(others.length > 0 ? [`thin: ${others.map(({ words }) => words).join(', ')}`] : []),
+    ]),
     layer: [
+      ...others.map(({ rows, colour }): Layer => ({
+        data: { values: rows },
+        mark: { type: 'line', strokeWidth: 1, opacity: 0.35, color: colour },
+        encoding: { x, y, detail: { field: 'sequence', type: 'nominal' } },
+      })),
       {
         data: { values: lines },
         mark: { type: 'line' },
@@ -82,6 +93,24 @@ export function maxLogSoftmaxFigure(report: Report): Figure | undefined {
     ],
   };
   return { name: 'max-log-softmax', title, specification };
+}
+
+/** The densities of the sequences of bands, those that have lines of their own left out. */
+function otherDensities(report: Report) {
+  return shadedGroups(report).flatMap(({ band, colour, words }) => {
+    const rows = band.sequences.flatMap((sequence) => {
+      const maxima = report.sequences[sequence]!.max_log_softmax;
+      if (!maxima || sequence === 'real' || sequence === 'shuffled') return [];
+      const { edges, density } = maxima.histogram;
+      return density.map((height, bin) => ({
+        sequence,
+        edge: edges[bin]!,
+        end: edges[bin + 1]!,
+        density: height,
+      }));
+    });
+    return rows.length === 0 ? [] : [{ rows, colour, words }];
+  });
 }
 
 /** From the first edge to the last, and no narrower than rounding deserves. */

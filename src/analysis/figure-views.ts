@@ -1,7 +1,7 @@
 import type { TopLevelSpec } from 'vega-lite';
 import { lineSeries, medianLayers, placesOf, shaded, shadedGroups, shadedWords } from './figure-bands.ts';
 import type { ShadedGroup } from './figure-bands.ts';
-import { frame, lineEncoding, notice, pointEncoding, pointMark, runLine } from './figure-style.ts';
+import { frame, grey, lineEncoding, pointEncoding, pointMark, runLine } from './figure-style.ts';
 import type { Layer, PositionX, PositionY } from './figure-style.ts';
 import type { Figure } from './figure.ts';
 import type { LayerReport, Report, SequenceReport } from './report.ts';
@@ -69,7 +69,7 @@ function viewsFigure(report: Report, views: readonly ViewName[], { key, name, ti
       width: Number(width) * 0.5,
       height: Number(height) * 0.5,
       title: { text: view.replaceAll('_', ' '), fontSize: 13 },
-      layer: panel(report, panels[place]!, x, y),
+      layer: panel(report, panels[place]!, highest, x, y),
     })),
     columns: COLUMNS,
     spacing: { row: 40, column: 40 },
@@ -118,7 +118,20 @@ function layersOf({ layers, views }: SequenceReport, view: ViewName): LayerRepor
   return views![view]!.layers.map((own) => ('same_as' in own ? layers[own.layer]! : (own as LayerReport)));
 }
 
-function panel(report: Report, { rows, bands }: PanelRows, x: PositionX, y: PositionY): Layer[] {
+/** Words in the middle, by the scales, for a panel does not know its width by that name. */
+function emptyPanel(report: Report, highest: number, x: PositionX, y: PositionY): Layer {
+  const values = [{ layer: report.model.layers / 2, value: highest / 2 }];
+  const mark = { type: 'text', text: 'nothing varies here', color: grey, fontSize: 14 } as const;
+  return { data: { values }, mark, encoding: { x, y } };
+}
+
+function panel(
+  report: Report,
+  { rows, bands }: PanelRows,
+  highest: number,
+  x: PositionX,
+  y: PositionY,
+): Layer[] {
   const series = lineSeries(report);
   const values = rows.map((row) => ({ ...row }));
   const isEmpty = values.every(({ value }) => value === null);
@@ -130,6 +143,6 @@ function panel(report: Report, { rows, bands }: PanelRows, x: PositionX, y: Posi
       mark: pointMark,
       encoding: { x, y, ...pointEncoding(series, 0.6) },
     },
-    ...(isEmpty ? [notice('no rows or columns are left')] : []),
+    ...(isEmpty ? [emptyPanel(report, highest, x, y)] : []),
   ];
 }

@@ -20,6 +20,19 @@ const darkColours = new Map<unknown, string>([
   [gridGrey, '#3a3a3a'],
 ]);
 
+/** Beside and between panels: axis labels and spacing. */
+const PANEL_MARGIN = 72;
+
+/** Panels side by side as wide as there is room for. */
+function panelsOf(
+  { concat }: Extract<TopLevelSpec, { concat: unknown }>,
+  width: number,
+  columns: number,
+): object {
+  const panel = { width: Math.max(120, Math.floor(width / columns) - PANEL_MARGIN), height: 200 };
+  return { concat: concat.map((inner) => ({ ...inner, ...panel })), columns };
+}
+
 /**
  * A figure's specification for the page: as wide as there is room, in the page's colours, and without title and
  * subtitle, which stand beside it as text that can wrap.
@@ -41,9 +54,13 @@ export function themed({ specification }: Figure, { width, isDark }: FigureTheme
   const { config = {} } = restyled;
   return {
     ...restyled,
-    width,
-    height: isNarrow ? 280 : 360,
-    autosize: { type: 'fit-x', contains: 'padding' },
+    ...('concat' in restyled
+      ? panelsOf(restyled, width, isNarrow ? 1 : 2)
+      : {
+          width,
+          height: isNarrow ? 280 : 360,
+          autosize: { type: 'fit-x', contains: 'padding' },
+        }),
     padding: 4,
     background: 'transparent',
     config: {

@@ -23,10 +23,11 @@ it('leaves no figure of the run that was there before, which had one more', asyn
     names.flatMap((name) => [`${name}.png`, `${name}.svg`]).sort();
 
   await write();
-  expect(await drawn()).toEqual(filesOf(figureNames));
+  const usual = figureNames.slice(0, 5);
+  expect(await drawn()).toEqual(filesOf(usual));
   for (const name of ['real', 'shuffled'] as const) report.sequences[name].max_log_softmax = null;
   await write();
-  expect(await drawn()).toEqual(filesOf(figureNames.filter((name) => name !== 'max-log-softmax')));
+  expect(await drawn()).toEqual(filesOf(usual.slice(1)));
   expect((await readdir(folder)).sort()).toEqual([
     'figures',
     'profile.csv',
