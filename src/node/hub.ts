@@ -1,5 +1,5 @@
 import { stat } from 'node:fs/promises';
-import { resolve } from 'node:path';
+import { join, resolve } from 'node:path';
 import { FileError, InputError, LaminarError } from '../engine/errors.ts';
 import { namesTheHub, parseHubReference } from '../hub/reference.ts';
 import { ModelCache } from './hub/cache.ts';
@@ -24,6 +24,7 @@ import { oneLine } from './network/errors.ts';
 import type { Environment } from './network/proxy.ts';
 import { inspectSnapshot } from './hub/selection.ts';
 import type { Holding } from './hub/selection.ts';
+import { isIntact } from './hub/verified.ts';
 
 export { isHubId } from '../hub/reference.ts';
 export type { FetchProgress } from './hub/fetch-missing.ts';
@@ -40,6 +41,8 @@ export interface ResolveModelOptions {
   readonly onNotice?: ((line: string) => void) | undefined;
   /** Compares a cached copy with the hub's listing, too, where it seems to be whole. */
   readonly thorough?: boolean | undefined;
+  /** Compares every cached file with its hash, those that were found to be right before, too. */
+  readonly verify?: boolean | undefined;
   /** The environment variables to honour; process.env if absent. */
   readonly environment?: Environment | undefined;
   /** Milliseconds before the first repetition of a failed request; doubles with each; 1000 if absent. */
@@ -139,6 +142,7 @@ function chooseRevision(
 /** A model to bring into the cache, and how. */
 interface Resolving extends Fetching {
   readonly thorough?: boolean | undefined;
+  readonly verify?: boolean | undefined;
 }
 
 /** Makes sure that the cache holds a revision of a model; returns its commit. */
@@ -148,7 +152,7 @@ async function resolveSnapshot(fetching: Resolving): Promise<string> {
   const { endpoint, cacheFolder, offline } = client.settings;
   const noted = await cache.readReference(revision);
   const known = noted ?? (await cache.guessCommit(revision));
-  const held = known === undefined ? undefined : await inspect(cache, known);
+  const held = known === undefined ? undefined : await inspect(fetching, known);
   const useCached = (commit: string): string => {
     if (noted === undefined) {
       client.options.onNotice(
@@ -169,7 +173,7 @@ async function resolveSnapshot(fetching: Resolving): Promise<string> {
   }
   try {
     const { commit, files } = await askForCommit(client, subject, usable ? 1 : undefined);
-    const holding = commit === known ? held : await inspect(cache, commit);
+    const holding = commit === known ? held : await inspect(fetching, commit);
     if (!holding?.whole || thorough) {
       const listed = files ?? (await listRemoteFiles(client, subject, commit));
       await fetchMissing(fetching, commit, listed, holding?.damaged ?? []);
@@ -207,10 +211,15 @@ async function askForCommit(
   }
 }
 
-function inspect(cache: ModelCache, commit: string): Promise<Holding> {
+function inspect({ cache, client, verify }: Resolving, commit: string): Promise<Holding> {
+  const options = { verify, ...client.options };
   return inspectSnapshot({
     list: () => cache.list(commit),
-    stateOf: (name) => cache.stateOf(commit, name),
+    stateOf: async (name) => {
+      const state = await cache.stateOf(commit, name);
+      if (state !== 'sound') return state;
+      return (await isIntact(cache, join(cache.snapshot(commit), name), options)) ? 'sound' : 'damaged';
+    },
     read: (name) => cache.read(commit, name),
   });
 }

@@ -34,9 +34,11 @@ export async function findModel(
     signal: AbortSignal | undefined;
     terminal: Pick<Terminal, 'notice' | 'stage'>;
     thorough?: boolean;
+    /** Whether every cached file is compared with its hash. */
+    verify?: boolean | undefined;
   },
 ): Promise<ModelSource> {
-  const { revision, signal, terminal, thorough } = options;
+  const { revision, signal, terminal, thorough, verify } = options;
   const onNotice = (line: string) => {
     terminal.notice(line);
   };
@@ -68,6 +70,7 @@ export async function findModel(
     revision,
     signal,
     thorough,
+    verify,
     onProgress: ({ bytesDone, bytesTotal }) => {
       onFetched(bytesDone, bytesTotal);
     },

@@ -5,6 +5,7 @@ import {
   readdir,
   rename,
   rm,
+  stat,
   symlink,
   truncate,
   utimes,
@@ -100,6 +101,48 @@ describe('a file that was cut short', () => {
     await writeFile(join(elsewhere, 'config.json'), '{');
     await expect(hub.resolve('gpt2')).rejects.toThrow(/is a link that leads out of the cache/);
     expect(await readFile(join(elsewhere, 'config.json'), 'utf8')).toBe('{');
+  });
+});
+
+describe('a large file in which a bit has changed', () => {
+  const large = weights(2 ** 24);
+  const path = (folder: string) => join(folder, 'model.safetensors');
+  const flip = async (file: string) => {
+    const bytes = await readFile(file);
+    bytes[bytes.length - 7]! ^= 4;
+    await writeFile(file, bytes);
+  };
+  const note = join('.locks', 'models--gpt2', `${etagOf(large)}.laminar.verified`);
+
+  test('is found when it is first used, and fetched anew', async () => {
+    addModel(hub.server, 'gpt2', { ...FILES, 'model.safetensors': large });
+    const { folder } = await hub.resolve('gpt2');
+    // As Python leaves it: without a note of ours.
+    await rm(join(hub.cacheFolder, note));
+    await flip(path(folder));
+    hub.environment['HF_HUB_OFFLINE'] = '1';
+    await expect(hub.resolve('gpt2')).rejects.toThrow(/the cached copy has a damaged model\.safetensors/);
+    Reflect.deleteProperty(hub.environment, 'HF_HUB_OFFLINE');
+    await hub.resolve('gpt2', { revision: COMMIT });
+    expect(large.bytes.equals(await readFile(path(folder)))).toBe(true);
+    expect(hub.notices).toEqual(['the cached model.safetensors of gpt2 is damaged; fetching it anew']);
+  });
+
+  test('is found later on demand, where its date says nothing', async () => {
+    addModel(hub.server, 'gpt2', { ...FILES, 'model.safetensors': large });
+    const { folder } = await hub.resolve('gpt2');
+    const { atime, mtime } = await stat(path(folder));
+    await flip(path(folder));
+    await utimes(path(folder), atime, mtime);
+    const noted = await readFile(join(hub.cacheFolder, note), 'utf8');
+    // The clock of the file system may be finer than a date that is set.
+    const { size, mtimeMs, ino } = await stat(path(folder));
+    await writeFile(join(hub.cacheFolder, note), `${size} ${mtimeMs} ${ino}`);
+    expect(noted).toMatch(new RegExp(`^${size} [\\d.]+ ${ino}$`));
+    await hub.resolve('gpt2');
+    expect(large.bytes.equals(await readFile(path(folder)))).toBe(false);
+    await hub.resolve('gpt2', { verify: true });
+    expect(large.bytes.equals(await readFile(path(folder)))).toBe(true);
   });
 });
 

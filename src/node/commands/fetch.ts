@@ -10,8 +10,9 @@ export function addFetchCommand(program: Command, { terminal, signal }: CommandC
     .description('fetch a model into the cache that Python shares, and print its folder')
     .argument('<repo>', 'a hub id such as EleutherAI/pythia-2.8b, or the address of its page')
     .option('--revision <name>', 'branch, tag or commit (default: main)')
-    .action(async (reference: string, { revision }: { revision?: string }) => {
-      const { folder } = await findModel(reference, { revision, signal, terminal, thorough: true });
+    .option('--verify', 'read every cached file and compare it with its hash; fetch what differs anew')
+    .action(async (reference: string, { revision, verify }: { revision?: string; verify?: boolean }) => {
+      const { folder } = await findModel(reference, { revision, signal, terminal, thorough: true, verify });
       terminal.endStages();
       process.stdout.write(process.stdout.isTTY ? `${visible(folder)}\n` : `${folder}\n`);
     });

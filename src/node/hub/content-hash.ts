@@ -6,7 +6,7 @@ import { basename } from 'node:path';
 import type { RemoteFile } from './repository.ts';
 
 /** Files up to this size are hashed whenever they are used: it takes a few milliseconds. */
-const SMALL_BYTES = 16 * 2 ** 20;
+export const SMALL_BYTES = 16 * 2 ** 20;
 
 /** SHA-256 of the content, or git's name for a blob: SHA-1 of "blob LENGTH\0" and the content. */
 export function newHash(algorithm: RemoteFile['algorithm'], size: number): Hash {
@@ -27,15 +27,22 @@ export async function isAsListed(path: string, file: RemoteFile, signal?: AbortS
 /** Whether a small file of the cache is not what the name of its blob, its hash, says. */
 export async function isUnlikeItsName(path: string): Promise<boolean> {
   const blob = await realpath(path);
-  const name = basename(blob);
-  const algorithm = /^[0-9a-f]{40}$/.test(name)
-    ? 'git-sha1'
-    : /^[0-9a-f]{64}$/.test(name)
-      ? 'sha256'
-      : undefined;
   const { size } = await stat(blob);
-  if (algorithm === undefined || size > SMALL_BYTES) return false;
-  return (await digestOf(blob, algorithm, size)) !== name;
+  return size <= SMALL_BYTES && !(await isLikeItsName(blob));
+}
+
+/** Which hash the name of a blob is; undefined where it is none. */
+export function namedAlgorithm(blob: string): RemoteFile['algorithm'] {
+  const name = basename(blob);
+  return /^[0-9a-f]{40}$/.test(name) ? 'git-sha1' : /^[0-9a-f]{64}$/.test(name) ? 'sha256' : undefined;
+}
+
+/** Whether a blob is what its name says, where that is a hash. */
+export async function isLikeItsName(blob: string, signal?: AbortSignal): Promise<boolean> {
+  const algorithm = namedAlgorithm(blob);
+  if (algorithm === undefined) return true;
+  const { size } = await stat(blob);
+  return (await digestOf(blob, algorithm, size, signal)) === basename(blob);
 }
 
 async function digestOf(

@@ -8,6 +8,7 @@ import { HubError, describeSubject, hostOf } from './errors.ts';
 import type { Subject } from './errors.ts';
 import { Partial } from './partial.ts';
 import type { RemoteFile } from './repository.ts';
+import { noteVerified } from './verified.ts';
 
 /** Failures in a row, with not a byte between them, after which a download is given up. */
 const PATIENCE = 5;
@@ -58,6 +59,7 @@ async function downloadBlob(download: Download, token: string): Promise<void> {
   try {
     await receiveVerified(download, partial);
     await partial.finish();
+    if (file.algorithm !== undefined) await noteVerified(cache, cache.blob(file));
   } catch (error) {
     await partial.leave().catch(() => undefined); // the first error tells more
     throw error;
