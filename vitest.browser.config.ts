@@ -38,6 +38,9 @@ export default defineConfig({
       'test/engine/golden.test.ts',
     ],
     setupFiles: here('test/support/setup.ts'),
+    // Files share a page, one after another: its modules, and a GPU with what was compiled for it.
+    isolate: false,
+    env: { LAMINAR_ALL_SIZES: process.env['LAMINAR_ALL_SIZES'] ?? '' },
     testTimeout: 600_000,
     hookTimeout: 600_000,
     // As many as the other projects have, so that this one runs beside them; one page at a time is enough.

@@ -45,9 +45,11 @@ describe.each(activationCases)('%s', (name) => {
         expect(shape, hook).toEqual(expected.shape);
         const finite = expected.values.map((value) => (Number.isFinite(value) ? value : 0));
         const unseen = values.map((value) => (value === -Infinity ? 0 : value));
-        values.forEach((value, at) => {
-          expect(value === -Infinity).toBe(expected.values[at] === -Infinity);
-        });
+        const isUnseen = (value: number) => value === -Infinity;
+        expect(
+          Uint8Array.from(values, (value) => +isUnseen(value)),
+          hook,
+        ).toEqual(Uint8Array.from(expected.values, (value) => +isUnseen(value)));
         const layer = layerOf(hook) ?? (hook.startsWith('ln_final') ? layers : 0);
         const distance = relativeDistance(unseen, finite);
         expect(distance, `${sequence}.${hook}`).toBeLessThanOrEqual(1e-6 * (layer + 4));

@@ -17,13 +17,22 @@ export function memorySource(name: string, bytes: Uint8Array<ArrayBuffer>): Byte
   };
 }
 
+const kept = new Map<string, Promise<Uint8Array<ArrayBuffer> | undefined>>();
+
+/** The bytes of a file of the project, read once; nobody may change them. */
+function fixtureBytes(path: string): Promise<Uint8Array<ArrayBuffer> | undefined> {
+  let bytes = kept.get(path);
+  if (!bytes) kept.set(path, (bytes = readFixture(path).catch(() => undefined)));
+  return bytes;
+}
+
 /** A folder of the project as a model, read through the platform so that a browser can, too. */
 export function fixtureFiles(folder: string): ModelFiles {
   return {
     name: folder,
     async open(fileName) {
       const path = `${folder}/${fileName}`;
-      const bytes = await readFixture(path).catch(() => undefined);
+      const bytes = await fixtureBytes(path);
       return bytes && memorySource(path, bytes);
     },
   };
@@ -38,7 +47,8 @@ export interface FixtureTensor {
 
 /** All tensors of a small safetensors file of the project. */
 export async function readFixtureTensors(path: string): Promise<Map<string, FixtureTensor>> {
-  const bytes = await readFixture(path);
+  const bytes = await fixtureBytes(path);
+  if (!bytes) throw new Error(`${path} is not there`);
   const { tensors } = await readHeader(memorySource(path, bytes));
   return new Map(
     [...tensors].map(([name, { dtype, shape, offset, bytes: length }]) => {

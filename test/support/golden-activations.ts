@@ -48,10 +48,19 @@ export interface GoldenActivations {
 
 export const sequenceNames = ['a', 'b'] as const;
 
-export async function readActivations(name: ActivationCase): Promise<GoldenActivations> {
-  const read = (file: string) => readFixtureTensors(`${folderOf(name)}/${file}.safetensors`);
+const kept = new Map<ActivationCase, Promise<GoldenActivations>>();
+
+/** The answers of a case, read once; nobody may change them. */
+export function readActivations(name: ActivationCase): Promise<GoldenActivations> {
+  let answers = kept.get(name);
+  if (!answers) kept.set(name, (answers = read(name)));
+  return answers;
+}
+
+async function read(name: ActivationCase): Promise<GoldenActivations> {
+  const tensorsOf = (file: string) => readFixtureTensors(`${folderOf(name)}/${file}.safetensors`);
   const [expected, activations, edited, lens] = await Promise.all(
-    ['expected', 'activations', 'edits', 'lens'].map(read),
+    ['expected', 'activations', 'edits', 'lens'].map(tensorsOf),
   );
   const json = JSON.parse(new TextDecoder().decode(await readFixture(`${folderOf(name)}/edits.json`))) as {
     edits: GoldenEdit[];

@@ -17,6 +17,11 @@ export function openOwnGpu(options: GpuOptions = {}): Promise<Gpu> {
   return openNodeGpu(options);
 }
 
+/** The cases of a test: every one here; in a browser, a sample. */
+export function casesHere<T>(all: readonly T[], _sample: readonly T[]): readonly T[] {
+  return all;
+}
+
 /** Reads a file of the project, by its path from the root. */
 export async function readFixture(path: string): Promise<Uint8Array<ArrayBuffer>> {
   const bytes = await readFile(new URL(`../../${path}`, import.meta.url));

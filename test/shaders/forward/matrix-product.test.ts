@@ -1,5 +1,5 @@
 import { afterAll, describe, expect, test } from 'vitest';
-import { openTestGpu } from '#platform';
+import { casesHere, openTestGpu } from '#platform';
 import type { ProductVariant } from '../../../src/engine/gpu/tuning.ts';
 import { matrixProduct } from '../../../src/engine/kernels.ts';
 import { activationRun, productRun } from '../../../src/engine/matrix-product.ts';
@@ -20,14 +20,17 @@ afterAll(() => {
 });
 
 /** [rows, inner, columns]; some fill tiles of 8, 16, 32, 64 or 128, most leave edges, each residue of inner modulo 4. */
-const shapes = [
-  [1, 1, 1],
-  [3, 5, 7],
-  [17, 33, 65],
-  [64, 64, 128],
-  [70, 130, 50],
-  [1, 71, 130],
-] as const;
+const shapes = casesHere<Case['shape']>(
+  [
+    [1, 1, 1],
+    [3, 5, 7],
+    [17, 33, 65],
+    [64, 64, 128],
+    [70, 130, 50],
+    [1, 71, 130],
+  ],
+  [[17, 33, 65]],
+);
 const activationNames = Object.keys(reference.activations) as ActivationName[];
 
 interface Case {
@@ -163,11 +166,16 @@ async function worstError(seed: number, options: Case): Promise<number> {
 }
 
 describe.each(variants)('%s', (variant) => {
+  const ways = weightFormats.flatMap((format) => [
+    [format, '[in, out]', false] as const,
+    [format, '[out, in]', true] as const,
+  ]);
+
   test.each(
-    weightFormats.flatMap((format) => [
-      [format, '[in, out]', false] as const,
-      [format, '[out, in]', true] as const,
-    ]),
+    casesHere(
+      ways,
+      ways.filter(([format, , transposed]) => transposed === (format === 'F16')),
+    ),
   )('%s weights %s', async (format, _, transposed) => {
     for (const [seed, shape] of shapes.entries()) {
       const [, inner] = shape;
@@ -179,11 +187,14 @@ describe.each(variants)('%s', (variant) => {
   });
 
   test.each(
-    // Bias and the sum before are added by the same lines for every activation: a few of them stand for all.
-    (['none', 'gelu tanh', 'gelu erf', 'relu'] as const).flatMap((activation) =>
-      [false, true].flatMap((hasBias) =>
-        [false, true].map((accumulate) => [activation, hasBias, accumulate] as const),
+    casesHere<readonly [ActivationName, boolean, boolean]>(
+      // Bias and the sum before are added by the same lines for every activation: a few of them stand for all.
+      (['none', 'gelu tanh', 'gelu erf', 'relu'] as const).flatMap((activation) =>
+        [false, true].flatMap((hasBias) =>
+          [false, true].map((accumulate) => [activation, hasBias, accumulate] as const),
+        ),
       ),
+      [['gelu tanh', true, true]],
     ),
   )('activation %s, bias %s, accumulate %s', async (activation, hasBias, accumulate) => {
     const rest = { shape: [9, 21, 37], format: 'F32', transposed: false, variant } as const;
@@ -196,15 +207,18 @@ describe.each([
   ['64 × 64', false, ['F32', 'F16']],
   ['128 × 128', true, ['F32']],
 ] as const)('tiles of %s', (_, large, formats) => {
-  const whole = [
-    [128, 4, 128],
-    [130, 36, 193],
-  ] as const;
+  const whole = casesHere<Case['shape']>(
+    [
+      [128, 4, 128],
+      [130, 36, 193],
+    ],
+    [[130, 36, 193]],
+  );
   const rest = { variant: 'tiles', large, hasBias: false, accumulate: false, activation: 'none' } as const;
 
   test.each(formats)('%s weights, rows of whole fours', async (format) => {
     for (const [seed, shape] of whole.entries()) {
-      for (const transposed of [false, true]) {
+      for (const transposed of casesHere([false, true], [true])) {
         const error = await worstError(seed, { ...rest, shape, format, transposed, aligned: true });
         expect(error, shape.join('×')).toBeLessThanOrEqual(18 + Math.ceil(shape[1] / 16));
       }
@@ -212,7 +226,8 @@ describe.each([
   });
 
   test('rows that start anywhere', async () => {
-    for (const shape of [[65, 33, 129] as const, [70, 18, 67] as const]) {
+    const edges = [[65, 33, 129] as const, [70, 18, 67] as const];
+    for (const shape of casesHere(edges, [edges[1]!])) {
       const error = await worstError(4, { ...rest, shape, format: 'F32', transposed: shape[0] === 65 });
       expect(error, shape.join('×')).toBeLessThanOrEqual(20);
     }
@@ -243,12 +258,17 @@ test.each(variants)('%s: long sums', async (variant) => {
 });
 
 // Few rows make flat workgroups; the engine's three shapes, and the smallest one.
-test.each([
-  { threadsX: 16, threadsY: 8 },
-  { threadsX: 32, threadsY: 4 },
-  { threadsX: 32, threadsY: 2 },
-  { threadsX: 1, threadsY: 1 },
-])('a workgroup of $threadsX × $threadsY', async ({ threadsX, threadsY }) => {
+test.each(
+  casesHere(
+    [
+      { threadsX: 16, threadsY: 8 },
+      { threadsX: 32, threadsY: 4 },
+      { threadsX: 32, threadsY: 2 },
+      { threadsX: 1, threadsY: 1 },
+    ],
+    [{ threadsX: 16, threadsY: 8 }],
+  ),
+)('a workgroup of $threadsX × $threadsY', async ({ threadsX, threadsY }) => {
   const [rows, inner, columns] = [19, 35, 41];
   const source = new MatrixSource(5);
   const [input, weight] = [source.random(rows, inner), source.random(inner, columns)];
@@ -293,7 +313,11 @@ async function activate(
 /** Their values do not vanish with x, so that errors are measured against 1. */
 const OFFSET = ['sigmoid', 'laplace', 'sqrtsoftplus'];
 
-const eachActivation = variants.flatMap((variant) => activationNames.map((name) => [variant, name] as const));
+// `staged` has the activations within it, for `direct` they are a kernel, as for others.
+const eachActivation = casesHere(
+  variants,
+  variants.filter((variant) => variant === 'staged' || variant === 'direct'),
+).flatMap((variant) => activationNames.map((name) => [variant, name] as const));
 
 test.each(eachActivation)('%s: %s at the extremes is finite and right', async (variant, activation) => {
   const x = Float32Array.from([...extremes, ...extremes.map((value) => -value)]);
