@@ -33,6 +33,8 @@ import { claimFolder, folderFor } from '../run-folder.ts';
 import type { RunIdentity } from '../run-folder.ts';
 import { addSamplingOptions, samplingOf } from '../sampling-options.ts';
 import { formatTable } from '../table.ts';
+import { terminalAbilities } from '../terminal-abilities.ts';
+import { textPlot } from '../text-plot.ts';
 import { readTokens, textListeners } from '../token-source.ts';
 import { addViewOptions, viewRequest } from '../view-options.ts';
 import { printText } from '../terminal.ts';
@@ -78,8 +80,19 @@ export function addProfileCommand(program: Command, context: CommandContext): vo
             (report.bands ? wideBandTable(report) : '')
           : '';
         printText(`${describeProfile(report, folder)}${wide}`);
+        if (process.stdout.isTTY) process.stdout.write(`\n${plotOf(report)}`);
       }
     });
+}
+
+/** The effective dimension of each layer, drawn in letters. */
+function plotOf({ sequences }: Report): string {
+  const curve = (name: SequenceName) => ({
+    label: name,
+    values: sequences[name].layers.map((layer) => layer.effective_dimension),
+  });
+  const abilities = terminalAbilities(process.stdout, process.env);
+  return textPlot('Effective dimension of each layer', [curve('real'), curve('shuffled')], abilities);
 }
 
 /** The flags that choose what is run; `capture` has them too. */
