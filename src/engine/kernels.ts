@@ -18,6 +18,7 @@ import foldLogSoftmaxTilesSource from '../shaders/forward/fold-log-softmax-tiles
 import rotarySource from '../shaders/forward/rotary.wgsl?raw';
 import activationSnippet from '../shaders/snippets/activation.wgsl?raw';
 import packedWeightsSnippet from '../shaders/snippets/packed-weights.wgsl?raw';
+import runningSumSnippet from '../shaders/snippets/running-sum.wgsl?raw';
 import sumOfSquaresSnippet from '../shaders/snippets/sum-of-squares.wgsl?raw';
 import topTokensSource from '../shaders/forward/top-tokens.wgsl?raw';
 import { defineKernel } from './gpu/kernel.ts';
@@ -182,6 +183,7 @@ export const MAX_WIDE_HEAD_WIDTH = 256;
 export const foldLogSoftmax = defineKernel({
   name: 'fold-log-softmax',
   source: foldLogSoftmaxSource,
+  includes: [runningSumSnippet],
   bindings: { logits: 'read', maximum: 'read_write', sum: 'read_write', argmax: 'read_write' },
   uniforms: { rows: 'u32', columns: 'u32', firstToken: 'u32' },
   constants: ['threads'],
@@ -215,9 +217,9 @@ export const compareLogits = defineKernel({
 export const foldLogSoftmaxTiles = defineKernel({
   name: 'fold-log-softmax-tiles',
   source: foldLogSoftmaxTilesSource,
+  includes: [runningSumSnippet],
   bindings: { parts: 'read', maximum: 'read_write', sum: 'read_write', argmax: 'read_write' },
-  uniforms: { rows: 'u32', tiles: 'u32', firstToken: 'u32' },
-  constants: ['threads'],
+  uniforms: { rows: 'u32', tiles: 'u32', firstToken: 'u32', tileColumns: 'u32' },
 });
 
 export const findNonfinite = defineKernel({

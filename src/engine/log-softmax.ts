@@ -23,6 +23,10 @@ import { LOGITS_TILE_BYTES } from './memory.ts';
 
 /** A tile of fewer tokens is not worth its dispatches. */
 const FEWEST_TOKENS = 1024;
+/** Sums of a row that fold-log-softmax.wgsl keeps. */
+const RUNNING = 3;
+/** Threads of a workgroup of fold-log-softmax-tiles.wgsl, each with a row. */
+const ROWS_AT_ONCE = 64;
 /** Sums that compare-logits.wgsl keeps of a row. */
 const COMPARED = 9;
 /** Above this, exp(−d) − 1 has nothing over sums of exponentials. */
@@ -97,8 +101,8 @@ export class MaxLogSoftmax implements Disposable {
     };
     const { top = 0, targets, originals = 0 } = kept;
     try {
-      this.#maximum = take('running maximum', 'F32');
-      this.#sum = take('running sum', 'F32');
+      this.#maximum = take('running maximum', 'F32', RUNNING);
+      this.#sum = take('running sum', 'F32', RUNNING);
       this.#argmax = take('argmax', 'I32');
       this.#top =
         top > 0
@@ -137,7 +141,10 @@ export class MaxLogSoftmax implements Disposable {
       const tokenBytes = (isFolded ? 12 / tileColumns : 4) * rows;
       for (let start = 0, tokens: number; start < part.rows; start += tokens) {
         const short = Math.max(FEWEST_TOKENS, pace.budget / (2 * rows * width));
-        tokens = Math.max(1, Math.floor(Math.min(tileBytes / tokenBytes, short, part.rows - start)));
+        const most = Math.max(1, Math.floor(Math.min(tileBytes / tokenBytes, short)));
+        // Tiles of the folded product are joined as they are: they must be the same ones whatever fits.
+        const whole = isFolded ? Math.max(1, Math.floor(most / tileColumns)) * tileColumns : most;
+        tokens = Math.min(whole, part.rows - start);
         const first = firstToken + part.firstRow + start;
         const weight = { buffer: part.buffer, format: weightFormat(head.dtype) };
         if (isFolded) {
@@ -169,8 +176,10 @@ export class MaxLogSoftmax implements Disposable {
    * @throws NumericalError naming the first row that has a logit beyond float32's range
    */
   async read(): Promise<FoldedLogits> {
-    const maxima = await this.gpu.readFloats(this.#maximum);
-    const sums = await this.gpu.readFloats(this.#sum);
+    const { maxima, sums } = joinSums(
+      await this.gpu.readFloats(this.#maximum),
+      await this.gpu.readFloats(this.#sum),
+    );
     const argmax = new Int32Array(await this.gpu.readBytes(this.#argmax.buffer));
     const bad = sums.findIndex((sum, row) => !Number.isFinite(sum) || !Number.isFinite(maxima[row]));
     if (bad >= 0) {
@@ -179,7 +188,7 @@ export class MaxLogSoftmax implements Disposable {
       );
     }
     // −ln 1 is −0; a probability of 1 has logarithm 0.
-    const maxLogSoftmax = sums.map((sum) => 0 - Math.log(sum));
+    const maxLogSoftmax = Float32Array.from(sums, (sum) => 0 - Math.log(sum));
     const { top = 0, originals = 0 } = this.kept;
     const logProbabilities = (logits: Float32Array, columns: number): Float32Array =>
       logits.map((logit, index) => {
@@ -213,19 +222,19 @@ export class MaxLogSoftmax implements Disposable {
         sum: rowsOf(sum, first, rows),
         argmax: rowsOf(argmax, first, rows),
       };
-      const rest = { constants, workgroups: [rows] } as const;
       const [columns, range] = [source.shape[1]!, rowsOf(source, first, rows)];
       if (isFolded) {
         recorder.dispatch(foldLogSoftmaxTiles, {
           bindings: { parts: range, ...running },
-          uniforms: { rows, tiles: columns / 3, firstToken },
-          ...rest,
+          uniforms: { rows, tiles: columns / 3, firstToken, tileColumns: foldedTileColumns(this.gpu.tuning) },
+          workgroups: [Math.ceil(rows / ROWS_AT_ONCE)],
         });
       } else {
         recorder.dispatch(foldLogSoftmax, {
           bindings: { logits: range, ...running },
           uniforms: { rows, columns, firstToken },
-          ...rest,
+          constants,
+          workgroups: [rows],
         });
       }
     }
@@ -276,6 +285,29 @@ export class MaxLogSoftmax implements Disposable {
       });
     }
   }
+}
+
+/**
+ * The sums that stand beside each other in a row, as one.
+ * @param maxima [rows, 3]
+ * @param sums [rows, 3], Σ exp(logit − maximum) each
+ */
+export function joinSums(
+  maxima: Float32Array,
+  sums: Float32Array,
+): { readonly maxima: Float64Array; readonly sums: Float64Array } {
+  const rows = sums.length / RUNNING;
+  const joined = { maxima: new Float64Array(rows), sums: new Float64Array(rows) };
+  for (let row = 0; row < rows; row++) {
+    const [first, end] = [RUNNING * row, RUNNING * (row + 1)];
+    const maximum = Math.max(...maxima.subarray(first, end));
+    for (let at = first; at < end; at++) {
+      // A sum of nothing is 0, and its maximum the lowest number.
+      if (sums[at] !== 0) joined.sums[row]! += sums[at]! * Math.exp(maxima[at]! - maximum);
+    }
+    joined.maxima[row] = maximum;
+  }
+  return joined;
 }
 
 /**

@@ -47,7 +47,7 @@ export interface WeightSizes {
  * @param rows B·T
  */
 export function batchBytes(rows: number, vocabulary: number): number {
-  return 32 * rows + Math.min(LOGITS_TILE_BYTES, 4 * rows * vocabulary) + SMALL_BUFFERS_BYTES;
+  return 48 * rows + Math.min(LOGITS_TILE_BYTES, 4 * rows * vocabulary) + SMALL_BUFFERS_BYTES;
 }
 
 /** What a bound on GPU memory does to the weights. */

@@ -36,7 +36,7 @@ export function forwardKernels({ tuning }: Gpu, description: ModelDescription): 
   const headFormat = weights.head && weightFormat(weights.head.dtype);
   const head =
     tuning.head === 'folded' && headFormat !== undefined
-      ? [foldedProductKernel(tuning, headFormat), { kernel: foldLogSoftmaxTiles, constants: fold }]
+      ? [foldedProductKernel(tuning, headFormat), { kernel: foldLogSoftmaxTiles }]
       : [{ kernel: foldLogSoftmax, constants: fold }];
   return [
     // The dearest first.

@@ -6,6 +6,8 @@ import { HEAD_SLICE_BYTES, planWeights } from './memory.ts';
 import { weightBytes, WeightReader } from './weights.ts';
 import type { ReadOptions } from './weights.ts';
 
+/** Columns of the largest tile of a folded product. */
+const LARGEST_TILE = 128;
 /** What the search for NaN takes besides a block's weights. */
 const FLAGS_BYTES = 256;
 
@@ -131,8 +133,11 @@ export class WeightStore implements Disposable {
     const rowBytes = weightBytes(head) / vocabulary;
     const free = this.gpu.memoryLimit - this.gpu.allocatedBytes;
     const sliceBytes = Math.min(HEAD_SLICE_BYTES, this.gpu.bindingLimit, free / 2);
-    // An even number of rows, so that packed rows of odd length begin at whole words.
-    const rows = Math.max(2, 2 * Math.floor(sliceBytes / rowBytes / 2));
+    // An even number of rows, so that packed rows of odd length begin at whole words; where there is room for them, whole
+    // tiles of the folded product.
+    const most = Math.floor(sliceBytes / rowBytes);
+    const step = most < LARGEST_TILE ? 2 : LARGEST_TILE;
+    const rows = Math.max(2, step * Math.floor(most / step));
     for (let first = 0; first < vocabulary; first += rows) {
       using slice = await this.#reader.loadRows(head, first, Math.min(rows, vocabulary - first), options);
       await this.#reader.checkFinite([slice], [head]);

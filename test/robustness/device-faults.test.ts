@@ -11,7 +11,7 @@ import { FaultyDevice } from '../support/faulty-device.ts';
 import type { DeviceCall, Fault } from '../support/faulty-device.ts';
 import { goldenFiles } from '../support/golden.ts';
 import { streamingLimit } from '../support/model-runs.ts';
-import { isWhole, some } from './extent.ts';
+import { isWhole, some, tell } from './extent.ts';
 
 /** Of the calls of one kind, so many are made to fail where not all are. */
 const FEW = 1;
@@ -105,7 +105,7 @@ test.each([['resident', false], ...(isWhole ? ([['streaming', true]] as const) :
       expect(await profile(faulty.device, streams), `after ${call} ${kind}`).toEqual(expected);
     }
     expect(injected).toBeGreaterThanOrEqual(faults.length);
-    if (isWhole) console.info(`${injected} faults of a device, ${kindOfRun}`);
+    tell(`faults of a device at every call of a profile, ${kindOfRun}: ${injected}`);
   },
 );
 

@@ -38,6 +38,9 @@ export interface GpuOptions {
   readonly signal?: AbortSignal;
 }
 
+/** Rows of the largest tile of a matrix product. */
+const TILE_ROWS = 128;
+
 /** What copyBufferToBuffer and writeBuffer need: sizes in whole 32-bit words. */
 const wholeWords = (bytes: number): number => Math.max(4, Math.ceil(bytes / 4) * 4);
 
@@ -382,8 +385,14 @@ export function rowRanges(
     );
   }
   const ranges: [number, number][] = [];
-  for (let first = 0; first < rows; first += most) ranges.push([first, Math.min(most, rows - first)]);
+  // Where many rows fit, whole tiles of a product.
+  const step = most > 16 * TILE_ROWS ? most - (most % leastCommonMultiple(granularity, TILE_ROWS)) : most;
+  for (let first = 0; first < rows; first += step) ranges.push([first, Math.min(step, rows - first)]);
   return ranges;
+}
+
+function leastCommonMultiple(a: number, b: number): number {
+  return (a * b) / greatestCommonDivisor(a, b);
 }
 
 function greatestCommonDivisor(a: number, b: number): number {

@@ -1,10 +1,14 @@
-// Folds one tile of the vocabulary into each position's running maximum, Σ exp(logit − maximum) and argmax, so that
-// the logits of the whole vocabulary never exist at once (online softmax: Milakov and Gimelshein 2018).
+// Folds one tile of the vocabulary into each position's running sums and argmax, so that the logits of the whole
+// vocabulary never exist at once (online softmax: Milakov and Gimelshein 2018).
 //
 //   logits   F32 [rows, columns], the tile that starts at token `firstToken`
-//   maximum  F32 [rows]    sum  F32 [rows]    argmax  I32 [rows]: the lowest token that reaches the maximum
+//   maximum  F32 [rows, 3]    sum  F32 [rows, 3]: of the whole groups, of the group that has begun, of the run that has
+//            begun; in the end all of them together are Σ exp(logit − maximum)
+//   argmax   I32 [rows]: the lowest token that reaches the maximum
 //
-// In the end the largest log-softmax is max − logsumexp = −ln(sum). One workgroup a row.
+// In the end the largest log-softmax is max − logsumexp = −ln(sum). One workgroup a row. A run is 64 tokens, one thread's;
+// a group is 64 runs. Both are counted from token 0, so that the same numbers are added in the same order wherever tiles
+// begin and end, and however many threads there are.
 
 struct Shape {
   rows: u32,
@@ -18,70 +22,94 @@ struct Shape {
 @group(0) @binding(3) var<storage, read_write> sum: array<f32>;
 @group(0) @binding(4) var<storage, read_write> argmax: array<u32>;
 
-// A power of two.
 override threads: u32 = 128u;
 const RUN = 64u;
-const LOWEST = -3.4028234663852886e38;
+const GROUP = 64u;
+// Runs between two barriers.
+const SLOTS = 128u;
+const INFINITY_BITS = 0x7f800000u;
 
-var<workgroup> largest: array<f32, threads>;
-var<workgroup> tokenOf: array<u32, threads>;
-var<workgroup> partial: array<f32, threads>;
+var<workgroup> maximumOf: array<f32, SLOTS>;
+var<workgroup> sumOf: array<f32, SLOTS>;
+var<workgroup> tokenOf: array<u32, SLOTS>;
+
+fn kept(index: u32, isFirst: bool) -> RunningSum {
+  return RunningSum(select(maximum[index], LOWEST, isFirst), select(sum[index], 0.0, isFirst));
+}
 
 @compute @workgroup_size(threads)
 fn main(@builtin(workgroup_id) workgroup: vec3<u32>, @builtin(local_invocation_index) thread: u32) {
   let row = workgroup.x;
-  let columns = shape.columns;
-  let first = row * columns;
+  let start = shape.firstToken;
+  let end = start + shape.columns;
+  let first = row * shape.columns;
+  let isFirst = start == 0u;
+  let firstRun = start / RUN;
+  let endRun = (end + RUN - 1u) / RUN;
 
-  var best = LOWEST;
-  var bestToken = 0u;
-  for (var i = thread; i < columns; i += threads) {
-    let logit = logits[first + i];
-    bestToken = select(bestToken, i, logit > best);
-    best = max(best, logit);
-  }
-  largest[thread] = best;
-  tokenOf[thread] = bestToken;
-  for (var stride = threads / 2u; stride > 0u; stride /= 2u) {
+  var whole = kept(3u * row, isFirst);
+  var group = kept(3u * row + 1u, isFirst);
+  let begun = kept(3u * row + 2u, isFirst);
+  var best = max(max(whole.maximum, group.maximum), begun.maximum);
+  var bestToken = select(argmax[row], 0u, isFirst);
+
+  for (var slots = firstRun; slots < endRun; slots += SLOTS) {
+    for (var run = slots + thread; run < min(slots + SLOTS, endRun); run += threads) {
+      // The first run may have begun in the tile before.
+      let isGoingOn = run == firstRun && start % RUN != 0u;
+      var largest = select(LOWEST, begun.maximum, isGoingOn);
+      var total = select(0.0, begun.sum, isGoingOn);
+      var token = 0u;
+      var bits = 0u;
+      for (var i = max(run * RUN, start); i < min((run + 1u) * RUN, end); i += 1u) {
+        let logit = logits[first + i - start];
+        bits = max(bits, bitcast<u32>(logit) & 0x7fffffffu);
+        let factor = apart(logit, largest);
+        // The very first is the largest, even where it is the lowest number that there is.
+        let isHigher = logit > largest || total == 0.0;
+        total = select(total + factor, total * factor + 1.0, isHigher);
+        token = select(token, i, isHigher);
+        largest = select(largest, logit, isHigher);
+      }
+      maximumOf[run - slots] = largest;
+      // Comparisons with what is not a number say nothing: its bits stand in for the sum.
+      sumOf[run - slots] = select(total, bitcast<f32>(bits), bits >= INFINITY_BITS);
+      tokenOf[run - slots] = token;
+    }
     workgroupBarrier();
-    if (thread < stride) {
-      let other = largest[thread + stride];
-      let isTie = other == largest[thread] && tokenOf[thread + stride] < tokenOf[thread];
-      if (other > largest[thread] || isTie) {
-        largest[thread] = other;
-        tokenOf[thread] = tokenOf[thread + stride];
+    if (thread == 0u) {
+      for (var run = slots; run < min(slots + SLOTS, endRun); run += 1u) {
+        let slot = run - slots;
+        let one = RunningSum(maximumOf[slot], sumOf[slot]);
+        if (one.maximum > best || (run == 0u && isFirst)) {
+          best = one.maximum;
+          bestToken = tokenOf[slot];
+        }
+        let isWhole = (run + 1u) * RUN <= end;
+        if (!isWhole) {
+          maximum[3u * row + 2u] = one.maximum;
+          sum[3u * row + 2u] = one.sum;
+        } else {
+          group = joined(group, one);
+          if (run % GROUP == GROUP - 1u) {
+            whole = joined(whole, group);
+            group = emptySum();
+          }
+        }
       }
     }
-  }
-  workgroupBarrier();
-
-  let isFirst = shape.firstToken == 0u;
-  let before = select(maximum[row], LOWEST, isFirst);
-  let now = max(before, largest[0]);
-  // Runs first, then their sums, so that few threads add up as well as many.
-  var tail = 0.0;
-  for (var start = thread; start < columns; start += RUN * threads) {
-    let end = min(start + RUN * threads, columns);
-    var run = 0.0;
-    for (var i = start; i < end; i += threads) {
-      run += exp(logits[first + i] - now);
-    }
-    tail += run;
-  }
-  partial[thread] = tail;
-  for (var stride = threads / 2u; stride > 0u; stride /= 2u) {
     workgroupBarrier();
-    if (thread < stride) {
-      partial[thread] += partial[thread + stride];
-    }
   }
 
   if (thread == 0u) {
-    let kept = select(sum[row] * exp(before - now), 0.0, isFirst);
-    sum[row] = kept + partial[0];
-    if (isFirst || largest[0] > before) {
-      argmax[row] = shape.firstToken + tokenOf[0];
+    maximum[3u * row] = whole.maximum;
+    sum[3u * row] = whole.sum;
+    maximum[3u * row + 1u] = group.maximum;
+    sum[3u * row + 1u] = group.sum;
+    if (end % RUN == 0u) {
+      maximum[3u * row + 2u] = LOWEST;
+      sum[3u * row + 2u] = 0.0;
     }
-    maximum[row] = now;
+    argmax[row] = bestToken;
   }
 }

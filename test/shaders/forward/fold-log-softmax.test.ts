@@ -2,6 +2,7 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { openTestGpu } from '#platform';
 import type { Gpu } from '../../../src/engine/gpu/gpu.ts';
 import { foldLogSoftmax } from '../../../src/engine/kernels.ts';
+import { joinSums } from '../../../src/engine/log-softmax.ts';
 import { MatrixSource } from '../../support/matrices.ts';
 import * as reference from '../../support/reference.ts';
 import { poison, runKernel } from '../../support/run-kernel.ts';
@@ -23,8 +24,8 @@ describe.each([4, 8, 128])('%i threads', (threads) => {
     tiles: readonly number[],
   ): Promise<{ value: number; argmax: number }[]> {
     const columns = logits.length / rows;
-    let maximum: ArrayBufferView = poison(rows);
-    let sum: ArrayBufferView = poison(rows);
+    let maximum: ArrayBufferView = poison(3 * rows);
+    let sum: ArrayBufferView = poison(3 * rows);
     let argmax: ArrayBufferView = new Uint32Array(rows).fill(0xffffffff);
     let firstToken = 0;
     for (const width of tiles) {
@@ -43,8 +44,11 @@ describe.each([4, 8, 128])('%i threads', (threads) => {
       firstToken += width;
     }
     expect(firstToken).toBe(columns);
-    const sums = [...(sum as Float32Array)];
-    return sums.map((total, row) => ({ value: -Math.log(total), argmax: (argmax as Uint32Array)[row]! }));
+    const { sums } = joinSums(maximum as Float32Array, sum as Float32Array);
+    return [...sums].map((total, row) => ({
+      value: -Math.log(total),
+      argmax: (argmax as Uint32Array)[row]!,
+    }));
   }
 
   async function worstError(logits: Float32Array, rows: number, tiles: readonly number[]): Promise<number> {
@@ -74,6 +78,23 @@ describe.each([4, 8, 128])('%i threads', (threads) => {
   test.each([1e-30, 1e4, 1e30])('logits of magnitude %f', async (magnitude) => {
     const logits = new MatrixSource(3).random(5, 200).map((x) => magnitude * x);
     expect(await worstError(logits, 5, [90, 110])).toBeLessThan(2e-6);
+  });
+
+  test('the bits do not depend on where tiles begin and end', async () => {
+    const [rows, columns] = [3, 9001];
+    const logits = new MatrixSource(9).random(rows, columns).map((x) => 6 * x);
+    const once = await fold(logits, rows, [columns]);
+    const pieces = [[1, 62, 1, 64, 3, 4096, 4774], [4095, 4906], Array<number>(9).fill(1000).concat(1)];
+    for (const tiles of pieces) expect(await fold(logits, rows, tiles)).toEqual(once);
+  });
+
+  test.each([NaN, Infinity])('a logit of %f does not pass for a number', async (value) => {
+    for (const at of [0, 70, 199]) {
+      const logits = new MatrixSource(5).random(1, 200);
+      logits[at] = value;
+      const [row] = await fold(logits, 1, [130, 70]);
+      expect(Number.isFinite(row!.value)).toBe(false);
+    }
   });
 
   test('logits far below zero', async () => {
