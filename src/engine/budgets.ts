@@ -11,11 +11,15 @@ export const budgets = {
   /** config.json, in bytes, and what else describes a model in a few lines. */
   config: 16 * MIB,
   /** model.safetensors.index.json, in bytes. */
-  index: 32 * MIB,
+  index: 16 * MIB,
+  /** Files that an index names. */
+  shards: 4096,
   /** tokenizer.json, vocab.json, merges.txt and their like, in bytes each. */
-  tokenizer: 128 * MIB,
-  /** The header of a safetensors file, in bytes: a quarter of a million tensors. The format allows 100 MB. */
-  safetensorsHeader: 32 * MIB,
+  tokenizer: 64 * MIB,
+  /** Tokens of a vocabulary. */
+  vocabulary: 2 ** 20,
+  /** The header of a safetensors file, in bytes: more than a hundred thousand tensors. The format allows 100 MB. */
+  safetensorsHeader: 16 * MIB,
   /** The header of a .npy file, in bytes. */
   npyHeader: MIB,
   /** Files within a .npz archive. */

@@ -1,3 +1,4 @@
+import { budgets } from './budgets.ts';
 import { CheckpointError, FileError, FormatError } from './errors.ts';
 import { listNames } from './message.ts';
 import type { ByteSource, ModelFiles } from './files.ts';
@@ -217,6 +218,12 @@ function parseIndex(index: unknown, name: string): Map<string, string> {
     shards.set(tensor, shard);
   }
   if (shards.size === 0) throw new FormatError(`${name}: its weight_map is empty; download the file again`);
+  const files = new Set(shards.values()).size;
+  if (files > budgets.shards) {
+    throw new FormatError(
+      `${name}: its weight_map names ${files} files, and at most ${budgets.shards} are read; save the model in fewer shards`,
+    );
+  }
   return shards;
 }
 

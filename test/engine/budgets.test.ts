@@ -1,10 +1,13 @@
 import { expect, test } from 'vitest';
 import { readFixture } from '#platform';
 import { budgetOf, budgets } from '../../src/engine/budgets.ts';
+import { Checkpoint } from '../../src/engine/checkpoint.ts';
 import { describeModel } from '../../src/engine/description.ts';
 import { FormatError } from '../../src/engine/errors.ts';
 import type { ModelFiles } from '../../src/engine/files.ts';
 import { readJson } from '../../src/engine/files.ts';
+import { readVocabulary } from '../../src/engine/tokenizer/json.ts';
+import { folder } from '../support/tokenizer-fixture.ts';
 
 /** A file of any size, which must not be read. */
 const huge = (size: number, wanted: string): ModelFiles => ({
@@ -46,10 +49,29 @@ test('a configuration beyond its budget stops a model', async () => {
   );
 });
 
+test('an index of more files than are read is refused before one is opened', async () => {
+  const map = Object.fromEntries(
+    Array.from({ length: budgets.shards + 1 }, (_, n) => [`t${n}`, `${n}.safetensors`]),
+  );
+  const files = folder({ 'model.safetensors.index.json': { weight_map: map } });
+  await expect(Checkpoint.open(files)).rejects.toThrow(
+    /weight_map names 4097 files, and at most 4096 are read/,
+  );
+});
+
+test('a vocabulary of more tokens than are read is refused', () => {
+  const vocabulary = Object.fromEntries(
+    Array.from({ length: budgets.vocabulary + 1 }, (_, id) => [`t${id}`, id]),
+  );
+  expect(() => readVocabulary(vocabulary)).toThrow(/has 1048577 tokens, and at most 1048576 are read/);
+});
+
 test('docs/limits.md names every budget', async () => {
   const page = new TextDecoder().decode(await readFixture('docs/limits.md'));
-  for (const budget of Object.values(budgets)) {
-    const shown = budget % 2 ** 20 === 0 ? `${budget / 2 ** 20} MiB` : budget.toLocaleString('en-US');
+  const { npyHeader, ...others } = budgets;
+  expect(page).toContain(`${npyHeader / 2 ** 20} MiB`);
+  for (const budget of Object.values(others)) {
+    const shown = budget > 2 ** 20 ? `${budget / 2 ** 20} MiB` : budget.toLocaleString('en-US');
     expect(page).toContain(shown);
   }
 });

@@ -244,7 +244,7 @@ describe('header', () => {
       },
     };
     await expect(readHeader(source)).rejects.toThrow(
-      /its header takes 33554440 bytes, and at most 33554432 are read/,
+      /its header takes 16777224 bytes, and at most 16777216 are read/,
     );
     expect(Math.max(...asked)).toBeLessThan(1000);
   });

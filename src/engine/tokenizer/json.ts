@@ -1,3 +1,4 @@
+import { budgets } from '../budgets.ts';
 import { FormatError } from '../errors.ts';
 import { isJsonObject } from '../files.ts';
 
@@ -32,7 +33,10 @@ export function stringIn(part: Part, field: string, otherwise: string): string {
 export function readVocabulary(value: unknown, name = 'its vocabulary'): Map<string, number> {
   if (!isJsonObject(value)) throw new FormatError(`${name} is not an object of tokens and ids`);
   const vocabulary = new Map<string, number>();
-  for (const [token, id] of Object.entries(value)) {
+  const entries = Object.entries(value);
+  if (entries.length > budgets.vocabulary)
+    throw new FormatError(`${name} has ${entries.length} tokens, and at most ${budgets.vocabulary} are read`);
+  for (const [token, id] of entries) {
     if (!Number.isInteger(id) || Number(id) < 0 || Number(id) > 0x7fffffff)
       throw new FormatError(`${name} gives token ${JSON.stringify(token)} the id ${JSON.stringify(id)}`);
     vocabulary.set(token, Number(id));
