@@ -47,6 +47,8 @@ export class ModelDescription {
     readonly architecture: Architecture,
     readonly weights: Weights,
     private readonly checkpoint: Checkpoint,
+    /** Told what a user should know of the weights, once they are read. */
+    readonly onNotice?: OpenOptions['onNotice'],
   ) {
     this.config = architecture.config;
     const { embeddings, blocks, final, head } = weights;
@@ -196,7 +198,7 @@ export async function describeModel(files: ModelFiles, options: OpenOptions = {}
   const checkpoint = await Checkpoint.open(files, options);
   try {
     const weights = await findWeights(checkpoint, architecture, options.onNotice ?? (() => undefined));
-    return new ModelDescription(files.name, architecture, weights, checkpoint);
+    return new ModelDescription(files.name, architecture, weights, checkpoint, options.onNotice);
   } catch (error) {
     await checkpoint.close();
     throw error;

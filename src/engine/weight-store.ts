@@ -4,7 +4,7 @@ import type { Gpu } from './gpu/gpu.ts';
 import type { Tensor } from './gpu/tensor.ts';
 import { HEAD_SLICE_BYTES, planWeights } from './memory.ts';
 import { weightBytes, WeightReader } from './weights.ts';
-import type { ReadOptions } from './weights.ts';
+import type { ReadOptions, Weight } from './weights.ts';
 
 /** Columns of the largest tile of a folded product. */
 const LARGEST_TILE = 128;
@@ -31,6 +31,7 @@ export class WeightStore implements Disposable {
   #final: BlockWeights | undefined;
   #finalFault: NumericalError | undefined;
   #disposed = false;
+  #hasToldTiny = false;
 
   /**
    * @param reserve bytes to leave free for everything that is not a weight
@@ -60,13 +61,13 @@ export class WeightStore implements Disposable {
   /** Brings everything that stays to the GPU: all weights if they fit, else the final norm alone. */
   async load(options: ReadOptions): Promise<void> {
     const { final, blocks, head } = this.description.weights;
-    const loadedFinal = await numbersOrFault(this.#reader.load(final, options));
+    const loadedFinal = await numbersOrFault(this.#load(final, options));
     if (loadedFinal instanceof NumericalError) this.#finalFault = loadedFinal;
     else this.#final = loadedFinal;
     if (!this.isResident) return;
     for (const layer of blocks.keys()) await this.#block(layer, options);
     if (!head) return;
-    const loadedHead = await numbersOrFault(this.#reader.load({ head }, options));
+    const loadedHead = await numbersOrFault(this.#load({ head }, options));
     if (loadedHead instanceof NumericalError) this.#headFault = loadedHead;
     else this.#head = loadedHead.head;
   }
@@ -168,7 +169,7 @@ export class WeightStore implements Disposable {
   #block(layer: number, options: ReadOptions): Promise<BlockWeights> {
     let block = this.#blocks.get(layer);
     if (!block) {
-      block = this.#reader.load(this.description.weights.blocks[layer]!, options).then((weights) => {
+      block = this.#load(this.description.weights.blocks[layer]!, options).then((weights) => {
         this.#arrived.set(layer, weights);
         if (this.#disposed) this.#free(layer);
         return weights;
@@ -176,6 +177,22 @@ export class WeightStore implements Disposable {
       this.#blocks.set(layer, block);
     }
     return block;
+  }
+
+  #load<Role extends string>(
+    weights: Readonly<Record<Role, Weight>>,
+    options: ReadOptions,
+  ): Promise<Record<Role, Tensor>> {
+    return this.#reader.load(weights, {
+      ...options,
+      onTiny: ({ name, entry }) => {
+        if (this.#hasToldTiny) return;
+        this.#hasToldTiny = true;
+        this.description.onNotice?.(
+          `tensor ${name} in ${entry.source.name}, and perhaps others, has no number that reaches float32's normal range (1.2e-38); GPUs may take them all for 0`,
+        );
+      },
+    });
   }
 
   #free(layer: number): void {

@@ -5,6 +5,7 @@ import { recordFindNonfinite } from './find-nonfinite.ts';
 import type { Gpu } from './gpu/gpu.ts';
 import { bytesPerElement, elementCount } from './gpu/tensor.ts';
 import type { Dtype, TensorPart, Tensor } from './gpu/tensor.ts';
+import { TinyNumbers } from './tiny-numbers.ts';
 import { quantisedMessage } from './weight-names.ts';
 
 /** A weight of a model: where it lies in a checkpoint, and how it is kept on the GPU. */
@@ -59,6 +60,8 @@ export interface ReadOptions {
   readonly signal?: AbortSignal | undefined;
   /** Called with the number of bytes that just reached the GPU. */
   readonly onBytes?: ((bytes: number) => void) | undefined;
+  /** Told of a weight whose numbers are all too small for float32, so that the GPU may take them for 0. */
+  readonly onTiny?: ((weight: Weight) => void) | undefined;
 }
 
 /** Brings weights from a checkpoint's files to the GPU, in ranges, and looks for NaN and infinities among them. */
@@ -86,7 +89,9 @@ export class WeightReader {
         tensors.push((loaded[role] = this.gpu.tensor(name, shape, dtype)));
       }
       for (const [index, role] of roles.entries()) {
-        await this.#fill(tensors[index]!, weights[role], 0, options);
+        const tiny = new TinyNumbers(weights[role].entry.dtype);
+        await this.#fill(tensors[index]!, weights[role], 0, options, tiny);
+        if (tiny.found) options.onTiny?.(weights[role]);
       }
       await this.checkFinite(
         tensors,
@@ -139,8 +144,15 @@ export class WeightReader {
     }
   }
 
-  async #fill(tensor: Tensor, weight: Weight, firstRow: number, options: ReadOptions): Promise<void> {
-    for (const part of tensor.parts) await this.#fillPart(part, weight, firstRow + part.firstRow, options);
+  async #fill(
+    tensor: Tensor,
+    weight: Weight,
+    firstRow: number,
+    options: ReadOptions,
+    tiny?: TinyNumbers,
+  ): Promise<void> {
+    for (const part of tensor.parts)
+      await this.#fillPart(part, weight, firstRow + part.firstRow, options, tiny);
   }
 
   async #fillPart(
@@ -148,6 +160,7 @@ export class WeightReader {
     { entry, shape, dtype }: Weight,
     firstRow: number,
     { signal, onBytes }: ReadOptions,
+    tiny: TinyNumbers | undefined,
   ): Promise<void> {
     const rowBytes = entry.bytes / (shape[0] ?? 1);
     const growth = bytesPerElement[dtype] / (entry.bytes / elementCount(shape));
@@ -157,6 +170,7 @@ export class WeightReader {
       signal?.throwIfAborted();
       const length = Math.min(CHUNK_BYTES, bytes - done);
       const chunk = await entry.source.read(start + done, length);
+      tiny?.look(chunk);
       this.gpu.write(buffer, done * growth, asStored(chunk, entry, dtype));
       onBytes?.(length);
       this.#inFlight += length;
