@@ -56,6 +56,8 @@ export default defineConfig({
     lib: {
       entry: {
         index: here('src/index.ts'),
+        // dist/web is the page.
+        browser: here('src/web/index.ts'),
         'node/index': here('src/node/index.ts'),
         'node/main': here('src/node/main.ts'),
         'node/tokenizer-thread': here('src/node/tokenizer-thread.ts'),

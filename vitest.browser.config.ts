@@ -36,6 +36,7 @@ export default defineConfig({
       'test/analysis/spectrum*.test.ts',
       'test/analysis/measures/nearest.test.ts',
       'test/engine/golden.test.ts',
+      'test/web/**/*.browser.ts',
     ],
     setupFiles: here('test/support/setup.ts'),
     // Files share a page, one after another: its modules, and a GPU with what was compiled for it.

@@ -1,7 +1,9 @@
 import { stat } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
-import { FileError, InputError, LaminarError } from '../engine/errors.ts';
+import { FileError, LaminarError } from '../engine/errors.ts';
+import { isCommit } from '../hub/addresses.ts';
 import { namesTheHub, parseHubReference } from '../hub/reference.ts';
+import { chooseRevision } from '../hub/revision.ts';
 import { ModelCache } from './hub/cache.ts';
 import { HubClient } from './hub/client.ts';
 import { readHubSettings } from './hub/environment.ts';
@@ -18,7 +20,7 @@ import type { Subject } from './hub/errors.ts';
 import { fetchMissing } from './hub/fetch-missing.ts';
 import type { FetchProgress, Fetching } from './hub/fetch-missing.ts';
 import { isStandIn, listPlainMirror } from './hub/plain-mirror.ts';
-import { isCommit, listRemoteFiles, resolveCommit } from './hub/repository.ts';
+import { listRemoteFiles, resolveCommit } from './hub/repository.ts';
 import type { RemoteFile } from './hub/repository.ts';
 import { oneLine } from './network/errors.ts';
 import type { Environment } from './network/proxy.ts';
@@ -54,9 +56,6 @@ export interface ModelFolder {
   readonly folder: string;
   readonly revision: string | null;
 }
-
-/** What git forbids in a name, and what would lead out of refs/. */
-const NO_REVISION = /(^|\/)\.{0,2}(\/|$)|\.\.|[\p{Cc} \\~^:?*[]/u;
 
 /**
  * Finds a model's folder: one that lies here is used as it is; a hub id's files are fetched, where the cache
@@ -118,25 +117,6 @@ async function findFolder(reference: string): Promise<string | undefined> {
   if (!found) return undefined;
   if (found.isDirectory()) return resolve(reference);
   throw new FileError(`${reference} is a file; give the folder that holds config.json and the weights`);
-}
-
-function chooseRevision(
-  inReference: string | undefined,
-  flag: string | undefined,
-  reference: string,
-): string {
-  if (inReference !== undefined && flag !== undefined && inReference !== flag) {
-    throw new InputError(
-      `${reference} names revision ${inReference}, and --revision says ${flag}; leave one of them out`,
-    );
-  }
-  const revision = flag ?? inReference ?? 'main';
-  if (NO_REVISION.test(revision)) {
-    throw new InputError(
-      `revision ${JSON.stringify(revision)} cannot be a branch, tag or commit; give one such as main`,
-    );
-  }
-  return revision;
 }
 
 /** A model to bring into the cache, and how. */

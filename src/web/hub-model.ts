@@ -1,10 +1,10 @@
 import { FileError, InputError } from '../engine/errors.ts';
 import { isJsonObject } from '../engine/files.ts';
+import { liesInside } from '../engine/weight-files.ts';
+import { HUB, fileAddress, isCommit, revisionAddress } from '../hub/addresses.ts';
 import { parseHubReference } from '../hub/reference.ts';
 import { readBounded } from './bounded-answer.ts';
 import { KeptBlocks } from './kept-blocks.ts';
-
-const HUB = 'https://huggingface.co';
 
 /** A model on the hub at one commit. */
 export interface HubModel {
@@ -40,7 +40,7 @@ export async function findOnHub(
   const { id, revision = chosenRevision } = named;
   const kept = await KeptBlocks.open('names on the hub');
   const key = `${id}@${revision}`;
-  const address = `${HUB}/api/models/${id}/revision/${encodeURIComponent(revision)}?blobs=true`;
+  const address = `${revisionAddress(HUB, id, revision)}?blobs=true`;
   const response = await fetch(address, { signal, credentials: 'omit' }).catch(() => undefined);
   // Too many questions, or a failure of the hub's own, say nothing of the model.
   if (response && response.status >= 400 && response.status < 500 && response.status !== 429)
@@ -73,13 +73,14 @@ function parseListing(id: string, listing: string): HubModel {
   }
   if (!isJsonObject(json)) throw failure;
   const { sha, siblings } = json;
-  if (typeof sha !== 'string' || !/^[0-9a-f]{40}$/.test(sha) || !Array.isArray(siblings)) throw failure;
+  if (typeof sha !== 'string' || !isCommit(sha) || !Array.isArray(siblings)) throw failure;
   const sizes = new Map<string, number | undefined>();
   for (const file of siblings as unknown[]) {
     if (!isJsonObject(file) || typeof file['rfilename'] !== 'string') throw failure;
+    if (!liesInside(file['rfilename'])) continue;
     sizes.set(file['rfilename'], typeof file['size'] === 'number' ? file['size'] : undefined);
   }
-  return { id, revision: sha, base: `${HUB}/${id}/resolve/${sha}/`, sizes };
+  return { id, revision: sha, base: fileAddress(HUB, id, sha, ''), sizes };
 }
 
 /** The text of an answer; undefined if it breaks off or is too large to be a listing. */

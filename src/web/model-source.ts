@@ -1,43 +1,20 @@
 import { InputError } from '../engine/errors.ts';
-import type { ModelFiles } from '../engine/files.ts';
 import { chosenFiles } from './chosen-files.ts';
-import { findOnHub } from './hub-model.ts';
-import { KeptBlocks } from './kept-blocks.ts';
 import type { ModelChoice } from './messages.ts';
 import { pageAddress } from './page-address.ts';
-import { openRemoteFile } from './remote-file.ts';
-import type { RemoteFile } from './remote-file.ts';
-
-/** A chosen model's files, and what a report calls it. */
-export interface ModelSource {
-  readonly id: string;
-  /** The commit on the hub; null for others. */
-  readonly revision: string | null;
-  readonly files: ModelFiles;
-  /** Brings what was opened so far near, with progress in bytes. Does nothing for a folder. */
-  download(onProgress: (done: number, total: number) => void): Promise<void>;
-}
-
-export interface SourceOptions {
-  readonly signal: AbortSignal;
-  readonly onNotice: (message: string) => void;
-}
+import { addressedModel, hubModel } from './remote-model.ts';
+import type { ModelSource, SourceOptions } from './remote-model.ts';
 
 /**
- * Finds the files of a chosen model.
+ * Finds the files of a model that the form chose.
  * @throws InputError if a hub id cannot be one, FileError if the hub does not answer or has no such model
  */
 export async function findModel(choice: ModelChoice, options: SourceOptions): Promise<ModelSource> {
   switch (choice.kind) {
-    case 'bundled': {
-      const base = new URL(`weights/${choice.name}/`, pageAddress()).href;
-      return remoteModel({ id: choice.name, revision: null, keptAs: choice.name, base }, options);
-    }
-    case 'hub': {
-      const { id, revision, base, sizes } = await findOnHub(choice.id, choice.revision, options.signal);
-      const keptAs = `${id}@${revision.slice(0, 12)}`;
-      return remoteModel({ id, revision, keptAs, base, sizes }, options);
-    }
+    case 'bundled':
+      return addressedModel(new URL(`weights/${choice.name}/`, pageAddress()), options);
+    case 'hub':
+      return hubModel(choice.id, choice.revision, options);
     case 'folder':
       if (choice.files.length === 0)
         throw new InputError('no folder is chosen; choose one that holds a model');
@@ -48,62 +25,4 @@ export async function findModel(choice: ModelChoice, options: SourceOptions): Pr
         download: () => Promise.resolve(),
       };
   }
-}
-
-interface RemoteModel {
-  readonly id: string;
-  readonly revision: string | null;
-  /** What its blocks are kept under. */
-  readonly keptAs: string;
-  /** The address that file names follow. */
-  readonly base: string;
-  /** Every file that there is, and its size, where that is known beforehand. */
-  readonly sizes?: ReadonlyMap<string, number | undefined>;
-}
-
-async function remoteModel(
-  { id, revision, keptAs, base, sizes }: RemoteModel,
-  { signal, onNotice }: SourceOptions,
-): Promise<ModelSource> {
-  const kept = await KeptBlocks.open(keptAs, () => {
-    onNotice(
-      `The browser will not keep ${id} for the next visit (no room, or a private window); it runs all the same and will download again.`,
-    );
-  });
-  const opened = new Map<string, RemoteFile>();
-  return {
-    id,
-    revision,
-    files: {
-      name: id,
-      ...(sizes && { list: () => Promise.resolve([...sizes.keys()].filter((each) => !each.includes('/'))) }),
-      async open(fileName) {
-        if (sizes && !sizes.has(fileName)) return undefined;
-        const known = opened.get(fileName);
-        if (known) return known;
-        const size = sizes?.get(fileName);
-        const place = {
-          url: base + fileName.split('/').map(encodeURIComponent).join('/'),
-          name: `${id}/${fileName}`,
-          size,
-          kept,
-          signal,
-        };
-        const file = await openRemoteFile(place);
-        if (file) opened.set(fileName, file);
-        return file;
-      },
-    },
-    async download(onProgress) {
-      const files = [...opened.values()];
-      const total = files.reduce((sum, { size }) => sum + size, 0);
-      let done = 0;
-      onProgress(0, total);
-      for (const file of files) {
-        await file.download((bytes) => {
-          onProgress((done += bytes), total);
-        });
-      }
-    },
-  };
 }

@@ -14,9 +14,10 @@ import { Model } from '../engine/model.ts';
 import { checkSequences } from '../engine/sequences.ts';
 import { loadTokenizer } from '../engine/tokenizer.ts';
 import type { Tokenizer } from '../engine/tokenizer.ts';
+import { machineMemory } from './machine-memory.ts';
 import type { Answers, RunNews, RunRequest, Stage } from './messages.ts';
 import { findModel } from './model-source.ts';
-import type { ModelSource } from './model-source.ts';
+import type { ModelSource } from './remote-model.ts';
 import type { TokenTexts } from './page-run.ts';
 import { safetensorsBlob } from './safetensors-blob.ts';
 import { readTokens } from './token-source.ts';
@@ -157,10 +158,4 @@ async function withModel<Result>(
   } finally {
     await description.close();
   }
-}
-
-/** Browsers tell a machine's memory in GiB, 8 at most, if at all. */
-function machineMemory(): number {
-  const { deviceMemory = 8 } = navigator as Navigator & { readonly deviceMemory?: number };
-  return deviceMemory * 2 ** 30;
 }

@@ -29,11 +29,19 @@ export async function openAdapter(adapter: GPUAdapter, options: GpuOptions = {})
   return new Gpu(device, report, options, true);
 }
 
+export interface BrowserGpuOptions extends Omit<GpuOptions, 'memoryLimit'> {
+  /** Bytes; where it depends on the adapter, what makes it of that. */
+  readonly memoryLimit?: number | ((adapter: AdapterReport) => number);
+}
+
 /**
  * Opens the browser's GPU.
  * @throws DeviceError where the browser has no WebGPU or offers no adapter.
  */
-export async function openBrowserGpu(options: GpuOptions = {}): Promise<Gpu> {
+export async function openBrowserGpu({
+  memoryLimit = Infinity,
+  ...options
+}: BrowserGpuOptions = {}): Promise<Gpu> {
   const gpu = (globalThis as { navigator?: { gpu?: GPU } }).navigator?.gpu;
   if (!gpu) {
     throw new DeviceError(
@@ -52,7 +60,8 @@ export async function openBrowserGpu(options: GpuOptions = {}): Promise<Gpu> {
       { code: 'adapter-missing' },
     );
   }
-  return openAdapter(adapter, options);
+  const bytes = typeof memoryLimit === 'function' ? memoryLimit(describeAdapter(adapter)) : memoryLimit;
+  return openAdapter(adapter, { ...options, memoryLimit: bytes });
 }
 
 /** Wraps a device that the caller made and goes on owning. */

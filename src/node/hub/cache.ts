@@ -17,7 +17,7 @@ import { makeFolder } from '../folders.ts';
 import { isAsListed, isUnlikeItsName } from './content-hash.ts';
 import { HubError } from './errors.ts';
 import type { RemoteFile } from './repository.ts';
-import { isCommit } from './repository.ts';
+import { isCommit } from '../../hub/addresses.ts';
 import type { FileState } from './selection.ts';
 import { isDamaged } from './soundness.ts';
 

@@ -1,4 +1,5 @@
 import { join } from 'node:path';
+import { fileAddress } from '../../hub/addresses.ts';
 import { acquireLock } from '../lock.ts';
 import { NetworkError } from '../network/errors.ts';
 import type { Answer } from '../network/http.ts';
@@ -95,7 +96,12 @@ async function receiveVerified(download: Download, partial: Partial): Promise<vo
 /** One request: takes what comes from where the partial file ends. */
 async function receive(download: Download, partial: Partial): Promise<void> {
   const { client, file, subject, commit } = download;
-  const address = fileAddress(client, subject, file.revision ?? commit, file.path);
+  const address = fileAddress(
+    client.settings.endpoint,
+    subject.repository,
+    file.revision ?? commit,
+    file.path,
+  );
   const from = partial.length;
   const answer = await client.open(address, subject, from > 0 ? { range: `bytes=${from}-` } : {});
   try {
@@ -124,12 +130,6 @@ async function receive(download: Download, partial: Partial): Promise<void> {
   if (partial.length < file.size) {
     throw new NetworkError(`the connection ended after ${partial.length} of ${file.size} bytes`);
   }
-}
-
-/** Where a repository's file lies. */
-export function fileAddress(client: HubClient, subject: Subject, revision: string, path: string): string {
-  const escaped = path.split('/').map(encodeURIComponent).join('/');
-  return `${client.settings.endpoint}/${subject.repository}/resolve/${encodeURIComponent(revision)}/${escaped}`;
 }
 
 /** Checks what the answer's headers promise against the hub's listing. */

@@ -2,6 +2,7 @@ import { readFile } from 'node:fs/promises';
 import { homedir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { InputError } from '../../engine/errors.ts';
+import { HUB } from '../../hub/addresses.ts';
 import { basicAuthorization } from '../network/proxy.ts';
 import type { Environment } from '../network/proxy.ts';
 
@@ -22,7 +23,6 @@ export interface HubSettings {
   readonly idleTimeout: number;
 }
 
-const DEFAULT_ENDPOINT = 'https://huggingface.co';
 const DEFAULT_IDLE_SECONDS = 30;
 
 /**
@@ -40,7 +40,7 @@ export async function readHubSettings(environment: Environment): Promise<HubSett
   const hubHome = place('HF_HOME') ?? join(place('XDG_CACHE_HOME') ?? join(home, '.cache'), 'huggingface');
   const seconds = Number(environment['HF_HUB_DOWNLOAD_TIMEOUT']);
   return {
-    ...readEndpoint(environment['HF_ENDPOINT'] || DEFAULT_ENDPOINT),
+    ...readEndpoint(environment['HF_ENDPOINT'] || HUB),
     environment,
     cacheFolder: place('HF_HUB_CACHE') ?? place('HUGGINGFACE_HUB_CACHE') ?? join(hubHome, 'hub'),
     offline: isTrue(environment['HF_HUB_OFFLINE'] || environment['TRANSFORMERS_OFFLINE']),
@@ -53,9 +53,7 @@ function readEndpoint(value: string): Pick<HubSettings, 'endpoint' | 'authorizat
   const endpoint = URL.canParse(value) ? new URL(value) : undefined;
   if (!endpoint || !/^https?:$/.test(endpoint.protocol)) {
     const shown = value.replace(/[^/@]*@/, ''); // whatever it is, a password may stand before the @
-    throw new InputError(
-      `HF_ENDPOINT is ${shown}, which is not an http address; give one such as ${DEFAULT_ENDPOINT}`,
-    );
+    throw new InputError(`HF_ENDPOINT is ${shown}, which is not an http address; give one such as ${HUB}`);
   }
   return {
     endpoint: `${endpoint.origin}${endpoint.pathname}`.replace(/\/+$/, ''),

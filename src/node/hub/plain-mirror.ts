@@ -2,10 +2,9 @@ import { createHash } from 'node:crypto';
 import { chooseTokenizerFiles, tokenizerFiles } from '../../engine/tokenizer/files.ts';
 import { weightCandidates } from '../../engine/weight-files.ts';
 import type { HubClient } from './client.ts';
-import { fileAddress } from './download.ts';
 import { HubRefusal, unlikeTheHub } from './errors.ts';
 import type { Subject } from './errors.ts';
-import { isCommit } from './repository.ts';
+import { fileAddress, isCommit } from '../../hub/addresses.ts';
 import type { RemoteFile } from './repository.ts';
 import { CONFIG, readShardNames } from './selection.ts';
 
@@ -76,12 +75,17 @@ async function probe(
   const words = new Map<string, string>();
   const answer = await client
     .patiently({ ...subject, file: name }, PATIENCE, () =>
-      client.open(fileAddress(client, subject, subject.revision, name), subject, {}, (headers) => {
-        for (const word of ['x-repo-commit', 'x-linked-etag', 'x-linked-size', 'etag']) {
-          const value = headers.get(word);
-          if (value !== null && (word === 'etag' || !words.has(word))) words.set(word, value);
-        }
-      }),
+      client.open(
+        fileAddress(client.settings.endpoint, subject.repository, subject.revision, name),
+        subject,
+        {},
+        (headers) => {
+          for (const word of ['x-repo-commit', 'x-linked-etag', 'x-linked-size', 'etag']) {
+            const value = headers.get(word);
+            if (value !== null && (word === 'etag' || !words.has(word))) words.set(word, value);
+          }
+        },
+      ),
     )
     .catch((error: unknown) => {
       if (error instanceof HubRefusal && [403, 404, 410].includes(error.status)) return undefined;
@@ -117,7 +121,10 @@ async function readSmall(
 ): Promise<Uint8Array<ArrayBuffer>> {
   return client.patiently({ ...subject, file: name }, PATIENCE, async () =>
     client.readWhole(
-      await client.open(fileAddress(client, subject, subject.revision, name), subject),
+      await client.open(
+        fileAddress(client.settings.endpoint, subject.repository, subject.revision, name),
+        subject,
+      ),
       MAX_SMALL_BYTES,
     ),
   );

@@ -1,6 +1,7 @@
 import { budgets } from '../../engine/budgets.ts';
 import { listNames } from '../../engine/message.ts';
 import { isJsonObject } from '../../engine/files.ts';
+import { isCommit, revisionAddress } from '../../hub/addresses.ts';
 import { liesInside } from '../../engine/weight-files.ts';
 import type { WeightFiles } from '../../engine/weight-files.ts';
 import type { HubClient } from './client.ts';
@@ -21,16 +22,11 @@ export interface RemoteFile {
   readonly revision?: string;
 }
 
-const COMMIT = /^[0-9a-f]{40}$/;
+const SHA1 = /^[0-9a-f]{40}$/;
 const SHA256 = /^[0-9a-f]{64}$/;
 const PATIENCE = 3;
 /** Pages of a listing, 1000 files each. */
 const MAX_PAGES = 100;
-
-/** Whether a revision is a commit's full name, which no push can move. */
-export function isCommit(revision: string): boolean {
-  return COMMIT.test(revision);
-}
 
 /**
  * Asks the hub which commit a branch, tag or commit stands for.
@@ -43,7 +39,7 @@ export async function resolveCommit(
   patience = PATIENCE,
 ): Promise<string> {
   const { endpoint } = client.settings;
-  const address = `${endpoint}/api/models/${subject.repository}/revision/${encodeURIComponent(subject.revision)}`;
+  const address = revisionAddress(endpoint, subject.repository, subject.revision);
   const { value } = await client.getJson(address, subject, patience);
   const sha = isJsonObject(value) ? value['sha'] : undefined;
   if (typeof sha !== 'string' || !isCommit(sha)) throw unlikeTheHub(endpoint);
@@ -91,7 +87,7 @@ function parseEntry(entry: unknown): RemoteFile | undefined {
   const lfs = isJsonObject(entry['lfs']) ? entry['lfs'] : undefined;
   const etag = lfs ? lfs['oid'] : entry['oid'];
   const size = lfs?.['size'] ?? entry['size'];
-  if (typeof etag !== 'string' || !(lfs ? SHA256 : COMMIT).test(etag)) return undefined;
+  if (typeof etag !== 'string' || !(lfs ? SHA256 : SHA1).test(etag)) return undefined;
   if (!Number.isSafeInteger(size) || Number(size) < 0) return undefined;
   return { path: entry['path'], size: Number(size), etag, algorithm: lfs ? 'sha256' : 'git-sha1' };
 }

@@ -1,0 +1,5 @@
+/** `laminar-webgpu/web`: what the library needs of a browser alone. Everything else is in `laminar-webgpu`. */
+export { loadModel, modelFiles } from './load-model.ts';
+export type { LoadNamedModelOptions, NamedModel } from './load-model.ts';
+export { forget, listKept } from './kept-blocks.ts';
+export type { KeptModel } from './kept-blocks.ts';
