@@ -1,10 +1,10 @@
-import { reportJson, spectraTensors } from '../analysis/output-files.ts';
-import type { Figure, ProfileSpectra } from '../analysis/figures.ts';
+import { reportJson } from '../analysis/output-files.ts';
+import type { Figure } from '../analysis/figures.ts';
 import { profileCsv } from '../analysis/profile-csv.ts';
 import { button, create } from './elements.ts';
+import { spectraBlob } from './page-run.ts';
 import type { PageRun } from './page-run.ts';
 import { pagePart } from './page-part.ts';
-import { safetensorsBlob } from './safetensors-blob.ts';
 
 /** Hands a file to the browser's downloads. */
 export function download(name: string, content: Blob): void {
@@ -18,12 +18,12 @@ export function download(name: string, content: Blob): void {
 
 /**
  * Puts the buttons of a run's files into a container: those that the command writes.
- * @param onStates called when the states are asked for, which takes another run
+ * @param onStates called when the states are asked for, which takes another run; undefined where that cannot be
  */
 export function addDownloads(
   container: HTMLElement,
   { report, spectra }: Pick<PageRun, 'report' | 'spectra'>,
-  onStates: () => void,
+  onStates: (() => void) | undefined,
 ): void {
   const file = (name: string, make: () => Blob) =>
     button(name, () => {
@@ -33,19 +33,14 @@ export function addDownloads(
     file('report.json', () => new Blob([reportJson(report)], { type: 'application/json' })),
     file('profile.csv', () => new Blob([profileCsv(report)], { type: 'text/csv' })),
     ...(spectra ? [file('spectra.safetensors', () => spectraBlob(spectra))] : []),
-    button('states.safetensors', onStates, {
-      title: 'Runs the model once more, and keeps every hidden state',
-    }),
+    ...(onStates
+      ? [
+          button('states.safetensors', onStates, {
+            title: 'Runs the model once more, and keeps every hidden state',
+          }),
+        ]
+      : []),
   );
-}
-
-/** spectra.safetensors, as the command writes it. */
-function spectraBlob(spectra: ProfileSpectra): Blob {
-  const chunks = Object.entries(spectra).map(([name, rows]) => {
-    const values = rows.map((singularValues) => Float32Array.from(singularValues));
-    return [`${name}.singular_values`, values] as const;
-  });
-  return safetensorsBlob(spectraTensors(spectra), new Map(chunks));
 }
 
 /** Downloads a figure as the command draws it. */

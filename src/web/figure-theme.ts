@@ -18,6 +18,8 @@ const darkColours = new Map<unknown, string>([
   [colours.shuffledShare, '#ffc94d'],
   [grey, '#a8a8a8'],
   [gridGrey, '#3a3a3a'],
+  ['#000000', '#f0f0f0'],
+  ['white', 'transparent'],
 ]);
 
 /** Beside and between panels: axis labels and spacing. */

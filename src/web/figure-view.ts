@@ -7,7 +7,7 @@ export interface FigureViewOptions {
   /** Called with the layer that was clicked. */
   readonly onLayer: (layer: number) => void;
   /** What more there is to say of a layer that is pointed at. */
-  readonly layerNote: (layer: number) => Node;
+  readonly layerNote?: (layer: number) => Node;
   /** Told what kept the figure from being drawn. */
   readonly onError: (error: unknown) => void;
   /** Of the figure's downloads. */
@@ -124,8 +124,8 @@ export class FigureView {
       create('dd', {}, text),
     ]);
     const layer = lines['Layer'];
-    const note = layer === undefined ? [] : [this.options.layerNote(Number(layer))];
-    this.#tooltip.replaceChildren(create('dl', {}, ...rows), ...note);
+    const note = layer === undefined ? undefined : this.options.layerNote?.(Number(layer));
+    this.#tooltip.replaceChildren(create('dl', {}, ...rows), ...(note ? [note] : []));
     // Beside the pointer, on the side that has more room.
     const frame = this.element.getBoundingClientRect();
     const isRight = event.clientX - frame.left > frame.width / 2;

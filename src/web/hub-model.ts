@@ -38,7 +38,7 @@ export async function findOnHub(
       `${reference} is not an id of a model on the hub; give one such as gpt2 or EleutherAI/pythia-70m`,
     );
   const { id, revision = chosenRevision } = named;
-  const kept = await KeptBlocks.open('names on the hub');
+  const kept = await KeptBlocks.open('model', 'names on the hub');
   const key = `${id}@${revision}`;
   const address = `${revisionAddress(HUB, id, revision)}?blobs=true`;
   const response = await fetch(address, { signal, credentials: 'omit' }).catch(() => undefined);

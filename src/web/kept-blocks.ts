@@ -1,8 +1,9 @@
-/** Begins the name of every cache that holds a model, so that the page lists and deletes only its own. */
-const PREFIX = 'laminar-model:';
+/** What is kept between visits; it begins the name of a cache, so that the page lists and deletes only its own. */
+export type KeptKind = 'model' | 'run';
+const cacheName = (kind: KeptKind, name: string) => `laminar-${kind}:${name}`;
 
-/** What is kept of one model for the next visit. */
-export interface KeptModel {
+/** What is kept of one model, or of one run, for the next visit. */
+export interface Kept {
   readonly name: string;
   readonly bytes: number;
 }
@@ -20,8 +21,12 @@ export class KeptBlocks {
   ) {}
 
   /** @param onRefused called once, when the browser will not keep a block */
-  static async open(name: string, onRefused: () => void = () => undefined): Promise<KeptBlocks> {
-    const cache = await globalThis.caches?.open(`${PREFIX}${name}`).catch(() => undefined);
+  static async open(
+    kind: KeptKind,
+    name: string,
+    onRefused: () => void = () => undefined,
+  ): Promise<KeptBlocks> {
+    const cache = await globalThis.caches?.open(cacheName(kind, name)).catch(() => undefined);
     const blocks = new KeptBlocks(cache, onRefused);
     if (!cache) blocks.#refuse();
     return blocks;
@@ -71,21 +76,22 @@ function address(key: string): string {
 
 const contentLength = (response: Response): number => Number(response.headers.get('Content-Length') ?? 0);
 
-/** Every model that something is kept of, and how much. */
-export async function listKept(): Promise<KeptModel[]> {
+/** Everything of a kind that something is kept of, and how much. */
+export async function listKept(kind: KeptKind): Promise<Kept[]> {
   const names = (await globalThis.caches?.keys().catch(() => [])) ?? [];
+  const prefix = cacheName(kind, '');
   const kept = names
-    .filter((name) => name.startsWith(PREFIX))
+    .filter((name) => name.startsWith(prefix))
     .map(async (name) => {
       const cache = await caches.open(name);
       const responses = await Promise.all((await cache.keys()).map((request) => cache.match(request)));
       const bytes = responses.reduce((sum, response) => sum + (response ? contentLength(response) : 0), 0);
-      return { name: name.slice(PREFIX.length), bytes };
+      return { name: name.slice(prefix.length), bytes };
     });
   return (await Promise.all(kept)).filter(({ bytes }) => bytes > 0);
 }
 
-/** Deletes what is kept of a model. */
-export async function forget(name: string): Promise<void> {
-  await caches.delete(`${PREFIX}${name}`);
+/** Deletes what is kept of a model or a run. */
+export async function forget(kind: KeptKind, name: string): Promise<void> {
+  await globalThis.caches?.delete(cacheName(kind, name)).catch(() => undefined);
 }

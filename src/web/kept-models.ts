@@ -4,7 +4,7 @@ import { forget, listKept } from './kept-blocks.ts';
 
 /** Lists what the browser keeps of models, each with a button that deletes it. */
 export async function showKeptModels(): Promise<void> {
-  const kept = await listKept();
+  const kept = await listKept('model');
   const rows = kept.map(({ name, bytes }) =>
     create(
       'li',
@@ -19,7 +19,7 @@ export async function showKeptModels(): Promise<void> {
 }
 
 async function deleteModel(name: string): Promise<void> {
-  await forget(name);
+  await forget('model', name);
   await showKeptModels();
   // The button that had the focus is gone.
   element('kept-title', HTMLElement).focus();

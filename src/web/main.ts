@@ -1,4 +1,5 @@
 import { bundledModels } from '../analysis/bundled.ts';
+import type { Report } from '../analysis/report.ts';
 import { countedComponents } from '../analysis/threshold.ts';
 import { element } from './elements.ts';
 import { EngineClient, Stopped } from './engine-client.ts';
@@ -13,6 +14,8 @@ import type { PageRun } from './page-run.ts';
 import { curvesOf, ProfilePicture } from './profile-picture.ts';
 import { ProgressBars } from './progress-bars.ts';
 import type { Results, RunKind } from './results.ts';
+import type { RunsView } from './runs-view.ts';
+import { fillForm, formLink } from './form-link.ts';
 import { FieldError, RunForm } from './run-form.ts';
 import { fetchSavedRun } from './saved-runs.ts';
 
@@ -27,7 +30,8 @@ const stopButton = element('stop-run', HTMLButtonElement);
 const status = element('status', HTMLElement);
 
 let stopper: AbortController | undefined;
-let shown: { run: PageRun; kind: RunKind; request: RunRequest } | undefined;
+let shown: { run: PageRun; kind: RunKind; request: RunRequest | undefined } | undefined;
+let runs: Promise<RunsView> | undefined;
 let results: Results | undefined;
 /** Whether nothing was measured yet. */
 let isSaved = true;
@@ -51,7 +55,8 @@ async function run(): Promise<void> {
       const onNews: Listener['onNews'] = (news) => live.take(news);
       const measured = await engine.ask({ kind: 'profile', request }, signal, { ...listener, onNews });
       isSaved = false;
-      await show(measured, { isSaved, isBundled: request.model.kind === 'bundled' }, request);
+      const isBundled = request.model.kind === 'bundled';
+      await show(measured, { isSaved, isBundled, hasRequest: true }, request);
     } catch (error) {
       // What was shown before stands again.
       if (shown) await show(shown.run, shown.kind, shown.request);
@@ -64,15 +69,53 @@ async function run(): Promise<void> {
 }
 
 /** Shows a run: its picture, and below it everything else. */
-async function show(run: PageRun, kind: RunKind, request: RunRequest): Promise<void> {
+async function show(run: PageRun, kind: RunKind, request: RunRequest | undefined): Promise<void> {
   const { report } = run;
   shown = { run, kind, request };
+  drawPicture(report, kind);
+  const { Results } = await pagePart(import('./results.ts'));
+  results ??= new Results({
+    onStates: () => void downloadStates(),
+    onKeep: (kept) => void keep(kept).catch(sayError),
+    onThreshold: (threshold) => {
+      // The next run takes it, too.
+      element('threshold', HTMLInputElement).value = String(threshold);
+      showLink();
+      drawPicture(results!.run!.report, shown!.kind);
+    },
+    onError: sayError,
+  });
+  results.show(run, kind);
+}
+
+function drawPicture(report: Report, { isSaved: saved }: RunKind): void {
   const source = report.text?.source.replace(/^.*\//, '') ?? 'token ids';
   const words = `${report.model.id}, reading ${source}: ${countedComponents(report.threshold)}.`;
-  picture.show(curvesOf(report), kind.isSaved ? `${words} A saved run.` : words);
-  const { Results } = await pagePart(import('./results.ts'));
-  results ??= new Results(() => void downloadStates(), sayError);
-  results.show(run, kind);
+  picture.show(curvesOf(report), saved ? `${words} A saved run.` : words);
+}
+
+async function keep(run: PageRun): Promise<void> {
+  await (await openRuns()).keep(run);
+  status.textContent = 'Kept: see below, among the runs side by side.';
+}
+
+/** The runs that are kept; their part of the page comes when it is needed. */
+function openRuns(): Promise<RunsView> {
+  return (runs ??= (async () => {
+    const { RunsView } = await pagePart(import('./runs-view.ts'));
+    const view = new RunsView({
+      onShow: (run) => {
+        isSaved = false;
+        void show(run, { isSaved, isBundled: false, hasRequest: false }, undefined).then(() => {
+          element('results-title', HTMLElement).focus();
+        }, sayError);
+      },
+      onError: sayError,
+      onNotice: (sentence) => say('notice', sentence),
+    });
+    await view.begin();
+    return view;
+  })());
 }
 
 /** Until something is measured, the page shows the saved run of the model that is chosen. */
@@ -82,14 +125,14 @@ async function showSaved(): Promise<void> {
   if (!isSaved || !model) return;
   const run = await fetchSavedRun(model);
   if (!isSaved || !run) return;
-  await show(run, { isSaved, isBundled: true }, form.usual(model));
+  await show(run, { isSaved, isBundled: true, hasRequest: true }, form.usual(model));
 }
 
 const nameOf = (model: ModelChoice) => (model.kind === 'hub' ? model.id : model.name);
 
 /** Runs once more what is shown, and downloads its states. */
 async function downloadStates(): Promise<void> {
-  const { request } = shown!;
+  const request = shown!.request!;
   await work(
     'Running once more, for the states…',
     ['download', 'load', 'forward'],
@@ -185,6 +228,23 @@ async function tryEngine(): Promise<void> {
     say('notice', `${fault} The runs of the bundled models below were saved.`);
 }
 
+/** The link follows what the form asks. */
+function showLink(): void {
+  const link = formLink();
+  const place = element('form-link', HTMLAnchorElement);
+  place.hidden = link === undefined;
+  place.href = link ?? '#';
+}
+
+fillForm(location.hash);
+form.refresh();
+showLink();
+element('form', HTMLFormElement).addEventListener('input', showLink);
+addEventListener('hashchange', () => {
+  if (fillForm(location.hash)) form.refresh();
+  showLink();
+});
+void openRuns().catch(sayError);
 void showKeptModels();
 void showSaved().catch(sayError);
 element('model', HTMLSelectElement).addEventListener('change', () => void showSaved().catch(sayError));

@@ -1,10 +1,21 @@
+import { reportAdvice } from '../analysis/compare/report-fields.ts';
+import { savedReport } from '../analysis/compare/saved-report.ts';
+import { measureNames } from '../analysis/dimensions.ts';
 import type { ProfileSpectra } from '../analysis/figures.ts';
-import type { Report, SequenceName } from '../analysis/report.ts';
+import { spectraTensors } from '../analysis/output-files.ts';
 import { sequenceNames } from '../analysis/report.ts';
+import type {
+  LayerReport,
+  Report,
+  SequenceName,
+  SequenceReport,
+  SequenceReports,
+} from '../analysis/report.ts';
 import { decodeFloats } from '../engine/decode.ts';
-import { bytesSource } from '../engine/files.ts';
-import { readHeader } from '../engine/safetensors.ts';
 import { FormatError } from '../engine/errors.ts';
+import { bytesSource, parseJson } from '../engine/files.ts';
+import { readHeader } from '../engine/safetensors.ts';
+import { safetensorsBlob } from './safetensors-blob.ts';
 
 /** The text of every token, to be shown one after another; [T] each. */
 export type TokenTexts = Readonly<Record<SequenceName, readonly string[]>>;
@@ -16,6 +27,68 @@ export interface PageRun {
   readonly spectra: ProfileSpectra | undefined;
   /** undefined where no tokenizer was at hand. */
   readonly texts: TokenTexts | undefined;
+}
+
+/** A run's files, by their names: what the command leaves in a folder, and the tokens' texts. */
+export interface RunFiles {
+  readonly report: string;
+  readonly spectra?: Uint8Array<ArrayBuffer> | undefined;
+  readonly texts?: string | undefined;
+}
+
+/**
+ * Reads a run of this version or another.
+ * @param source what to call it in messages
+ * @throws FormatError if a file is another one than it should be
+ */
+export async function readRun({ report: json, spectra, texts }: RunFiles, source: string): Promise<PageRun> {
+  const report = completeReport(parseJson(json, source, reportAdvice), source);
+  return {
+    report,
+    spectra: spectra && (await readSpectra(spectra)),
+    texts: texts === undefined ? undefined : (JSON.parse(texts) as TokenTexts),
+  };
+}
+
+/** What the page reads of a report and an older version did not write is null or empty. */
+function completeReport(json: unknown, source: string): Report {
+  savedReport(json, source); // throws if it is something else
+  const report = json as Report;
+  const { model, sequences } = report;
+  const whole = (sequence: SequenceReport): SequenceReport => {
+    const components = Math.min(sequence.ids.length, model.width);
+    const missing = Object.fromEntries(measureNames.map((name) => [name, null]));
+    return {
+      ...sequence,
+      max_log_softmax: (sequence as Partial<SequenceReport>).max_log_softmax ?? null,
+      layers: sequence.layers.map(
+        (layer: Partial<LayerReport>) => ({ ...missing, components, ...layer }) as LayerReport,
+      ),
+    };
+  };
+  return {
+    ...report,
+    text: (report as Partial<Report>).text ?? null,
+    adapter: (report as Partial<Report>).adapter ?? {
+      vendor: '',
+      architecture: '',
+      description: 'an adapter without a name',
+      software: false,
+    },
+    timings_ms: (report as Partial<Report>).timings_ms ?? { load: 0, forward: 0, spectrum: 0, total: 0 },
+    sequences: Object.fromEntries(
+      Object.entries(sequences).map(([name, sequence]) => [name, whole(sequence)]),
+    ) as unknown as SequenceReports,
+  };
+}
+
+/** spectra.safetensors, as the command writes it. */
+export function spectraBlob(spectra: ProfileSpectra): Blob {
+  const chunks = Object.entries(spectra).map(([name, rows]) => {
+    const values = rows.map((singularValues) => Float32Array.from(singularValues));
+    return [`${name}.singular_values`, values] as const;
+  });
+  return safetensorsBlob(spectraTensors(spectra), new Map(chunks));
 }
 
 /** Reads spectra.safetensors. @throws FormatError if it is another file */

@@ -1,5 +1,6 @@
 import { figures, reportFigures } from '../analysis/figures.ts';
 import { grouped } from '../analysis/quantities.ts';
+import { reportAtThreshold } from '../analysis/report-threshold.ts';
 import type { Report, SequenceName } from '../analysis/report.ts';
 import { countedComponents } from '../analysis/threshold.ts';
 import { addDownloads, downloadFigure } from './downloads.ts';
@@ -17,49 +18,95 @@ export interface RunKind {
   readonly isSaved: boolean;
   /** Its model did. */
   readonly isBundled: boolean;
+  /** It can be run once more. */
+  readonly hasRequest: boolean;
+}
+
+export interface ResultsOptions {
+  /** Asks for the states of the run that is shown. */
+  readonly onStates: () => void;
+  /** The run is to be kept as it is shown. */
+  readonly onKeep: (run: PageRun) => void;
+  /** Another threshold is shown, in percent. */
+  readonly onThreshold: (threshold: number) => void;
+  /** Told what kept a figure from being drawn or downloaded. */
+  readonly onError: (error: unknown) => void;
 }
 
 /** What one run gave, on the page: summary, figures, table and downloads. */
 export class Results {
   readonly #section = element('results', HTMLElement);
+  readonly #threshold = element('shown-threshold', HTMLInputElement);
+  #hasStates = false;
   readonly #layer = element('layer', HTMLSelectElement);
   readonly #table = element('table', HTMLElement);
   readonly #tokens = new TokenStrip(element('strips', HTMLElement));
   #views: FigureView[] = [];
+  /** As it was run, and as the threshold shows it. */
+  #whole: PageRun | undefined;
   #run: PageRun | undefined;
+  #chosen = 0;
 
-  /**
-   * @param onStates asks for the states of the run that is shown
-   * @param onError told what kept a figure from being downloaded
-   */
-  constructor(
-    private readonly onStates: () => void,
-    private readonly onError: (error: unknown) => void,
-  ) {
+  constructor(private readonly options: ResultsOptions) {
+    this.#threshold.addEventListener('input', () => {
+      this.showAt(this.#threshold.valueAsNumber);
+      options.onThreshold(this.#threshold.valueAsNumber);
+    });
+    element('keep-run', HTMLButtonElement).addEventListener('click', () => {
+      if (this.#run) options.onKeep(this.#run);
+    });
     this.#layer.addEventListener('change', () => this.#showLayer(Number(this.#layer.value)));
     this.#explainRows();
   }
 
   /** Shows a run in place of the last one. */
-  show(run: PageRun, { isSaved, isBundled }: RunKind): void {
+  show(run: PageRun, { isSaved, isBundled, hasRequest }: RunKind): void {
     this.#clear();
-    this.#run = run;
-    const { report } = run;
+    this.#whole = run;
+    const { report, spectra } = run;
     this.#section.hidden = false;
     this.#section.classList.remove('stale');
-    element('summary', HTMLElement).textContent = summary(report);
     element('saved-note', HTMLElement).hidden = !isSaved;
     element('bundled-note', HTMLElement).hidden = !isBundled;
-    const middle = Math.floor(report.model.layers / 2);
+    this.#chosen = Math.floor(report.model.layers / 2);
     this.#layer.replaceChildren(
       ...report.sequences.real.layers.map(({ layer }) =>
-        create('option', { value: String(layer), selected: layer === middle }, String(layer)),
+        create('option', { value: String(layer), selected: layer === this.#chosen }, String(layer)),
       ),
     );
-    this.#table.replaceChildren(layerTable(report, (layer) => this.#choose(layer)));
+    element('threshold-choice', HTMLElement).hidden = !spectra;
     this.#tokens.show({ real: stripOf(run, 'real'), shuffled: stripOf(run, 'shuffled') });
-    addDownloads(element('downloads', HTMLElement), run, this.onStates);
-    this.#showLayer(middle);
+    this.showAt(report.threshold);
+    this.#hasStates = hasRequest;
+    this.#showDownloads();
+  }
+
+  /** The run that is shown, at the threshold that is shown. */
+  get run(): PageRun | undefined {
+    return this.#run;
+  }
+
+  /** Shows the run as it would be at another threshold, from its singular values. */
+  showAt(threshold: number): void {
+    const run = this.#whole!;
+    const { report, spectra } = run;
+    this.#run = spectra ? { ...run, report: reportAtThreshold(report, spectra, threshold) } : run;
+    this.#threshold.value = String(threshold);
+    const percent = `${threshold}%`;
+    element('shown-threshold-value', HTMLOutputElement).value = percent;
+    this.#threshold.setAttribute('aria-valuetext', percent);
+    element('summary', HTMLElement).textContent = summary(this.#run.report);
+    this.#table.replaceChildren(layerTable(this.#run.report, (layer) => this.#choose(layer)));
+    this.#showLayer(this.#chosen);
+    this.#showDownloads();
+  }
+
+  #showDownloads(): void {
+    addDownloads(
+      element('downloads', HTMLElement),
+      this.#run!,
+      this.#hasStates ? this.options.onStates : undefined,
+    );
   }
 
   /** Another run has begun: its tokens are shown, and everything else is still of the last one. */
@@ -106,11 +153,11 @@ export class Results {
   #addView(): FigureView {
     const download = (ending: 'svg' | 'png') =>
       button(ending.toUpperCase(), () => {
-        if (view.figure) downloadFigure(view.figure, ending).catch(this.onError);
+        if (view.figure) downloadFigure(view.figure, ending).catch(this.options.onError);
       });
     const view = new FigureView({
       onLayer: (layer) => this.#choose(layer),
-      onError: this.onError,
+      onError: this.options.onError,
       layerNote: (layer) => layerDetails(this.#run!, layer),
       buttons: [download('svg'), download('png')],
     });
@@ -125,6 +172,7 @@ export class Results {
   }
 
   #showLayer(layer: number): void {
+    this.#chosen = layer;
     const { report, spectra } = this.#run!;
     for (const row of this.#table.querySelectorAll('tbody tr')) {
       const isChosen = row.getAttribute('data-layer') === String(layer);

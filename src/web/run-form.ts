@@ -58,6 +58,11 @@ export class RunForm {
     };
   }
 
+  /** Its fields were filled by something else than a user. */
+  refresh(): void {
+    this.#showParts();
+  }
+
   /** What the form asks for at first, of a bundled model. */
   usual(model: string): RunRequest {
     return {

@@ -70,7 +70,7 @@ export class Visit {
 
   /** Presses Run and waits for the end of it. @returns the sentence about what went wrong, or nothing */
   async run(): Promise<string | undefined> {
-    await this.page.getByRole('button', { name: 'Run' }).click();
+    await this.page.getByRole('button', { name: 'Run', exact: true }).click();
     return this.end();
   }
 

@@ -31,9 +31,17 @@ test('a second visit needs no network: neither for the page nor for the model', 
   expect(await first.run()).toBeUndefined();
   const before = await first.table();
   await expect.poll(() => kept(first)).toEqual([expect.stringMatching(/^alice-pythia, 3\.\d+ MBDelete$/)]);
+  await first.page.getByRole('button', { name: 'Keep this run' }).click();
+  await first.page.locator('#status').filter({ hasText: 'Kept' }).waitFor();
   await server.stop();
 
   await first.page.reload();
+  await first.page.getByRole('button', { name: 'Show alice-pythia' }).click();
+  await first.page
+    .locator('#summary')
+    .filter({ hasText: /^alice-pythia / })
+    .waitFor();
+  expect(await first.table()).toEqual(before);
   await first.page.locator('#model').selectOption('alice-pythia');
   await first.fill('Length', '16');
   expect(await first.run()).toBeUndefined();

@@ -1,6 +1,6 @@
 import { mkdir, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { pathToFileURL } from 'node:url';
+import { fileURLToPath, pathToFileURL } from 'node:url';
 import type { Browser } from 'playwright-core';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import type { Report } from '../../src/analysis/report.ts';
@@ -157,6 +157,64 @@ test('each token shows how sure the model is, and a layer why its number is what
   expect(marked.sort()).toEqual(layer.component_1!.tokens.map(({ token }) => token).sort());
 });
 
+test('another threshold is shown without a new run', async () => {
+  const { page } = visit;
+  const { sequences, thresholds } = await readExpected('alice-pythia');
+  const at = thresholds.findIndex((threshold) => threshold < 95 && threshold >= 50);
+  await page.getByRole('slider', { name: 'Variance to hold' }).fill(String(thresholds[at]));
+  const effective = sequences[0]!.effective.map((ofLayer) => String(ofLayer[at]));
+  expect((await visit.table()).map(([dimension]) => dimension)).toEqual(effective);
+  expect(await page.locator('#picture .number').allTextContents()).toEqual(effective);
+  const report = JSON.parse(String(await visit.download('report.json'))) as Report;
+  expect(report.threshold).toBe(thresholds[at]);
+  expect(await page.locator('#threshold').inputValue()).toBe(String(thresholds[at]));
+  expect(await page.locator('#form-link').getAttribute('href')).toBe(
+    `#model=alice-pythia&threshold=${thresholds[at]}`,
+  );
+});
+
+test('runs are laid over each other: kept ones, and those that someone sent', async () => {
+  const { page } = visit;
+  const names = page.locator('#kept-runs li span');
+  await page.getByRole('button', { name: 'Keep this run' }).click();
+  await expect.poll(() => names.allTextContents()).toEqual(['alice-pythia']);
+  const saved = (name: string) =>
+    fileURLToPath(new URL(`../../src/web/public/saved/alice-gpt2/${name}`, import.meta.url));
+  const files = ['report.json', 'spectra.safetensors', 'tokens.json'].map(saved);
+  await page.locator('#open-run').setInputFiles(files);
+  await expect
+    .poll(() => names.allTextContents())
+    .toEqual([expect.stringMatching(/^alice-pythia · threshold \d+%$/), 'alice-gpt2 · threshold 95%']);
+  await expect.poll(() => page.locator('#summary').textContent()).toMatch(/^alice-gpt2 /);
+  expect(await page.locator('#notice').textContent()).toMatch(/^The thresholds differ/);
+  const figure = page.locator('#comparison figure').first();
+  await figure.scrollIntoViewIfNeeded();
+  await figure.locator('svg').waitFor();
+  expect(await figure.locator('h3').textContent()).toMatch(/^effective dimension/i);
+  expect(String(await visit.download('comparison.csv')).split('\n')).toHaveLength(2 * 2 * 7 + 2);
+
+  await page.locator('#open-run').setInputFiles(saved('tokens.json'));
+  await page.getByRole('alert').filter({ hasText: 'Choose a report.json' }).waitFor();
+  await page.getByRole('button', { name: 'Show alice-pythia' }).click();
+  await expect.poll(() => page.locator('#summary').textContent()).toMatch(/^alice-pythia /);
+  await page.getByRole('button', { name: 'Delete the run alice-gpt2' }).click();
+  await expect.poll(() => names.allTextContents()).toEqual(['alice-pythia']);
+  expect(await page.locator('#comparison figure').count()).toBe(0);
+  await fill('Threshold (%)', '95');
+});
+
+test('a link fills the form', async () => {
+  const page = await visit.context.newPage();
+  const asked = '#model=hub&hub=gpt2-xl&text=pasted&pasted=Down+the+hole.&length=32&seed=7&nothing=1';
+  await page.goto(server.address + asked);
+  expect(await page.getByLabel('Hub id').inputValue()).toBe('gpt2-xl');
+  expect(await page.getByLabel('Your text').inputValue()).toBe('Down the hole.');
+  expect(await page.getByLabel('Length').inputValue()).toBe('32');
+  expect(await page.getByLabel('Length').isVisible()).toBe(true);
+  expect(await page.locator('#form-link').getAttribute('href')).toBe(asked.replace('&nothing=1', ''));
+  await page.close();
+});
+
 test('the stop button stops before the spectra are done, and the page runs again', async () => {
   const { page } = visit;
   await chooseModel('alice-gpt2');
@@ -253,7 +311,7 @@ describe('other texts', () => {
     ['pasted', 'Your text', 'Late!', /^The pasted text is too short: .*give length \d or fewer/],
     ['url', 'Address (https)', 'rabbit.txt', 'Give an address that begins with https://.'],
     ['url', 'Address (https)', 'http://127.0.0.1:1/none', /cannot be fetched .*paste the text instead\.$/],
-    ['ids', 'An array, or {"real": […], "shuffled": […]}', '[1, 2', /not valid JSON/],
+    ['ids', 'An array, or {"real": […], "shuffled": […]}', '[1, 2', /it ends early; give all of it/],
     [
       'ids',
       'An array, or {"real": […], "shuffled": […]}',

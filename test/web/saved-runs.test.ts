@@ -3,12 +3,14 @@ import { readFile } from 'node:fs/promises';
 import { expect, test } from 'vitest';
 import { bundledModels, defaultText } from '../../src/analysis/bundled.ts';
 import { laminarVersion, profileDefaults, sequenceNames } from '../../src/analysis/report.ts';
+import { reportFigures } from '../../src/analysis/figures.ts';
 import { shuffleTokens } from '../../src/analysis/shuffle.ts';
 import { tokenPieces } from '../../src/analysis/token-pieces.ts';
 import { loadTokenizer } from '../../src/engine/tokenizer.ts';
 import { largestDifference } from '../support/distance.ts';
 import { readExpected } from '../support/golden-expectations.ts';
 import { goldenFiles } from '../support/golden.ts';
+import { readRun } from '../../src/web/page-run.ts';
 import { readSaved } from './read-saved.ts';
 
 /** What the page shows before a run: the golden answers hold for it, too. */
@@ -42,4 +44,25 @@ test.each(bundledModels)('the saved run of %s holds the golden numbers', async (
   const tokenizer = await loadTokenizer(goldenFiles(name));
   for (const sequence of sequenceNames)
     expect(texts![sequence]).toEqual(tokenPieces(tokenizer, report.sequences[sequence].ids));
+});
+
+test('a report of an older version is shown as far as it goes', async () => {
+  const { report } = await readSaved('alice-gpt2');
+  const old = structuredClone(report) as unknown as Record<string, unknown> & typeof report;
+  const others: (keyof typeof report)[] = ['adapter', 'timings_ms', 'text'];
+  for (const name of others) Reflect.deleteProperty(old, name);
+  for (const layer of old.sequences.real.layers)
+    for (const name of ['components', 'stable_rank', 'tokens']) Reflect.deleteProperty(layer, name);
+  const run = await readRun({ report: JSON.stringify(old) }, 'old.json');
+  expect(run.spectra).toBeUndefined();
+  expect(run.report).toMatchObject({ text: null, timings_ms: { total: 0 } });
+  expect(run.report.sequences.real.layers[3]).toMatchObject({ components: 128, stable_rank: null });
+  expect(reportFigures(run.report)).toHaveLength(3);
+});
+
+test.each([
+  ['{"a": 1}', /old\.json: /],
+  ['[1, 2', /old\.json: is not valid JSON/],
+])('%s is not a report, and a sentence says so', async (report, sentence) => {
+  await expect(readRun({ report }, 'old.json')).rejects.toThrow(sentence);
 });
