@@ -60,7 +60,7 @@ async function remoteModel(
   { id, revision, keptAs, base, sizes }: RemoteModel,
   { signal, onNotice }: SourceOptions,
 ): Promise<ModelSource> {
-  const kept = await KeptBlocks.open(keptAs, () => {
+  const kept = await KeptBlocks.open('model', keptAs, () => {
     onNotice(
       `the browser will not keep ${id} for the next visit (no room, or a private window); it runs all the same and will download again`,
     );
