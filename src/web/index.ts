@@ -2,4 +2,4 @@
 export { loadModel, modelFiles } from './load-model.ts';
 export type { LoadNamedModelOptions, NamedModel } from './load-model.ts';
 export { forget, listKept } from './kept-blocks.ts';
-export type { KeptModel } from './kept-blocks.ts';
+export type { Kept, KeptKind } from './kept-blocks.ts';

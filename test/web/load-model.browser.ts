@@ -73,10 +73,10 @@ test('an address, the files of a folder and a hub id give the golden answers, bi
   } finally {
     globalThis.fetch = realFetch;
   }
-  const kept = (await listKept()).map(({ name }) => name);
+  const kept = (await listKept('model')).map(({ name }) => name);
   expect(kept).toEqual(expect.arrayContaining([CASE, `gpt2@${COMMIT.slice(0, 12)}`]));
-  for (const name of kept) await forget(name);
-  expect(await listKept()).toEqual([]);
+  for (const name of kept) await forget('model', name);
+  expect(await listKept('model')).toEqual([]);
 });
 
 test('what can be no model is refused as a wrong input', async () => {
