@@ -1,4 +1,6 @@
 import { measureNames } from './dimensions.ts';
+import { allComparisons, comparisonCells } from './measures/comparisons.ts';
+import type { ComparisonName } from './measures/comparisons.ts';
 import type { TokenNorms } from './measures/diagnostics.ts';
 import { layerMeasureNames } from './measures/layer-fields.ts';
 import type { LayerMeasurements, LayerMeasureName, LayerMeasures } from './measures/layer-fields.ts';
@@ -19,12 +21,14 @@ const norms = ['first', 'median', 'max', 'max_token'] as const satisfies readonl
 export interface LayerParts {
   readonly hasNorms: boolean;
   readonly measures: readonly LayerMeasureName[];
+  readonly comparisons: readonly ComparisonName[];
 }
 
 export function partsOf(layer: Partial<LayerMeasurements>): LayerParts {
   return {
     hasNorms: layer.tokens !== undefined,
     measures: layerMeasureNames.filter((name) => layer[name] !== undefined),
+    comparisons: allComparisons.filter((name) => layer[name] !== undefined),
   };
 }
 
@@ -35,7 +39,7 @@ export function partsOf(layer: Partial<LayerMeasurements>): LayerParts {
  */
 export function layerNumbers(
   layer: Partial<LayerMeasurements>,
-  { hasNorms, measures }: LayerParts,
+  { hasNorms, measures, comparisons }: LayerParts,
 ): LayerNumber[] {
   return [
     ...measureNames.map((key) => ({ key, value: layer[key] ?? null, isPlace: false })),
@@ -47,5 +51,6 @@ export function layerNumbers(
         }))
       : []),
     ...cellsOf(measures, [], layer as LayerMeasures),
+    ...comparisonCells(comparisons, layer).map((cell) => ({ ...cell, isPlace: false })),
   ];
 }

@@ -17,6 +17,8 @@ export interface MeasuresPlan {
 
 /** Steps of Lanczos' iteration that the first component of a state usually takes; each reads the state twice. */
 const USUAL_STEPS = 24;
+/** And the ten directions of principal angles. */
+const USUAL_ANGLE_STEPS = 64;
 /** The largest blocks of squared distances, and of scratch for spectra, that measures take. */
 const DISTANCES_BYTES = 32 * 2 ** 20;
 const SCRATCH_BYTES = 2 ** 29;
@@ -42,6 +44,12 @@ export function planMeasures(rows: number, columns: number, request: ViewRequest
       : operationsOf(spectrumWork(height, width, 1)) +
         sum(measured, (name) => operationsOfMeasure(name, height, width)),
   );
+  const compared = sum(request?.comparisons ?? [], (name) =>
+    name === 'cka'
+      ? // With itself, the layer before and the text.
+        3 * 2 * rows * columns * Math.min((rows + 1) / 2, columns)
+      : USUAL_ANGLE_STEPS * 4 * rows * columns,
+  );
   const matrix = 4 * rows * columns;
   const shape = spectrumShape(rows, columns);
   const hasViews = others.length > 0;
@@ -50,7 +58,7 @@ export function planMeasures(rows: number, columns: number, request: ViewRequest
     names.includes('neighbours') ? neighbourBytes(rows, columns, NEIGHBOURS) : 0,
   );
   return {
-    operations: usual + ofAll + ofOthers,
+    operations: usual + ofAll + ofOthers + compared,
     leastBytes: alone,
     bytes: (together) =>
       Math.max(

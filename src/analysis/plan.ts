@@ -48,8 +48,12 @@ export interface PlanInput {
 /** What `laminar profile` will need. Memory and reads in bytes, each an upper bound. */
 export interface ProfilePlan {
   readonly weights: WeightPlan;
-  /** How many sequences run at once, batch after batch: each passes through all weights. */
+  /** How many sequences are measured at once, batch after batch: each passes through all weights. */
   readonly groups: readonly number[];
+  /** Whether the text runs along in every batch but the first, to be compared with the others. */
+  readonly textRunsAlong: boolean;
+  /** Sequences of the largest batch. */
+  readonly sequencesAtOnce: number;
   /** Of the largest batch, without copies of named activations. */
   readonly activations: number;
   /** Copies of named activations on their way to the host. */
@@ -96,7 +100,9 @@ export function planProfile(input: PlanInput): ProfilePlan {
   const weights = isResident === planned.isResident ? planned : { ...planned, isResident, bytes: sizes.all };
 
   const groups = groupsOf(input, memoryLimit - weights.bytes);
-  const needs = needsOf(input, Math.max(...groups));
+  const textRunsAlong = isCompared(request);
+  const batches = groups.map((size, index) => size + (textRunsAlong && index > 0 ? 1 : 0));
+  const needs = needsOf(input, Math.max(...batches));
   const { together, shape, stateBytes, hookBytes, hookShapes, leastScratch, measures } = needs;
   const activations = needs.activations + needs.captures;
   const room = Math.max(0, memoryLimit - weights.bytes - activations);
@@ -126,7 +132,7 @@ export function planProfile(input: PlanInput): ProfilePlan {
   const bounded = Math.max(leastGpu, Math.min(gpu, memoryLimit));
   const hooks = at && measuredHooks(model, at, { sequences: together, tokens });
   const work = {
-    forward: groups.map((size) => model.work(size, tokens)).reduce(joinWork),
+    forward: batches.map((size) => model.work(size, tokens)).reduce(joinWork),
     spectrum: hookShapes
       .map(({ columns }) => spectrumWork(tokens, columns, sequences))
       .reduce(joinWork, spectrumWork(tokens, config.width, sequences * states)),
@@ -134,6 +140,8 @@ export function planProfile(input: PlanInput): ProfilePlan {
   return {
     weights,
     groups,
+    textRunsAlong,
+    sequencesAtOnce: together,
     activations: needs.activations,
     captures: needs.captures,
     statesAtOnce,
@@ -145,7 +153,7 @@ export function planProfile(input: PlanInput): ProfilePlan {
     scratch,
     gpu: bounded,
     leastGpu: Math.min(leastGpu, gpu),
-    host: PROCESS_BYTES + (software ? bounded : 0),
+    host: PROCESS_BYTES + comparedBytes(input, together) + (software ? bounded : 0),
     reads: (isResident ? 1 : groups.length) * sizes.read + sequences * tokens * sizes.embeddingRow,
     operations: {
       forward: operationsOf(work.forward),
@@ -197,7 +205,22 @@ function groupsOf(input: PlanInput, room: number): number[] {
   for (let together = Math.min(sequences, MOST_SEQUENCES); together > SEQUENCES; together -= 1) {
     const { activations, captures, beside } = needsOf(input, together);
     const fits = activations + captures <= Math.min(MOST_ACTIVATION_BYTES, room / 3);
-    if (fits && activations + captures + beside <= room) return evenGroups(sequences, together);
+    if (fits && activations + captures + beside <= room) return batchesOf(input, together);
   }
-  return evenGroups(sequences, SEQUENCES);
+  return batchesOf(input, SEQUENCES);
+}
+
+function batchesOf({ sequences = SEQUENCES, request }: PlanInput, together: number): number[] {
+  if (!isCompared(request)) return evenGroups(sequences, together);
+  const first = Math.min(sequences, together);
+  return [first, ...evenGroups(sequences - first, together - 1)];
+}
+
+function isCompared(request: ViewRequest | undefined): boolean {
+  return (request?.comparisons ?? []).length > 0;
+}
+
+/** On the host: of each sequence two layers' states in float64, and a copy of a layer's on its way. */
+function comparedBytes({ model, tokens, request }: PlanInput, together: number): number {
+  return isCompared(request) ? together * (2 * 8 + 2 * 4) * tokens * model.config.width : 0;
 }

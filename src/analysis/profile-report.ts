@@ -68,7 +68,7 @@ export async function profileReport(
   using model = await Model.load(gpu, description, {
     ...(signal && { signal }),
     ...(onLoad && { onProgress: onLoad }),
-    mostTokens: Math.max(...plan.groups) * length,
+    mostTokens: plan.sequencesAtOnce * length,
     reserve: plan.states + plan.hooks + plan.scratch + plan.captures,
   });
   const load = performance.now() - loadStarted;

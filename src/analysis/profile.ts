@@ -13,6 +13,7 @@ import { HELD_BYTES, planProfile } from './plan.ts';
 import type { ProfilePlan } from './plan.ts';
 import type { Sampling } from './profile-sequences.ts';
 import type { SequenceMeasurements, SequencesBy } from './report.ts';
+import { StateComparer } from './state-comparer.ts';
 import { computeSpectra } from './spectrum.ts';
 import type { Spectrum } from './spectrum.ts';
 import type { MatrixView } from './spectrum/matrix-view.ts';
@@ -117,7 +118,13 @@ export async function profileSequences(
   for (const size of plan.groups) {
     signal?.throwIfAborted();
     const group = all.slice(first, first + size);
-    const measured = await profileGroup(gpu, model, group, plan, { ...options, first, of: all.length });
+    const along = first > 0 && plan.textRunsAlong ? real : undefined;
+    const measured = await profileGroup(gpu, model, group, plan, {
+      ...options,
+      first,
+      of: all.length,
+      along,
+    });
     for (const part of ['sequences', 'singularValues', 'hookValues'] as const)
       Object.assign(profile[part], measured[part]);
     spectrum += measured.spectrumMilliseconds;
@@ -131,20 +138,32 @@ export async function profileSequences(
   };
 }
 
-/** Runs some of the sequences as one batch. */
+/** Runs some of the sequences as one batch; after the first with the text along, where they are compared with it. */
 async function profileGroup(
   gpu: Gpu,
   model: Model,
   group: readonly (readonly [name: string, ids: Int32Array])[],
   plan: ProfilePlan,
-  options: ProfileOptions & { readonly first: number; readonly of: number },
+  options: ProfileOptions & {
+    readonly first: number;
+    readonly of: number;
+    readonly along: Int32Array | undefined;
+  },
 ): Promise<Measured> {
-  const { threshold, request, signal, onForward, onSpectrum, onNotice, first, of } = options;
+  const { threshold, request, signal, onForward, onSpectrum, onNotice, first, of, along } = options;
+  const { comparisons = [] } = request ?? {};
   const names = group.map(([name]) => name);
   const tokens = group[0]![1].length;
   const { layers, width } = model.config;
   const which = of === group.length ? undefined : placesOf(first, group.length, of);
+  const before = along ? 1 : 0;
+  const batch = [...(along ? [along] : []), ...group.map(([, ids]) => ids)];
+  const comparer =
+    comparisons.length > 0
+      ? new StateComparer(gpu, [...(along ? ['real'] : []), ...names], comparisons, signal)
+      : undefined;
   const reducer = new StateReducer(gpu, names, tokens, width, {
+    firstSequence: before,
     threshold,
     request,
     signal,
@@ -163,30 +182,37 @@ async function profileGroup(
       signal,
     });
   try {
-    const result = await model.run(
-      group.map(([, ids]) => ids),
-      {
-        ...(signal ? { signal } : {}),
-        onProgress: (done, total) =>
-          which === undefined
-            ? onForward?.(done, total)
-            : onForward?.(first * total + group.length * done, of * total, which),
-        onNotice,
-        onState: (state) => reducer.add(state),
-        ...(hookSpectra && {
-          capture: plan.measuredHooks!.map(({ name }) => name),
-          onActivation: (activation) => hookSpectra.add(activation),
-        }),
+    const result = await model.run(batch, {
+      ...(signal ? { signal } : {}),
+      onProgress: (done, total) =>
+        which === undefined
+          ? onForward?.(done, total)
+          : onForward?.(first * total + group.length * done, of * total, which),
+      onNotice,
+      onState: async (state) => {
+        await comparer?.add(state);
+        await reducer.add(state);
       },
-    );
-    for (const [index, values] of (result.maxLogSoftmax ?? []).entries())
+      ...(hookSpectra && {
+        capture: plan.measuredHooks!.map(({ name }) => ({
+          at: name,
+          sequences: names.map((_, index) => before + index),
+        })),
+        onActivation: (activation) => hookSpectra.add(activation),
+      }),
+    });
+    const maxLogSoftmax = result.maxLogSoftmax?.slice(before);
+    for (const [index, values] of (maxLogSoftmax ?? []).entries())
       options.onMaxLogSoftmax?.(names[index]!, values);
     await hookSpectra?.finish();
     await reducer.finish();
     const measured = group.map(([name, ids], index): SequenceMeasurements => ({
       ids,
-      maxLogSoftmax: result.maxLogSoftmax?.[index] ?? null,
-      layers: reducer.states[index]!.map(({ layer }) => layer),
+      maxLogSoftmax: maxLogSoftmax?.[index] ?? null,
+      layers: reducer.states[index]!.map(({ layer }, place) => ({
+        ...layer,
+        ...comparer?.layers[before + index]![place],
+      })),
       ...(request && { views: viewsOf(reducer.states[index]!, request) }),
       ...(hookSpectra && { hooks: hookSpectra.measurements[name] as HookMeasurements }),
     }));
@@ -194,7 +220,8 @@ async function profileGroup(
       sequences: Object.fromEntries(names.map((name, index) => [name, measured[index]!])),
       singularValues: Object.fromEntries(names.map((name, index) => [name, reducer.singularValues[index]!])),
       hookValues: hookSpectra?.singularValues ?? {},
-      spectrumMilliseconds: reducer.milliseconds + (hookSpectra?.milliseconds ?? 0),
+      spectrumMilliseconds:
+        reducer.milliseconds + (hookSpectra?.milliseconds ?? 0) + (comparer?.milliseconds ?? 0),
     };
   } finally {
     reducer.dispose();
@@ -233,6 +260,8 @@ class StateReducer {
     private readonly rows: number,
     private readonly columns: number,
     private readonly options: {
+      /** The place in the batch of the first of these sequences. */
+      readonly firstSequence: number;
       readonly threshold: number;
       readonly request: ViewRequest | undefined;
       readonly signal: AbortSignal | undefined;
@@ -259,7 +288,7 @@ class StateReducer {
       const label = `layer ${layer}, ${sequence}`;
       const buffer = this.gpu.allocate(`states of ${label}`, this.#matrixBytes);
       this.#waiting.push({ name: label, buffer, offset: 0, rows: this.rows, columns: this.columns });
-      for (const piece of rowPieces(tensor, index * this.rows, this.rows)) {
+      for (const piece of rowPieces(tensor, (this.options.firstSequence + index) * this.rows, this.rows)) {
         recorder.copy(piece.buffer, piece.offset, buffer, piece.target, piece.bytes);
       }
     });

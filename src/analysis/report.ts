@@ -3,6 +3,8 @@ import { measureNames } from './dimensions.ts';
 import type { LayerDimensions } from './dimensions.ts';
 import { freedmanDiaconis } from './histogram.ts';
 import type { Histogram } from './histogram.ts';
+import { allComparisons } from './measures/comparisons.ts';
+import type { ComparisonName } from './measures/comparisons.ts';
 import { layerMeasureNames } from './measures/layer-fields.ts';
 import type { LayerMeasurements, ViewLayer } from './measures/layer-fields.ts';
 import type { ViewRequest } from './measures/measure-views.ts';
@@ -57,7 +59,7 @@ export interface SequenceReport {
 
 /** What was asked for beside the usual. */
 export interface MeasuredReport {
-  measures: MeasureName[];
+  measures: (MeasureName | ComparisonName)[];
   views: ViewName[];
   without_dimensions: number[];
 }
@@ -258,8 +260,13 @@ export function buildReport(parts: ReportParts): Report {
 }
 
 /** What a request is called in a report. */
-export function measuredReport({ measures, views, listedDimensions }: ViewRequest): MeasuredReport {
-  return { measures: [...measures], views: [...views], without_dimensions: [...listedDimensions] };
+export function measuredReport(request: ViewRequest): MeasuredReport {
+  const { measures, views, listedDimensions, comparisons = [] } = request;
+  return {
+    measures: [...measures, ...comparisons],
+    views: [...views],
+    without_dimensions: [...listedDimensions],
+  };
 }
 
 /** What a sampling is called in a report. */
@@ -330,6 +337,7 @@ const besideNames = [
   'tokens',
   'outliers',
   ...layerMeasureNames,
+  ...allComparisons,
 ] as const satisfies readonly (keyof LayerMeasurements)[];
 
 function pickMeasures(measured: LayerMeasurements): LayerMeasurements {

@@ -1,4 +1,5 @@
 import { join } from 'node:path';
+import { isComparison } from '../analysis/measures/comparisons.ts';
 import { allMeasures } from '../analysis/measures/table.ts';
 import { profileDefaults } from '../analysis/report.ts';
 import type { SamplingFlags } from './sampling-options.ts';
@@ -62,8 +63,7 @@ export const folderRules: { readonly [Flag in keyof Required<ProfileFlags>]: Nam
   windows: { word: 'windows', value: ({ windows }) => (windows === 1 ? undefined : windows) },
   measures: {
     word: 'measures',
-    value: ({ measures }) =>
-      measures && (measures.length === allMeasures.length ? 'all' : measures.join('-')),
+    value: ({ measures }) => measures && measureWords(measures),
   },
   views: { word: 'views', value: ({ views }) => views?.join('-') },
   withoutDimensions: { word: 'without', value: ({ withoutDimensions }) => withoutDimensions?.join('-') },
@@ -74,6 +74,12 @@ export const folderRules: { readonly [Flag in keyof Required<ProfileFlags>]: Nam
   wide: { silent: 'it changes what is printed' },
   plan: { silent: 'nothing runs' },
 };
+
+/** `all`, and what is asked for beside; or the names. */
+function measureWords(measures: readonly string[]): string {
+  const hasAll = allMeasures.every((name) => measures.includes(name));
+  return hasAll ? ['all', ...measures.filter(isComparison)].join('-') : measures.join('-');
+}
 
 /**
  * The folder of a run that names none: out/MODEL, and what differs from the defaults, such as

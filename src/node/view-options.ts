@@ -1,5 +1,11 @@
 import { Option } from 'commander';
 import type { Command } from 'commander';
+import {
+  allComparisons,
+  isComparison,
+  readMeasuresAndComparisons,
+} from '../analysis/measures/comparisons.ts';
+import type { ComparisonName } from '../analysis/measures/comparisons.ts';
 import type { ViewRequest } from '../analysis/measures/measure-views.ts';
 import { allMeasures, readMeasures } from '../analysis/measures/table.ts';
 import type { MeasureName } from '../analysis/measures/table.ts';
@@ -9,21 +15,24 @@ import { withWords } from './completion/declarations.ts';
 
 /** The flags that choose measures, and what they are taken of. */
 export interface ViewFlags {
-  readonly measures?: MeasureName[];
+  readonly measures?: (MeasureName | ComparisonName)[];
   readonly views?: ViewName[];
   readonly withoutDimensions?: number[];
 }
 
-/** Adds the flags that choose measures and views. */
-export function addViewOptions(command: Command): Command {
+/** Adds the flags that choose measures and views. @param isProfile its states can be compared, too */
+export function addViewOptions(command: Command, isProfile = false): Command {
+  const others = isProfile
+    ? `; beside them ${allComparisons.join(', ')}, with the layer before and with the text`
+    : '';
   return command
     .addOption(
       withWords(
         new Option(
           '--measures <names>',
-          `measures of each view, or all, such as rankme,twonn; known are ${allMeasures.join(', ')} (default with --views: all)`,
-        ).argParser(readMeasures),
-        ['all', ...allMeasures],
+          `measures of each view, or all, such as rankme,twonn; known are ${allMeasures.join(', ')}${others} (default with --views: all)`,
+        ).argParser(isProfile ? readMeasuresAndComparisons : readMeasures),
+        ['all', ...allMeasures, ...(isProfile ? allComparisons : [])],
       ),
     )
     .addOption(
@@ -45,13 +54,15 @@ export function addViewOptions(command: Command): Command {
 /** What the flags ask for; undefined where there are none of them. */
 export function viewRequest({ measures, views, withoutDimensions }: ViewFlags): ViewRequest | undefined {
   if (!measures && !views && !withoutDimensions) return undefined;
+  const comparisons = (measures ?? []).filter(isComparison);
   const wanted: ViewName[] = [
     ...(views ?? ['all']),
     ...(withoutDimensions ? ['without_dimensions' as const] : []),
   ];
   return {
     views: viewNames.filter((name) => wanted.includes(name)),
-    measures: measures ?? allMeasures,
+    measures: allMeasures.filter((name) => !measures || measures.includes(name)),
+    ...(comparisons.length > 0 && { comparisons }),
     listedDimensions: withoutDimensions ?? [],
   };
 }

@@ -3,6 +3,7 @@ import { openTestGpu } from '#platform';
 import { planProfile } from '../../src/analysis/plan.ts';
 import { profileReport } from '../../src/analysis/profile-report.ts';
 import type { ProfileReportOptions } from '../../src/analysis/profile-report.ts';
+import type { LayerReport } from '../../src/analysis/report.ts';
 import { describeModel } from '../../src/engine/description.ts';
 import type { Gpu } from '../../src/engine/gpu/gpu.ts';
 import { activationFiles } from '../support/golden-activations.ts';
@@ -15,6 +16,7 @@ const sampling = { shuffles: 2, shuffleBlocks: [4], windows: 2 };
 const request = {
   views: ['all', 'without_first_token'],
   measures: ['neighbours'],
+  comparisons: ['cka', 'angles'],
   listedDimensions: [],
 } as const;
 const at = ['blocks.*.hook_mlp_out'];
@@ -37,12 +39,12 @@ test('each of many sequences is measured as in a run of its own, bit for bit, wi
       { request, at, threshold: 90, ...options },
     );
   try {
-    const alone = {
+    const separate = {
       real: await run(gpu, 29, real, {}),
       window_2: await run(gpu, 28, window.ids, {}),
     };
     // The text is the same with any seed.
-    const expected = { ...alone, shuffled_2: alone.real };
+    const expected = { ...separate, shuffled_2: separate.real };
     const tokens = real.length;
     const shape = { model: description, tokens, sequences: 6, software: true, request, at };
     const roomy = planProfile({ ...shape, memoryLimit: Infinity });
@@ -63,18 +65,34 @@ test('each of many sequences is measured as in a run of its own, bit for bit, wi
         ...['real', 'shuffled', 'shuffled_2', 'block_4_1', 'block_4_2', 'window_2'],
       ]);
       expect(Object.keys(report.bands!)).toEqual(['shuffled', 'block_4', 'window']);
-      expect(seen.at(-1)).toBe(['', 'sequences 5 to 6 of 6'][batches.length - 1]);
-      for (const [sequence, own] of Object.entries(expected)) {
+      expect(seen.at(-1)).toBe(['', 'sequence 6 of 6'][batches.length - 1]);
+      for (const [sequence, alone] of Object.entries(expected)) {
         const key = sequence.startsWith('shuffled') ? 'shuffled' : 'real';
         const { ids, layers, views, hooks } = report.sequences[sequence]!;
-        const single = own.report.sequences[key];
-        expect([ids, layers, views, hooks]).toEqual([single.ids, single.layers, single.views, single.hooks]);
-        expect(spectra[sequence]).toEqual(own.spectra[key]);
-        expect(hookValues![sequence]).toEqual(own.hookValues![key]);
+        const single = alone.report.sequences[key];
+        // What is compared with the text is another matter where the sequence is the text.
+        const own = (of: readonly LayerReport[]) => (key === 'real' ? of.map(withoutText) : of);
+        expect([ids, own(layers), views, hooks]).toEqual([
+          single.ids,
+          own(single.layers),
+          single.views,
+          single.hooks,
+        ]);
+        expect(spectra[sequence]).toEqual(alone.spectra[key]);
+        expect(hookValues![sequence]).toEqual(alone.hookValues![key]);
       }
     }
-    expect(batches).toEqual([1, 3]);
+    // The text runs along in each batch after the first.
+    expect(batches).toEqual([1, 5]);
   } finally {
     await description.close();
   }
 });
+
+function withoutText(layer: LayerReport): LayerReport {
+  return {
+    ...layer,
+    cka: { ...layer.cka!, real: null },
+    angles: { ...layer.angles!, real: null },
+  };
+}

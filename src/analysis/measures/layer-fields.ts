@@ -1,4 +1,5 @@
 import type { LayerDimensions } from '../dimensions.ts';
+import type { LayerComparisons } from './comparisons.ts';
 import type { Outliers, TokenNorms } from './diagnostics.ts';
 import { allMeasures } from './table.ts';
 import type { MeasureName, Measures } from './table.ts';
@@ -31,7 +32,7 @@ export const layerMeasureNames = allMeasures.filter((name): name is LayerMeasure
 export const usualMeasures = ['component_1', 'first_token_share'] as const satisfies readonly MeasureName[];
 
 /** A layer's dimensions, and what else is measured of it. */
-export interface LayerMeasurements extends LayerDimensions, LayerMeasures {
+export interface LayerMeasurements extends LayerDimensions, LayerMeasures, LayerComparisons {
   tokens?: TokenNorms;
   /** Only where views are asked for. */
   outliers?: Outliers;

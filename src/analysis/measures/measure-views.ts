@@ -5,6 +5,7 @@ import type { MeasuredMatrix, MeasureOptions, UnreadMatrix } from '../measure-ma
 import { spectrumScratch } from '../scratch.ts';
 import { viewOf } from '../views.ts';
 import type { Numbers, View, ViewName } from '../views.ts';
+import type { ComparisonName } from './comparisons.ts';
 import { computeMeasure } from './compute.ts';
 import { findOutliers, tokenNorms } from './diagnostics.ts';
 import type { Outliers, TokenNorms } from './diagnostics.ts';
@@ -19,6 +20,8 @@ export interface ViewRequest {
   readonly measures: readonly MeasureName[];
   /** The columns that the view `without_dimensions` leaves out. */
   readonly listedDimensions: readonly number[];
+  /** Of a profile's states: what to compare them by. Default nothing. */
+  readonly comparisons?: readonly ComparisonName[] | undefined;
 }
 
 /** One view's measures, in the order of the table. A view without rows or columns has no more than these. */

@@ -3,6 +3,7 @@ import { prepareMatrix } from '../prepare-matrix.ts';
 import type { Numbers } from '../views.ts';
 import { centredColumns, sumOfSquares } from './centred.ts';
 import { dot, leadingVectors } from './leading-vectors.ts';
+import type { LeadingVectors } from './leading-vectors.ts';
 
 /** A matrix to compare with another, row-major [rows, columns]. */
 export interface ComparedMatrix {
@@ -44,20 +45,7 @@ const MIN_ROWS = 3;
  * @throws NumericalError naming a matrix that holds NaN or infinity
  */
 export function kernelAlignment(a: ComparedMatrix, b: ComparedMatrix): Alignment | null {
-  if (a.rows !== b.rows) {
-    throw new InputError(
-      `${a.name} has ${a.rows} rows and ${b.name} ${b.rows}; their kernels can be aligned where the rows are the same tokens`,
-    );
-  }
-  const [left, right] = [unitNorm(a), unitNorm(b)];
-  if (a.rows < MIN_ROWS || !left || !right) return null;
-  const products = { aa: crossNorm(left, left), bb: crossNorm(right, right), ab: crossNorm(left, right) };
-  const biased = products.ab / (Math.sqrt(products.aa) * Math.sqrt(products.bb));
-  const aa = debias(products.aa, left, left);
-  const bb = debias(products.bb, right, right);
-  const ab = debias(products.ab, left, right);
-  const debiased = ab / (Math.sqrt(aa) * Math.sqrt(bb));
-  return Number.isFinite(debiased) ? { debiased, biased } : null;
+  return new ComparedState(a).alignment(new ComparedState(b));
 }
 
 /**
@@ -68,28 +56,73 @@ export function kernelAlignment(a: ComparedMatrix, b: ComparedMatrix): Alignment
  * @throws NumericalError naming a matrix that holds NaN or infinity
  */
 export function principalAngles(a: ComparedMatrix, b: ComparedMatrix): PrincipalAngles | null {
-  if (a.columns !== b.columns) {
-    throw new InputError(
-      `${a.name} has ${a.columns} columns and ${b.name} ${b.columns}; angles need directions in one space`,
-    );
+  return new ComparedState(a).angles(new ComparedState(b));
+}
+
+/** A matrix to compare with several others: what of it does not depend on them is made once. */
+export class ComparedState {
+  readonly #name: string;
+  readonly #rows: number;
+  readonly #columns: number;
+  readonly #unit: UnitMatrix | null;
+  #self: number | undefined;
+  #space: LeadingVectors | undefined;
+
+  /** @throws NumericalError naming a matrix that holds NaN or infinity */
+  constructor(matrix: ComparedMatrix) {
+    this.#name = matrix.name;
+    this.#rows = matrix.rows;
+    this.#columns = matrix.columns;
+    this.#unit = unitNorm(matrix);
   }
-  const spaces = [a, b].map((matrix) => {
-    const unit = unitNorm(matrix);
-    return unit && leadingVectors(unit.values, matrix.rows, matrix.columns, DIRECTIONS);
-  });
-  const [left, right] = spaces;
-  if (!left || !right) return null;
-  const k = Math.min(rankWithin(left.squares, a), rankWithin(right.squares, b));
-  const products = left.right
-    .slice(0, k)
-    .map((u) => Float64Array.from(right.right.slice(0, k), (v) => dot(u, v)));
-  const cosines = smallSingularValues(products).map((cosine) => Math.min(1, cosine));
-  return {
-    k,
-    cosines,
-    overlap: cosines.reduce((sum, cosine) => sum + cosine * cosine, 0) / k,
-    gaps: [gapAfter(left.squares, k), gapAfter(right.squares, k)],
-  };
+
+  /** As `kernelAlignment`. */
+  alignment(other: ComparedState): Alignment | null {
+    if (this.#rows !== other.#rows) {
+      throw new InputError(
+        `${this.#name} has ${this.#rows} rows and ${other.#name} ${other.#rows}; their kernels can be aligned where the rows are the same tokens`,
+      );
+    }
+    const [left, right] = [this.#unit, other.#unit];
+    if (this.#rows < MIN_ROWS || !left || !right) return null;
+    const products = { aa: this.#selfNorm(left), bb: other.#selfNorm(right), ab: crossNorm(left, right) };
+    const biased = products.ab / (Math.sqrt(products.aa) * Math.sqrt(products.bb));
+    const aa = debias(products.aa, left, left);
+    const bb = debias(products.bb, right, right);
+    const ab = debias(products.ab, left, right);
+    const debiased = ab / (Math.sqrt(aa) * Math.sqrt(bb));
+    return Number.isFinite(debiased) ? { debiased, biased } : null;
+  }
+
+  /** As `principalAngles`. */
+  angles(other: ComparedState): PrincipalAngles | null {
+    if (this.#columns !== other.#columns) {
+      throw new InputError(
+        `${this.#name} has ${this.#columns} columns and ${other.#name} ${other.#columns}; angles need directions in one space`,
+      );
+    }
+    if (!this.#unit || !other.#unit) return null;
+    const [left, right] = [this.#leading(this.#unit), other.#leading(other.#unit)];
+    const k = Math.min(rankWithin(left.squares, this.#unit), rankWithin(right.squares, other.#unit));
+    const products = left.right
+      .slice(0, k)
+      .map((u) => Float64Array.from(right.right.slice(0, k), (v) => dot(u, v)));
+    const cosines = smallSingularValues(products).map((cosine) => Math.min(1, cosine));
+    return {
+      k,
+      cosines,
+      overlap: cosines.reduce((sum, cosine) => sum + cosine * cosine, 0) / k,
+      gaps: [gapAfter(left.squares, k), gapAfter(right.squares, k)],
+    };
+  }
+
+  #selfNorm(unit: UnitMatrix): number {
+    return (this.#self ??= crossNorm(unit, unit));
+  }
+
+  #leading({ values, rows, columns }: UnitMatrix): LeadingVectors {
+    return (this.#space ??= leadingVectors(values, rows, columns, DIRECTIONS));
+  }
 }
 
 /** A centred matrix of Frobenius norm 1, so that no product overflows. */
@@ -151,7 +184,7 @@ function debias(crossed: number, a: UnitMatrix, b: UnitMatrix): number {
 }
 
 /** How many of the first directions lie above the rank tolerance. */
-function rankWithin(squares: Float64Array, { rows, columns }: ComparedMatrix): number {
+function rankWithin(squares: Float64Array, { rows, columns }: UnitMatrix): number {
   const tolerance = squares[0]! * (Math.max(rows, columns) * 2 ** -23) ** 2;
   return squares.subarray(0, DIRECTIONS).filter((square) => square > tolerance).length;
 }

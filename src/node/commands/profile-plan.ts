@@ -64,7 +64,7 @@ function toJson(plan: ProfilePlan, { id, tokens, sequences, adapter, memoryLimit
     model: id,
     tokens,
     sequences,
-    sequences_at_once: Math.max(...plan.groups),
+    sequences_at_once: plan.sequencesAtOnce,
     batches: plan.groups.length,
     adapter,
     gpu_memory_limit: Number.isFinite(memoryLimit) ? memoryLimit : null,
@@ -88,8 +88,7 @@ function toJson(plan: ProfilePlan, { id, tokens, sequences, adapter, memoryLimit
 }
 
 function toTable(plan: ProfilePlan, { id, tokens, sequences, adapter, memoryLimit }: PlanSubject): string {
-  const { weights, operations, groups } = plan;
-  const atOnce = Math.max(...groups);
+  const { weights, operations, groups, sequencesAtOnce: atOnce } = plan;
   const bound = Number.isFinite(memoryLimit)
     ? `a bound of ${formatBytes(memoryLimit)} of GPU memory`
     : 'no bound';

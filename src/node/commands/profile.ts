@@ -28,6 +28,7 @@ import type { ModelSource } from '../model-source.ts';
 import { collected, nonEmpty, wholeNumber } from '../options.ts';
 import { profileFileNames, writeProfileFiles } from '../profile-files.ts';
 import { bandTable, wideBandTable } from '../profile-bands.ts';
+import { describeComparisons } from '../profile-comparisons.ts';
 import { describeComponents } from '../profile-wide.ts';
 import { claimFolder, folderFor } from '../run-folder.ts';
 import type { RunIdentity } from '../run-folder.ts';
@@ -47,7 +48,7 @@ export function addProfileCommand(program: Command, context: CommandContext): vo
     .command('profile')
     .description('measure each layer of a model, for a text and for the same tokens shuffled')
     .argument('[model]', 'a folder, a hub id such as gpt2-xl, or a bundled model', defaultModel);
-  addViewOptions(addSamplingOptions(addTokenOptions(command)))
+  addViewOptions(addSamplingOptions(addTokenOptions(command)), true)
     .option('--seed <n>', 'of the permutation that shuffles', wholeNumber('--seed', 0), profileDefaults.seed)
     .option(
       '--threshold <percent>',
@@ -244,6 +245,7 @@ export function describeProfile(report: Report, folder: string): string {
       ? bandTable(report.sequences.real.layers, bands)
       : tableOf({ real: report.sequences.real.layers, shuffled: report.sequences.shuffled.layers }),
     ...hooks,
+    describeComparisons(report),
     `\nload ${seconds(timings.load)}, forward ${seconds(timings.forward)}, spectrum ${seconds(timings.spectrum)}`,
     ` on ${adapter.description}\nreport, spectra and figures: ${folder}\n`,
   ].join('');
