@@ -1,0 +1,35 @@
+import { nagaVersion, parseWgsl, validate } from 'naga-wasm';
+import { expect, test } from 'vitest';
+import { kernelCode } from '../../src/engine/gpu/kernel.ts';
+import type { KernelDefinition } from '../../src/engine/gpu/kernel.ts';
+
+/** naga compiles WGSL in Firefox: every kernel, with what it includes, must pass it. */
+const modules = import.meta.glob<Record<string, unknown>>('../../src/**/kernels.ts', { eager: true });
+const isKernel = (value: unknown): value is KernelDefinition =>
+  typeof value === 'object' && value !== null && 'source' in value && 'bindings' in value;
+const kernels = Object.values(modules).flatMap((module) => Object.values(module).filter(isKernel));
+
+/** What naga computes and does not know the directive of: such kernels run only where the device has the feature. */
+const DIRECTIVE = /^enable subgroups;$/m;
+const withSubgroups = [
+  'attention-lanes',
+  'jacobi-round-lanes',
+  'matrix-product-lanes',
+  'project-vectors-lanes',
+  'qr-panel-lanes',
+  'qr-update-lanes',
+];
+
+test('only these kernels ask for what naga does not know by name', () => {
+  const asking = kernels.filter(({ source }) => /^\s*enable /m.test(source));
+  expect(asking.map(({ name }) => name).sort()).toEqual(withSubgroups);
+  for (const kernel of asking)
+    expect(() => parseWgsl(kernelCode(kernel))).toThrow(/`subgroups` enable-extension is not yet supported/);
+});
+
+test.each(kernels.map((kernel) => [kernel.name, kernel] as const))(
+  `naga ${nagaVersion} takes %s`,
+  (_, kernel) => {
+    validate(parseWgsl(kernelCode(kernel).replace(DIRECTIVE, '')));
+  },
+);
