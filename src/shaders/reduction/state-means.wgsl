@@ -1,7 +1,10 @@
-// The mean of each column of a row-major matrix: means[column] of matrix [rows, columns].
+// The mean of each column of a row-major matrix.
+//
+//   matrix  [rows, columns]
+//   means   [columns]
 //
 // The mean of what is left after a first mean is added to it, in runs of 32 rows, so that the result is good to the last
-// bits also where the mean is large beside the spread. One thread a column.
+// bits also where the mean is large beside the spread. One thread per column.
 
 struct Shape {
   rows: u32,
