@@ -46,20 +46,22 @@ export function figures(report: Report, spectra: ProfileSpectra, options: Figure
   if (real === undefined || shuffled === undefined || report.sequences.real.layers[layer] === undefined)
     throw new InputError(`there is no layer ${layer} to draw; give one from 0 to ${report.model.layers}`);
   const ofLayer = Object.fromEntries(Object.entries(spectra).map(([name, layers]) => [name, layers[layer]!]));
-  const ofLayers = reportFigures(report);
-  const place = ofLayers.length - 2;
-  return visibleTexts([
-    ...ofLayers.slice(0, place),
-    singularValuesFigure(report, ofLayer, layer),
-    cumulativeFigure(report, ofLayer, layer),
-    ...ofLayers.slice(place),
-    ...blockFigures(report),
-    ...viewFigures(report),
-  ]);
+  const spectrum = [singularValuesFigure(report, ofLayer, layer), cumulativeFigure(report, ofLayer, layer)];
+  return reportFigures(report, visibleTexts(spectrum));
 }
 
-/** The figures that need no singular values: of a report that came alone. */
-export function reportFigures(report: Report): Figure[] {
+/**
+ * The figures that need no singular values: of a report that came alone.
+ * @param spectrum those that do, to stand among them
+ */
+export function reportFigures(report: Report, spectrum: readonly Figure[] = []): Figure[] {
   const tokens = maxLogSoftmaxFigure(report);
-  return visibleTexts([...(tokens ? [tokens] : []), rankFigure(report), effectiveDimensionFigure(report)]);
+  const before = visibleTexts(tokens ? [tokens] : []);
+  const after = [
+    rankFigure(report),
+    effectiveDimensionFigure(report),
+    ...blockFigures(report),
+    ...viewFigures(report),
+  ];
+  return [...before, ...spectrum, ...visibleTexts(after)];
 }

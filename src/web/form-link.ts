@@ -16,6 +16,11 @@ const fields: Readonly<Record<string, string>> = {
   seed: 'seed',
   threshold: 'threshold',
   memory: 'gpu-memory',
+  shuffles: 'shuffles',
+  blocks: 'shuffle-blocks',
+  windows: 'windows',
+  views: 'views',
+  measures: 'measures',
 };
 
 /** Addresses longer than this are cut by what people send them with. */

@@ -1,9 +1,14 @@
 import { fixed, formatPercent } from '../analysis/quantities.ts';
+import { layerMeasureNames } from '../analysis/measures/layer-fields.ts';
+import type { LayerMeasures } from '../analysis/measures/layer-fields.ts';
+import { cellsOf } from '../analysis/measures/table.ts';
 import { sequenceNames } from '../analysis/report.ts';
 import type { LayerReport, Report } from '../analysis/report.ts';
 import { button, create } from './elements.ts';
 
-const columns: readonly (readonly [title: string, value: (layer: LayerReport) => string])[] = [
+type Column = readonly [title: string, value: (layer: LayerReport) => string];
+
+const usualColumns: readonly Column[] = [
   ['effective', ({ effective_dimension: dimension }) => String(dimension)],
   ['rank', ({ rank }) => String(rank)],
   ['% of rank', ({ percent_of_rank: percent }) => formatPercent(percent)],
@@ -12,11 +17,23 @@ const columns: readonly (readonly [title: string, value: (layer: LayerReport) =>
   ['stable', ({ stable_rank: rank }) => fixed(rank, 2)],
 ];
 
+/** The usual columns, and those of the measures that were asked for; one precision each. */
+function columnsOf({ measured, sequences }: Report): readonly Column[] {
+  const names = layerMeasureNames.filter((name) => measured?.measures.includes(name));
+  const cellsAt = (layer: LayerReport) => cellsOf(names, [], layer as LayerMeasures);
+  const asked = cellsAt(sequences.real.layers[0]!).map(({ title, decimals }, index): Column => [
+    title,
+    (layer) => fixed(cellsAt(layer)[index]!.value, decimals),
+  ]);
+  return [...usualColumns, ...asked];
+}
+
 /**
  * A row per layer, real beside shuffled.
  * @param onLayer called with the layer whose row header is pressed
  */
 export function layerTable(report: Report, onLayer: (layer: number) => void): HTMLTableElement {
+  const columns = columnsOf(report);
   const groups = sequenceNames.map((name) =>
     create('th', { scope: 'colgroup', colSpan: columns.length }, name),
   );

@@ -1,3 +1,4 @@
+import type { ViewRequest } from '../analysis/measures/measure-views.ts';
 import type { Sampling } from '../analysis/profile-sequences.ts';
 import type { SequenceName } from '../analysis/report.ts';
 import type { PageRun, TokenTexts } from './page-run.ts';
@@ -29,6 +30,8 @@ export interface RunRequest {
   readonly threshold: number;
   /** Shuffles, blocks and windows; undefined: the usual ones. */
   readonly sampling?: Sampling | undefined;
+  /** Views and measures of every state; undefined: the usual diagnostics alone. */
+  readonly measured?: ViewRequest | undefined;
   /** The most bytes of GPU buffers; undefined: as much as the adapter suggests. */
   readonly gpuMemory: number | undefined;
 }

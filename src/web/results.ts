@@ -61,7 +61,7 @@ export class Results {
 
   /** Shows a run in place of the last one. */
   show(run: PageRun, { isSaved, isBundled, hasRequest }: RunKind): void {
-    this.#clear();
+    this.#disposeViews();
     this.#whole = run;
     const { report, spectra } = run;
     this.#section.hidden = false;
@@ -144,10 +144,8 @@ export class Results {
       });
   }
 
-  #clear(): void {
-    for (const view of this.#views) view.dispose();
-    this.#views = [];
-    this.#section.hidden = true;
+  #disposeViews(): void {
+    for (const view of this.#views.splice(0)) view.dispose();
   }
 
   #addView(): FigureView {
@@ -182,7 +180,10 @@ export class Results {
     element('layer-details', HTMLElement).replaceChildren(layerDetails(this.#run!, layer));
     this.#tokens.mark(layer);
     const drawn = spectra ? figures(report, spectra, { layer }) : reportFigures(report);
-    if (this.#views.length === 0) this.#views = drawn.map(() => this.#addView());
+    if (this.#views.length !== drawn.length) {
+      this.#disposeViews();
+      this.#views = drawn.map(() => this.#addView());
+    }
     for (const [index, view] of this.#views.entries()) view.show(drawn[index]!);
   }
 }

@@ -1,5 +1,10 @@
+import type { ViewRequest } from '../analysis/measures/measure-views.ts';
+import { readMeasures } from '../analysis/measures/table.ts';
+import { isUsual, readBlocks } from '../analysis/profile-sequences.ts';
+import type { Sampling } from '../analysis/profile-sequences.ts';
 import { profileDefaults } from '../analysis/report.ts';
 import { readThreshold } from '../analysis/threshold.ts';
+import { readViews } from '../analysis/views.ts';
 import { InputError } from '../engine/errors.ts';
 import { element } from './elements.ts';
 import type { ModelChoice, RunRequest, TextChoice } from './messages.ts';
@@ -53,7 +58,9 @@ export class RunForm {
       tokens: numberIn('tokens', 'Length', { least: 1, isWhole: true }),
       start: numberIn('start', 'Start', { least: 0, isWhole: true }),
       seed: numberIn('seed', 'Seed', { least: 0, isWhole: true }) ?? profileDefaults.seed,
-      threshold: readThresholdField(),
+      threshold: readField('threshold', readThreshold) ?? profileDefaults.threshold,
+      sampling: readSampling(),
+      measured: readMeasured(),
       gpuMemory: megabytes === undefined ? undefined : megabytes * 1e6,
     };
   }
@@ -153,17 +160,37 @@ function readText(): TextChoice {
   }
 }
 
-/** The threshold as the command reads it; its default where the field is empty. */
-function readThresholdField(): number {
-  const field = input('threshold');
+/** A field as the command reads its flag; undefined where it is empty. */
+function readField<Value>(id: string, read: (text: string) => Value): Value | undefined {
+  const field = element(id, HTMLElement) as HTMLInputElement | HTMLSelectElement;
   const text = field.value.trim();
-  if (text === '') return profileDefaults.threshold;
+  if (text === '') return undefined;
   try {
-    return readThreshold(text);
+    return read(text);
   } catch (error) {
     if (!(error instanceof InputError)) throw error;
     throw new FieldError(field, pageSentence(error));
   }
+}
+
+/** How many sequences are measured beside the text; undefined for the usual one. */
+function readSampling(): Sampling | undefined {
+  const windows =
+    select('text-kind').value === 'ids' ? 1 : numberIn('windows', 'Windows', { least: 1, isWhole: true });
+  const sampling = {
+    shuffles: numberIn('shuffles', 'Shuffles', { least: 1, isWhole: true }) ?? 1,
+    shuffleBlocks: readField('shuffle-blocks', readBlocks) ?? [],
+    windows: windows ?? 1,
+  };
+  return isUsual(sampling) ? undefined : sampling;
+}
+
+/** Views and measures; undefined for the usual diagnostics. */
+function readMeasured(): ViewRequest | undefined {
+  const views = readField('views', readViews);
+  const measures = readField('measures', readMeasures);
+  if (!views && !measures) return undefined;
+  return { views: views ?? ['all'], measures: measures ?? [], listedDimensions: [] };
 }
 
 /** A number field's value; undefined where it is empty. */

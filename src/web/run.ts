@@ -39,7 +39,7 @@ export interface RunContext {
 /** The laminar profile: what the command of that name does, with the same pieces. */
 export async function profile(request: RunRequest, context: RunContext): Promise<Answers['profile']> {
   const { signal, stage, onNotice, onNews } = context;
-  const { seed, threshold, sampling } = request;
+  const { seed, threshold, sampling, measured } = request;
   const started = performance.now();
   return withModel(request, context, async ({ gpu, description, source, tokens, text, tokenizer }) => {
     const { id, revision, files } = source;
@@ -55,6 +55,7 @@ export async function profile(request: RunRequest, context: RunContext): Promise
       {
         threshold,
         sampling,
+        request: measured,
         signal,
         mostStates: Math.ceil((layers + 1) / STEPS),
         onLoad: stage('load'),

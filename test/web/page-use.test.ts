@@ -369,6 +369,44 @@ describe('a folder', () => {
     expect(visit.requests.slice(before).filter((address) => !address.startsWith('blob:'))).toEqual([]);
   });
 
+  test('by many shuffles, in several views, with more measures', async () => {
+    const { page } = visit;
+    await fill('Shuffles', '3');
+    await fill('Shuffle blocks', '4');
+    await page.getByLabel('Views').selectOption('all,unit-rows');
+    await page.getByLabel('Measures').selectOption('isoscore,rankme,alpha_req');
+    expect(await chooseFolder(await filesOf(all))).toBeUndefined();
+    const report = JSON.parse(String(await visit.download('report.json'))) as Report;
+    expect(report.sampling).toEqual({ shuffles: 3, shuffle_blocks: [4], windows: 1 });
+    expect(Object.keys(report.bands!)).toEqual(['shuffled', 'block_4']);
+    const layer = report.sequences.real.layers[2]!;
+    const [, , row] = await visit.table();
+    expect(row!.slice(0, row!.length / 2).slice(6)).toEqual([
+      layer.isoscore!.toFixed(4).replace('-', '−'),
+      layer.rankme!.toFixed(1),
+      '–', // eight tokens are too few for a power law
+      '–',
+    ]);
+    const titles = await page.locator('#figures h3').allTextContents();
+    expect(titles.slice(-3)).toEqual([
+      'Effective dimension against the order that is kept',
+      'Effective dimension in each view',
+      'Participation ratio in each view',
+    ]);
+    await page.locator('#figures figure').last().scrollIntoViewIfNeeded();
+    await page.locator('#figures figure').last().locator('svg').waitFor();
+
+    await fill('Shuffle blocks', '4,many');
+    expect(await visit.run()).toMatch(/^Shuffle blocks "many" is not a size of blocks/);
+    for (const [label, value] of [
+      ['Shuffle blocks', ''],
+      ['Shuffles', '1'],
+    ] as const)
+      await fill(label, value);
+    await page.getByLabel('Views').selectOption('');
+    await page.getByLabel('Measures').selectOption('');
+  });
+
   test.each([
     [
       'a truncated file',
