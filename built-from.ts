@@ -15,6 +15,7 @@ const SOURCES = [
   'vite.config.ts',
   'vite.web.config.ts',
   'lean-shaders.ts',
+  'third-party.ts',
 ];
 
 /** Lies in a built folder and names what it was built from. */

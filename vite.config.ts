@@ -9,6 +9,7 @@ import { BaseSequencer } from 'vitest/node';
 import type { TestSpecification } from 'vitest/node';
 import { builtFrom } from './built-from.ts';
 import { leanShaders } from './lean-shaders.ts';
+import { thirdPartyNotices } from './third-party.ts';
 import packageJson from './package.json' with { type: 'json' };
 
 const here = (path: string) => fileURLToPath(new URL(path, import.meta.url));
@@ -47,7 +48,7 @@ class LongestFirst extends BaseSequencer {
 
 /** Builds the library (dist/index.js) and the command (dist/node/main.js); packages stay imports. */
 export default defineConfig({
-  plugins: [executableCommand, leanShaders, builtFrom],
+  plugins: [executableCommand, leanShaders, thirdPartyNotices, builtFrom],
   build: {
     target: 'node20',
     minify: false,

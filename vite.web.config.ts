@@ -6,6 +6,7 @@ import { defineConfig } from 'vite';
 import type { Plugin } from 'vite';
 import { builtFrom } from './built-from.ts';
 import { leanShaders } from './lean-shaders.ts';
+import { NOTICES, notePackages, thirdPartyNotices } from './third-party.ts';
 import { bundledModels, defaultText } from './src/analysis/bundled.ts';
 
 const here = (path: string) => fileURLToPath(new URL(path, import.meta.url));
@@ -33,7 +34,7 @@ const pageFiles: Plugin = {
       const paths = found
         .filter((entry) => entry.isFile())
         .map((entry) => relative(dir!, join(entry.parentPath, entry.name)).split(sep).join('/'))
-        .filter((path) => path !== SERVICE_WORKER && !path.endsWith('.map'))
+        .filter((path) => path !== SERVICE_WORKER && path !== NOTICES && !path.endsWith('.map'))
         .filter((path) => !path.startsWith('weights/') || path === defaultText)
         .sort();
       const hash = createHash('sha256');
@@ -56,8 +57,8 @@ const pageFiles: Plugin = {
 export default defineConfig({
   root: here('src/web'),
   base: './',
-  plugins: [bundledWeights, pageFiles, leanShaders, builtFrom],
-  worker: { format: 'es', plugins: () => [leanShaders] },
+  plugins: [bundledWeights, thirdPartyNotices, pageFiles, leanShaders, builtFrom],
+  worker: { format: 'es', plugins: () => [leanShaders, notePackages] },
   build: {
     target: ['chrome120', 'firefox140', 'safari18'],
     outDir: here('dist/web'),

@@ -1,0 +1,76 @@
+import { readdir, readFile } from 'node:fs/promises';
+import { join, sep } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import type { Plugin } from 'vite';
+
+/** Lies in each built folder and lists the licences of what others wrote. */
+export const NOTICES = 'THIRD-PARTY-NOTICES.md';
+
+const FONTS = fileURLToPath(new URL('src/analysis/fonts', import.meta.url));
+
+interface PackageFields {
+  readonly name: string;
+  readonly version: string;
+  readonly license?: string;
+  readonly homepage?: string;
+  readonly repository?: string | { readonly url?: string };
+}
+
+/** Folders of the packages whose code is in the bundles of this process, those of workers included. */
+const folders = new Set<string>();
+
+/** Notes which packages a bundle is made of. For the bundles of workers, too, which have plugins of their own. */
+export const notePackages: Plugin = {
+  name: 'note-packages',
+  generateBundle(_, bundle) {
+    for (const output of Object.values(bundle)) {
+      if (output.type !== 'chunk') continue;
+      for (const id of output.moduleIds) {
+        const folder = packageFolder(id);
+        if (folder !== undefined) folders.add(folder);
+      }
+    }
+  },
+};
+
+/** Writes the licences of the packages in a build, and of the fonts, beside it. */
+export const thirdPartyNotices: Plugin = {
+  name: 'third-party-notices',
+  async generateBundle(options, bundle) {
+    await (notePackages.generateBundle as (...given: unknown[]) => unknown).call(this, options, bundle);
+    const notices = await Promise.all([...folders].map(noticeOf));
+    const source = [
+      '# What others wrote\n\nThis build of Laminar holds code and fonts of others, under these licences.\n',
+      ...notices.sort((a, b) => a.localeCompare(b, 'en')),
+      `## DejaVu fonts\n\n${fenced(await readFile(join(FONTS, 'LICENSE.txt'), 'utf8'))}`,
+    ].join('\n');
+    this.emitFile({ type: 'asset', fileName: NOTICES, source });
+  },
+};
+
+/** The folder of the package that a module belongs to; undefined for our own. */
+function packageFolder(id: string): string | undefined {
+  const path = id
+    .replace(/^\0/, '')
+    .replace(/[?#].*$/, '')
+    .split(sep)
+    .join('/');
+  return /^.*\/node_modules\/(?:@[^/]+\/)?[^/]+/.exec(path)?.[0];
+}
+
+async function noticeOf(folder: string): Promise<string> {
+  const fields = JSON.parse(await readFile(join(folder, 'package.json'), 'utf8')) as PackageFields;
+  const { name, version, license = 'no licence named', repository, homepage } = fields;
+  const source = typeof repository === 'string' ? repository : (repository?.url ?? homepage ?? '');
+  const file = (await readdir(folder)).find((each) => /^(licen[cs]e|copying)/i.test(each));
+  const text = file === undefined ? undefined : await readFile(join(folder, file), 'utf8');
+  return [
+    `## ${name} ${version}\n`,
+    `${license}; source: ${source.replace(/^git\+/, '').replace(/\.git$/, '')}\n`,
+    ...(text === undefined ? [] : [fenced(text)]),
+  ].join('\n');
+}
+
+function fenced(text: string): string {
+  return `\`\`\`text\n${text.trim().replaceAll('```', "'''")}\n\`\`\`\n`;
+}
