@@ -34,6 +34,8 @@ export interface Band {
   sequences: string[];
   /** Of the means of the maximum log-softmax; null where the model gives no logits. */
   max_log_softmax_mean: BandOfNumber | null;
+  /** Of the means of the loss; null where the model gives no logits. */
+  loss_mean?: BandOfNumber | null;
   layers: BandOfLayer[];
   /** Only where views are asked for. */
   views?: Partial<Record<ViewName, { layers: BandOfLayer[] }>>;
@@ -57,16 +59,19 @@ function bandOf(sequences: SequenceReports, { kind, block, sequences: names }: S
   const { real } = sequences;
   const overLayers = (layersOf: (sequence: SequenceReport) => readonly NumberedLayer[]): BandOfLayer[] =>
     layersOf(real).map((own, place) => bandOfLayer(names, place, own, (name) => layersOf(sequences[name]!)));
+  const ofMeans = (meanOf: (sequence: SequenceReport) => number | null) =>
+    bandOfNumber(
+      names.map((name) => ({ isReal: name === 'real', value: meanOf(sequences[name]!) })),
+      meanOf(real),
+    );
   const views = Object.keys(real.views ?? {}) as ViewName[];
   const hooks = Object.keys(real.hooks ?? {});
   return {
     kind,
     block,
     sequences: [...names],
-    max_log_softmax_mean: bandOfNumber(
-      names.map((name) => ({ isReal: name === 'real', value: meanOf(sequences[name]!) })),
-      meanOf(real),
-    ),
+    max_log_softmax_mean: ofMeans(({ max_log_softmax: maxima }) => maxima && maxima.mean),
+    loss_mean: ofMeans(({ loss = null }) => loss && loss.mean),
     layers: overLayers(({ layers }) => layers),
     ...(views.length > 0 && {
       views: Object.fromEntries(
@@ -79,10 +84,6 @@ function bandOf(sequences: SequenceReports, { kind, block, sequences: names }: S
       ),
     }),
   };
-}
-
-function meanOf({ max_log_softmax: maxima }: SequenceReport): number | null {
-  return maxima && maxima.mean;
 }
 
 /** A layer or a named activation, or what a view has of one. */

@@ -189,6 +189,7 @@ async function profileGroup(
           ? onForward?.(done, total)
           : onForward?.(first * total + group.length * done, of * total, which),
       onNotice,
+      loss: model.description.hasHead,
       onState: async (state) => {
         await comparer?.add(state);
         await reducer.add(state);
@@ -209,6 +210,7 @@ async function profileGroup(
     const measured = group.map(([name, ids], index): SequenceMeasurements => ({
       ids,
       maxLogSoftmax: maxLogSoftmax?.[index] ?? null,
+      loss: result.loss?.[before + index] ?? null,
       layers: reducer.states[index]!.map(({ layer }, place) => ({
         ...layer,
         ...comparer?.layers[before + index]![place],

@@ -49,6 +49,12 @@ export interface SequenceReport {
     mean: number;
     histogram: Histogram;
   } | null;
+  /** Of the next token at every position but the last; null where the model gives no logits, and for one token. */
+  loss?: {
+    /** Minus its log-probability, [T − 1] in nats. */
+    values: number[];
+    mean: number;
+  } | null;
   /** States 0 to L, in order. */
   layers: LayerReport[];
   /** Only where views are asked for. */
@@ -173,6 +179,8 @@ export interface SequenceMeasurements {
   readonly ids: ArrayLike<number>;
   /** [T]; null where the model gives no logits. */
   readonly maxLogSoftmax: ArrayLike<number> | null;
+  /** [T − 1]; null where the model gives no logits. */
+  readonly loss?: ArrayLike<number> | null;
   /** States 0 to L, in order. */
   readonly layers: readonly LayerMeasurements[];
   /** The same of views other than `all`. */
@@ -288,7 +296,7 @@ function bandsOfReport(sequences: SequenceReports, sampling: Sampling): Record<s
 
 function buildSequence(
   name: string,
-  { origin, ids, maxLogSoftmax, layers, views, hooks }: SequenceMeasurements,
+  { origin, ids, maxLogSoftmax, loss = null, layers, views, hooks }: SequenceMeasurements,
   blocks: number,
   isSampled: boolean,
 ): SequenceReport {
@@ -297,6 +305,8 @@ function buildSequence(
     throw new InputError(
       `the ${name} sequence has ${ids.length} tokens but ${maxLogSoftmax.length} maximum log-softmax values`,
     );
+  if (loss && loss.length !== ids.length - 1)
+    throw new InputError(`the ${name} sequence has ${ids.length} tokens but ${loss.length} losses`);
   if (layers.length !== blocks + 1)
     throw new InputError(
       `the ${name} sequence has ${layers.length} measured states; a model of ${blocks} layers has ${blocks + 1}`,
@@ -308,6 +318,7 @@ function buildSequence(
     ids: idList,
     unique_tokens: new Set(idList).size,
     max_log_softmax: maxLogSoftmax && summarise(Array.from(maxLogSoftmax)),
+    loss: loss && loss.length > 0 ? { values: Array.from(loss), mean: meanOf(Array.from(loss)) } : null,
     layers: layers.map((measured, layer) => ({ layer, ...pickMeasures(measured) })),
     ...(views && { views: viewReports(views) }),
     ...(hooks && { hooks: buildHooks(hooks) }),
@@ -328,8 +339,11 @@ function buildHooks(hooks: HookMeasurements): Record<string, HookReport[]> {
 }
 
 function summarise(values: number[]): NonNullable<SequenceReport['max_log_softmax']> {
-  const mean = values.reduce((sum, value) => sum + value, 0) / values.length;
-  return { values, mean, histogram: freedmanDiaconis(values) };
+  return { values, mean: meanOf(values), histogram: freedmanDiaconis(values) };
+}
+
+function meanOf(values: readonly number[]): number {
+  return values.reduce((sum, value) => sum + value, 0) / values.length;
 }
 
 /** Those that a layer may have beside them. */

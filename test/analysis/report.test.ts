@@ -40,7 +40,13 @@ describe('buildReport', () => {
     expect(Object.keys(report.adapter)).toEqual(['vendor', 'architecture', 'description', 'software']);
     expect(Object.keys(report.text!)).toEqual(['source', 'sha256', 'tokens', 'start', 'length', 'preview']);
     expect(Object.keys(report.sequences)).toEqual(['real', 'shuffled']);
-    expect(Object.keys(report.sequences.real)).toEqual(['ids', 'unique_tokens', 'max_log_softmax', 'layers']);
+    expect(Object.keys(report.sequences.real)).toEqual([
+      'ids',
+      'unique_tokens',
+      'max_log_softmax',
+      'loss',
+      'layers',
+    ]);
     expect(Object.keys(report.sequences.real.max_log_softmax!)).toEqual(['values', 'mean', 'histogram']);
     expect(Object.keys(report.sequences.real.max_log_softmax!.histogram)).toEqual(['edges', 'density']);
     expect(Object.keys(report.sequences.real.layers[0]!)).toEqual([
@@ -78,6 +84,15 @@ describe('buildReport', () => {
         expected.effective.map((layer) => layer[at95]),
       );
     }
+  });
+
+  it('has the loss at every position but the last, and none of one token', () => {
+    const report = makeReport({ ...hand, loss: [2, 1] }, { ...hand, loss: null }, 4);
+    expect(report.sequences.real.loss).toEqual({ values: [2, 1], mean: 1.5 });
+    expect(report.sequences.shuffled.loss).toBeNull();
+    const one = { ids: [5], maxLogSoftmax: [-1], loss: [], spectra: [Float32Array.of(0), Float32Array.of(0)] };
+    expect(makeReport(one, one, 4).sequences.real.loss).toBeNull();
+    expect(() => makeReport({ ...hand, loss: [1] }, hand, 4)).toThrow(/3 tokens but 1 losses/);
   });
 
   it('names the version of the package', () => {

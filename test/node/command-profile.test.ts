@@ -66,6 +66,11 @@ async function expectGolden(folder: string, model: string): Promise<Report> {
     expect(found.ids).toEqual(Array.from(expected.ids));
     expect(found.unique_tokens).toBe(expected.uniqueTokens);
     expect(found.max_log_softmax!.mean).toBeCloseTo(expected.meanMaxLogSoftmax, 4);
+    // No token is likelier than the likeliest.
+    expect(found.loss!.values).toHaveLength(found.ids.length - 1);
+    found.loss!.values.forEach((loss, position) => {
+      expect(loss).toBeGreaterThan(-found.max_log_softmax!.values[position]! - 1e-4);
+    });
     found.max_log_softmax!.values.forEach((value, position) => {
       expect(Math.abs(value - expected.maxLogSoftmax[position]!)).toBeLessThanOrEqual(1e-4);
     });

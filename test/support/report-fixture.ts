@@ -7,6 +7,7 @@ import type { ModelReport, Report, SequenceMeasurements } from '../../src/analys
 export interface FixtureSequence {
   readonly ids: ArrayLike<number>;
   readonly maxLogSoftmax: ArrayLike<number>;
+  readonly loss?: ArrayLike<number> | null;
   readonly spectra: readonly SingularValues[];
 }
 
@@ -18,9 +19,10 @@ export function makeReport(
   { model = {}, threshold = 95 }: { model?: Partial<ModelReport>; threshold?: number } = {},
 ): Report {
   const tokens = real.ids.length;
-  const measure = ({ ids, maxLogSoftmax, spectra }: FixtureSequence): SequenceMeasurements => ({
+  const measure = ({ ids, maxLogSoftmax, loss = null, spectra }: FixtureSequence): SequenceMeasurements => ({
     ids,
     maxLogSoftmax,
+    loss,
     layers: spectra.map((singularValues) => layerDimensions(singularValues, tokens, width, threshold)),
   });
   return buildReport({

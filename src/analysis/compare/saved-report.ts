@@ -45,6 +45,8 @@ export interface SavedSequence {
   readonly start: number | null;
   /** The mean of the maximum log-softmax, in nats. */
   readonly meanLogSoftmax: number | null;
+  /** The mean loss of the next token, in nats. */
+  readonly meanLoss: number | null;
   /** By the view's name; `all` is always there. States 0 to L each, as far as the view measured them. */
   readonly views: ReadonlyMap<string, readonly SavedLayer[]>;
 }
@@ -134,6 +136,7 @@ function savedSequence(sequence: ReportFields, blocks: number): SavedSequence {
     block: sequence.numberOrNull('block'),
     start: sequence.numberOrNull('start'),
     meanLogSoftmax: sequence.optional('max_log_softmax')?.numberOrNull('mean') ?? null,
+    meanLoss: sequence.optional('loss')?.numberOrNull('mean') ?? null,
     views: new Map([['all', layers], ...others]),
   };
 }

@@ -20,6 +20,7 @@ const after = [
   'kind',
   'block',
   'mean_max_log_softmax',
+  'mean_loss',
   'laminar',
   'source',
 ];
@@ -48,6 +49,7 @@ export function comparedRows({ runs, labels, sequences }: ComparedRuns): Compare
           kind: own!.kind,
           block: own!.block,
           mean_max_log_softmax: own!.meanLogSoftmax,
+          mean_loss: own!.meanLoss,
           laminar: report.laminar,
           source,
         })),

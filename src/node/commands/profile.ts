@@ -29,6 +29,7 @@ import { collected, nonEmpty, wholeNumber } from '../options.ts';
 import { profileFileNames, writeProfileFiles } from '../profile-files.ts';
 import { bandTable, wideBandTable } from '../profile-bands.ts';
 import { describeComparisons } from '../profile-comparisons.ts';
+import { describeLogits } from '../profile-logits.ts';
 import { describeComponents } from '../profile-wide.ts';
 import { claimFolder, folderFor } from '../run-folder.ts';
 import type { RunIdentity } from '../run-folder.ts';
@@ -246,6 +247,7 @@ export function describeProfile(report: Report, folder: string): string {
       : tableOf({ real: report.sequences.real.layers, shuffled: report.sequences.shuffled.layers }),
     ...hooks,
     describeComparisons(report),
+    describeLogits(report),
     `\nload ${seconds(timings.load)}, forward ${seconds(timings.forward)}, spectrum ${seconds(timings.spectrum)}`,
     ` on ${adapter.description}\nreport, spectra and figures: ${folder}\n`,
   ].join('');
