@@ -90,7 +90,12 @@ describe('buildReport', () => {
     const report = makeReport({ ...hand, loss: [2, 1] }, { ...hand, loss: null }, 4);
     expect(report.sequences.real.loss).toEqual({ values: [2, 1], mean: 1.5 });
     expect(report.sequences.shuffled.loss).toBeNull();
-    const one = { ids: [5], maxLogSoftmax: [-1], loss: [], spectra: [Float32Array.of(0), Float32Array.of(0)] };
+    const one = {
+      ids: [5],
+      maxLogSoftmax: [-1],
+      loss: [],
+      spectra: [Float32Array.of(0), Float32Array.of(0)],
+    };
     expect(makeReport(one, one, 4).sequences.real.loss).toBeNull();
     expect(() => makeReport({ ...hand, loss: [1] }, hand, 4)).toThrow(/3 tokens but 1 losses/);
   });
