@@ -4,6 +4,8 @@ import { liesInside } from '../engine/weight-files.ts';
 import { HUB, fileAddress, isCommit, revisionAddress } from '../hub/addresses.ts';
 import { parseHubReference } from '../hub/reference.ts';
 import { readBounded } from './bounded-answer.ts';
+import { listedHash } from './content-hash.ts';
+import type { ListedHash } from './content-hash.ts';
 import { KeptBlocks } from './kept-blocks.ts';
 
 /** A model on the hub at one commit. */
@@ -16,6 +18,8 @@ export interface HubModel {
   readonly base: string;
   /** Every file of the model, and its bytes where the hub tells. */
   readonly sizes: ReadonlyMap<string, number | undefined>;
+  /** What the files' bytes must come to, where the hub tells. */
+  readonly hashes: ReadonlyMap<string, ListedHash>;
 }
 
 /** A listing of every file of the largest repositories is far smaller. */
@@ -75,12 +79,15 @@ function parseListing(id: string, listing: string): HubModel {
   const { sha, siblings } = json;
   if (typeof sha !== 'string' || !isCommit(sha) || !Array.isArray(siblings)) throw failure;
   const sizes = new Map<string, number | undefined>();
+  const hashes = new Map<string, ListedHash>();
   for (const file of siblings as unknown[]) {
     if (!isJsonObject(file) || typeof file['rfilename'] !== 'string') throw failure;
     if (!liesInside(file['rfilename'])) continue;
     sizes.set(file['rfilename'], typeof file['size'] === 'number' ? file['size'] : undefined);
+    const hash = listedHash(file);
+    if (hash) hashes.set(file['rfilename'], hash);
   }
-  return { id, revision: sha, base: fileAddress(HUB, id, sha, ''), sizes };
+  return { id, revision: sha, base: fileAddress(HUB, id, sha, ''), sizes, hashes };
 }
 
 /** The text of an answer; undefined if it breaks off or is too large to be a listing. */

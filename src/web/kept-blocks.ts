@@ -62,6 +62,11 @@ export class KeptBlocks {
     }
   }
 
+  /** Lets a block go. */
+  async remove(key: string): Promise<void> {
+    await this.cache?.delete(address(key)).catch(() => false);
+  }
+
   #refuse(): void {
     if (this.#refused) return;
     this.#refused = true;

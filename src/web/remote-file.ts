@@ -1,6 +1,8 @@
 import { FileError } from '../engine/errors.ts';
 import type { ByteSource } from '../engine/files.ts';
 import { checkRange } from '../engine/files.ts';
+import { ContentHash } from './content-hash.ts';
+import type { ListedHash } from './content-hash.ts';
 import type { KeptBlocks } from './kept-blocks.ts';
 
 /** Downloads go in ranges of this many bytes, and are kept so. */
@@ -16,7 +18,9 @@ export interface RemotePlace {
   readonly name: string;
   /** In bytes, where it is known beforehand. */
   readonly size?: number | undefined;
-  readonly kept: KeptBlocks;
+  /** What its bytes must come to, where it is known. */
+  readonly hash?: ListedHash | undefined;
+  readonly kept: Pick<KeptBlocks, 'get' | 'put' | 'remove' | 'lengthOf' | 'refused'>;
   readonly signal: AbortSignal;
 }
 
@@ -71,8 +75,10 @@ export class RemoteFile implements ByteSource {
   }
 
   /**
-   * Brings every block near, so that reading needs no network; ends early where the browser will not keep them.
+   * Brings every block near, so that reading needs no network; ends early where the browser will not keep them. A file that
+   * is kept as a whole is compared with its hash, once.
    * @param onBytes called with the length of each block that is there
+   * @throws FileError if its bytes are not those that the hub lists; nothing of it is kept then
    */
   async download(onBytes: (bytes: number) => void): Promise<void> {
     let next = 0;
@@ -84,6 +90,31 @@ export class RemoteFile implements ByteSource {
       }
     };
     await Promise.all(Array.from({ length: DOWNLOADS_AT_ONCE }, fetchOn));
+    if (!this.place.kept.refused) await this.#verify();
+  }
+
+  /** Reads what is kept from the start to the end, unless that was done on another visit. */
+  async #verify(): Promise<void> {
+    const { hash, kept, signal, url } = this.place;
+    if (!hash) return;
+    const noted = await kept.get(`${url}#verified`);
+    if (noted && new TextDecoder().decode(noted) === hash.digest) return;
+    const blocks = Math.ceil(this.size / BLOCK_BYTES);
+    const found = new ContentHash(hash.algorithm, this.size);
+    for (let index = 0; index < blocks; index++) {
+      signal.throwIfAborted();
+      found.update(await this.#block(index));
+    }
+    const digest = found.digest();
+    if (digest === hash.digest) {
+      await kept.put(`${url}#verified`, new TextEncoder().encode(digest));
+      return;
+    }
+    this.#held.clear();
+    for (let index = 0; index < blocks; index++) await kept.remove(this.#key(index));
+    throw new FileError(
+      `${this.name}: arrived with the hash ${digest} where the hub lists ${hash.digest}; nothing of it is kept: run again`,
+    );
   }
 
   /** Takes bytes that came from the server, from a block's start on: one block, or the whole file. */

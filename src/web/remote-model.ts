@@ -1,5 +1,6 @@
 import type { ModelFiles } from '../engine/files.ts';
 import { escapePath } from '../hub/addresses.ts';
+import type { ListedHash } from './content-hash.ts';
 import { findOnHub } from './hub-model.ts';
 import { KeptBlocks } from './kept-blocks.ts';
 import { openRemoteFile } from './remote-file.ts';
@@ -54,10 +55,12 @@ interface RemoteModel {
   readonly base: string;
   /** Every file that there is, and its size, where that is known beforehand. */
   readonly sizes?: ReadonlyMap<string, number | undefined>;
+  /** What the files' bytes must come to, where that is known. */
+  readonly hashes?: ReadonlyMap<string, ListedHash>;
 }
 
 async function remoteModel(
-  { id, revision, keptAs, base, sizes }: RemoteModel,
+  { id, revision, keptAs, base, sizes, hashes }: RemoteModel,
   { signal, onNotice }: SourceOptions,
 ): Promise<ModelSource> {
   const kept = await KeptBlocks.open('model', keptAs, () => {
@@ -81,6 +84,7 @@ async function remoteModel(
           url: base + escapePath(fileName),
           name: `${id}/${fileName}`,
           size,
+          hash: hashes?.get(fileName),
           kept,
           signal,
         };

@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Browser, Page, Route } from 'playwright-core';
@@ -139,10 +140,13 @@ describe('a model of the hub', () => {
     const files = ['config.json', 'model.safetensors'];
     if (address.pathname === '/api/models/somebody/tiny/revision/main') {
       const siblings = await Promise.all(
-        files.map(async (name) => ({
-          rfilename: name,
-          size: (await goldenFiles('gpt2-f16').open(name))!.size,
-        })),
+        files.map(async (name) => {
+          const source = (await goldenFiles('gpt2-f16').open(name))!;
+          const sha256 = createHash('sha256')
+            .update(await source.read(0, source.size))
+            .digest('hex');
+          return { rfilename: name, size: source.size, lfs: { sha256, size: source.size } };
+        }),
       );
       return route.fulfill({ headers, json: { sha: commit, siblings } });
     }
