@@ -155,7 +155,7 @@ async function profileGroup(
   const names = group.map(([name]) => name);
   const tokens = group[0]![1].length;
   const { layers, width } = model.config;
-  const which = of === group.length ? undefined : placesOf(first, group.length, of);
+  const which = of <= 2 ? undefined : placesOf(first, group.length, of);
   const before = along ? 1 : 0;
   const batch = [...(along ? [along] : []), ...group.map(([, ids]) => ids)];
   const comparer =

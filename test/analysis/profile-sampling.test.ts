@@ -65,15 +65,16 @@ test('each of many sequences is measured as in a run of its own, bit for bit, wi
         ...['real', 'shuffled', 'shuffled_2', 'block_4_1', 'block_4_2', 'window_2'],
       ]);
       expect(Object.keys(report.bands!)).toEqual(['shuffled', 'block_4', 'window']);
-      expect(seen.at(-1)).toBe(['', 'sequence 6 of 6'][batches.length - 1]);
+      expect(seen.at(-1)).toBe(['sequences 1 to 6 of 6', 'sequence 6 of 6'][batches.length - 1]);
       for (const [sequence, alone] of Object.entries(expected)) {
         const key = sequence.startsWith('shuffled') ? 'shuffled' : 'real';
-        const { ids, layers, views, hooks } = report.sequences[sequence]!;
+        const { ids, max_log_softmax: maxima, layers, views, hooks } = report.sequences[sequence]!;
         const single = alone.report.sequences[key];
         // What is compared with the text is another matter where the sequence is the text.
         const own = (of: readonly LayerReport[]) => (key === 'real' ? of.map(withoutText) : of);
-        expect([ids, own(layers), views, hooks]).toEqual([
+        expect([ids, maxima, own(layers), views, hooks]).toEqual([
           single.ids,
+          single.max_log_softmax,
           own(single.layers),
           single.views,
           single.hooks,
