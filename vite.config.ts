@@ -19,8 +19,9 @@ const packages = Object.keys({ ...packageJson.dependencies, ...packageJson.peerD
 /** The tests that run the built command as a process. */
 const commandTests = 'test/node/command*.test.ts';
 
-/** The tests that replace modules of Node's: nothing else may have imported them before. */
+/** The tests that replace modules: nothing else may have imported them before. */
 const mockingTests = [
+  'test/node/command-examples.test.ts',
   'test/node/unpacked.test.ts',
   'test/node/full-disk.test.ts',
   'test/node/hub-refusing-disk.test.ts',
@@ -94,7 +95,12 @@ export default defineConfig({
       {
         extends: true,
         resolve: { alias: { '#platform': here('test/support/platform-node.ts') } },
-        test: { name: 'mocks', include: mockingTests, ...patience },
+        test: {
+          name: 'mocks',
+          include: mockingTests,
+          globalSetup: 'test/node/build-command.ts',
+          ...patience,
+        },
       },
       {
         extends: true,
@@ -102,6 +108,8 @@ export default defineConfig({
         test: {
           name: 'command',
           include: [commandTests],
+          exclude: mockingTests,
+          isolate: false,
           globalSetup: 'test/node/build-command.ts',
           ...patience,
         },

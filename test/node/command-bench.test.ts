@@ -1,6 +1,6 @@
 import { readdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { expect, it } from 'vitest';
+import { beforeAll, expect, it } from 'vitest';
 import { describeProfileBench } from '../../src/node/bench/describe.ts';
 import { benchGrowth, describeGrowthBench } from '../../src/node/bench/growth.ts';
 import type { GrowthBench } from '../../src/node/bench/growth.ts';
@@ -8,14 +8,16 @@ import type { ProfileBench } from '../../src/node/bench/result.ts';
 import { benchTune, describeTuneBench } from '../../src/node/bench/tune.ts';
 import { CommandContext } from '../../src/node/commands/context.ts';
 import { complaints, laminar } from './run-command.ts';
-import { laminarHere } from './run-here.ts';
+import { laminarHere, shareDevice } from './run-here.ts';
 import { temporaryFolder } from './temporary-folder.ts';
+
+beforeAll(shareDevice);
 
 const TINY = ['--like', 'pythia-14m', '--layers', '1', '--tokens', '9'];
 
 it('laminar bench sets a profile beside the ceilings of the same run, in JSON or a table', async () => {
   const folder = await temporaryFolder();
-  const result = await laminar(['bench', ...TINY, '--json'], { env: { TMPDIR: folder } });
+  const result = await laminarHere(['bench', ...TINY, '--json'], { env: { TMPDIR: folder } });
   // It says which stage runs: on some adapters each takes minutes.
   expect(complaints(result)).toMatch(
     /^laminar: writing .*\nlaminar: measuring .*\nlaminar: profiling once, .*\n(laminar: profiling to measure, .*\n)+(laminar: profiling to time .*(\n|$))*$/,
@@ -112,7 +114,7 @@ it.each([
 it('laminar bench --growth fits powers along the sizes named, and writes figure and numbers', async () => {
   const folder = await temporaryFolder();
   const out = join(folder, 'growth');
-  const result = await laminar(['bench', '--growth', 'layers', '--out', out, '--json'], {
+  const result = await laminarHere(['bench', '--growth', 'layers', '--out', out, '--json'], {
     env: { TMPDIR: folder },
   });
   expect(complaints(result)).toMatch(/^laminar: growing layers: [\d, ]+$/);
@@ -170,9 +172,9 @@ it('sets every variant beside the choice', async () => {
 
 it.each([
   [
-    '--like pythia-14m --layers 1 --tokens 512',
+    '--like pythia-14m --layers 1 --tokens 64',
     'profiling once',
-    /profiling once, .*\nlaminar: interrupted$/,
+    /profiling once, .*\n(laminar: profiling .*\n)*laminar: interrupted$/,
   ],
   ['--tune --json', 'timing', /^(laminar: timing the variants on .*\n)+laminar: interrupted$/],
 ])('laminar bench %s: stops at Ctrl-C and leaves nothing behind', async (flags, stage, lines) => {

@@ -1,13 +1,15 @@
 import { readdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { describe, expect, it } from 'vitest';
+import { beforeAll, describe, expect, it } from 'vitest';
 import { decodeFloats } from '../../src/engine/decode.ts';
 import { readHeader } from '../../src/engine/safetensors.ts';
 import { openFile } from '../../src/node/files.ts';
 import { complaints } from './run-command.ts';
-import { laminarHere } from './run-here.ts';
+import { laminarHere, shareDevice } from './run-here.ts';
 import { temporaryFolder } from './temporary-folder.ts';
+
+beforeAll(shareDevice);
 
 const golden = (path: string) => fileURLToPath(new URL(`../golden/${path}`, import.meta.url));
 

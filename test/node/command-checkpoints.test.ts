@@ -1,14 +1,16 @@
 import { mkdir, readdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { expect, test } from 'vitest';
+import { beforeAll, expect, test } from 'vitest';
 import type { Report } from '../../src/analysis/report.ts';
 import { readHeader } from '../../src/engine/safetensors.ts';
 import { folderFiles, openFile } from '../../src/node/files.ts';
 import { rebuiltFiles } from '../support/rebuilt-files.ts';
 import { complaints } from './run-command.ts';
-import { laminarHere } from './run-here.ts';
+import { laminarHere, shareDevice } from './run-here.ts';
 import { temporaryFolder } from './temporary-folder.ts';
+
+beforeAll(shareDevice);
 
 const cases = (name: string) => fileURLToPath(new URL(`../golden/cases/${name}`, import.meta.url));
 

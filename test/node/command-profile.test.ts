@@ -1,7 +1,7 @@
 import { mkdir, readdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { describe, expect, it } from 'vitest';
+import { beforeAll, describe, expect, it } from 'vitest';
 import type { MeasuredView } from '../../src/analysis/measures/measure-views.ts';
 import type { LayerReport, Report, ViewLayerReport } from '../../src/analysis/report.ts';
 import { decodeFloats } from '../../src/engine/decode.ts';
@@ -12,8 +12,10 @@ import type { GoldenCase } from '../support/golden.ts';
 import { readExpected } from '../support/golden-expectations.ts';
 import { readExpectedSequences } from '../support/golden-measures.ts';
 import { complaints } from './run-command.ts';
-import { laminarHere } from './run-here.ts';
+import { laminarHere, shareDevice } from './run-here.ts';
 import { temporaryFolder } from './temporary-folder.ts';
+
+beforeAll(shareDevice);
 
 /** Runs a bundled model on the golden ids, as given, with `extra` flags; reads back what it wrote. */
 async function profileGolden(model: GoldenCase, extra: readonly string[]) {

@@ -1,13 +1,15 @@
 import { readdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { expect, it } from 'vitest';
+import { beforeAll, expect, it } from 'vitest';
 import type { ReductionReport } from '../../src/analysis/reduction/report.ts';
 import { readActivations } from '../support/golden-activations.ts';
 import { readReductions } from '../support/golden-reductions.ts';
 import { complaints } from './run-command.ts';
-import { laminarHere } from './run-here.ts';
+import { laminarHere, shareDevice } from './run-here.ts';
 import { temporaryFolder } from './temporary-folder.ts';
+
+beforeAll(shareDevice);
 
 const model = fileURLToPath(new URL('../golden/activations/gpt2-plain', import.meta.url));
 

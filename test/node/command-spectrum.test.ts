@@ -1,7 +1,7 @@
 import { readFile, rename, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { expect, it } from 'vitest';
+import { beforeAll, expect, it } from 'vitest';
 import { measureNames } from '../../src/analysis/dimensions.ts';
 import type { LayerReport } from '../../src/analysis/report.ts';
 import type { MatrixViews } from '../../src/analysis/measures/measure-views.ts';
@@ -9,8 +9,10 @@ import { encodeHeader } from '../../src/engine/safetensors.ts';
 import { readExpected } from '../support/golden-expectations.ts';
 import { matrixDifferences, readExpectedMeasures } from '../support/golden-measures.ts';
 import { complaints } from './run-command.ts';
-import { laminarHere } from './run-here.ts';
+import { laminarHere, shareDevice } from './run-here.ts';
 import { temporaryFolder } from './temporary-folder.ts';
+
+beforeAll(shareDevice);
 
 interface Matrix extends LayerReport {
   readonly tensor: string | null;

@@ -1,6 +1,17 @@
 import { runCommandLine } from '../../src/node/command-line.ts';
+import { openNodeGpu } from '../../src/node/gpu.ts';
 import { withoutProxies } from './run-command.ts';
 import type { CommandOptions, CommandResult } from './run-command.ts';
+
+/**
+ * From now on each GPU that is opened in this process gets the same device, whose kernels are compiled once: most of a small
+ * command is that. What a command allocates is freed with its GPU, and counted there; the device itself stays.
+ */
+export async function shareDevice(): Promise<void> {
+  const { device } = await openNodeGpu();
+  device.destroy = () => undefined;
+  GPUAdapter.prototype.requestDevice = () => Promise.resolve(device);
+}
 
 /**
  * Runs a command line in this process, with a working folder, an environment and streams as if in its own: a process
