@@ -117,11 +117,69 @@ export function cumulativeFigure(report: Report, all: AllSpectra, layer: number)
   return { name: 'cumulative', title, specification };
 }
 
+/**
+ * What each component of one layer holds of the variance, in percent, real and shuffled: the components on a logarithmic axis,
+ * where the few that hold most have room.
+ */
+export function percentVarianceFigure(report: Report, all: AllSpectra, layer: number): Figure {
+  const title = `Variance of each component of layer ${layer}`;
+  const spectra = linesOf(report, all);
+  const groups = shadedGroups(report);
+  const series = lineSeries(report);
+  const rows = componentRows(spectra, series);
+  const varied = rows.filter(({ cumulative }) => cumulative > 0);
+  const bands = groups.map(({ band, colour }) => ({ colour, places: componentBand(band, all, percents) }));
+  const components = rows.length / 2;
+  const x: PositionX = {
+    field: 'component',
+    type: 'quantitative',
+    title: 'Component',
+    scale: { type: 'log', domain: [1, Math.max(2, components)], nice: false, padding: 8 },
+    axis: { format: 'd', values: logarithmicTicks([1, Math.max(2, components)]), grid: false },
+  };
+  const highest = [
+    ...rows.map(({ percent }) => percent),
+    ...bands.flatMap(({ places }) => places.map(({ high }) => high)),
+  ];
+  const y: PositionY = {
+    field: 'percent',
+    type: 'quantitative',
+    title: 'Variance (%)',
+    scale: { domain: [0, 1.05 * Math.max(1e-9, ...highest)], nice: false },
+    axis: { tickCount: 8 },
+  };
+  const specification: TopLevelSpec = {
+    ...frame(title, [...subtitle(report, layer), ...shadedWords(groups)]),
+    layer: [
+      ...bands.map(({ places, colour }) => shaded(places, x, y, colour)),
+      {
+        data: { values: varied },
+        mark: { type: 'line' },
+        encoding: { x, y, ...lineEncoding(series) },
+      },
+      {
+        data: { values: markedRows(report, layer, varied) },
+        mark: pointMark,
+        encoding: { x, y, ...pointEncoding(series, 1.5) },
+      },
+      varied.length === 0 ? notice('no variance in this layer') : componentHover(spectra),
+    ],
+  };
+  return { name: 'percent-variance', title, specification };
+}
+
+/** What each component holds of the variance, in percent. */
+function percents(values: SingularValues): Float64Array {
+  const cumulative = cumulativePercent(values);
+  return cumulative.map((percent, index) => percent - (cumulative[index - 1] ?? 0));
+}
+
 interface ComponentRow {
   readonly series: string;
   /** From 1. */
   readonly component: number;
   readonly value: number;
+  readonly percent: number;
   readonly cumulative: number;
 }
 
@@ -153,6 +211,7 @@ function componentRows(spectra: LayerSpectra, series: readonly Series[]): Compon
       series: series[place]!.label,
       component: index + 1,
       value,
+      percent: cumulative[index]! - (cumulative[index - 1] ?? 0),
       cumulative: Math.min(100, cumulative[index]!),
     }));
   });

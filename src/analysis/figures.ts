@@ -1,7 +1,7 @@
 import { InputError } from '../engine/errors.ts';
 import type { SingularValues } from './dimensions.ts';
 import { effectiveDimensionFigure, rankFigure } from './figure-layers.ts';
-import { cumulativeFigure, singularValuesFigure } from './figure-spectrum.ts';
+import { cumulativeFigure, percentVarianceFigure, singularValuesFigure } from './figure-spectrum.ts';
 import { visibleTexts } from './figure-svg.ts';
 import { blockFigures } from './figure-blocks.ts';
 import { viewFigures } from './figure-views.ts';
@@ -20,10 +20,16 @@ export interface FigureOptions {
   readonly layer?: number | undefined;
 }
 
-/** The names of all figures, drawn or not; the first five need nothing but a profile. */
+/** The layer whose spectrum is shown unless another one is asked for. */
+export function middleLayer(layers: number): number {
+  return Math.floor(layers / 2);
+}
+
+/** The names of all figures, drawn or not; the first six need nothing but a profile. */
 export const figureNames = [
   'max-log-softmax',
   'singular-values',
+  'percent-variance',
   'cumulative',
   'rank',
   'effective-dimension',
@@ -33,20 +39,24 @@ export const figureNames = [
 ] as const;
 
 /**
- * The figures of a profile (four, where there are logits their density first, and more of blocks and of views where these were
+ * The figures of a profile (five, where there are logits their density first, and more of blocks and of views where these were
  * asked for), as Vega-Lite 6 specifications with
  * their data inside: plain objects for a compiler in Node or in a browser. Rows of the per-layer figures have the field
  * `layer`, for listeners to clicks.
  * @throws InputError if there is no such layer, or the spectra are not the report's
  */
 export function figures(report: Report, spectra: ProfileSpectra, options: FigureOptions = {}): Figure[] {
-  const layer = options.layer ?? Math.floor(report.model.layers / 2);
+  const layer = options.layer ?? middleLayer(report.model.layers);
   const real = spectra.real[layer];
   const shuffled = spectra.shuffled[layer];
   if (real === undefined || shuffled === undefined || report.sequences.real.layers[layer] === undefined)
     throw new InputError(`there is no layer ${layer} to draw; give one from 0 to ${report.model.layers}`);
   const ofLayer = Object.fromEntries(Object.entries(spectra).map(([name, layers]) => [name, layers[layer]!]));
-  const spectrum = [singularValuesFigure(report, ofLayer, layer), cumulativeFigure(report, ofLayer, layer)];
+  const spectrum = [
+    singularValuesFigure(report, ofLayer, layer),
+    percentVarianceFigure(report, ofLayer, layer),
+    cumulativeFigure(report, ofLayer, layer),
+  ];
   return reportFigures(report, visibleTexts(spectrum));
 }
 

@@ -22,15 +22,18 @@ export interface ProfileFlags extends RunFlags {
   readonly json?: boolean;
   readonly wide?: boolean;
   readonly plan?: boolean;
+  /** Whose spectrum is drawn. */
+  readonly layer?: number;
+  readonly showText?: boolean;
 }
 
-/** A flag that changes a run's numbers: its word in the folder's name, and its value there; undefined for the default. */
+/** A flag that changes a run's files: its word in the folder's name, and its value there; undefined for the default. */
 interface NamingRule {
   readonly word: string;
-  value(flags: RunFlags): string | number | undefined;
+  value(flags: ProfileFlags): string | number | undefined;
 }
 
-/** A flag that changes no number, and why. */
+/** A flag that changes no file, and why. */
 interface SilentRule {
   readonly silent: string;
 }
@@ -68,10 +71,12 @@ export const folderRules: { readonly [Flag in keyof Required<ProfileFlags>]: Nam
   views: { word: 'views', value: ({ views }) => views?.join('-') },
   withoutDimensions: { word: 'without', value: ({ withoutDimensions }) => withoutDimensions?.join('-') },
   at: { word: 'at', value: ({ at }) => at?.join('-') },
+  layer: { word: 'layer', value: ({ layer }) => layer },
   out: { silent: 'it names the folder itself' },
   force: { silent: 'it says what becomes of the run before' },
   json: { silent: 'it changes what is printed' },
   wide: { silent: 'it changes what is printed' },
+  showText: { silent: 'it changes what is printed' },
   plan: { silent: 'nothing runs' },
 };
 
@@ -85,7 +90,7 @@ function measureWords(measures: readonly string[]): string {
  * The folder of a run that names none: out/MODEL, and what differs from the defaults, such as
  * out/alice-gpt2-text-rabbit-tokens-64-seed-29.
  */
-export function defaultFolder(modelId: string, flags: RunFlags): string {
+export function defaultFolder(modelId: string, flags: ProfileFlags): string {
   const parts = Object.values(folderRules).flatMap((rule) =>
     'silent' in rule ? [] : [[rule.word, rule.value(flags)] as const],
   );

@@ -5,8 +5,10 @@ import { reportJson, spectraTensors } from '../analysis/output-files.ts';
 import type { SpectraTensor } from '../analysis/output-files.ts';
 import type { HookValues } from '../analysis/profile.ts';
 import { profileCsv } from '../analysis/profile-csv.ts';
+import { sequenceNames } from '../analysis/report.ts';
 import type { Report } from '../analysis/report.ts';
 import type { FileSet } from './file-set.ts';
+import { tokensFile } from './profile-text.ts';
 import { SafetensorsWriter } from './safetensors-writer.ts';
 import type { StageProgress } from './terminal.ts';
 
@@ -17,6 +19,7 @@ const CSV = 'profile.csv';
 /** Every file that a profile may write, drawn or not, the report last: where it stands, the others do. */
 export const profileFileNames: readonly string[] = [
   ...figureNames.flatMap((name) => [`figures/${name}.svg`, `figures/${name}.png`]),
+  ...sequenceNames.map(tokensFile),
   SPECTRA,
   CSV,
   REPORT,
@@ -31,12 +34,20 @@ export async function writeProfileFiles(
   files: FileSet,
   report: Report,
   spectra: ProfileSpectra,
-  options: { signal: AbortSignal; onProgress: StageProgress; hookValues?: HookValues | undefined },
+  options: {
+    signal: AbortSignal;
+    onProgress: StageProgress;
+    hookValues?: HookValues | undefined;
+    /** Whose spectrum to draw; the middle one unless asked. */
+    layer?: number | undefined;
+    /** More files of the run, by their names. */
+    pages?: Readonly<Record<string, string>>;
+  },
 ): Promise<void> {
-  const { signal, onProgress } = options;
+  const { signal, onProgress, layer, pages = {} } = options;
   // Drawing takes Vega, which the other commands need not load.
   const { renderPng, renderSvg } = await import('./render.ts');
-  const specifications = figures(report, spectra);
+  const specifications = figures(report, spectra, { layer });
   const total = specifications.length + 1;
   for (const [index, { name, specification }] of specifications.entries()) {
     signal.throwIfAborted();
@@ -51,6 +62,7 @@ export async function writeProfileFiles(
   }
   signal.throwIfAborted();
   await writeSpectra(files.place(SPECTRA), spectraTensors(spectra, options.hookValues));
+  for (const [name, page] of Object.entries(pages)) await files.write(name, page);
   await files.write(CSV, profileCsv(report));
   await files.write(REPORT, reportJson(report));
   signal.throwIfAborted();

@@ -81,15 +81,16 @@ describe.each([
     drawn = figures(report, spectra);
   });
 
-  it('are the five, by name and title', () => {
+  it('are the six, by name and title', () => {
     expect(drawn.map(({ name, title }) => [name, title])).toEqual([
       ['max-log-softmax', 'Log-probability of the most likely next token'],
       ['singular-values', expect.stringMatching(/^Singular values of layer \d+$/)],
+      ['percent-variance', expect.stringMatching(/^Variance of each component of layer \d+$/)],
       ['cumulative', expect.stringMatching(/^Cumulative variance of layer \d+$/)],
       ['rank', 'Rank of each layer'],
       ['effective-dimension', 'Effective dimension of each layer'],
     ]);
-    expect(drawn.map(({ name }) => name)).toEqual(figureNames.slice(0, 5));
+    expect(drawn.map(({ name }) => name)).toEqual(figureNames.slice(0, 6));
   });
 
   it('compile without a warning', () => {
@@ -176,7 +177,7 @@ describe('figures', () => {
     const { report, spectra } = await goldenProfile('alice-gpt2');
     for (const name of ['real', 'shuffled'] as const) report.sequences[name].max_log_softmax = null;
     const drawn = figures(report, spectra);
-    expect(drawn.map(({ name }) => name)).toEqual(figureNames.slice(1, 5));
+    expect(drawn.map(({ name }) => name)).toEqual(figureNames.slice(1, 6));
     for (const figure of drawn) expect(compileStrictly(figure).warnings).toEqual([]);
   });
 
@@ -198,8 +199,9 @@ describe('figures', () => {
       const { report, spectra } = await goldenProfile(name, 99.9995);
       return figures(report, spectra).map(({ specification }) => JSON.stringify(specification.title));
     };
-    const [, spectrum, cumulative, , effective] = await subtitles('alice-gpt2');
-    for (const text of [spectrum, cumulative, effective]) expect(text).toContain('99.9995% of the variance');
+    const [, spectrum, percent, cumulative, , effective] = await subtitles('alice-gpt2');
+    for (const text of [spectrum, percent, cumulative, effective])
+      expect(text).toContain('99.9995% of the variance');
     expect((await subtitles('gpt2-one-token'))[1]).toContain('"layer 1 of 3","no variance"');
   });
 

@@ -39,6 +39,8 @@ const cases: readonly Case[] = [
   ['profile --threshold 0.95', 2, /--threshold 0\.95 .*was 95 meant\? Give 95 .*or 0\.95%/],
   ['spectrum --threshold 1 any.npy', 2, /--threshold 1 .*was 100 meant\?/],
   ['profile --threshold 101', 2, /--threshold 101 is not a percent; give a number from 0 to 100/],
+  ['profile --layer 7', 2, /--layer 7 does not exist; alice-gpt2 has 0 to 6/],
+  ['profile --show-text --json', 2, /--show-text prints text, and --json a report alone; leave one out/],
   ['profile --tokens 257', 2, /--tokens 257.*context of 256/],
   ['profile --start 999999999', 2, /too short/],
   [

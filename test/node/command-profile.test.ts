@@ -2,6 +2,7 @@ import { mkdir, readdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { beforeAll, describe, expect, it } from 'vitest';
+import { figureNames } from '../../src/analysis/figures.ts';
 import type { MeasuredView } from '../../src/analysis/measures/measure-views.ts';
 import type { LayerReport, Report, ViewLayerReport } from '../../src/analysis/report.ts';
 import { decodeFloats } from '../../src/engine/decode.ts';
@@ -197,8 +198,12 @@ describe('laminar profile', () => {
     }
 
     const names = (await readdir(join(out, 'figures'))).sort();
-    const figures = ['cumulative', 'effective-dimension', 'max-log-softmax', 'rank', 'singular-values'];
-    expect(names).toEqual(figures.flatMap((name) => [`${name}.png`, `${name}.svg`]));
+    expect(names).toEqual(
+      figureNames
+        .slice(0, 6)
+        .sort()
+        .flatMap((name) => [`${name}.png`, `${name}.svg`]),
+    );
     for (const name of names) {
       const start = (await readFile(join(out, 'figures', name))).subarray(0, 4).toString('latin1');
       expect(start).toBe(name.endsWith('.png') ? '\x89PNG' : '<svg');
@@ -208,15 +213,25 @@ describe('laminar profile', () => {
       'profile.csv',
       'report.json',
       'spectra.safetensors',
+      'tokens-real.html',
+      'tokens-shuffled.html',
     ]);
+    expect(result.stdout).toMatch(
+      /^\d+ components explain more than 95% of the variance at layer 3 of the text\.$/m,
+    );
+    expect(result.stdout).toMatch(/^The window has \d+ unique tokens of 256\.$/m);
+    const page = await readFile(join(out, 'tokens-real.html'), 'utf8');
+    expect(page.match(/<span style="--sure:[\d.]+" title=/g)).toHaveLength(256);
   });
 
   it('prints report.json and nothing else with --json, for alice-pythia at another threshold', async () => {
-    const views = ['--measures', 'rankme', '--views', 'without-first', '--wide'];
+    const views = ['--measures', 'rankme', '--views', 'without-first', '--wide', '--layer', '2'];
     const extra = ['--json', '--threshold', '90', '--out', 'there', ...views];
     const { folder, result } = await profileGolden('alice-pythia', extra);
     const report = await expectGolden(join(folder, 'there'), 'alice-pythia');
     expect(JSON.parse(result.stdout)).toEqual(report);
+    const figure = await readFile(join(folder, 'there', 'figures', 'percent-variance.svg'), 'utf8');
+    expect(figure).toContain('Variance of each component of layer 2');
     expect(report.threshold).toBe(90);
     expect(report.model).toMatchObject({
       architecture: 'gpt_neox',

@@ -1,6 +1,8 @@
 import { join } from 'node:path';
 import type { Command } from 'commander';
+import { middleLayer } from '../../analysis/figures.ts';
 import type { ProfileSpectra } from '../../analysis/figures.ts';
+import { findings } from '../../analysis/findings.ts';
 import { measuredHooks } from '../../analysis/measured-hooks.ts';
 import { reportJson } from '../../analysis/output-files.ts';
 import type { HookValues } from '../../analysis/profile.ts';
@@ -13,9 +15,10 @@ import { shuffleTokens } from '../../analysis/shuffle.ts';
 import { countedComponents, readThreshold } from '../../analysis/threshold.ts';
 import { checkDimensions } from '../../analysis/views.ts';
 import { describeModel } from '../../engine/description.ts';
-import { LaminarError } from '../../engine/errors.ts';
+import { InputError, LaminarError } from '../../engine/errors.ts';
 import type { Gpu } from '../../engine/gpu/gpu.ts';
 import { loadTokenizer } from '../../engine/tokenizer.ts';
+import type { Tokenizer } from '../../engine/tokenizer.ts';
 import { withAnyLayer } from '../../engine/hooks.ts';
 import { defaultModel } from '../bundled.ts';
 import { FileSet } from '../file-set.ts';
@@ -30,6 +33,7 @@ import { profileFileNames, writeProfileFiles } from '../profile-files.ts';
 import { bandTable, wideBandTable } from '../profile-bands.ts';
 import { describeComparisons } from '../profile-comparisons.ts';
 import { describeLogits } from '../profile-logits.ts';
+import { describeText, tokensPages } from '../profile-text.ts';
 import { describeComponents } from '../profile-wide.ts';
 import { claimFolder, folderFor } from '../run-folder.ts';
 import type { RunIdentity } from '../run-folder.ts';
@@ -62,6 +66,11 @@ export function addProfileCommand(program: Command, context: CommandContext): vo
       "measure these activations too, such as 'blocks.*.hook_mlp_out'; * is any run of characters",
       collected(nonEmpty('--at')),
     )
+    .option(
+      '--layer <n>',
+      'whose spectrum the figures draw, from 0 for the embedding (default: the middle one)',
+      wholeNumber('--layer', 0),
+    )
     .option('--revision <name>', 'branch, tag or commit on the hub')
     .option(
       '--out <folder>',
@@ -71,19 +80,24 @@ export function addProfileCommand(program: Command, context: CommandContext): vo
     .option('--force', 'overwrite the report of another run')
     .option('--json', 'print report.json on stdout')
     .option('--wide', 'print a second table: norms of tokens, and who carries the first component')
+    .option('--show-text', 'print the window as text, too, real and shuffled')
     .option('--plan', 'only say what the run would need: memory, bytes read, operations')
     .action(async (model: string, flags: ProfileFlags) => {
       if (flags.plan) return printPlan(model, flags, context);
-      const { report, folder, modelFolder } = await profileToFiles(model, flags, context);
-      if (flags.json) process.stdout.write(reportJson(report));
-      else {
-        const wide = flags.wide
-          ? describeComponents(report, await tokenTexts(modelFolder)) +
-            (report.bands ? wideBandTable(report) : '')
-          : '';
-        printText(`${describeProfile(report, folder)}${wide}`);
-        if (process.stdout.isTTY) process.stdout.write(`\n${plotOf(report)}`);
-      }
+      if (flags.showText && flags.json)
+        throw new InputError('--show-text prints text, and --json a report alone; leave one out');
+      const { report, folder, tokenizer } = await profileToFiles(model, flags, context);
+      if (flags.json) return void process.stdout.write(reportJson(report));
+      const textOf = tokenizer && ((id: number) => tokenizer.tokenText(id));
+      const bands = report.bands ? wideBandTable(report) : '';
+      const wide = flags.wide ? describeComponents(report, textOf) + bands : '';
+      if (flags.showText && !tokenizer)
+        context.terminal.notice(
+          '--show-text: the model has no tokenizer that can be read, so there is no text',
+        );
+      const text = flags.showText && tokenizer ? describeText(report, tokenizer) : '';
+      printText(`${describeProfile(report, folder, flags.layer)}${wide}${text}`);
+      if (process.stdout.isTTY) process.stdout.write(`\n${plotOf(report)}`);
     });
 }
 
@@ -118,11 +132,10 @@ export function addTokenOptions(command: Command): Command {
     );
 }
 
-/** What tokens of a model look like; null where it has no tokenizer that can be read, as --ids needs none. */
-async function tokenTexts(modelFolder: string): Promise<((id: number) => string) | null> {
+/** A model's tokenizer; null where it has none that can be read, as --ids needs none. */
+async function tokenizerOf(modelFolder: string): Promise<Tokenizer | null> {
   try {
-    const tokenizer = await loadTokenizer(folderFiles(modelFolder));
-    return (id) => tokenizer.tokenText(id);
+    return await loadTokenizer(folderFiles(modelFolder));
   } catch (error) {
     if (error instanceof LaminarError) return null;
     throw error;
@@ -132,14 +145,14 @@ async function tokenTexts(modelFolder: string): Promise<((id: number) => string)
 /**
  * Profiles a model and writes its files.
  * @param gpu where to compute, the caller's; default one that is opened for this run
- * @returns the report, and the folders that hold the files and the model
+ * @returns the report, the folder that holds the files, and the model's tokenizer, if it has one
  */
 export async function profileToFiles(
   reference: string,
   flags: ProfileFlags,
   context: CommandContext,
   gpu?: Gpu,
-): Promise<{ report: Report; folder: string; modelFolder: string }> {
+): Promise<{ report: Report; folder: string; tokenizer: Tokenizer | null }> {
   const { terminal, signal } = context;
   const source = await findModel(reference, { revision: flags.revision, signal, terminal });
   const claimed = flags.out ?? defaultFolder(source.id, flags);
@@ -154,9 +167,12 @@ export async function profileToFiles(
   await using other =
     folder === claimed ? undefined : await FileSet.open(folder, profileFileNames, { onNotice });
   const onProgress = terminal.stage('figures');
-  await writeProfileFiles(other ?? claim, report, spectra, { signal, onProgress, hookValues });
+  const tokenizer = await tokenizerOf(source.folder);
+  const pages = tokensPages(report, tokenizer);
+  const { layer } = flags;
+  await writeProfileFiles(other ?? claim, report, spectra, { signal, onProgress, hookValues, layer, pages });
   terminal.endStages();
-  return { report, folder, modelFolder: source.folder };
+  return { report, folder, tokenizer };
 }
 
 async function profileModel(
@@ -180,6 +196,8 @@ async function profileModel(
   const description = await describeModel(files, { onNotice });
   try {
     const { config } = description;
+    if (flags.layer !== undefined && flags.layer > config.layers)
+      throw new InputError(`--layer ${flags.layer} does not exist; ${id} has 0 to ${config.layers}`);
     await checkApart(
       profileFileNames.map((name) => join(folder, name)),
       {
@@ -224,8 +242,15 @@ async function profileModel(
   }
 }
 
-/** A table with a row per layer, real beside shuffled, and where the files are. */
-export function describeProfile(report: Report, folder: string): string {
+/**
+ * A table with a row per layer, real beside shuffled, what it says in sentences, and where the files are.
+ * @param layer of the sentences; the middle one if absent
+ */
+export function describeProfile(
+  report: Report,
+  folder: string,
+  layer = middleLayer(report.model.layers),
+): string {
   const { model, text, threshold, bands, timings_ms: timings, adapter } = report;
   const length = report.sequences.real.ids.length;
   const from = text
@@ -246,6 +271,7 @@ export function describeProfile(report: Report, folder: string): string {
       ? bandTable(report.sequences.real.layers, bands)
       : tableOf({ real: report.sequences.real.layers, shuffled: report.sequences.shuffled.layers }),
     ...hooks,
+    `\n${findings(report, layer).join('\n')}\n`,
     describeComparisons(report),
     describeLogits(report),
     `\nload ${seconds(timings.load)}, forward ${seconds(timings.forward)}, spectrum ${seconds(timings.spectrum)}`,
