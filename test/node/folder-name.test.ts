@@ -23,6 +23,7 @@ const others: Readonly<Record<string, string>> = {
   shuffleBlocks: '16',
   windows: '2',
   at: 'hook_embed',
+  layer: '2',
   out: 'elsewhere',
 };
 
