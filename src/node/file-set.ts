@@ -94,6 +94,10 @@ export class FileSet implements AsyncDisposable {
 
   /** Where to write a file of the set until it is complete. */
   place(name: string): string {
+    if (!this.names.includes(name))
+      throw new FileError(
+        `${this.folder}: ${name} is not a file of this run; report this as a defect of Laminar`,
+      );
     if (!this.#written.includes(name)) this.#written.push(name);
     return join(this.staging, NEW, name);
   }

@@ -1,5 +1,3 @@
-import { rm } from 'node:fs/promises';
-import { join } from 'node:path';
 import type { Command } from 'commander';
 import { Option } from 'commander';
 import { compareRuns } from '../../analysis/compare/compare.ts';
@@ -8,18 +6,18 @@ import type { Abscissa } from '../../analysis/compare/figure.ts';
 import { comparedMeasures } from '../../analysis/compare/measures.ts';
 import type { SavedRun } from '../../analysis/compare/run.ts';
 import { rowColumns } from '../../analysis/compare/table.ts';
+import { visibleTexts } from '../../analysis/figure-svg.ts';
 import { jsonText } from '../../analysis/json.ts';
 import { fixed } from '../../analysis/quantities.ts';
 import { laminarVersion } from '../../analysis/report.ts';
 import { readThreshold } from '../../analysis/threshold.ts';
 import { FileError, InputError } from '../../engine/errors.ts';
-import { writeFileAtomically } from '../atomic.ts';
 import { withWords } from '../completion/declarations.ts';
-import { fileErrorFrom } from '../file-errors.ts';
-import { checkWritableFolder } from '../folders.ts';
+import { FileSet } from '../file-set.ts';
 import { commaSeparated, nonEmpty } from '../options.ts';
 import { holdsReport, readRun } from '../saved-run.ts';
 import { formatTable } from '../table.ts';
+import { printText } from '../terminal.ts';
 import type { CommandContext } from './context.ts';
 
 interface CompareFlags {
@@ -80,44 +78,50 @@ async function compare(
   if (out !== undefined) {
     if (await holdsReport(out))
       throw new FileError(`${out}: holds the report of a run; give another folder to --out`);
-    await checkWritableFolder(join(out, 'figures'));
   }
+  const onNotice = (line: string) => {
+    context.terminal.notice(line);
+  };
+  await using files =
+    out === undefined ? undefined : await FileSet.open(out, comparisonFileNames, { onNotice });
   const runs: SavedRun[] = [];
   for (const path of paths) runs.push(await readRun(path, threshold));
   const options: CompareOptions = { x: flags.x, sequences: flags.sequence, measures: flags.measure };
   const comparison = compareRuns(runs, options);
-  for (const notice of comparison.notices) context.terminal.notice(notice);
-  if (out !== undefined) await writeComparison(out, comparison, context);
-  process.stdout.write(json ? comparisonJson(comparison) : describeComparison(comparison, out!));
+  comparison.notices.forEach(onNotice);
+  if (files) await writeComparison(files, comparison, context);
+  if (json) process.stdout.write(comparisonJson(comparison));
+  else printText(describeComparison(comparison, out!));
 }
 
-/** Writes the figures and, when they are there, the table. Those of a comparison that was there before go first. */
+/** Every file that a comparison may write, the table last. */
+const comparisonFileNames: readonly string[] = [
+  ...comparedMeasures.flatMap(({ key }) =>
+    ['svg', 'png'].map((ending) => `figures/${key.replaceAll('_', '-')}.${ending}`),
+  ),
+  'compare.csv',
+];
+
+/** Draws the figures and puts them in place with the table, all at once. */
 async function writeComparison(
-  folder: string,
+  files: FileSet,
   comparison: Comparison,
   { signal, terminal }: CommandContext,
 ): Promise<void> {
   const { renderPng, renderSvg } = await import('../render.ts');
   const onProgress = terminal.stage('figures');
   const figures = comparison.figures();
-  const old = comparedMeasures.flatMap(({ key }) =>
-    ['svg', 'png'].map((ending) => join('figures', `${key.replaceAll('_', '-')}.${ending}`)),
-  );
-  for (const name of ['compare.csv', ...old]) {
-    const path = join(folder, name);
-    await rm(path, { force: true }).catch((error: unknown) => {
-      throw fileErrorFrom(error, path, 'remove the file');
-    });
-  }
   for (const [index, { name, specification }] of figures.entries()) {
     signal.throwIfAborted();
     onProgress(index, figures.length);
-    const svg = await renderSvg(specification);
-    await writeFileAtomically(join(folder, 'figures', `${name}.svg`), svg);
-    await writeFileAtomically(join(folder, 'figures', `${name}.png`), renderPng(svg));
+    const svg = await renderSvg(visibleTexts(specification));
+    await files.write(`figures/${name}.svg`, svg);
+    await files.write(`figures/${name}.png`, renderPng(svg));
   }
   onProgress(figures.length, figures.length);
-  await writeFileAtomically(join(folder, 'compare.csv'), comparison.csv());
+  await files.write('compare.csv', comparison.csv());
+  signal.throwIfAborted();
+  await files.commit();
   terminal.endStages();
 }
 

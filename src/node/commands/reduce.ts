@@ -24,6 +24,7 @@ import { nonEmpty, wholeNumber } from '../options.ts';
 import { claimReductionFolder, reductionFileNames, writeReductionFiles } from '../reduction-files.ts';
 import { baseName, folderNamed, USUAL_REVISION } from '../folder-name.ts';
 import { formatTable } from '../table.ts';
+import { printText } from '../terminal.ts';
 import { readTokens, textListeners } from '../token-source.ts';
 import type { TokenFlags } from '../token-source.ts';
 import type { CommandContext } from './context.ts';
@@ -141,7 +142,8 @@ async function reduce(reference: string, flags: ReduceFlags, context: CommandCon
     const report = buildReductionReport({ ...facts, reductions, timings });
     await writeReductionFiles(output, report, { signal, onProgress: terminal.stage('figures') });
     terminal.endStages();
-    process.stdout.write(flags.json ? reductionJson(report) : describeReduction(report, folder));
+    if (flags.json) process.stdout.write(reductionJson(report));
+    else printText(describeReduction(report, folder));
   } finally {
     await description.close();
   }
