@@ -49,6 +49,10 @@ describe('claimFolder', () => {
     [{ threshold: 90 }, /threshold 95, not 90/],
     [{ measured: { measures: ['rankme'], views: [], without_dimensions: [] } }, /measures none, not rankme/],
     [
+      { sampling: { shuffles: 3, shuffleBlocks: [4, 16], windows: 2 } },
+      /sampling 1 shuffle, not 3 shuffles, blocks of 4, 16, 2 windows/,
+    ],
+    [
       { hooks: ['blocks.*.hook_mlp_out', 'hook_embed'] },
       /activations none, not blocks\.\*\.hook_mlp_out hook_embed/,
     ],
