@@ -55,7 +55,8 @@ const SWIFTSHADER_SWITCHES = ['disable-dawn-features=use_vulkan_zero_initialize_
 
 /**
  * Opens a GPU in Node: what an installed driver offers (hardware, else a software driver that Dawn accepts, such as
- * Mesa 25's llvmpipe), else the bundled SwiftShader. Worker threads may do so, too.
+ * Mesa 25's llvmpipe), else the bundled SwiftShader. Worker threads may do so, too; terminate one only after it has disposed
+ * of its GPU, for within one of Dawn's calls the whole process would end.
  * @throws DeviceError where neither gives a device.
  */
 export async function openNodeGpu(options: NodeGpuOptions = {}): Promise<Gpu> {

@@ -112,12 +112,14 @@ it('a GPU opens in a worker thread, too, whose environment is its own', async ()
       const { openNodeGpu } = await import(${JSON.stringify(entry)});
       const gpu = await openNodeGpu();
       const tensor = gpu.upload('values', [3], Float32Array.of(1, -2.5, 7));
-      parentPort.postMessage([...(await gpu.readFloats(tensor))]);
+      const values = [...(await gpu.readFloats(tensor))];
       tensor.dispose();
       gpu.dispose();
+      parentPort.postMessage(values);
     })();`;
   const worker = new Worker(code, { eval: true, env: {} });
-  // It ends by itself once its device is destroyed. Terminated within one of Dawn's calls, it would take Node with it.
+  // It speaks once its device is destroyed, and ends by itself. Terminated within one of Dawn's calls (dispose is one, too), it
+  // would take Node with it; afterwards it may be.
   const ended = new Promise((resolve, reject) => worker.on('exit', resolve).on('error', reject));
   const values = await new Promise((resolve, reject) => worker.on('message', resolve).on('error', reject));
   expect(values).toEqual([1, -2.5, 7]);
