@@ -119,10 +119,10 @@ function cutOf(cut: StateReduction, original: LossReport | null): CutReport {
     logits: logits && {
       kl: {
         mean: mean(logits.divergence),
-        max: Math.max(...logits.divergence),
+        max: maxOf(logits.divergence),
         values: Array.from(logits.divergence),
       },
-      log_softmax_change: { max: Math.max(...logits.largest), values: Array.from(logits.largest) },
+      log_softmax_change: { max: maxOf(logits.largest), values: Array.from(logits.largest) },
       argmax_agreement: logits.argmaxAgreement,
     },
     loss: own && original && { ...own, change: own.mean - original.mean },
@@ -132,6 +132,11 @@ function cutOf(cut: StateReduction, original: LossReport | null): CutReport {
 
 function lossOf(values: Float32Array): LossReport | null {
   return values.length === 0 ? null : { mean: mean(values), values: Array.from(values) };
+}
+
+/** Of as many values as there may be positions, which are too many for a call's arguments. */
+function maxOf(values: Float64Array): number {
+  return values.reduce((largest, value) => Math.max(largest, value), 0);
 }
 
 function mean(values: ArrayLike<number>): number {

@@ -203,7 +203,11 @@ function describeReduction(report: ReductionReport, folder: string): string {
   const seconds = (milliseconds: number) => `${(milliseconds / 1000).toFixed(2)} s`;
   const tables = Object.entries(report.sequences).map(([name, sequence]: [string, ReducedSequence]) => {
     const { loss, cuts } = sequence;
-    const without = loss ? `loss ${fixed(loss.mean, 4)} without a cut` : 'without logits';
+    const without = loss
+      ? `loss ${fixed(loss.mean, 4)} without a cut`
+      : sequence.ids.length === 1
+        ? 'one token, and so no loss'
+        : 'no logits';
     return `${name} text, ${without}:\n\n${tableOf(cuts)}\n`;
   });
   return [
