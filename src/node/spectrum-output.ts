@@ -24,19 +24,25 @@ interface Placed {
 /**
  * The answer as JSON, in pieces. A matrix gives its fields beside its shape; a stack and a dict give them under `layers`,
  * a dict with the tensor and shape of each.
+ * @param isNamed whether it says of which file it is
  */
-export function* spectrumJson(file: MatrixFile, measured: readonly AnsweredMatrix[]): Generator<string> {
+export function* spectrumJson(
+  file: MatrixFile,
+  measured: readonly AnsweredMatrix[],
+  isNamed = false,
+): Generator<string> {
+  const named = isNamed ? { file: file.name } : {};
   const [first] = file.sources;
   const { tensor, rows, columns } = first!;
   const placed = place(file, measured);
   if (!file.isDict && !first!.isStack) {
-    yield jsonText({ tensor, rows, columns, ...fields(placed.next().value!) }, file.name);
+    yield jsonText({ ...named, tensor, rows, columns, ...fields(placed.next().value!) }, file.name);
     return;
   }
   const head = file.isDict
     ? { tensor: null, rows: common(file, 'rows'), columns: common(file, 'columns') }
     : { tensor, rows, columns };
-  yield `${jsonText(head, file.name).slice(0, -3)},\n  "layers": [`;
+  yield `${jsonText({ ...named, ...head }, file.name).slice(0, -3)},\n  "layers": [`;
   for (const matrix of placed) {
     const layer = file.isDict ? { ...ofTensor(matrix), ...fields(matrix) } : fields(matrix);
     yield `${matrix.layer === 0 ? '' : ','}\n${jsonText(layer, file.name).trimEnd().replaceAll(/^/gm, '    ')}`;

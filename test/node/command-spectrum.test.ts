@@ -210,3 +210,20 @@ it('measures and dimensions that there are not are wrong usage', async () => {
   expect(complaints(beyond)).toMatch(/^laminar: --without-dimensions 96: .*npy has 96 dimensions/);
   expect([unknown.code, beyond.code]).toEqual([2, 2]);
 });
+
+it('takes several files: a list of answers, or tables beneath each other', async () => {
+  const folder = await temporaryFolder();
+  await writeFile(join(folder, 'a.npy'), encodeNpy([3, 2], [1, 2, 3, 5, 8, 13]));
+  await writeFile(join(folder, 'b.npy'), encodeNpy([2, 2, 2], [1, 2, 3, 5, 1, 0, 0, 1]));
+  const { stdout } = await laminarHere(['spectrum', 'a.npy', 'b.npy', '--json'], { cwd: folder });
+  const alone = await laminarHere(['spectrum', 'a.npy', '--json'], { cwd: folder });
+  const [a, b] = JSON.parse(stdout) as (Answer & { file: string })[];
+  expect(a).toEqual({ file: 'a.npy', ...(JSON.parse(alone.stdout) as Answer) });
+  expect([b!.file, b!.layers.length]).toEqual(['b.npy', 2]);
+  const broken = await laminarHere(['spectrum', 'a.npy', 'nowhere.npy'], { cwd: folder });
+  expect(broken).toMatchObject({
+    code: 1,
+    stdout: '',
+    stderr: expect.stringContaining('nowhere.npy') as string,
+  });
+});

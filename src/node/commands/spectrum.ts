@@ -7,6 +7,7 @@ import { profileDefaults } from '../../analysis/report.ts';
 import { readThreshold } from '../../analysis/threshold.ts';
 import { checkDimensions } from '../../analysis/views.ts';
 import { FileError, InputError } from '../../engine/errors.ts';
+import type { Gpu } from '../../engine/gpu/gpu.ts';
 import { visibleLines } from '../../engine/message.ts';
 import { openMatrices } from '../arrays/matrix-source.ts';
 import type { MatrixFile } from '../arrays/matrix-source.ts';
@@ -34,7 +35,7 @@ export function addSpectrumCommand(program: Command, context: CommandContext): v
     .description(
       'measure any activations: a matrix [T, d], a stack [L, T, d] or a dict of layers from a .npy, .npz or safetensors file',
     )
-    .argument('<file>', 'FILE.npy, FILE.npz or FILE.safetensors')
+    .argument('<files...>', 'FILE.npy, FILE.npz or FILE.safetensors')
     .option(
       '--tensor <name>',
       'the tensor to measure, or several with * for any characters, such as "layer.*"; default all, where all are matrices',
@@ -47,34 +48,67 @@ export function addSpectrumCommand(program: Command, context: CommandContext): v
       profileDefaults.threshold,
     );
   addViewOptions(command)
-    .option('--json', 'print JSON, numbers in the units of the file')
+    .option('--json', 'print JSON, numbers in the units of the file; of several files a list')
     .addHelpText(
       'after',
       '\nExit codes: 1 where the file cannot be read or holds nothing to measure, 2 where a flag does not fit it.',
     )
-    .action(async (path: string, flags: SpectrumFlags) => {
-      await using file = await openMatrices(path, flags.tensor);
-      for (const notice of file.notices) context.terminal.notice(notice);
-      const request = viewRequest(flags);
-      for (const { columns, name } of request ? file.sources : [])
-        checkDimensions(request!.listedDimensions, columns, name);
-      const measured = await measureFile(file, flags.threshold, request, context);
-      const lines = flags.json
-        ? spectrumJson(file, measured)
-        : request
-          ? viewsTable(file, measured, request.measures)
-          : spectrumTable(file, measured, flags.threshold);
-      await print(lines, flags.json === true);
+    .action(async (paths: string[], flags: SpectrumFlags) => {
+      const files: MatrixFile[] = [];
+      try {
+        // All are opened and checked before the first is measured, and measured before the first is printed.
+        for (const path of paths) files.push(await openMatrices(path, flags.tensor));
+        const measured = await measureFiles(files, flags, context);
+        await print(answers(files, measured, flags), flags.json === true);
+      } finally {
+        for (const file of files) await file[Symbol.asyncDispose]();
+      }
     });
 }
 
+/** The answer of every file, in pieces. */
+function* answers(
+  files: readonly MatrixFile[],
+  measured: readonly (readonly AnsweredMatrix[])[],
+  flags: SpectrumFlags,
+): Generator<string> {
+  const request = viewRequest(flags);
+  const isList = files.length > 1;
+  if (flags.json && isList) yield '[\n';
+  for (const [index, file] of files.entries()) {
+    const own = measured[index]!;
+    if (index > 0) yield flags.json ? ',\n' : '\n';
+    if (flags.json) yield* spectrumJson(file, own, isList);
+    else if (request) yield* viewsTable(file, own, request.measures);
+    else yield* spectrumTable(file, own, flags.threshold);
+  }
+  if (flags.json && isList) yield ']\n';
+}
+
+async function measureFiles(
+  files: readonly MatrixFile[],
+  flags: SpectrumFlags,
+  context: CommandContext,
+): Promise<AnsweredMatrix[][]> {
+  const request = viewRequest(flags);
+  for (const file of files) {
+    for (const notice of file.notices) context.terminal.notice(notice);
+    for (const { columns, name } of request ? file.sources : [])
+      checkDimensions(request!.listedDimensions, columns, name);
+  }
+  using gpu = await context.openGpu();
+  const measured: AnsweredMatrix[][] = [];
+  for (const file of files) measured.push(await measureFile(gpu, file, flags.threshold, request, context));
+  return measured;
+}
+
 async function measureFile(
+  gpu: Gpu,
   file: MatrixFile,
   threshold: number,
   request: ViewRequest | undefined,
   context: CommandContext,
 ): Promise<AnsweredMatrix[]> {
-  using gpu = await context.openGpu();
   const matrices = file.sources.flatMap((source) =>
     Array.from({ length: source.slices }, (_, slice): UnreadMatrix => {
       const { rows, columns } = source;
