@@ -82,7 +82,8 @@ export async function resolveModelFolder(
   const settings = await readHubSettings(options.environment ?? process.env);
   const named = parseHubReference(reference, settings.endpoint);
   if (!named) {
-    throw new FileError(`no such model folder ${reference}; give a folder or a hub id such as gpt2-xl`);
+    const shown = reference.trim() === '' ? JSON.stringify(reference) : reference;
+    throw new FileError(`no such model folder ${shown}; give a folder or a hub id such as gpt2-xl`);
   }
   const subject = {
     repository: named.id,

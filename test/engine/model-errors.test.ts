@@ -6,6 +6,7 @@ import { CheckpointError, InputError, NumericalError } from '../../src/engine/er
 import type { Gpu } from '../../src/engine/gpu/gpu.ts';
 import { Model } from '../../src/engine/model.ts';
 import { goldenFiles } from '../support/golden.ts';
+import { mapped, rebuiltFiles } from '../support/rebuilt-files.ts';
 import { changedFiles, limitedGpu, loadAndRecord, streamingLimit } from '../support/model-runs.ts';
 
 let gpu: Gpu;
@@ -119,6 +120,26 @@ test('logits beyond float32 are told of, and are not a NaN in the result', async
   const logits = loadAndRecord(gpu, files, [ids], { onLogits: () => undefined });
   await expect(logits).rejects.toThrow(/^a logit of token \d+ of the batch leaves float32's range/);
 });
+
+test.each(['relu', 'relu6', 'sigmoid'])(
+  'a NaN that arises within a block is seen, though %s comes after it',
+  async (activation) => {
+    // Each product overflows, half of them to minus infinity.
+    const files = await rebuiltFiles(goldenFiles(NEOX), ({ config, tensors }) => {
+      config['hidden_act'] = activation;
+      for (const [name, tensor] of tensors) {
+        if (/layers\.1\.mlp\.dense_h_to_4h\.weight$/.test(name))
+          tensors.set(
+            name,
+            mapped(tensor, (_, at) => (at % 2 === 0 ? 3.4e38 : -3.4e38)),
+          );
+      }
+    });
+    const run = loadAndRecord(gpu, files, [ids]);
+    await expect(run).rejects.toThrow(NumericalError);
+    await expect(run).rejects.toThrow(/^hidden state 2 holds a NaN or an infinity/);
+  },
+);
 
 /** The text with the one place changed; a test that changes nothing must not pass. */
 function replaced(text: string, from: RegExp, to: string): string {

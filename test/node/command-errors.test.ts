@@ -61,7 +61,7 @@ const cases: readonly Case[] = [
   ['profile --text http://127.0.0.1:9/a.txt', 1, /http:\/\/127\.0\.0\.1:9\/a\.txt/],
   ['profile --revision main', 2, /--revision main.*folder/],
   ['profile --ids missing.json', 1, /missing\.json.*no such file/],
-  [`profile ${ids}`, 1, /ids\.json.*not valid JSON/, { 'ids.json': '[1, 2' }],
+  [`profile ${ids}`, 1, /ids\.json: cannot be read as token ids: it ends early/, { 'ids.json': '[1, 2' }],
   [`profile ${ids}`, 2, /ids\.json.*array of token ids/, { 'ids.json': '{"real": [1]}' }],
   [`profile ${ids}`, 2, /ids\.json.*equal lengths/, { 'ids.json': '{"real": [1], "shuffled": [1, 2]}' }],
   [`profile ${ids}`, 2, /ids\.json.*2048.*vocabulary/, { 'ids.json': '[0, 2048]' }],
