@@ -75,6 +75,7 @@ export function themed({ specification }: Figure, { width, isDark }: FigureTheme
         ...(isNarrow && { titleFontSize: 12, labelFontSize: 11, labelOverlap: 'greedy', labelSeparation: 4 }),
       },
       legend: { ...config.legend, labelColor: ink },
+      title: { ...config.title, color: ink },
     },
   } as TopLevelSpec;
 }
