@@ -1,12 +1,12 @@
 import { describe, expect, test } from 'vitest';
-import { openTestGpu } from '#platform';
+import { openOwnGpu, openTestGpu } from '#platform';
 import { ForwardPass } from '../../../src/engine/forward-pass.ts';
 import type { Gpu } from '../../../src/engine/gpu/gpu.ts';
 import type { Recorder } from '../../../src/engine/gpu/recorder.ts';
 import { findNonfinite, rotary } from '../../../src/engine/kernels.ts';
 
 test('times that no one can read any more fail whoever asks for them, and no one else', async () => {
-  const gpu = await openTestGpu({ timed: true });
+  const gpu = await openOwnGpu({ timed: true });
   using pass = new ForwardPass(gpu, 64, 1, 64);
   const weight = gpu.upload('weight', [64], new Float32Array(64));
   pass.layerNorm(pass.residual, 'normed', { weight, bias: weight, epsilon: 1e-5 });
