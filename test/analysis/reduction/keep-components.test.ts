@@ -15,30 +15,33 @@ test.each(reductionCases)(
     const { sequences, tensors } = await readReductions(name);
     using model = await LoadedModel.open(activationFiles(name), { gpu });
     const atRest = gpu.allocatedBytes;
-    for (const layer of Array.from({ length: model.config.layers }, (_, index) => index)) {
-      for (const kept of ['r1', 'r95', 'rfull'] as const) {
-        const at = `blocks.${layer}.hook_resid_post`;
-        const asked = { r1: 1, r95: '95%', rfull: 1000 } as const;
-        const cuts: number[] = [];
-        const runs = await model.run(ids, {
-          capture: [at],
-          edits: [
-            {
-              at,
-              ...keepComponents(asked[kept], ({ components }, { sequence }) => (cuts[sequence] = components)),
-            },
-          ],
-          loss: true,
-        });
-        for (const [index, sequence] of sequenceNames.entries()) {
-          const expected = sequences[sequence]!.layers[layer]![kept];
-          expect(cuts[index], at).toBe(expected.r);
-          const { activations, loss } = runs[index]!;
-          const reduced = tensors.get(`${sequence}.layer${layer}.${kept}.reduced`)!;
-          expect(relativeDistance(activations[at]!.values, reduced.values)).toBeLessThan(2e-6);
-          const mean = loss!.reduce((sum, value) => sum + value, 0) / loss!.length;
-          expect(Math.abs(mean - expected.mean_loss)).toBeLessThan(1e-5 * expected.mean_loss);
-        }
+    // All of them are held against a sweep, in reduce-states.test.ts.
+    for (const [layer, kept] of [
+      [0, 'r1'],
+      [1, 'rfull'],
+      [2, 'r95'],
+    ] as const) {
+      const at = `blocks.${layer}.hook_resid_post`;
+      const asked = { r1: 1, r95: '95%', rfull: 1000 } as const;
+      const cuts: number[] = [];
+      const runs = await model.run(ids, {
+        capture: [at],
+        edits: [
+          {
+            at,
+            ...keepComponents(asked[kept], ({ components }, { sequence }) => (cuts[sequence] = components)),
+          },
+        ],
+        loss: true,
+      });
+      for (const [index, sequence] of sequenceNames.entries()) {
+        const expected = sequences[sequence]!.layers[layer]![kept];
+        expect(cuts[index], at).toBe(expected.r);
+        const { activations, loss } = runs[index]!;
+        const reduced = tensors.get(`${sequence}.layer${layer}.${kept}.reduced`)!;
+        expect(relativeDistance(activations[at]!.values, reduced.values)).toBeLessThan(2e-6);
+        const mean = loss!.reduce((sum, value) => sum + value, 0) / loss!.length;
+        expect(Math.abs(mean - expected.mean_loss)).toBeLessThan(1e-5 * expected.mean_loss);
       }
     }
     expect(gpu.allocatedBytes).toBe(atRest);
