@@ -5,7 +5,7 @@ import type { Gpu } from './gpu/gpu.ts';
 import type { Recorder } from './gpu/recorder.ts';
 import type { Tensor } from './gpu/tensor.ts';
 import { embed, weightFormat } from './kernels.ts';
-import { bindableRows, rowsOf } from './matrix-product.ts';
+import { bindableRows, rowsOf } from './gpu/row-ranges.ts';
 
 /** Rows nearer than this in the file are read in one go. */
 const JOIN_BYTES = 64 * 2 ** 10;

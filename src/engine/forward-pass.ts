@@ -8,7 +8,7 @@ import type {
   Scratch,
   Steps,
 } from './architectures/steps.ts';
-import { ConfigError, DeviceError } from './errors.ts';
+import { ConfigError } from './errors.ts';
 import type { Gpu } from './gpu/gpu.ts';
 import { Pace } from './gpu/pace.ts';
 import type { Recorder } from './gpu/recorder.ts';
@@ -26,7 +26,8 @@ import {
   rmsNorm,
   rotary,
 } from './kernels.ts';
-import { alignedRowsOf, bindableRows, recordLinear, rowsOf } from './matrix-product.ts';
+import { alignedRowsOf, bindableRows, rowsOf } from './gpu/row-ranges.ts';
+import { recordLinear } from './matrix-product.ts';
 import { rotaryTables } from './rotary.ts';
 
 /** The kernel of each variant of attention, and the queries that one workgroup takes. */
@@ -203,7 +204,8 @@ export class ForwardPass implements Steps<Tensor>, Disposable {
     for (let sequence = 0; sequence < this.sequences; sequence++) {
       for (let firstPosition = 0; firstPosition < this.tokens; firstPosition += MAX_WORKGROUPS) {
         const positions = Math.min(MAX_WORKGROUPS, this.tokens - firstPosition);
-        const { binding, firstElement } = this.#rows(
+        const { binding, firstElement } = alignedRowsOf(
+          this.gpu,
           queryKeyValue,
           sequence * this.tokens + firstPosition,
           positions,
@@ -289,20 +291,7 @@ export class ForwardPass implements Steps<Tensor>, Disposable {
    * @throws DeviceError if a binding cannot hold them
    */
   sequenceRows(tensor: Tensor, first: number, count: number): ReturnType<typeof alignedRowsOf> {
-    return this.#rows(tensor, first * this.tokens, count * this.tokens);
-  }
-
-  #rows(tensor: Tensor, first: number, count: number): ReturnType<typeof alignedRowsOf> {
-    const rows = alignedRowsOf(tensor, first, count);
-    const { size = 0 } = rows.binding;
-    if (size > this.gpu.bindingLimit) {
-      throw new DeviceError(
-        `${tensor.label} of one sequence is ${size} bytes, over the adapter's binding limit of ` +
-          `${this.gpu.bindingLimit}; take fewer tokens`,
-        { code: 'binding-limit' },
-      );
-    }
-    return rows;
+    return alignedRowsOf(this.gpu, tensor, first * this.tokens, count * this.tokens);
   }
 
   dispose(): void {

@@ -11,14 +11,8 @@ import {
   topTokens,
   weightFormat,
 } from './kernels.ts';
-import {
-  bindableRows,
-  canFoldLogits,
-  foldedTileColumns,
-  recordFoldedLogits,
-  recordLogits,
-  rowsOf,
-} from './matrix-product.ts';
+import { canFoldLogits, foldedTileColumns, recordFoldedLogits, recordLogits } from './matrix-product.ts';
+import { bindableRows, rowsOf } from './gpu/row-ranges.ts';
 import { LOGITS_TILE_BYTES } from './memory.ts';
 
 /** A tile of fewer tokens is not worth its dispatches. */

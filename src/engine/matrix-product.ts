@@ -1,19 +1,13 @@
 import { activationCode } from './activations.ts';
 import type { Activation } from './activations.ts';
 import type { LinearWeights as WeightsOf } from './architectures/steps.ts';
-import { DeviceError } from './errors.ts';
 import type { Gpu } from './gpu/gpu.ts';
-import { rowRanges } from './gpu/gpu.ts';
 import type { BufferRange, PipelineRequest } from './gpu/kernel.ts';
 import type { Recording } from './gpu/pace.ts';
+import { bindableRows, rowsOf, shortRuns } from './gpu/row-ranges.ts';
 import type { Tensor } from './gpu/tensor.ts';
 import type { ProductVariant, Tuning } from './gpu/tuning.ts';
 import { activate, matrixProduct, matrixProductLanes, matrixProductTiles, weightFormat } from './kernels.ts';
-
-/** Ranges of one buffer must start at multiples of this many bytes (WebGPU's portable default). */
-const OFFSET_ALIGNMENT = 256;
-/** Workgroups that a dispatch may have in each dimension (WebGPU's least limit); many kernels take a row with each. */
-const MOST_WORKGROUPS = 65535;
 
 export type LinearWeights = WeightsOf<Tensor>;
 
@@ -183,21 +177,6 @@ function recordProduct(gpu: Gpu, recording: Recording, product: Product): void {
   }
 }
 
-/** Rows that a dispatch is cut at: whole tiles of every variant, and 256 bytes of any row. */
-const CUT_ROWS = 128;
-
-/** Cuts runs of rows into shorter ones of at most so many rows; fewer than a few tiles are not worth a dispatch. */
-function shortRuns(runs: readonly [number, number][], most: number): [number, number][] {
-  const length = Math.max(1, Math.floor(most / CUT_ROWS)) * CUT_ROWS;
-  const cut: [number, number][] = [];
-  for (const [first, rows] of runs) {
-    for (let done = 0; done < rows; done += length) {
-      cut.push([first + done, Math.min(length, rows - done)]);
-    }
-  }
-  return cut;
-}
-
 /** A matrix product in numbers: what matrix-product.wgsl says of each. */
 export interface ProductShape {
   readonly rows: number;
@@ -350,62 +329,4 @@ function workgroupFor(rows: number): { threadsX: number; threadsY: number } {
   if (rows <= 16) return { threadsX: 32, threadsY: 2 };
   if (rows <= 32) return { threadsX: 32, threadsY: 4 };
   return { threadsX: 16, threadsY: 8 };
-}
-
-/**
- * Runs of rows for which a range of each tensor fits a binding, and one workgroup per row fits a dispatch. Activations have
- * one buffer each.
- * @throws DeviceError where the binding limit does not hold the fewest rows whose ranges begin where ranges may.
- */
-export function bindableRows(gpu: Gpu, ...tensors: readonly Tensor[]): [number, number][] {
-  const runs = tensors.map((tensor) =>
-    rowRanges(tensor.shape[0]!, rowBytes(tensor), gpu.bindingLimit, tensor.label, OFFSET_ALIGNMENT),
-  );
-  // Starts that suit every tensor: the common multiple of powers of two is the largest of them.
-  const step = Math.max(...tensors.map((tensor) => OFFSET_ALIGNMENT / powerOfTwoIn(rowBytes(tensor))), 1);
-  const most = Math.min(...runs.map(([run]) => run![1]), MOST_WORKGROUPS);
-  const rows = tensors[0]!.shape[0]!;
-  if (most >= rows) return [[0, rows]];
-  const aligned = Math.floor(most / step) * step;
-  if (aligned < 1) {
-    const labels = tensors.map(({ label }) => label).join(' and ');
-    throw new DeviceError(
-      `${step} rows of ${labels} do not fit the binding limit of ${gpu.bindingLimit} bytes; take fewer tokens`,
-      { code: 'binding-limit' },
-    );
-  }
-  const ranges: [number, number][] = [];
-  for (let first = 0; first < rows; first += aligned) ranges.push([first, Math.min(aligned, rows - first)]);
-  return ranges;
-}
-
-/** The largest power of two, up to the offset alignment, that divides a number of bytes. */
-function powerOfTwoIn(bytes: number): number {
-  return Math.min(OFFSET_ALIGNMENT, bytes & -bytes);
-}
-
-function rowBytes(tensor: Tensor): number {
-  return 4 * (tensor.shape[1] ?? 1);
-}
-
-/** Rows of an F32 or I32 tensor in one buffer, as a binding. */
-export function rowsOf(tensor: Tensor, first: number, rows: number): BufferRange {
-  return { buffer: tensor.buffer, offset: first * rowBytes(tensor), size: rows * rowBytes(tensor) };
-}
-
-/**
- * Rows as a binding whose offset is aligned, whatever the rows' length.
- * @returns the binding, and the element in it at which the rows start.
- */
-export function alignedRowsOf(
-  tensor: Tensor,
-  first: number,
-  rows: number,
-): { binding: BufferRange; firstElement: number } {
-  const { offset = 0, size = 0 } = rowsOf(tensor, first, rows);
-  const slack = offset % OFFSET_ALIGNMENT;
-  return {
-    binding: { buffer: tensor.buffer, offset: offset - slack, size: size + slack },
-    firstElement: slack / 4,
-  };
 }

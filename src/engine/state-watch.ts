@@ -3,7 +3,7 @@ import { recordFindNonfinite } from './find-nonfinite.ts';
 import type { ForwardPass } from './forward-pass.ts';
 import type { Gpu } from './gpu/gpu.ts';
 import type { Tensor } from './gpu/tensor.ts';
-import { bindableRows, rowsOf } from './matrix-product.ts';
+import { bindableRows, rowsOf } from './gpu/row-ranges.ts';
 
 /** Watches the states for NaN and infinities, without waiting for the GPU until the end. */
 export class StateWatch implements Disposable {

@@ -3,7 +3,7 @@ import { openTestGpu } from '#platform';
 import { ForwardPass } from '../../src/engine/forward-pass.ts';
 import type { Gpu } from '../../src/engine/gpu/gpu.ts';
 import { MaxLogSoftmax } from '../../src/engine/log-softmax.ts';
-import { bindableRows } from '../../src/engine/matrix-product.ts';
+import { bindableRows } from '../../src/engine/gpu/row-ranges.ts';
 
 /** More than a dispatch may have workgroups in one dimension, 65535. */
 const ROWS = 65_535 + 70;

@@ -3,6 +3,7 @@ import { callDevice } from './device-call.ts';
 import { KernelCache } from './kernel.ts';
 import { WorkBudget } from './pace.ts';
 import { Recorder, UniformPool } from './recorder.ts';
+import { rowRanges } from './row-ranges.ts';
 import { bytesPerElement, elementCount, Tensor } from './tensor.ts';
 import type { Dtype, TensorPart } from './tensor.ts';
 import { KernelTimer } from './timer.ts';
@@ -37,9 +38,6 @@ export interface GpuOptions {
    */
   readonly signal?: AbortSignal;
 }
-
-/** Rows of the largest tile of a matrix product. */
-const TILE_ROWS = 128;
 
 /** What copyBufferToBuffer and writeBuffer need: sizes in whole 32-bit words. */
 const wholeWords = (bytes: number): number => Math.max(4, Math.ceil(bytes / 4) * 4);
@@ -358,43 +356,4 @@ export class Gpu implements Disposable {
       staging.destroy();
     }
   }
-}
-
-/**
- * Splits rows into runs that each fit a binding.
- * @param rowBytes bytes of one row
- * @param alignment bytes that each run's start must be a multiple of: 4 where each run has a buffer of its own, 256
- * where the runs are ranges of one buffer
- * @returns pairs [first row, rows], in order.
- * @throws DeviceError where even the fewest rows that keep the alignment are larger than the limit.
- */
-export function rowRanges(
-  rows: number,
-  rowBytes: number,
-  limit: number,
-  label: string,
-  alignment = 4,
-): [number, number][] {
-  if (rows * rowBytes <= limit) return [[0, rows]];
-  const granularity = alignment / greatestCommonDivisor(rowBytes, alignment);
-  const most = Math.floor(limit / rowBytes / granularity) * granularity;
-  if (most < 1) {
-    throw new DeviceError(
-      `${granularity} rows of ${label} are ${granularity * rowBytes} bytes, over the binding limit of ${limit}`,
-      { code: 'binding-limit' },
-    );
-  }
-  const ranges: [number, number][] = [];
-  // Where many rows fit, whole tiles of a product.
-  const step = most > 16 * TILE_ROWS ? most - (most % leastCommonMultiple(granularity, TILE_ROWS)) : most;
-  for (let first = 0; first < rows; first += step) ranges.push([first, Math.min(step, rows - first)]);
-  return ranges;
-}
-
-function leastCommonMultiple(a: number, b: number): number {
-  return (a * b) / greatestCommonDivisor(a, b);
-}
-
-function greatestCommonDivisor(a: number, b: number): number {
-  return b === 0 ? a : greatestCommonDivisor(b, a % b);
 }

@@ -1,6 +1,6 @@
 import type { ForwardPass } from '../forward-pass.ts';
 import type { BufferRange } from '../gpu/kernel.ts';
-import { bindableRows, rowsOf } from '../matrix-product.ts';
+import { bindableRows, rowsOf } from '../gpu/row-ranges.ts';
 import type { Tensor } from '../gpu/tensor.ts';
 import type { HeadSlice } from '../architectures/steps.ts';
 import { editActivation, gatherActivation } from './kernels.ts';

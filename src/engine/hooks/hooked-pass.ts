@@ -12,7 +12,7 @@ import type {
 import type { ForwardPass } from '../forward-pass.ts';
 import type { Tensor } from '../gpu/tensor.ts';
 import { activate } from '../kernels.ts';
-import { bindableRows, rowsOf } from '../matrix-product.ts';
+import { bindableRows, rowsOf } from '../gpu/row-ranges.ts';
 import type { CapturedActivation } from './captures.ts';
 import { captureRows, editRows } from './in-rows.ts';
 import { add, normaliseRows, normStatistics, scaleShift } from './kernels.ts';
