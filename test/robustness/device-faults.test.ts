@@ -1,3 +1,4 @@
+import { isDeepStrictEqual } from 'node:util';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { profileSequences } from '../../src/analysis/profile.ts';
 import { shuffleTokens } from '../../src/analysis/shuffle.ts';
@@ -57,6 +58,16 @@ async function atRest(): Promise<void> {
   await new Promise((resolve) => setTimeout(resolve, 0));
 }
 
+/**
+ * What is wrong with how a run ended that met a fault. It may still be right: where a block could not be loaded ahead it is
+ * loaded when it is needed, and what fails when nothing is left to do with it passes unseen.
+ */
+function faultOf(outcome: unknown, expected: Awaited<ReturnType<typeof profile>>): string | undefined {
+  if (outcome instanceof DeviceError) return undefined;
+  if (outcome instanceof Error) return `ended with ${outcome.name}: ${outcome.message}`;
+  return isDeepStrictEqual(outcome, expected) ? undefined : 'gave other numbers';
+}
+
 const faults: readonly (readonly [DeviceCall, Fault])[] = [
   ['createBuffer', 'throws'],
   ['createBuffer', 'out of memory'],
@@ -82,28 +93,25 @@ test.each([['resident', false], ...(isWhole ? ([['streaming', true]] as const) :
     const counts = new Map(faulty.calls);
     expect(faulty.buffers.size).toBe(0);
     let injected = 0;
+    const failures: string[] = [];
     for (const [call, kind] of faults) {
       const count = counts.get(call) ?? 0;
       expect(count, call).toBeGreaterThan(0);
       for (const at of some(count, FEW)) {
         faulty.arm(call, at, kind);
         const what = `${call} ${at} of ${count} ${kind}`;
-        const error: unknown = await profile(faulty.device, streams).then(
-          () => 'it succeeded',
-          (failure: unknown) => failure,
-        );
+        const outcome: unknown = await profile(faulty.device, streams).catch((failure: unknown) => failure);
         await atRest();
-        // What fails when nothing is left to do with it may pass unseen.
-        const isLast = at >= count - 1 && kind !== 'throws';
-        if (!(isLast && error === 'it succeeded')) expect(error, what).toBeInstanceOf(DeviceError);
-        if (kind === 'throws') expect(String((error as DeviceError).cause), what).toMatch(/injected into/);
-        expect(faulty.buffers.size, what).toBe(0);
+        const fault = faultOf(outcome, expected);
+        if (fault !== undefined || faulty.buffers.size > 0)
+          failures.push(`${what}: ${fault ?? 'ended as it should'}, ${faulty.buffers.size} buffers left`);
         injected += 1;
       }
       if (!isWhole && call !== faults.at(-1)![0]) continue;
       faulty.arm();
       expect(await profile(faulty.device, streams), `after ${call} ${kind}`).toEqual(expected);
     }
+    expect(failures).toEqual([]);
     expect(injected).toBeGreaterThanOrEqual(faults.length);
     tell(`faults of a device at every call of a profile, ${kindOfRun}: ${injected}`);
   },

@@ -192,12 +192,17 @@ export class Gpu implements Disposable {
   /** A tensor with these elements; their count must be the shape's. */
   upload(label: string, shape: readonly number[], values: Float32Array | Int32Array | Uint32Array): Tensor {
     const tensor = this.tensor(label, shape, values instanceof Float32Array ? 'F32' : 'I32');
-    for (const part of tensor.parts) {
-      const rowLength = values.length / (shape[0] ?? 1);
-      const slice = values.subarray(part.firstRow * rowLength, (part.firstRow + part.rows) * rowLength);
-      this.write(part.buffer, 0, slice);
+    try {
+      for (const part of tensor.parts) {
+        const rowLength = values.length / (shape[0] ?? 1);
+        const slice = values.subarray(part.firstRow * rowLength, (part.firstRow + part.rows) * rowLength);
+        this.write(part.buffer, 0, slice);
+      }
+      return tensor;
+    } catch (error) {
+      tensor.dispose();
+      throw error;
     }
-    return tensor;
   }
 
   /** Copies bytes into a buffer, padding the last 32-bit word with zeros. `offset` is a multiple of 4. */
