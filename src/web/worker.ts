@@ -1,5 +1,6 @@
 import { LaminarError } from '../engine/errors.ts';
 import type { Gpu } from '../engine/gpu/gpu.ts';
+import { messageLine } from '../engine/message.ts';
 import { openBrowserGpu } from '../engine/gpu/open.ts';
 import { measureClouds } from './clouds-spectrum.ts';
 import type { Answers, FromWorker, Question, ToWorker } from './messages.ts';
@@ -96,7 +97,7 @@ function progressSender(number: number): RunContext['stage'] {
 
 /** What went wrong, as a sentence that says what to do. */
 function sentence(error: unknown): string {
-  const message = error instanceof Error ? error.message : String(error);
+  const message = messageLine(error instanceof Error ? error.message : String(error));
   if (error instanceof LaminarError) return pageSentence(error);
   if (error instanceof RangeError || (error instanceof DOMException && error.name === 'QuotaExceededError'))
     return `The browser refused memory (${message}); take fewer tokens or a smaller model.`;
