@@ -70,9 +70,9 @@ export interface SequenceRun {
   readonly lens: LensResult | null;
   /** [T − 1] in nats: minus the log-probability of the next token. null as `lens` is. */
   readonly loss: Float32Array | null;
-  /** [T]: max(logits) − logsumexp(logits); null where there are no logits. */
+  /** [T], max(logits) − logsumexp(logits); null where there are no logits. */
   readonly maxLogSoftmax: Float32Array | null;
-  /** [T]: the token that has the largest logit; null where there are no logits. */
+  /** [T], the token that has the largest logit; null where there are no logits. */
   readonly argmax: Int32Array | null;
 }
 

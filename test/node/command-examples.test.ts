@@ -1,4 +1,4 @@
-import { readdir, readFile } from 'node:fs/promises';
+import { mkdir, readdir, readFile, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { expect, test, vi } from 'vitest';
@@ -58,4 +58,22 @@ test.each(Object.entries(says))('%s runs on a bundled model', async (name, expec
     log.mockRestore();
   }
   expect(lines.join('\n')).toMatch(expected);
+});
+
+test.each(['README.md', 'docs/getting-started.md'])('the program in %s runs', async (page) => {
+  const text = await readFile(join(examples, '..', page), 'utf8');
+  const [, program = ''] = /^```(?:js|ts)\n(import [^]*?)^```/m.exec(text) ?? [];
+  expect(program).toContain('laminar-webgpu/node');
+  // Within the repository, where the package's name is known.
+  const folder = join(examples, '..', 'out', 'docs-programs');
+  await mkdir(folder, { recursive: true });
+  const path = join(folder, `${page.replace(/\W/g, '-')}.js`);
+  await writeFile(path, program);
+  const log = vi.spyOn(console, 'log').mockImplementation(() => undefined);
+  try {
+    await import(/* @vite-ignore */ path);
+    expect(log.mock.calls.at(-1)?.[0]).toBe('blocks.5.hook_resid_post');
+  } finally {
+    log.mockRestore();
+  }
 });
