@@ -1,5 +1,6 @@
 import { InputError } from '../engine/errors.ts';
 import type { SingularValues } from './dimensions.ts';
+import { measureFigures } from './figure-measures.ts';
 import { effectiveDimensionFigure, rankFigure } from './figure-layers.ts';
 import { cumulativeFigure, percentVarianceFigure, singularValuesFigure } from './figure-spectrum.ts';
 import { visibleTexts } from './figure-svg.ts';
@@ -35,14 +36,15 @@ export const figureNames = [
   'effective-dimension',
   'shuffle-blocks',
   'effective-dimension-views',
+  'rank-views',
   'participation-ratio-views',
+  'measures',
 ] as const;
 
 /**
- * The figures of a profile (five, where there are logits their density first, and more of blocks and of views where these were
- * asked for), as Vega-Lite 6 specifications with
- * their data inside: plain objects for a compiler in Node or in a browser. Rows of the per-layer figures have the field
- * `layer`, for listeners to clicks.
+ * The figures of a profile (five, where there are logits their density first, and more of blocks, views and measures where
+ * these were asked for), as Vega-Lite 6 specifications with their data inside: plain objects for a compiler in Node or in a
+ * browser. Rows of the per-layer figures have the field `layer`, for listeners to clicks.
  * @throws InputError if there is no such layer, or the spectra are not the report's
  */
 export function figures(report: Report, spectra: ProfileSpectra, options: FigureOptions = {}): Figure[] {
@@ -72,6 +74,7 @@ export function reportFigures(report: Report, spectrum: readonly Figure[] = []):
     effectiveDimensionFigure(report),
     ...blockFigures(report),
     ...viewFigures(report),
+    ...measureFigures(report),
   ];
   return [...before, ...spectrum, ...visibleTexts(after)];
 }

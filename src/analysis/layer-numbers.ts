@@ -10,6 +10,8 @@ import { cellsOf } from './measures/table.ts';
 export interface LayerNumber {
   readonly key: string;
   readonly value: number | null;
+  /** What tables and figures call a measure that was asked for; dimensions and norms have places of their own there. */
+  readonly title?: string;
   /** It is the number of a token or a dimension: a place, of which no band can be made. */
   readonly isPlace: boolean;
 }

@@ -246,11 +246,20 @@ function sampledProfile(): Profile {
       unit_rows: { layers: layers.map((layer) => ({ ...layer, rows: tokens, columns: 12 })) },
       without_first_token: { layers: layers.map(({ layer }) => ({ layer, rows: 0, columns: 12 })) },
     };
-    return [name, { ...rest, layers, views }] as const;
+    const alike = (value: number) => ({ debiased: value, biased: value });
+    const compared = layers.map((layer, place) => ({
+      ...layer,
+      cka: {
+        before: place === 0 ? null : alike(-0.1 * place),
+        real: name === 'real' ? null : alike(0.5),
+      },
+    }));
+    return [name, { ...rest, layers: compared, views }] as const;
   });
   const report = makeReport(real, made[1]![1], 12);
   Object.assign(report.sequences, Object.fromEntries(reports));
   report.sampling = { shuffles: 3, shuffle_blocks: [4], windows: 2 };
+  report.measured = { measures: ['cka'], views: [], without_dimensions: [] };
   report.bands = bandsOf(report.sequences, [
     { name: 'shuffled', kind: 'shuffled', block: 1, sequences: names.slice(0, 3) },
     { name: 'block_4', kind: 'block', block: 4, sequences: names.slice(3, 6) },
@@ -296,6 +305,21 @@ describe('figures of many sequences and views', () => {
       [4, report.bands!['block_4']!.layers[2]!.effective_dimension!.median],
       [8, layers[2]!.effective_dimension],
     ]);
+  });
+
+  it('draw the measures that were asked for, each on its own scale, below zero too', () => {
+    const text = JSON.stringify(dataOf('measures'));
+    expect(text.match(/"title":\{"text":"[^"]+/g)).toEqual([
+      '"title":{"text":"Measures of each layer',
+      '"title":{"text":"CKA before',
+      '"title":{"text":"CKA real',
+    ]);
+    expect(text).toContain(`"domain":[${-0.2 * 1.05},0]`);
+    expect(rowsWith(dataOf('measures'), 'value')).toContainEqual({
+      series: 'median of 3 shuffles',
+      layer: 1,
+      value: 0.5,
+    });
   });
 
   it('show views side by side, and say where nothing is left', () => {

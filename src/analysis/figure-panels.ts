@@ -1,0 +1,98 @@
+import type { TopLevelSpec } from 'vega-lite';
+import { lineSeries, shaded } from './figure-bands.ts';
+import type { ShadedPlace } from './figure-bands.ts';
+import { frame, grey, lineEncoding, pointEncoding, pointMark, runLine } from './figure-style.ts';
+import type { Layer, PositionX, PositionY } from './figure-style.ts';
+import type { Figure } from './figure.ts';
+import type { Report } from './report.ts';
+
+/** Panels in a row. */
+const COLUMNS = 2;
+
+/** A number over the layers: a line for the text and one for its shuffles, and what is shaded under them. */
+export interface Panel {
+  readonly title: string;
+  /** Of its vertical axis; null where the panel's title says it. */
+  readonly axis: string | null;
+  readonly rows: readonly PanelRow[];
+  readonly bands: readonly { readonly colour: string; readonly places: readonly ShadedPlace[] }[];
+}
+
+export interface PanelRow {
+  /** The label of its line, of `lineSeries`. */
+  readonly series: string;
+  readonly layer: number;
+  readonly value: number | null;
+}
+
+/** Panels side by side, a legend for all of them. @param sharesScale whether their numbers can be compared by height */
+export function panelsFigure(
+  report: Report,
+  { name, title, subtitle }: { readonly name: string; readonly title: string; readonly subtitle: string[] },
+  panels: readonly Panel[],
+  sharesScale: boolean,
+): Figure {
+  const { width, height, ...common } = frame(title, [runLine(report), ...subtitle]);
+  const shared = rangeOf(panels);
+  const specification: TopLevelSpec = {
+    ...common,
+    concat: panels.map((panel) => ({
+      width: Number(width) * 0.5,
+      height: Number(height) * 0.5,
+      title: { text: panel.title, fontSize: 13 },
+      layer: layersOf(report, panel, sharesScale ? shared : rangeOf([panel])),
+    })),
+    columns: COLUMNS,
+    spacing: { row: 40, column: 40 },
+  };
+  return { name, title, specification };
+}
+
+/** From zero to a little over the highest number; below zero where numbers are. */
+function rangeOf(panels: readonly Panel[]): [number, number] {
+  const values = panels.flatMap(({ rows, bands }) => [
+    ...rows.flatMap(({ value }) => (value === null ? [] : [value])),
+    ...bands.flatMap(({ places }) => places.flatMap(({ low, high }) => [low, high])),
+  ]);
+  const [lowest, highest] = [Math.min(0, ...values), Math.max(0, ...values)];
+  return [lowest * 1.05, highest === 0 && lowest === 0 ? 1 : highest * 1.05];
+}
+
+function layersOf(report: Report, { rows, bands, axis }: Panel, domain: [number, number]): Layer[] {
+  const x: PositionX = {
+    field: 'layer',
+    type: 'quantitative',
+    title: 'Layer',
+    scale: { domain: [0, Math.max(1, report.model.layers)], nice: false, padding: 10 },
+    axis: { format: 'd', tickMinStep: 1, tickCount: 7, grid: false },
+  };
+  const y: PositionY = {
+    field: 'value',
+    type: 'quantitative',
+    title: axis,
+    scale: { domain, nice: true },
+    axis: { tickCount: 6 },
+  };
+  const series = lineSeries(report);
+  const values = rows.map((row) => ({ ...row }));
+  // A panel does not know its width by that name: words in the middle stand by the scales.
+  const middle = [{ layer: report.model.layers / 2, value: (domain[0] + domain[1]) / 2 }];
+  return [
+    ...bands.map(({ colour, places }) => shaded(places, x, y, colour)),
+    { data: { values }, mark: { type: 'line' }, encoding: { x, y, ...lineEncoding(series) } },
+    {
+      data: { values: values.filter(({ value }) => value !== null) },
+      mark: pointMark,
+      encoding: { x, y, ...pointEncoding(series, 0.6) },
+    },
+    ...(values.every(({ value }) => value === null)
+      ? [
+          {
+            data: { values: middle },
+            mark: { type: 'text', text: 'nothing varies here', color: grey, fontSize: 14 } as const,
+            encoding: { x, y },
+          },
+        ]
+      : []),
+  ];
+}
