@@ -129,6 +129,8 @@ test.each(
   const [spectrum] = await spectraOf(values, rows, columns, { offset: 77 });
   expectSpectrum(spectrum!, reference, rows, columns);
   expect(gpu.allocatedBytes).toBe(before);
+  // The largest show nothing about the portable kernels that others do not.
+  if (rows * columns > 20_000) return;
   const [other] = await spectraOf(values, rows, columns, { on: portable });
   expectSpectrum(other!, reference, rows, columns);
 });

@@ -1,13 +1,16 @@
 import { mkdir, readdir, readFile, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { expect, test, vi } from 'vitest';
+import { beforeAll, expect, test, vi } from 'vitest';
 import { commandPath } from './run-command.ts';
+import { shareDevice } from './run-here.ts';
 
 const library = join(dirname(commandPath), 'index.js');
 const examples = fileURLToPath(new URL('../../examples/', import.meta.url));
 
 vi.mock('laminar-webgpu/node', () => import(/* @vite-ignore */ library));
+
+beforeAll(shareDevice);
 
 /** A module of the build and those that it imports at once, by what their imports say. */
 async function importsOf(path: string, seen = new Map<string, string[]>()): Promise<string[]> {

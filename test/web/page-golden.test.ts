@@ -118,6 +118,7 @@ describe.each(['alice-gpt2', 'alice-pythia'] as const)('%s', (name) => {
       const svg = await renderSvg(specification);
       const drawnByPage = String(await visit.download(figure.getByRole('button', { name: 'SVG' })));
       expect(drawnByPage === svg, `${title}: the page's SVG is the command's`).toBe(true);
+      if (name !== 'alice-gpt2') continue; // one model's pixels are enough: PNGs are made of the SVGs
       const png = await visit.download(figure.getByRole('button', { name: 'PNG' }));
       expect(png.equals(renderPng(svg)), `${title}: the page's PNG is the command's`).toBe(true);
     }

