@@ -22,7 +22,7 @@ export function download(name: string, content: Blob): void {
  */
 export function addDownloads(
   container: HTMLElement,
-  { report, spectra }: Pick<PageRun, 'report' | 'spectra'>,
+  { report, spectra, texts }: PageRun,
   onStates: (() => void) | undefined,
 ): void {
   const file = (name: string, make: () => Blob) =>
@@ -33,6 +33,9 @@ export function addDownloads(
     file('report.json', () => new Blob([reportJson(report)], { type: 'application/json' })),
     file('profile.csv', () => new Blob([profileCsv(report)], { type: 'text/csv' })),
     ...(spectra ? [file('spectra.safetensors', () => spectraBlob(spectra))] : []),
+    ...(texts
+      ? [file('tokens.json', () => new Blob([JSON.stringify(texts)], { type: 'application/json' }))]
+      : []),
     ...(onStates
       ? [
           button('states.safetensors', onStates, {

@@ -22,7 +22,9 @@ import { fetchSavedRun } from './saved-runs.ts';
 /** The page: the form and its run, the explainer, what is kept. The engine and the figures come when they are needed. */
 element('not-started', HTMLElement).remove();
 const engine = new EngineClient();
-const picture = new ProfilePicture(element('picture', HTMLElement));
+const picture = new ProfilePicture(element('picture', HTMLElement), (layer, place) =>
+  results?.explain(layer, place),
+);
 const progress = new ProgressBars(element('progress', HTMLElement));
 const form = new RunForm(() => void run());
 const startButton = element('start-run', HTMLButtonElement);

@@ -25,11 +25,32 @@ export class ProfilePicture {
   /** Of the run before, while another one grows over it. */
   #before: Curves | undefined;
 
-  constructor(private readonly figure: HTMLElement) {
+  /**
+   * @param onLayer told of the layer that is pointed at, of a run that is shown whole, and where; undefined when none is
+   */
+  constructor(
+    private readonly figure: HTMLElement,
+    onLayer: (layer: number | undefined, place: { readonly x: number; readonly y: number }) => void,
+  ) {
     this.#canvas = figure.querySelector<HTMLElement>('.canvas')!;
     this.#caption = figure.querySelector<HTMLElement>('figcaption')!;
     this.#canvas.setAttribute('role', 'img');
     new ResizeObserver(() => this.#draw()).observe(this.#canvas);
+    this.#canvas.addEventListener('pointermove', ({ clientX: x, clientY: y }) => {
+      onLayer(this.#before ? undefined : this.#layerAt(x), { x, y });
+    });
+    this.#canvas.addEventListener('pointerleave', ({ clientX: x, clientY: y }) => {
+      onLayer(undefined, { x, y });
+    });
+  }
+
+  /** The layer nearest to a place in the window. */
+  #layerAt(x: number): number | undefined {
+    if (!this.#curves) return undefined;
+    const { left, width } = this.#canvas.getBoundingClientRect();
+    const first = MARGIN.left + INSET;
+    const share = (x - left - first) / (width - MARGIN.right - INSET - first);
+    return Math.round(Math.min(1, Math.max(0, share)) * this.#curves.layers);
   }
 
   /** @param words what is shown, as a sentence */

@@ -109,6 +109,12 @@ export class Results {
     );
   }
 
+  /** Floats the details of a layer beside the pointer; of none, it takes them away. */
+  explain(layer: number | undefined, place: { readonly x: number; readonly y: number }): void {
+    if (layer === undefined || !this.#run) floating.hide();
+    else floating.show(layerDetails(this.#run, layer), place);
+  }
+
   /** Another run has begun: its tokens are shown, and everything else is still of the last one. */
   begin(sequences: Readonly<Record<SequenceName, StripSequence>>): void {
     this.#section.classList.add('stale');
@@ -125,7 +131,7 @@ export class Results {
     const rowAt = (target: EventTarget | null) =>
       target instanceof Element ? target.closest<HTMLElement>('tr[data-layer]') : null;
     const explain = (row: HTMLElement, place: { x: number; y: number }) =>
-      floating.show(layerDetails(this.#run!, Number(row.dataset['layer'])), place);
+      this.explain(Number(row.dataset['layer']), place);
     table.addEventListener('pointerover', ({ target, clientX: x, clientY: y }) => {
       const row = rowAt(target);
       if (row) explain(row, { x, y });

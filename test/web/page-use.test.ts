@@ -123,7 +123,9 @@ test('a click on a figure, a row of the table and the list each choose the layer
 
 test('each token shows how sure the model is, and a layer why its number is what it is', async () => {
   const { page } = visit;
-  const { sequences } = (await readSaved('alice-pythia')).report;
+  const { report, texts } = await readSaved('alice-pythia');
+  const { sequences } = report;
+  expect(JSON.parse(String(await visit.download('tokens.json')))).toEqual(texts);
   const strips = page.locator('.tokens');
   expect(await strips.nth(0).textContent()).toMatch(
     /^_ the same thing with you,·” said the Hatter, and here the⏎/,
@@ -135,6 +137,11 @@ test('each token shows how sure the model is, and a layer why its number is what
   await spans.nth(7).hover();
   const floating = page.locator('#floating');
   await expect.poll(() => floating.textContent()).toContain(`probability ${Math.exp(value).toFixed(3)}`);
+
+  // The last layer stands at the right of the picture.
+  const box = (await page.locator('.canvas').boundingBox())!;
+  await page.locator('.canvas').hover({ position: { x: box.width - 5, y: box.height / 2 } });
+  await expect.poll(() => floating.textContent()).toContain('layer 6');
 
   const layer = sequences.real.layers[4]!;
   const carrier = layer.component_1!.tokens[0]!;
