@@ -12,7 +12,7 @@ export interface Histogram {
  * A tight cluster with far outliers asks for as many bins as range / width, without bound; numpy then fills the
  * memory. Beyond this many the rule is bounded, so that a degenerate model still gets its report.
  */
-const mostBins = 65536;
+const maxBins = 65536;
 
 /**
  * The density by the rule of Freedman and Diaconis ("On the histogram as a density estimator", 1981): bins of width
@@ -34,7 +34,7 @@ export function freedmanDiaconis(values: ArrayLike<number>): Histogram {
   if (first === last) [first, last] = [first - 0.5, last + 0.5];
   const spread = percentile(sorted, 75) - percentile(sorted, 25);
   const width = 2 * spread * sorted.length ** (-1 / 3);
-  const bins = width > 0 ? Math.min(Math.ceil((last - first) / width), mostBins) : 1;
+  const bins = width > 0 ? Math.min(Math.ceil((last - first) / width), maxBins) : 1;
   const edges = evenlySpaced(first, last, bins);
   const counts = countInBins(sorted, edges);
   return {

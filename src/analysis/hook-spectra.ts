@@ -21,7 +21,7 @@ export type HookMeasurements = Readonly<Record<string, readonly HookMeasurement[
 interface HookSpectraOptions {
   readonly threshold: number;
   /** How many activations wait at once for their spectra. */
-  readonly mostAtOnce: number;
+  readonly maxAtOnce: number;
   readonly scratchBytes: number;
   readonly signal?: AbortSignal | undefined;
 }
@@ -53,7 +53,7 @@ export class HookSpectra implements Disposable {
     const columns = size / this.tokens;
     // Matrices of one size are reduced together.
     const [first] = this.#waiting;
-    const isFull = this.#waiting.length >= this.sequences.length * this.options.mostAtOnce;
+    const isFull = this.#waiting.length >= this.sequences.length * this.options.maxAtOnce;
     if (first && (isFull || first.view.columns !== columns)) await this.finish();
     this.sequences.forEach((sequence, index) => {
       const label = `${name}, ${sequence}`;

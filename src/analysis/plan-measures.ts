@@ -10,7 +10,7 @@ export interface MeasuresPlan {
   /** Floating-point operations, of the GPU and of the host. */
   readonly operations: number;
   /** GPU buffers while one view is measured alone: it must have so much. */
-  readonly leastBytes: number;
+  readonly minBytes: number;
   /** The same where `together` states are measured at once. */
   bytes(together: number): number;
 }
@@ -59,7 +59,7 @@ export function planMeasures(rows: number, columns: number, request: ViewRequest
   );
   return {
     operations: usual + ofAll + ofOthers + compared,
-    leastBytes: alone,
+    minBytes: alone,
     bytes: (together) =>
       Math.max(
         alone,

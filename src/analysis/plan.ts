@@ -12,13 +12,13 @@ import { spectrumWork } from './plan-spectrum.ts';
 import { spectrumShape, workspaceBytes } from './spectrum/workspace.ts';
 
 /** Copies of states that wait for their spectra take at most this much, and spectra's scratch at most that. */
-const MOST_STATES_BYTES = 256 * 2 ** 20;
-const MOST_SCRATCH_BYTES = 512 * 2 ** 20;
+const MAX_STATES_BYTES = 256 * 2 ** 20;
+const MAX_SCRATCH_BYTES = 512 * 2 ** 20;
 /** Real and shuffled, which every profile has; they run as one batch. */
 const SEQUENCES = 2;
 /** More sequences run at once while their activations take no more than this. */
-const MOST_ACTIVATION_BYTES = 256 * 2 ** 20;
-const MOST_SEQUENCES = 64;
+const MAX_ACTIVATION_BYTES = 256 * 2 ** 20;
+const MAX_SEQUENCES = 64;
 /** States at hand on the host at once take at most this much. */
 export const HELD_BYTES = 32 * 2 ** 20;
 /**
@@ -72,7 +72,7 @@ export interface ProfilePlan {
   /** All GPU buffers at once. */
   readonly gpu: number;
   /** The least --gpu-memory with which this run can finish. */
-  readonly leastGpu: number;
+  readonly minGpu: number;
   /** The whole process; with a software adapter, the GPU's buffers too. */
   readonly host: number;
   /** From the checkpoint's files. */
@@ -103,19 +103,19 @@ export function planProfile(input: PlanInput): ProfilePlan {
   const textRunsAlong = isCompared(request);
   const batches = groups.map((size, index) => size + (textRunsAlong && index > 0 ? 1 : 0));
   const needs = needsOf(input, Math.max(...batches));
-  const { together, shape, stateBytes, hookBytes, hookShapes, leastScratch, measures } = needs;
+  const { together, shape, stateBytes, hookBytes, hookShapes, minScratch, measures } = needs;
   const activations = needs.activations + needs.captures;
   const room = Math.max(0, memoryLimit - weights.bytes - activations);
-  const statesBudget = Math.min(MOST_STATES_BYTES, room / 3);
+  const statesBudget = Math.min(MAX_STATES_BYTES, room / 3);
   const statesAtOnce = Math.min(states, Math.max(1, Math.floor(statesBudget / stateBytes)));
   const statesBytes = statesAtOnce * stateBytes;
-  const hooksBudget = Math.min(MOST_STATES_BYTES, room / 6);
+  const hooksBudget = Math.min(MAX_STATES_BYTES, room / 6);
   const hooksAtOnce = Math.min(
     hookShapes.length,
     Math.max(1, Math.floor(hooksBudget / Math.max(1, hookBytes))),
   );
   const hooksBytes = hooksAtOnce * hookBytes;
-  const scratchBudget = Math.max(leastScratch, Math.min(MOST_SCRATCH_BYTES, room - statesBytes - hooksBytes));
+  const scratchBudget = Math.max(minScratch, Math.min(MAX_SCRATCH_BYTES, room - statesBytes - hooksBytes));
   const held = Math.max(
     1,
     Math.min(together * statesAtOnce, Math.floor(HELD_BYTES / (stateBytes / together))),
@@ -128,8 +128,8 @@ export function planProfile(input: PlanInput): ProfilePlan {
   const scratch = Math.min(scratchBudget, Math.max(...usefulScratch));
 
   const gpu = weights.bytes + activations + statesBytes + hooksBytes + scratch;
-  const leastGpu = weights.least + least.activations + least.captures + least.beside;
-  const bounded = Math.max(leastGpu, Math.min(gpu, memoryLimit));
+  const minGpu = weights.least + least.activations + least.captures + least.beside;
+  const bounded = Math.max(minGpu, Math.min(gpu, memoryLimit));
   const hooks = at && measuredHooks(model, at, { sequences: together, tokens });
   const work = {
     forward: batches.map((size) => model.work(size, tokens)).reduce(joinWork),
@@ -152,7 +152,7 @@ export function planProfile(input: PlanInput): ProfilePlan {
     hooks: hooksBytes,
     scratch,
     gpu: bounded,
-    leastGpu: Math.min(leastGpu, gpu),
+    minGpu: Math.min(minGpu, gpu),
     host: PROCESS_BYTES + comparedBytes(input, together) + (software ? bounded : 0),
     reads: (isResident ? 1 : groups.length) * sizes.read + sequences * tokens * sizes.embeddingRow,
     operations: {
@@ -174,10 +174,10 @@ function needsOf({ model, tokens, request, at }: PlanInput, together: number) {
   const hookBytes = Math.max(0, ...hookShapes.map(({ columns }) => together * 4 * tokens * columns));
   const measures = planMeasures(tokens, width, request);
   const stateBytes = together * 4 * tokens * width;
-  const leastScratch = Math.max(
+  const minScratch = Math.max(
     workspaceBytes(shape, 1),
     ...hookShapes.map((hook) => workspaceBytes(hook, 1)),
-    measures.leastBytes,
+    measures.minBytes,
   );
   const activations = model.activationBytes(together, tokens);
   return {
@@ -189,9 +189,9 @@ function needsOf({ model, tokens, request, at }: PlanInput, together: number) {
     hookShapes,
     hookBytes,
     measures,
-    leastScratch,
+    minScratch,
     /** The least of states, hooks and scratch. */
-    beside: stateBytes + hookBytes + leastScratch,
+    beside: stateBytes + hookBytes + minScratch,
   };
 }
 
@@ -202,9 +202,9 @@ function needsOf({ model, tokens, request, at }: PlanInput, together: number) {
 function groupsOf(input: PlanInput, room: number): number[] {
   const { sequences = SEQUENCES } = input;
   if (sequences <= SEQUENCES) return [sequences];
-  for (let together = Math.min(sequences, MOST_SEQUENCES); together > SEQUENCES; together -= 1) {
+  for (let together = Math.min(sequences, MAX_SEQUENCES); together > SEQUENCES; together -= 1) {
     const { activations, captures, beside } = needsOf(input, together);
-    const fits = activations + captures <= Math.min(MOST_ACTIVATION_BYTES, room / 3);
+    const fits = activations + captures <= Math.min(MAX_ACTIVATION_BYTES, room / 3);
     if (fits && activations + captures + beside <= room) return batchesOf(input, together);
   }
   return batchesOf(input, SEQUENCES);

@@ -68,7 +68,7 @@ export async function profileReport(
   using model = await Model.load(gpu, description, {
     ...(signal && { signal }),
     ...(onLoad && { onProgress: onLoad }),
-    mostTokens: plan.sequencesAtOnce * length,
+    maxTokens: plan.sequencesAtOnce * length,
     reserve: plan.states + plan.hooks + plan.scratch + plan.captures,
   });
   const load = performance.now() - loadStarted;

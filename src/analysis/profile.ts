@@ -42,7 +42,7 @@ export interface ProfileOptions extends Omit<ProfileRequest, 'sampling'> {
   /** Told of a sequence's maximum log-softmax, [T], as soon as the forward pass is done. */
   readonly onMaxLogSoftmax?: ((sequence: string, values: Float32Array) => void) | undefined;
   /** Measure after so many states at the latest: the first numbers come sooner, the last ones later. */
-  readonly mostStates?: number | undefined;
+  readonly maxStates?: number | undefined;
 }
 
 /** Singular values of named activations. */
@@ -162,7 +162,7 @@ async function profileGroup(
     threshold,
     request,
     signal,
-    mostStates: Math.min(plan.statesAtOnce, options.mostStates ?? Infinity),
+    maxStates: Math.min(plan.statesAtOnce, options.maxStates ?? Infinity),
     scratchBytes: plan.scratch,
     onLayer: options.onLayer,
     onProgress: (done) => onSpectrum?.(first * (layers + 1) + done, of * (layers + 1), which),
@@ -172,7 +172,7 @@ async function profileGroup(
     plan.measuredHooks &&
     new HookSpectra(gpu, names, tokens, {
       threshold,
-      mostAtOnce: plan.hooksAtOnce,
+      maxAtOnce: plan.hooksAtOnce,
       scratchBytes: plan.scratch,
       signal,
     });

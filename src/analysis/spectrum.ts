@@ -39,9 +39,9 @@ export interface SpectrumOptions {
 }
 
 /** The integer column sums stay exact up to this many rows. */
-const MOST_ROWS = 2 ** 18;
+const MAX_ROWS = 2 ** 18;
 /** Centring takes 16 columns a workgroup, and a dispatch may have 65535 workgroups in a dimension. */
-const MOST_COLUMNS = 16 * 65_535;
+const MAX_COLUMNS = 16 * 65_535;
 /** Progress steps a group of matrices takes: usual sweeps of the two orthogonalisations, and five other stages. */
 const EXPECTED_SWEEPS = [12, 2] as const;
 const STEPS = EXPECTED_SWEEPS[0] + EXPECTED_SWEEPS[1] + 5;
@@ -116,14 +116,12 @@ function checkShapes(matrices: readonly MatrixView[], { rows, columns }: MatrixV
       );
     }
     if (rows < 1 || columns < 1) throw new InputError(`${name} is empty (${rows} x ${columns})`);
-    if (rows > MOST_ROWS) {
-      throw new InputError(
-        `${name} has ${rows} rows; at most ${MOST_ROWS} can be centred: take fewer tokens`,
-      );
+    if (rows > MAX_ROWS) {
+      throw new InputError(`${name} has ${rows} rows; at most ${MAX_ROWS} can be centred: take fewer tokens`);
     }
-    if (columns > MOST_COLUMNS) {
+    if (columns > MAX_COLUMNS) {
       throw new InputError(
-        `${name} has ${columns} columns; at most ${MOST_COLUMNS} can be centred: take fewer features`,
+        `${name} has ${columns} columns; at most ${MAX_COLUMNS} can be centred: take fewer features`,
       );
     }
   }

@@ -33,7 +33,7 @@ export class StateReducer {
       readonly threshold: number;
       readonly request: ViewRequest | undefined;
       readonly signal: AbortSignal | undefined;
-      readonly mostStates: number;
+      readonly maxStates: number;
       readonly scratchBytes: number;
       readonly onProgress: (done: number) => void;
       readonly onNotice: ((notice: string) => void) | undefined;
@@ -61,7 +61,7 @@ export class StateReducer {
       }
     });
     recorder.submit();
-    if (this.#waiting.length >= this.names.length * this.options.mostStates) await this.finish();
+    if (this.#waiting.length >= this.names.length * this.options.maxStates) await this.finish();
   }
 
   /** Computes the spectra of all copies that wait, and frees them. */

@@ -100,7 +100,7 @@ export async function runBranched(
   const bytesOf = (slots: number) => description.activationBytes(slots, tokens);
   const stateBytes = 4 * tokens * config.width;
   // The old and the new states lie side by side while the batch grows.
-  const mostBytes = bytesOf(sequences.length + branches.length) + sequences.length * stateBytes;
+  const maxBytes = bytesOf(sequences.length + branches.length) + sequences.length * stateBytes;
   let begun = 0;
   const visit = async (point: StatePoint): Promise<void> => {
     const firstBegun = begun;
@@ -124,7 +124,7 @@ export async function runBranched(
       const weights = await store.block(layer, { signal });
       runBlock<Tensor>(architecture, batch.pass, weights, layer);
       const { sequences: slots } = batch.pass;
-      store.loadAhead(layer + 1, { signal }, mostBytes - bytesOf(slots) + slots * stateBytes);
+      store.loadAhead(layer + 1, { signal }, maxBytes - bytesOf(slots) + slots * stateBytes);
       batch.pass.submit();
       await step();
       await store.release(layer);

@@ -9,7 +9,7 @@ import { bindableRows, rowsOf } from './gpu/row-ranges.ts';
 
 /** Rows nearer than this in the file are read in one go. */
 const JOIN_BYTES = 64 * 2 ** 10;
-const MOST_READ_BYTES = 8 * 2 ** 20;
+const MAX_READ_BYTES = 8 * 2 ** 20;
 
 /** What an embedding is called among the activations. */
 export function embeddingName(by: EmbeddingSpec['by']): string {
@@ -75,7 +75,7 @@ function joinNeighbours(rows: readonly number[], rowBytes: number): number[][] {
   for (const row of rows) {
     const run = runs.at(-1);
     const isNear = run && (row - run.at(-1)!) * rowBytes <= JOIN_BYTES;
-    if (isNear && (row + 1 - run[0]!) * rowBytes <= MOST_READ_BYTES) run.push(row);
+    if (isNear && (row + 1 - run[0]!) * rowBytes <= MAX_READ_BYTES) run.push(row);
     else runs.push([row]);
   }
   return runs;

@@ -21,7 +21,7 @@ import {
   headNorm,
   layerNorm,
   MAX_WIDE_HEAD_WIDTH,
-  MOST_HEAD_WIDTH,
+  MAX_HEAD_WIDTH,
   multiply,
   rmsNorm,
   rotary,
@@ -232,9 +232,9 @@ export class ForwardPass implements Steps<Tensor>, Disposable {
   /** Causal attention within each sequence: F32 [B·T, heads · headWidth]. */
   attention(queryKeyValue: Tensor, into: ScratchName, layout: AttentionLayout): Tensor {
     const { heads, keyValueHeads = heads, headWidth, headStride, keyOffset, valueOffset, scale } = layout;
-    if (headWidth > MOST_HEAD_WIDTH) {
+    if (headWidth > MAX_HEAD_WIDTH) {
       throw new ConfigError(
-        `heads of width ${headWidth} are not supported; the widest is ${MOST_HEAD_WIDTH}`,
+        `heads of width ${headWidth} are not supported; the widest is ${MAX_HEAD_WIDTH}`,
         { code: 'config-unsupported', subject: { kind: 'key', name: 'head_dim' } },
       );
     }

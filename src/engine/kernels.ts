@@ -176,7 +176,7 @@ export const attentionWide = defineKernel({
 });
 
 /** Heads wider than this do not fit the attention kernel's registers. */
-export const MOST_HEAD_WIDTH = 512;
+export const MAX_HEAD_WIDTH = 512;
 /** The same for the variant `wide`. */
 export const MAX_WIDE_HEAD_WIDTH = 256;
 

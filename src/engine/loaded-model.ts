@@ -111,7 +111,7 @@ export class LoadedModel implements Disposable, AsyncDisposable {
       const reading = loadTokenizer(files).catch((error: unknown) => error as Error);
       const model = await Model.load(gpu, description, {
         ...(signal && { signal }),
-        mostTokens: maxTokens,
+        maxTokens,
         onProgress: (done, total) => onProgress?.({ stage: 'load', done, total }),
       });
       return new LoadedModel(model, await reading, maxTokens, gpu !== options.gpu);

@@ -28,7 +28,7 @@ export interface LoadOptions {
   /** Bytes of weights read so far, and in all. Weights that stream are read during `run` instead. */
   readonly onProgress?: (done: number, total: number) => void;
   /** The most tokens in one batch, all sequences together. Default: two sequences as long as the context. */
-  readonly mostTokens?: number;
+  readonly maxTokens?: number;
   /** Bytes of GPU memory that the reader of the states will take; weights leave them free. Default 0. */
   readonly reserve?: number;
 }
@@ -98,9 +98,9 @@ export class Model implements Disposable {
    * DeviceError, the signal's reason if it aborts.
    */
   static async load(gpu: Gpu, description: ModelDescription, options: LoadOptions = {}): Promise<Model> {
-    const { mostTokens = 2 * description.config.context, reserve = 0 } = options;
+    const { maxTokens = 2 * description.config.context, reserve = 0 } = options;
     await checkVariants(gpu, forwardChecks);
-    const activations = description.activationBytes(1, mostTokens);
+    const activations = description.activationBytes(1, maxTokens);
     const store = new WeightStore(gpu, description, activations + reserve, reserve);
     let done = 0;
     const total = store.residentFileBytes;

@@ -8,7 +8,7 @@ import type { KeptBlocks } from './kept-blocks.ts';
 /** Downloads go in ranges of this many bytes, and are kept so. */
 export const BLOCK_BYTES = 8 * 2 ** 20;
 /** Blocks of a file in memory at once: its tensors are smaller, and are read in almost the order of the file. */
-const MOST_HELD = 4;
+const MAX_HELD = 4;
 /** Ranges that are asked for at once. */
 const DOWNLOADS_AT_ONCE = 3;
 
@@ -50,7 +50,7 @@ export async function openRemoteFile(place: RemotePlace): Promise<RemoteFile | u
 export class RemoteFile implements ByteSource {
   /** The blocks that were used last, the oldest first; all that are not kept where the server knows no ranges. */
   readonly #held = new Map<number, Uint8Array<ArrayBuffer>>();
-  #mostHeld = MOST_HELD;
+  #maxHeld = MAX_HELD;
 
   constructor(
     private readonly place: RemotePlace,
@@ -124,7 +124,7 @@ export class RemoteFile implements ByteSource {
       const block = bytes.length > BLOCK_BYTES ? bytes.slice(start, start + BLOCK_BYTES) : bytes;
       const isKept = await this.place.kept.put(this.#key(at), block);
       // What came as a whole would have to be fetched as a whole again.
-      if (!isKept && bytes.length > BLOCK_BYTES) this.#mostHeld = Infinity;
+      if (!isKept && bytes.length > BLOCK_BYTES) this.#maxHeld = Infinity;
       this.#hold(at, block);
     }
   }
@@ -162,7 +162,7 @@ export class RemoteFile implements ByteSource {
     this.#held.set(index, block);
     // A map goes through its keys in the order in which they came.
     for (const oldest of this.#held.keys()) {
-      if (this.#held.size <= this.#mostHeld) return;
+      if (this.#held.size <= this.#maxHeld) return;
       this.#held.delete(oldest);
     }
   }

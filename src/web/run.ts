@@ -57,7 +57,7 @@ export async function profile(request: RunRequest, context: RunContext): Promise
         sampling,
         request: measured,
         signal,
-        mostStates: Math.ceil((layers + 1) / STEPS),
+        maxStates: Math.ceil((layers + 1) / STEPS),
         onLoad: stage('load'),
         onForward: stage('forward'),
         onSpectrum: stage('spectrum'),
@@ -97,7 +97,7 @@ export async function captureStates(request: RunRequest, context: RunContext): P
     checkSequences(description.config, [real]); // before weights are read
     using model = await Model.load(gpu, description, {
       signal,
-      mostTokens: real.length,
+      maxTokens: real.length,
       onProgress: stage('load'),
     });
     const chunks = new Map<string, Blob[]>();

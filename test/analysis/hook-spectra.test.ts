@@ -46,7 +46,7 @@ test('spectra of named activations are those of the golden ones, within the plan
     software: true,
     at,
   });
-  for (const memoryLimit of [plan.gpu, plan.leastGpu]) {
+  for (const memoryLimit of [plan.gpu, plan.minGpu]) {
     using limited = limitedGpu(gpu, { memoryLimit });
     notices.length = 0;
     const { report, hookValues } = await run(limited, at);

@@ -49,8 +49,8 @@ test('each of many sequences is measured as in a run of its own, bit for bit, wi
     const shape = { model: description, tokens, sequences: 6, software: true, request, at };
     const roomy = planProfile({ ...shape, memoryLimit: Infinity });
     expect(roomy.groups).toEqual([6]);
-    const limits = [Infinity, roomy.leastGpu];
-    expect(planProfile({ ...shape, memoryLimit: roomy.leastGpu }).weights.isResident).toBe(false);
+    const limits = [Infinity, roomy.minGpu];
+    expect(planProfile({ ...shape, memoryLimit: roomy.minGpu }).weights.isResident).toBe(false);
     const batches: number[] = [];
     for (const memoryLimit of limits) {
       using limited = limitedGpu(gpu, { memoryLimit });

@@ -5,7 +5,7 @@ import type { WeightPlan } from '../../engine/memory.ts';
 import { spectrumShape, workspaceBytes } from '../spectrum/workspace.ts';
 
 /** Activations of one pass take at most this much where nothing else bounds them. */
-const MOST_ACTIVATION_BYTES = 2 ** 30;
+const MAX_ACTIVATION_BYTES = 2 ** 30;
 
 export interface ReductionPlanInput {
   readonly model: Pick<
@@ -45,7 +45,7 @@ export interface ReductionPlan {
   readonly cuts: number;
   readonly gpu: number;
   /** The smallest --gpu-memory with which this run can finish. */
-  readonly leastGpu: number;
+  readonly minGpu: number;
   /** From the checkpoint's files. */
   readonly reads: number;
   /** Floating-point operations of the passes. */
@@ -76,7 +76,7 @@ export function planReduction(input: ReductionPlanInput): ReductionPlan {
   const room = memoryLimit - weights.bytes - cuts;
   const widest = Math.max(...model.products().block.map(({ columns }) => columns));
   const fits = (slots: number) =>
-    activationsOf(slots) <= Math.min(room, MOST_ACTIVATION_BYTES) &&
+    activationsOf(slots) <= Math.min(room, MAX_ACTIVATION_BYTES) &&
     4 * slots * tokens * widest <= maxBufferSize;
   let slots = least;
   while (slots < sequences + branches.length && fits(slots + 1)) slots += 1;
@@ -111,7 +111,7 @@ export function planReduction(input: ReductionPlanInput): ReductionPlan {
     activations,
     cuts,
     gpu: weights.bytes + activations + cuts,
-    leastGpu: Math.min(weights.least, weights.bytes) + activationsOf(least) + cuts,
+    minGpu: Math.min(weights.least, weights.bytes) + activationsOf(least) + cuts,
     reads: (isResident ? sizes.read : streamed + sizes.finalNorm) + sequences * tokens * sizes.embeddingRow,
     operations: layersRun * operationsOfSlot,
   };

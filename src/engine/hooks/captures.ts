@@ -2,7 +2,7 @@ import type { Gpu } from '../gpu/gpu.ts';
 import { elementCount } from '../gpu/tensor.ts';
 
 /** Copies that wait to be read take at most so many bytes. */
-const MOST_WAITING_BYTES = 256 * 2 ** 20;
+const MAX_WAITING_BYTES = 256 * 2 ** 20;
 
 /** A named activation, or the part of it that was asked for. */
 export interface CapturedActivation {
@@ -129,7 +129,7 @@ export class Captures implements Disposable {
   /** Whether so many more bytes suit the memory limit, and copies that wait are not too many. */
   hasRoom(bytes: number): boolean {
     const waiting = this.#recorded.reduce((sum, capture) => sum + capture.bytes, 0);
-    return this.gpu.allocatedBytes + bytes <= this.gpu.memoryLimit && waiting + bytes <= MOST_WAITING_BYTES;
+    return this.gpu.allocatedBytes + bytes <= this.gpu.memoryLimit && waiting + bytes <= MAX_WAITING_BYTES;
   }
 
   [Symbol.dispose](): void {

@@ -133,7 +133,7 @@ async function measureForward(
   const heads = Math.max(1, width / HEAD_WIDTH);
   const shape = { layers, width, heads, vocabulary: VOCABULARY, context: tokens };
   return withRandomModel({ ...smallModel(shape), signal }, async (description) => {
-    using model = await Model.load(gpu, description, { signal, mostTokens: batch * tokens });
+    using model = await Model.load(gpu, description, { signal, maxTokens: batch * tokens });
     const sequences = Array.from({ length: batch }, (_, index) =>
       spreadIds(tokens, VOCABULARY, index * tokens),
     );

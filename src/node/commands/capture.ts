@@ -114,7 +114,7 @@ async function capture(reference: string, flags: CaptureFlags, context: CommandC
     using gpu = await context.openGpu(description.sizes.all);
     const model = await Model.load(gpu, description, {
       signal,
-      mostTokens: tokens,
+      maxTokens: tokens,
       reserve: extra,
       onProgress: terminal.stage('load', 'bytes'),
     });

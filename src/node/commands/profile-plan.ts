@@ -68,10 +68,10 @@ function toJson(plan: ProfilePlan, { id, tokens, sequences, adapter, memoryLimit
     batches: plan.groups.length,
     adapter,
     gpu_memory_limit: Number.isFinite(memoryLimit) ? memoryLimit : null,
-    fits: plan.leastGpu <= memoryLimit,
+    fits: plan.minGpu <= memoryLimit,
     gpu_bytes: {
       total: plan.gpu,
-      least: plan.leastGpu,
+      least: plan.minGpu,
       weights: weights.bytes,
       weights_resident: weights.isResident,
       activations: plan.activations + plan.captures,
@@ -103,7 +103,7 @@ function toTable(plan: ProfilePlan, { id, tokens, sequences, adapter, memoryLimi
       ? [['named activations', formatBytes(plan.hooks), `${plan.hooksAtOnce} at once`]]
       : []),
     ['spectrum', formatBytes(plan.scratch), 'scratch'],
-    ['GPU buffers', formatBytes(plan.gpu), `at least ${formatBytes(plan.leastGpu)}`],
+    ['GPU buffers', formatBytes(plan.gpu), `at least ${formatBytes(plan.minGpu)}`],
     [
       'process',
       formatBytes(plan.host),
@@ -115,9 +115,9 @@ function toTable(plan: ProfilePlan, { id, tokens, sequences, adapter, memoryLimi
     ['measures', formatOperations(operations.measures), 'floating-point operations, about'],
   ];
   const advice =
-    plan.leastGpu <= memoryLimit
+    plan.minGpu <= memoryLimit
       ? ''
-      : `\nThis does not fit: give --gpu-memory ${Math.ceil(plan.leastGpu)} or more, or take fewer tokens.\n`;
+      : `\nThis does not fit: give --gpu-memory ${Math.ceil(plan.minGpu)} or more, or take fewer tokens.\n`;
   return `${id}, ${tokens} tokens, on ${adapter.description} with ${bound}; at most:\n\n${formatTable(['', '', ''], rows)}${advice}`;
 }
 

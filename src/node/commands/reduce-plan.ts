@@ -26,10 +26,10 @@ export function reductionPlanJson(plan: ReductionPlan, subject: ReductionSubject
       passes: plan.passes.map(({ start, count }) => ({ start, cuts: count })),
       adapter,
       gpu_memory_limit: Number.isFinite(memoryLimit) ? memoryLimit : null,
-      fits: plan.leastGpu <= memoryLimit,
+      fits: plan.minGpu <= memoryLimit,
       gpu_bytes: {
         total: plan.gpu,
-        least: plan.leastGpu,
+        least: plan.minGpu,
         weights: plan.weights.bytes,
         weights_resident: plan.weights.isResident,
         activations: plan.activations,
@@ -60,13 +60,13 @@ export function describeReductionPlan(plan: ReductionPlan, subject: ReductionSub
     ['weights', formatBytes(weights.bytes), weights.isResident ? 'stay' : 'stream, two blocks at once'],
     ['activations', formatBytes(plan.activations), `${plan.slots} x ${tokens} tokens`],
     ['cuts', formatBytes(plan.cuts), 'singular vectors, and scratch'],
-    ['GPU buffers', formatBytes(plan.gpu), `at least ${formatBytes(plan.leastGpu)}`],
+    ['GPU buffers', formatBytes(plan.gpu), `at least ${formatBytes(plan.minGpu)}`],
     ['reads', formatBytes(plan.reads), 'from the checkpoint'],
     ['forward', plan.operations.toExponential(2).replace('e+', 'e'), 'floating-point operations'],
   ];
   const advice =
-    plan.leastGpu <= memoryLimit
+    plan.minGpu <= memoryLimit
       ? ''
-      : `\nThis does not fit: give --gpu-memory ${Math.ceil(plan.leastGpu)} or more, or take fewer tokens.\n`;
+      : `\nThis does not fit: give --gpu-memory ${Math.ceil(plan.minGpu)} or more, or take fewer tokens.\n`;
   return `${id}, ${tokens} tokens, ${cuts} cuts, on ${adapter.description} with ${bound}; at most:\n\n${formatTable(['', '', ''], rows)}${advice}`;
 }

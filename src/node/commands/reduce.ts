@@ -120,12 +120,12 @@ async function reduce(reference: string, flags: ReduceFlags, context: CommandCon
     }
     using gpu = await context.openGpu(description.sizes.all);
     const plan = planOf(description, request, ids, gpu.memoryLimit, gpu.device.limits.maxBufferSize);
-    const mostTokens = plan.slots * ids[0]!.length;
+    const maxTokens = plan.slots * ids[0]!.length;
     const loadStarted = performance.now();
     using loaded = await Model.load(gpu, description, {
       signal,
-      mostTokens,
-      reserve: plan.activations + plan.cuts - description.activationBytes(1, mostTokens),
+      maxTokens,
+      reserve: plan.activations + plan.cuts - description.activationBytes(1, maxTokens),
       onProgress: terminal.stage('load', 'bytes'),
     });
     const reduceStarted = performance.now();

@@ -42,7 +42,7 @@ const ROWS = 4u;
 const LOWEST = -3.4028234663852886e38;
 override slices: u32 = (headWidth + KEYS - 1u) / KEYS;
 // The most slices a thread can hold: heads of up to 512 dimensions.
-const MOST_SLICES = 16u;
+const MAX_SLICES = 16u;
 
 var<workgroup> queryTile: array<f32, QUERIES * (DEPTH + 1u)>;
 var<workgroup> keyTile: array<f32, KEYS * (DEPTH + 1u)>;
@@ -60,7 +60,7 @@ fn main(@builtin(workgroup_id) workgroup: vec3<u32>, @builtin(local_invocation_i
   let lane = thread % KEYS;
   let firstRow = (thread / KEYS) * ROWS;
 
-  var gathered: array<vec4<f32>, MOST_SLICES>;
+  var gathered: array<vec4<f32>, MAX_SLICES>;
   if (thread < QUERIES) {
     runningMaximum[thread] = LOWEST;
     runningSum[thread] = 0.0;
