@@ -29,6 +29,7 @@ export class FaultyDevice {
   #fault: { readonly call: DeviceCall; readonly at: number; readonly kind: Fault } | undefined;
   #lose: (info: GPUDeviceLostInfo) => void = () => undefined;
   #lost: Promise<GPUDeviceLostInfo>;
+  readonly #scopes: { readonly filter: GPUErrorFilter; error?: GPUError }[] = [];
 
   constructor(private readonly real: GPUDevice) {
     this.#lost = this.#losable();
@@ -43,6 +44,16 @@ export class FaultyDevice {
         if (name === 'createBuffer') return (...given: unknown[]) => this.#buffer(call, given);
         if (name.startsWith('create'))
           return (...given: unknown[]) => this.#call(name as DeviceCall, () => call(...given));
+        if (name === 'pushErrorScope')
+          return (...given) => {
+            this.#scopes.push({ filter: given[0] as GPUErrorFilter });
+            return call(...given);
+          };
+        if (name === 'popErrorScope')
+          return async (...given) => {
+            const scope = this.#scopes.pop();
+            return (await call(...given)) ?? scope?.error ?? null;
+          };
         if (name === 'addEventListener')
           return (_, listener) => void this.#listeners.add(listener as Listener);
         if (name === 'removeEventListener')
@@ -86,12 +97,16 @@ export class FaultyDevice {
     if (kind === 'throws') throw failure;
     if (kind === 'rejects') return Promise.reject(failure);
     if (kind === 'lost') this.#lose({ reason: 'unknown', message: failure.message } as GPUDeviceLostInfo);
-    else
-      this.tell(
-        kind === 'out of memory'
-          ? new GPUOutOfMemoryError(failure.message)
-          : new GPUInternalError(failure.message),
-      );
+    else {
+      const isMemory = kind === 'out of memory';
+      const error = isMemory
+        ? new GPUOutOfMemoryError(failure.message)
+        : new GPUInternalError(failure.message);
+      const filter = isMemory ? 'out-of-memory' : 'internal';
+      const scope = this.#scopes.findLast((open) => open.filter === filter);
+      if (scope) scope.error ??= error;
+      else this.tell(error);
+    }
     return make();
   }
 

@@ -2,6 +2,7 @@ import { DeviceError } from '../errors.ts';
 import { callDevice } from './device-call.ts';
 import { KernelCache } from './kernel.ts';
 import { WorkBudget } from './pace.ts';
+import { OwnErrors } from './own-errors.ts';
 import { Recorder, UniformPool } from './recorder.ts';
 import { rowRanges } from './row-ranges.ts';
 import { bytesPerElement, elementCount, Tensor } from './tensor.ts';
@@ -62,8 +63,12 @@ export class Gpu implements Disposable {
   #peak = 0;
   #failure: DeviceError | undefined;
   #disposed = false;
-  readonly #onError = (event: Event): void => {
-    const { error } = event as GPUUncapturedErrorEvent;
+  /** On a device that was lent: what is not within its scopes is not ours. */
+  readonly #own: OwnErrors | undefined;
+  readonly #onUncaptured = (event: Event): void => {
+    this.#onError((event as GPUUncapturedErrorEvent).error);
+  };
+  readonly #onError = (error: GPUError): void => {
     const firstLine = error.message.split('\n')[0] ?? '';
     this.#failure ??=
       error instanceof GPUOutOfMemoryError
@@ -97,7 +102,8 @@ export class Gpu implements Disposable {
     this.#signal = options.signal;
     const canTime = options.timed === true && device.features.has('timestamp-query');
     this.timer = canTime ? new KernelTimer(device) : undefined;
-    device.addEventListener('uncapturederror', this.#onError);
+    this.#own = ownsDevice ? undefined : new OwnErrors(device, this.#onError);
+    if (ownsDevice) device.addEventListener('uncapturederror', this.#onUncaptured);
     void device.lost.then(({ message }) => {
       if (!this.#disposed)
         this.#failure ??= new DeviceError(`the GPU device was lost: ${message}; run again`, {
@@ -155,7 +161,7 @@ export class Gpu implements Disposable {
       );
     }
     const usage = GPUBufferUsage.STORAGE | GPUBufferUsage.COPY_SRC | GPUBufferUsage.COPY_DST | extraUsage;
-    const buffer = callDevice(`make the buffer ${label} of ${size} bytes`, () =>
+    const buffer = this.#call(`make the buffer ${label} of ${size} bytes`, () =>
       this.device.createBuffer({ label, size, usage }),
     );
     this.#sizes.set(buffer, size);
@@ -210,17 +216,22 @@ export class Gpu implements Disposable {
     const bytes = new Uint8Array(data.buffer, data.byteOffset, data.byteLength) as Uint8Array<ArrayBuffer>;
     if (bytes.length === 0) return;
     if (bytes.length % 4 === 0) {
-      callDevice('write into a buffer', () => this.device.queue.writeBuffer(buffer, offset, bytes));
+      this.#call('write into a buffer', () => this.device.queue.writeBuffer(buffer, offset, bytes));
       return;
     }
     const padded = new Uint8Array(wholeWords(bytes.length));
     padded.set(bytes);
-    callDevice('write into a buffer', () => this.device.queue.writeBuffer(buffer, offset, padded));
+    this.#call('write into a buffer', () => this.device.queue.writeBuffer(buffer, offset, padded));
+  }
+
+  #call<T>(attempt: string, call: () => T): T {
+    const own = this.#own;
+    return callDevice(attempt, own ? () => own.around(call) : call);
   }
 
   recorder(): Recorder {
     this.check();
-    return new Recorder(this.device, this.kernels, this.#uniforms, this.timer);
+    return new Recorder(this.device, this.kernels, this.#uniforms, this.timer, this.#own);
   }
 
   /** How much work of a kind a submission may hold; the measurements outlive the job that took them. */
@@ -243,6 +254,7 @@ export class Gpu implements Disposable {
         cause,
       });
     });
+    await this.#own?.settled();
     this.check();
   }
 
@@ -279,7 +291,7 @@ export class Gpu implements Disposable {
     for (const buffer of [...this.#sizes.keys()]) this.free(buffer);
     this.#uniforms.dispose();
     this.timer?.dispose();
-    this.device.removeEventListener('uncapturederror', this.#onError);
+    this.device.removeEventListener('uncapturederror', this.#onUncaptured);
     if (!this.ownsDevice) return;
     const destroy = (): void => {
       this.device.destroy();
@@ -331,7 +343,7 @@ export class Gpu implements Disposable {
     use: (mapped: ArrayBuffer) => T,
   ): Promise<T> {
     this.check();
-    const staging = callDevice(`make a buffer of ${bytes} bytes to read back`, () =>
+    const staging = this.#call(`make a buffer of ${bytes} bytes to read back`, () =>
       this.device.createBuffer({
         label: 'readback',
         size: wholeWords(bytes),
@@ -339,7 +351,7 @@ export class Gpu implements Disposable {
       }),
     );
     try {
-      callDevice('copy what is read back', () => {
+      this.#call('copy what is read back', () => {
         const encoder = this.device.createCommandEncoder();
         encoder.copyBufferToBuffer(buffer, offset, staging, 0, wholeWords(bytes));
         this.device.queue.submit([encoder.finish()]);
@@ -355,6 +367,7 @@ export class Gpu implements Disposable {
           },
         );
       });
+      await this.#own?.settled();
       this.check();
       return use(callDevice('show what is read back', () => staging.getMappedRange()));
     } finally {

@@ -64,7 +64,7 @@ export async function openBrowserGpu({
   return openAdapter(adapter, { ...options, memoryLimit: bytes });
 }
 
-/** Wraps a device that the caller made and goes on owning. */
+/** Wraps a device that the caller made and goes on owning. Errors of the caller's own calls of it are not ours. */
 export function useDevice(device: GPUDevice, options: GpuOptions = {}): Gpu {
   return new Gpu(device, reportOf(device.adapterInfo), options);
 }

@@ -8,6 +8,7 @@ import type {
   ScalarKind,
 } from './kernel.ts';
 import { writeUniforms } from './kernel.ts';
+import type { OwnErrors } from './own-errors.ts';
 import type { KernelTimer, TimedCommands } from './timer.ts';
 
 const SLOT_BYTES = 256;
@@ -63,6 +64,7 @@ export class Recorder {
     private readonly kernels: KernelCache,
     private readonly pool: UniformPool,
     timer: KernelTimer | undefined,
+    private readonly own?: OwnErrors,
   ) {
     this.#timed = timer?.begin();
     this.#encoder = callDevice('begin commands', () => device.createCommandEncoder());
@@ -122,12 +124,14 @@ export class Recorder {
   submit(): void {
     this.#endPass();
     this.#timed?.resolve(this.#encoder);
-    callDevice('take commands', () => {
+    const send = (): void => {
       for (const chunk of this.#chunks) {
         this.device.queue.writeBuffer(chunk.buffer, 0, chunk.data.buffer);
       }
       this.device.queue.submit([this.#encoder.finish()]);
-    });
+    };
+    const { own } = this;
+    callDevice('take commands', own ? () => own.around(send) : send);
     this.#timed?.submitted();
     this.pool.giveBack(this.#chunks);
   }
