@@ -6,7 +6,7 @@ import { FileError, InputError } from '../engine/errors.ts';
 import { isHubId, namesTheHub, parseHubReference } from '../hub/reference.ts';
 import { bundledPath, isBundledModel } from './bundled.ts';
 import { resolveModelFolder } from './hub.ts';
-import { HubError } from './hub/errors.ts';
+import { HubError, HubUnreachableError } from './hub/errors.ts';
 import { readHubSettings } from './hub/environment.ts';
 import { publishedIds, publishedNames } from './published-shapes.ts';
 import type { Terminal } from './terminal.ts';
@@ -87,7 +87,8 @@ const knownModels = [...bundledModels, ...publishedIds];
 
 /** The hub's refusal, with the model that may have been meant. */
 function withMeantModel(error: unknown, reference: string): unknown {
-  if (!(error instanceof HubError) || knownModels.includes(reference)) return error;
+  if (!(error instanceof HubError) || error instanceof HubUnreachableError) return error;
+  if (knownModels.includes(reference)) return error;
   const meant = meantNames(reference, knownModels).slice(0, 3);
   if (meant.length === 0) return error;
   return new FileError(`${error.message}; did you mean ${meant.join(' or ')}?`, { cause: error });
