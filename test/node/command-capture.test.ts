@@ -132,6 +132,27 @@ describe('laminar capture', () => {
     expect(Array.from(floats(chosen, at[1]!))).toEqual(rows);
   });
 
+  it('writes a file for each of several texts, into a folder', async () => {
+    const folder = await temporaryFolder();
+    await writeFile(join(folder, 'hare.txt'), 'Take some more tea, the March Hare said');
+    await writeFile(join(folder, 'cat.txt'), 'We are all mad here');
+    const texts = ['--text', 'hare.txt', '--text', 'cat.txt'];
+    const flags = ['--at', 'hook_embed', '--out', 'made'];
+    const result = await laminarHere(['capture', ...texts, ...flags], { cwd: folder });
+    expect(result.code).toBe(0);
+    expect(result.stdout.trimEnd().split('\n')).toHaveLength(2);
+    const [hare, cat] = await Promise.all(
+      ['hare', 'cat'].map((name) => readTensors(join(folder, `made/${name}.safetensors`))),
+    );
+    expect([...cat!.keys()]).toEqual(['ids', 'hook_embed']);
+    expect(hare!.get('ids')!.shape[0]).toBeGreaterThan(cat!.get('ids')!.shape[0]!);
+    const double = await laminarHere(['capture', '--text', 'cat.txt', ...texts, ...flags], { cwd: folder });
+    expect(double).toMatchObject({
+      code: 2,
+      stderr: expect.stringMatching(/would hold two of the texts/) as string,
+    });
+  });
+
   it('plans what activations take, and refuses what is no name with names that are near', async () => {
     const model = golden('activations/gpt2-plain');
     const folder = await temporaryFolder();

@@ -1,6 +1,9 @@
+import { join } from 'node:path';
 import type { Command } from 'commander';
 import { activationTensors, captureTensors } from '../../analysis/output-files.ts';
 import { describeModel } from '../../engine/description.ts';
+import type { ModelDescription } from '../../engine/description.ts';
+import type { TensorDeclaration } from '../../engine/safetensors.ts';
 import type { Gpu } from '../../engine/gpu/gpu.ts';
 import { InputError, NumericalError } from '../../engine/errors.ts';
 import { listNames } from '../../engine/message.ts';
@@ -11,6 +14,7 @@ import { checkSequences } from '../../engine/sequences.ts';
 import { checkWritableFile } from '../atomic.ts';
 import { defaultModel } from '../bundled.ts';
 import { folderFiles } from '../files.ts';
+import { baseName } from '../folder-name.ts';
 import { checkApart } from '../inputs-apart.ts';
 import { findModel } from '../model-source.ts';
 import { collected, nonEmpty, numberList } from '../options.ts';
@@ -25,7 +29,9 @@ import { addTokenOptions } from './profile.ts';
 /** Names of tensors that the last line tells. */
 const MAX_LISTED = 100;
 
-interface CaptureFlags extends TokenFlags {
+interface CaptureFlags extends Omit<TokenFlags, 'text'> {
+  /** One or several. */
+  readonly text?: string[];
   readonly at?: string[];
   readonly heads?: number[];
   readonly positions?: number[];
@@ -45,7 +51,7 @@ export function addCaptureCommand(program: Command, context: CommandContext): vo
     .command('capture')
     .description('write every hidden state of a text, or activations by name, to a safetensors file')
     .argument('[model]', 'a folder, a hub id such as gpt2-xl, or a bundled model', defaultModel);
-  addTokenOptions(command)
+  addTokenOptions(command, 'several texts')
     .option(
       '--at <names...>',
       "write these activations instead, such as 'blocks.*.hook_mlp_out'; * is any run of characters",
@@ -55,7 +61,11 @@ export function addCaptureCommand(program: Command, context: CommandContext): vo
     .option('--positions <list>', 'these alone; of patterns, the queries', numberList('--positions'))
     .option('--revision <name>', 'branch, tag or commit on the hub')
     .option('--logits', 'write the logits [T, V] too')
-    .option('--out <file>', 'the safetensors file to write', nonEmpty('--out'))
+    .option(
+      '--out <file>',
+      'the safetensors file to write; of several texts, the folder for a file each',
+      nonEmpty('--out'),
+    )
     .option('--plan', 'only say what the run would need: memory, and the size of the file')
     .option('--json', 'print the plan as JSON')
     .action(async (model: string, flags: CaptureFlags) => {
@@ -72,73 +82,124 @@ async function capture(reference: string, flags: CaptureFlags, context: CommandC
   if (!at && (heads ?? positions)) {
     throw new InputError(`${heads ? '--heads' : '--positions'} is for activations; name some with --at`);
   }
+  const texts: readonly (string | undefined)[] = flags.text ?? [undefined];
+  if (flags.plan && flags.json && texts.length > 1)
+    throw new InputError('--plan --json takes one text; give --text once');
+  const outputs = out === undefined ? [] : outputFiles(out, texts);
   const source = await findModel(reference, { revision: flags.revision, signal, terminal });
   const files = folderFiles(source.folder);
   const onNotice = (notice: string) => terminal.notice(notice);
   const description = await describeModel(files, { onNotice });
   try {
     const { config } = description;
-    if (out !== undefined) {
-      const inputs = {
-        modelFolder: source.folder,
-        weights: description.weightFiles,
-        others: [flags.text, flags.ids],
-      };
-      await checkApart([out], inputs);
-      await checkWritableFile(out);
-    }
-    const { real: ids } = await readTokens(flags, files, config, signal, textListeners(terminal));
-    checkSequences(config, [ids]);
-    const tokens = ids.length;
+    const inputs = [...texts, flags.ids];
+    await checkApart(outputs, {
+      modelFolder: source.folder,
+      weights: description.weightFiles,
+      others: inputs,
+    });
+    for (const output of outputs) await checkWritableFile(output);
     if (flags.logits && !description.hasHead) {
       throw new InputError(`--logits: ${description.name} has no head, so there are no logits; leave it out`);
     }
     const choice = { ...(heads && { heads }), ...(positions && { positions }) };
     const requests = (at ?? []).map((name) => ({ at: name, ...choice }));
-    const hooks = new PlannedHooks(
-      description.hooks(tokens),
-      { capture: requests },
-      { sequences: 1, tokens },
-    );
-    const extra = description.activationBytes(1, tokens, hooks) - description.activationBytes(1, tokens);
-    const captures = hooks.captures.map(({ spec, shape }) => ({ name: spec.name, shape }));
-    const declare = (logits: 'none' | 'maxima' | 'all') =>
-      at
-        ? activationTensors(config, tokens, captures, logits === 'all' ? 'all' : 'none')
-        : captureTensors(config, tokens, logits);
+    const jobs: CaptureJob[] = [];
+    for (const text of texts) {
+      const { ids: idsFile, tokens, start } = flags;
+      const chosen: TokenFlags = {
+        ...(text !== undefined && { text }),
+        ...(idsFile !== undefined && { ids: idsFile }),
+        ...(tokens !== undefined && { tokens }),
+        ...(start !== undefined && { start }),
+      };
+      const { real: ids } = await readTokens(chosen, files, config, signal, textListeners(terminal));
+      checkSequences(config, [ids]);
+      jobs.push(jobOf(description, ids, at && requests));
+    }
     if (out === undefined) {
-      const tensors = declare(flags.logits ? 'all' : description.hasHead ? 'maxima' : 'none');
-      await printCapturePlan({ description, id: source.id, tokens, hooks, tensors }, flags, context);
+      for (const { ids, hooks, declare } of jobs) {
+        const tensors = declare(flags.logits ? 'all' : description.hasHead ? 'maxima' : 'none');
+        const subject = { description, id: source.id, tokens: ids.length, hooks, tensors };
+        await printCapturePlan(subject, flags, context);
+      }
       return;
     }
     using gpu = await context.openGpu(description.sizes.all);
     const model = await Model.load(gpu, description, {
       signal,
-      maxTokens: tokens,
-      reserve: extra,
+      maxTokens: Math.max(...jobs.map(({ ids }) => ids.length)),
+      reserve: Math.max(...jobs.map(({ extra }) => extra)),
       onProgress: terminal.stage('load', 'bytes'),
     });
     const needsLogits = flags.logits === true || !at;
     const fault = needsLogits ? await model.logitsFault(signal) : undefined;
     if (fault !== undefined && flags.logits) throw new NumericalError(`--logits: ${fault}; leave it out`);
     if (fault !== undefined && description.hasHead) onNotice(fault);
-    const tensors = declare(fault !== undefined ? 'none' : flags.logits ? 'all' : 'maxima');
-    const writer = await SafetensorsWriter.create(out, tensors);
-    try {
-      await writer.append('ids', ids);
-      const run = { gpu, model, ids, logits: flags.logits === true, capture: at && requests };
-      await runInto(writer, run, context);
-      signal.throwIfAborted();
-      await writer.commit();
-    } finally {
-      await writer.abort();
+    for (const [index, { ids, declare }] of jobs.entries()) {
+      const tensors = declare(fault !== undefined ? 'none' : flags.logits ? 'all' : 'maxima');
+      const writer = await SafetensorsWriter.create(outputs[index]!, tensors);
+      try {
+        await writer.append('ids', ids);
+        const run = { gpu, model, ids, logits: flags.logits === true, capture: at && requests };
+        await runInto(writer, run, context);
+        signal.throwIfAborted();
+        await writer.commit();
+      } finally {
+        await writer.abort();
+      }
+      terminal.endStages();
+      const made = tensors.map(({ name, shape }) => `${name} [${shape.join(', ')}]`);
+      printText(`${outputs[index]!}: ${listNames(made, MAX_LISTED)}\n`);
     }
-    terminal.endStages();
-    const made = tensors.map(({ name, shape }) => `${name} [${shape.join(', ')}]`);
-    printText(`${out}: ${listNames(made, MAX_LISTED)}\n`);
   } finally {
     await description.close();
   }
+}
+
+/** The files to write: one text's is --out itself, those of several stand in it, named for their texts. */
+function outputFiles(out: string, texts: readonly (string | undefined)[]): string[] {
+  if (texts.length === 1) return [out];
+  const paths = texts.map((text) =>
+    join(out, `${text === '-' ? 'standard-input' : baseName(text!)}.safetensors`),
+  );
+  const double = paths.find((path, index) => paths.indexOf(path) !== index);
+  if (double !== undefined)
+    throw new InputError(`${double} would hold two of the texts; give texts of different names`);
+  return paths;
+}
+
+/** One text's run, and what its file holds. */
+interface CaptureJob {
+  readonly ids: Int32Array<ArrayBuffer>;
+  readonly hooks: PlannedHooks;
+  /** Bytes of the named activations, beside those of any run. */
+  readonly extra: number;
+  declare(logits: 'none' | 'maxima' | 'all'): TensorDeclaration[];
+}
+
+function jobOf(
+  description: ModelDescription,
+  ids: Int32Array<ArrayBuffer>,
+  requests: readonly CaptureRequest[] | undefined,
+): CaptureJob {
+  const { config } = description;
+  const tokens = ids.length;
+  const hooks = new PlannedHooks(
+    description.hooks(tokens),
+    { capture: requests ?? [] },
+    { sequences: 1, tokens },
+  );
+  const captures = hooks.captures.map(({ spec, shape }) => ({ name: spec.name, shape }));
+  return {
+    ids,
+    hooks,
+    extra: description.activationBytes(1, tokens, hooks) - description.activationBytes(1, tokens),
+    declare: (logits) =>
+      requests
+        ? activationTensors(config, tokens, captures, logits === 'all' ? 'all' : 'none')
+        : captureTensors(config, tokens, logits),
+  };
 }
 
 /**

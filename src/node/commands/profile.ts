@@ -112,12 +112,16 @@ function plotOf({ sequences }: Report): string {
 }
 
 /** The flags that choose what is run; `capture` has them too. */
-export function addTokenOptions(command: Command): Command {
+export function addTokenOptions(command: Command, takes: 'one text' | 'several texts' = 'one text'): Command {
+  const isOne = takes === 'one text';
   return command
     .option(
       '--text <file>',
-      "a file, a URL or - for standard input (default: the bundled Alice's Adventures in Wonderland)",
-      nonEmpty('--text'),
+      `a file, a URL or - for standard input${isOne ? '' : '; several, given one by one'} (default: the bundled Alice's Adventures in Wonderland)`,
+      (text: string, before?: unknown): unknown =>
+        isOne
+          ? nonEmpty('--text')(text)
+          : collected(nonEmpty('--text'))(text, before as string[] | undefined),
     )
     .option(
       '--ids <file>',
