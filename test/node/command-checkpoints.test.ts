@@ -46,7 +46,7 @@ test('a model without a head is profiled and captured without its logits, with o
     expect(sequence.layers).toHaveLength(3);
   }
   const figures = await readdir(join(folder, 'made', 'figures'));
-  expect(figures.filter((name) => name.endsWith('.svg'))).toHaveLength(4);
+  expect(figures.filter((name) => name.endsWith('.svg'))).toHaveLength(5);
   expect(figures.join()).not.toContain('max-log-softmax');
 
   const logits = await laminarHere(['capture', model, ...ids, '--logits', '--out', 'states'], {

@@ -26,7 +26,7 @@ const cases: readonly Case[] = [
   ['profile --nonsense', 2, /unknown option '--nonsense'; see laminar profile --help$/],
   ['profile --text', 2, /'--text <file>' argument missing/],
   ['capture', 2, /--out is missing; name the safetensors file to write/],
-  ['spectrum', 2, /missing required argument 'file'/],
+  ['spectrum', 2, /missing required argument 'files'/],
   ['fetch', 2, /missing required argument 'repo'/],
   ['make-checkpoint --out there', 2, /required option '--like <model>'/],
   ['make-checkpoint --like gpt5 --out there', 2, /gpt5/],

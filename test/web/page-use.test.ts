@@ -395,10 +395,12 @@ describe('a folder', () => {
       '–',
     ]);
     const titles = await page.locator('#figures h3').allTextContents();
-    expect(titles.slice(-3)).toEqual([
+    expect(titles.slice(-5)).toEqual([
       'Effective dimension against the order that is kept',
       'Effective dimension in each view',
+      'Rank in each view',
       'Participation ratio in each view',
+      'Measures of each layer',
     ]);
     await page.locator('#figures figure').last().scrollIntoViewIfNeeded();
     await page.locator('#figures figure').last().locator('svg').waitFor();
