@@ -380,8 +380,8 @@ describe('a folder', () => {
     const { page } = visit;
     await fill('Shuffles', '3');
     await fill('Shuffle blocks', '4');
-    await page.getByLabel('Views').selectOption('all,unit-rows');
-    await page.getByLabel('Measures').selectOption('isoscore,rankme,alpha_req');
+    await page.getByLabel('Views', { exact: true }).selectOption('all,unit-rows');
+    await page.getByLabel('Measures', { exact: true }).selectOption('isoscore,rankme,alpha_req');
     expect(await chooseFolder(await filesOf(all))).toBeUndefined();
     const report = JSON.parse(String(await visit.download('report.json'))) as Report;
     expect(report.sampling).toEqual({ shuffles: 3, shuffle_blocks: [4], windows: 1 });
@@ -412,8 +412,8 @@ describe('a folder', () => {
       ['Shuffles', '1'],
     ] as const)
       await fill(label, value);
-    await page.getByLabel('Views').selectOption('');
-    await page.getByLabel('Measures').selectOption('');
+    await page.getByLabel('Views', { exact: true }).selectOption('');
+    await page.getByLabel('Measures', { exact: true }).selectOption('');
   });
 
   test.each([
