@@ -94,8 +94,8 @@ export function planProfile(input: PlanInput): ProfilePlan {
   const { model, tokens, memoryLimit, software, sequences = SEQUENCES, request, at } = input;
   const { config, sizes } = model;
   const states = config.layers + 1;
-  const least = needsOf(input, Math.min(SEQUENCES, sequences));
-  const planned = planWeights(sizes, least.activations + least.captures + least.beside, memoryLimit);
+  const minNeeds = needsOf(input, Math.min(SEQUENCES, sequences));
+  const planned = planWeights(sizes, minNeeds.activations + minNeeds.captures + minNeeds.beside, memoryLimit);
   const isResident = input.isResident ?? planned.isResident;
   const weights = isResident === planned.isResident ? planned : { ...planned, isResident, bytes: sizes.all };
 
@@ -128,7 +128,7 @@ export function planProfile(input: PlanInput): ProfilePlan {
   const scratch = Math.min(scratchBudget, Math.max(...usefulScratch));
 
   const gpu = weights.bytes + activations + statesBytes + hooksBytes + scratch;
-  const minGpu = weights.least + least.activations + least.captures + least.beside;
+  const minGpu = weights.minBytes + minNeeds.activations + minNeeds.captures + minNeeds.beside;
   const bounded = Math.max(minGpu, Math.min(gpu, memoryLimit));
   const hooks = at && measuredHooks(model, at, { sequences: together, tokens });
   const work = {

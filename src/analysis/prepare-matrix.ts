@@ -69,7 +69,7 @@ function scaleExactly(
   columns: number,
   magnitudes: Float64Array,
 ): PreparedMatrix {
-  const largest = magnitudes.reduce((most, magnitude) => Math.max(most, magnitude), 0);
+  const largest = magnitudes.reduce((max, magnitude) => Math.max(max, magnitude), 0);
   if (largest === 0 || (largest >= MIN_MAGNITUDE && largest <= MAX_MAGNITUDE)) {
     return { values: values instanceof Float32Array ? values : new Float32Array(values), exponent: 0 };
   }

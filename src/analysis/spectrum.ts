@@ -96,8 +96,8 @@ async function spectraOfAll(
   if (!model) return [];
   checkShapes(matrices, model);
   const shape = spectrumShape(model.rows, model.columns);
-  const most = matricesAtOnce(gpu, shape, options.scratchBytes ?? 2 ** 29);
-  const groups = evenGroups(matrices.length, most);
+  const maxMatrices = matricesAtOnce(gpu, shape, options.scratchBytes ?? 2 ** 29);
+  const groups = evenGroups(matrices.length, maxMatrices);
   const spectra: Spectrum[] = [];
   for (const [group, size] of groups.entries()) {
     const views = matrices.slice(spectra.length, spectra.length + size);
@@ -117,11 +117,11 @@ function checkShapes(matrices: readonly MatrixView[], { rows, columns }: MatrixV
     }
     if (rows < 1 || columns < 1) throw new InputError(`${name} is empty (${rows} x ${columns})`);
     if (rows > MAX_ROWS) {
-      throw new InputError(`${name} has ${rows} rows; at most ${MAX_ROWS} can be centred: take fewer tokens`);
+      throw new InputError(`${name} has ${rows} rows; at maxMatrices ${MAX_ROWS} can be centred: take fewer tokens`);
     }
     if (columns > MAX_COLUMNS) {
       throw new InputError(
-        `${name} has ${columns} columns; at most ${MAX_COLUMNS} can be centred: take fewer features`,
+        `${name} has ${columns} columns; at maxMatrices ${MAX_COLUMNS} can be centred: take fewer features`,
       );
     }
   }

@@ -30,9 +30,9 @@ export interface LensResult {
 /** @throws InputError if the number of tokens does not suit the vocabulary */
 export function checkLens(lens: LensOptions | undefined, { vocabulary }: ModelConfig): void {
   if (!lens) return;
-  const most = Math.min(MAX_TOP_TOKENS, vocabulary);
-  if (Number.isInteger(lens.top) && lens.top >= 1 && lens.top <= most) return;
-  throw new InputError(`lens.top is ${lens.top}; it must be a whole number from 1 to ${most}`, {
+  const max = Math.min(MAX_TOP_TOKENS, vocabulary);
+  if (Number.isInteger(lens.top) && lens.top >= 1 && lens.top <= max) return;
+  throw new InputError(`lens.top is ${lens.top}; it must be a whole number from 1 to ${max}`, {
     code: 'option-out-of-range',
     subject: { kind: 'option', name: 'lens' },
   });

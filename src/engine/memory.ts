@@ -57,7 +57,7 @@ export interface WeightPlan {
   /** The most bytes of weights there at once. */
   readonly bytes: number;
   /** The fewest bytes of weights that a run can do with: one block, or a slice of lm_head. */
-  readonly least: number;
+  readonly minBytes: number;
 }
 
 /**
@@ -70,6 +70,6 @@ export function planWeights(sizes: WeightSizes, reserve: number, limit: number):
   return {
     isResident,
     bytes: isResident ? sizes.all : Math.min(streamed, sizes.all),
-    least: sizes.finalNorm + sizes.block,
+    minBytes: sizes.finalNorm + sizes.block,
   };
 }

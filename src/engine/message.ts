@@ -45,9 +45,9 @@ function bounded(text: string): string {
 }
 
 /** Some names of many, and how many more there are: "a, b and 19998 more". */
-export function listNames(names: Iterable<string>, most = MAX_NAMES): string {
+export function listNames(names: Iterable<string>, max = MAX_NAMES): string {
   const all = [...names];
-  const shown = all.length > most + 1 ? all.slice(0, most) : all;
+  const shown = all.length > max + 1 ? all.slice(0, max) : all;
   const rest = all.length - shown.length;
   return `${shown.join(', ')}${rest > 0 ? ` and ${rest} more` : ''}`;
 }

@@ -98,9 +98,9 @@ export async function makeCheckpoint(options: MakeCheckpointOptions): Promise<Ma
   };
 }
 
-function checkWhole(flag: string, value: number, least: number, most: number): void {
-  if (Number.isInteger(value) && value >= least && value <= most) return;
-  throw new InputError(`${flag} ${value} is not a whole number from ${least} to ${most}`);
+function checkWhole(flag: string, value: number, min: number, max: number): void {
+  if (Number.isInteger(value) && value >= min && value <= max) return;
+  throw new InputError(`${flag} ${value} is not a whole number from ${min} to ${max}`);
 }
 
 function configOf(

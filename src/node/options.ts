@@ -3,12 +3,12 @@ import { InputError } from '../engine/errors.ts';
 /** What turns a flag's text into its value; commander calls it with the text alone or with the value before. */
 export type FlagParser<Value> = (text: string) => Value;
 
-/** A whole number of at least `least`. @throws InputError naming the flag. */
-export function wholeNumber(flag: string, least: number): FlagParser<number> {
+/** A whole number of at least `min`. @throws InputError naming the flag. */
+export function wholeNumber(flag: string, min: number): FlagParser<number> {
   return (text) => {
     const value = Number(text);
-    if (!/^\d+$/.test(text.trim()) || value < least) {
-      throw new InputError(`${flag} ${JSON.stringify(text)} is not a whole number of at least ${least}`);
+    if (!/^\d+$/.test(text.trim()) || value < min) {
+      throw new InputError(`${flag} ${JSON.stringify(text)} is not a whole number of at least ${min}`);
     }
     if (!Number.isSafeInteger(value)) {
       throw new InputError(`${flag} ${text} is too large; give at most ${Number.MAX_SAFE_INTEGER}`);

@@ -51,13 +51,13 @@ export class RunForm {
 
   /** What the form asks for. @throws FieldError naming the field that cannot be meant */
   read(): RunRequest {
-    const megabytes = numberIn('gpu-memory', 'GPU memory', { least: 1 });
+    const megabytes = numberIn('gpu-memory', 'GPU memory', { min: 1 });
     return {
       model: readModel(),
       text: readText(),
-      tokens: numberIn('tokens', 'Length', { least: 1, isWhole: true }),
-      start: numberIn('start', 'Start', { least: 0, isWhole: true }),
-      seed: numberIn('seed', 'Seed', { least: 0, isWhole: true }) ?? profileDefaults.seed,
+      tokens: numberIn('tokens', 'Length', { min: 1, isWhole: true }),
+      start: numberIn('start', 'Start', { min: 0, isWhole: true }),
+      seed: numberIn('seed', 'Seed', { min: 0, isWhole: true }) ?? profileDefaults.seed,
       threshold: readField('threshold', readThreshold) ?? profileDefaults.threshold,
       sampling: readSampling(),
       measured: readMeasured(),
@@ -176,9 +176,9 @@ function readField<Value>(id: string, read: (text: string) => Value): Value | un
 /** How many sequences are measured beside the text; undefined for the usual one. */
 function readSampling(): Sampling | undefined {
   const windows =
-    select('text-kind').value === 'ids' ? 1 : numberIn('windows', 'Windows', { least: 1, isWhole: true });
+    select('text-kind').value === 'ids' ? 1 : numberIn('windows', 'Windows', { min: 1, isWhole: true });
   const sampling = {
-    shuffles: numberIn('shuffles', 'Shuffles', { least: 1, isWhole: true }) ?? 1,
+    shuffles: numberIn('shuffles', 'Shuffles', { min: 1, isWhole: true }) ?? 1,
     shuffleBlocks: readField('shuffle-blocks', readBlocks) ?? [],
     windows: windows ?? 1,
   };
@@ -197,14 +197,14 @@ function readMeasured(): ViewRequest | undefined {
 function numberIn(
   id: string,
   label: string,
-  { least, isWhole = false }: { least: number; isWhole?: boolean },
+  { min, isWhole = false }: { min: number; isWhole?: boolean },
 ): number | undefined {
   const field = input(id);
   if (field.value === '' && !field.validity.badInput) return undefined;
   const value = field.valueAsNumber;
-  if (!(value >= least && value <= Number.MAX_SAFE_INTEGER) || (isWhole && !Number.isSafeInteger(value))) {
+  if (!(value >= min && value <= Number.MAX_SAFE_INTEGER) || (isWhole && !Number.isSafeInteger(value))) {
     const kind = isWhole ? 'a whole number' : 'a number';
-    throw new FieldError(field, `${label} must be ${kind} of at least ${least}.`);
+    throw new FieldError(field, `${label} must be ${kind} of at least ${min}.`);
   }
   return value;
 }

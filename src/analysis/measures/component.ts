@@ -69,15 +69,15 @@ function shares(vector: Float64Array): Float64Array {
   return vector.map((value) => (value * value) / total);
 }
 
-function largest(values: Float64Array, most: number): { index: number; share: number }[] {
+function largest(values: Float64Array, maxCount: number): { index: number; share: number }[] {
   const sorted = Array.from(values, (share, index) => ({ index, share })).sort((a, b) => b.share - a.share);
   // Runs of equal shares, each in the order of its numbers; more than are asked for, because a run may go on.
   const runs: { index: number; share: number }[][] = [];
   for (const entry of sorted) {
     const run = runs.at(-1);
     if (run && run[0]!.share - entry.share <= EQUAL_SHARES) run.push(entry);
-    else if (runs.flat().length >= most) break;
+    else if (runs.flat().length >= maxCount) break;
     else runs.push([entry]);
   }
-  return runs.flatMap((run) => run.sort((a, b) => a.index - b.index)).slice(0, most);
+  return runs.flatMap((run) => run.sort((a, b) => a.index - b.index)).slice(0, maxCount);
 }

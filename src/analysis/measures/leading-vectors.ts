@@ -34,12 +34,12 @@ export function leadingVectors(
   const basis: Float64Array[] = [];
   const diagonal: number[] = [];
   const beside: number[] = [];
-  const most = Math.min(rows, columns);
+  const maxVectors = Math.min(rows, columns);
   let largest = 0;
   let next: Float64Array | undefined = normalised(
     transposedTimes(centred, rows, columns, times(centred, rows, columns, startingVector(columns))),
   );
-  while (next && basis.length < most) {
+  while (next && basis.length < maxVectors) {
     const current: Float64Array = next;
     basis.push(current);
     const image = transposedTimes(centred, rows, columns, times(centred, rows, columns, current));

@@ -51,7 +51,7 @@ export async function nearestDistances(
   const bytes = Math.max(4 * rows * columns, 4 * rows * TILE, 4 * rows * ranks);
   if (bytes > gpu.bindingLimit) {
     throw new DeviceError(
-      `the neighbours of ${name} (${rows} x ${columns}) need a buffer of ${bytes} bytes; this adapter binds at most ` +
+      `the neighbours of ${name} (${rows} x ${columns}) need a buffer of ${bytes} bytes; this adapter binds at maxCandidates ` +
         `${gpu.bindingLimit}: take fewer tokens`,
     );
   }
@@ -84,7 +84,7 @@ async function smallestSquares(
 ): Promise<Float32Array> {
   const pace = new Pace(gpu, 'neighbours', signal);
   const blockBytes = Math.min(BLOCK_BYTES, gpu.bindingLimit, (gpu.memoryLimit - gpu.allocatedBytes) / 4);
-  const most = TILE * Math.max(1, Math.floor(blockBytes / (4 * rows * TILE)));
+  const maxCandidates = TILE * Math.max(1, Math.floor(blockBytes / (4 * rows * TILE)));
   const buffers: GPUBuffer[] = [];
   const allocate = (label: string, bytes: number) => {
     const buffer = gpu.allocate(label, bytes);
@@ -93,12 +93,12 @@ async function smallestSquares(
   };
   try {
     const matrix = allocate('points', 4 * values.length);
-    const distances = allocate('distances', 4 * rows * Math.min(most, TILE * Math.ceil(rows / TILE)));
+    const distances = allocate('distances', 4 * rows * Math.min(maxCandidates, TILE * Math.ceil(rows / TILE)));
     const nearest = allocate('nearest', 4 * rows * ranks);
     gpu.write(matrix, 0, values);
     for (let first = 0, candidates = 0; first < rows; first += candidates) {
       const affordable = TILE * Math.max(1, Math.floor(pace.budget / (3 * rows * columns * TILE)));
-      candidates = Math.min(most, affordable, rows - first);
+      candidates = Math.min(maxCandidates, affordable, rows - first);
       await pace.add(3 * rows * candidates * columns, (recorder) => {
         recorder.dispatch(squaredDistances, {
           bindings: { matrix, distances },

@@ -68,8 +68,8 @@ export function planReduction(input: ReductionPlanInput): ReductionPlan {
   // Copies of states when the batch grows, and of the last ones for the head.
   const activationsOf = (slots: number) =>
     model.activationBytes(1, slots * tokens) + (2 * slots + sequences) * stateBytes + 16 * slots * tokens;
-  const least = sequences + 1;
-  const planned = planWeights(sizes, activationsOf(least) + cuts, memoryLimit);
+  const minSlots = sequences + 1;
+  const planned = planWeights(sizes, activationsOf(minSlots) + cuts, memoryLimit);
   const isResident = input.isResident ?? planned.isResident;
   const weights = isResident === planned.isResident ? planned : { ...planned, isResident, bytes: sizes.all };
 
@@ -78,7 +78,7 @@ export function planReduction(input: ReductionPlanInput): ReductionPlan {
   const fits = (slots: number) =>
     activationsOf(slots) <= Math.min(room, MAX_ACTIVATION_BYTES) &&
     4 * slots * tokens * widest <= maxBufferSize;
-  let slots = least;
+  let slots = minSlots;
   while (slots < sequences + branches.length && fits(slots + 1)) slots += 1;
 
   const passes: ReductionPass[] = [];
@@ -111,7 +111,7 @@ export function planReduction(input: ReductionPlanInput): ReductionPlan {
     activations,
     cuts,
     gpu: weights.bytes + activations + cuts,
-    minGpu: Math.min(weights.least, weights.bytes) + activationsOf(least) + cuts,
+    minGpu: Math.min(weights.minBytes, weights.bytes) + activationsOf(minSlots) + cuts,
     reads: (isResident ? sizes.read : streamed + sizes.finalNorm) + sequences * tokens * sizes.embeddingRow,
     operations: layersRun * operationsOfSlot,
   };

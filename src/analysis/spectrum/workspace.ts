@@ -115,15 +115,15 @@ export function matricesAtOnce(gpu: Gpu, shape: SpectrumShape, scratchLimit: num
   if (largest > gpu.bindingLimit) {
     throw new DeviceError(
       `the spectrum of a ${shape.rows} x ${shape.columns} matrix needs a buffer of ${largest} bytes; this adapter binds ` +
-        `at most ${gpu.bindingLimit}: take fewer tokens`,
+        `at maxByMemory ${gpu.bindingLimit}: take fewer tokens`,
     );
   }
   const total = workspaceBytes(shape, 1);
-  const most = Math.min(Math.floor(gpu.bindingLimit / largest), Math.floor(scratchLimit / total));
+  const maxByMemory = Math.min(Math.floor(gpu.bindingLimit / largest), Math.floor(scratchLimit / total));
   // Where a CPU computes, one round of a group must be short; a GPU gains from more matrices at once.
   const short = Math.floor(gpu.tuning.groupWork / roundWork(shape.padded));
   // Each round passes over all triangular factors of a group.
   const cached = Math.floor(gpu.tuning.groupBytes / sizes.lower);
   // 65535 is WebGPU's least limit on workgroups a dimension.
-  return Math.max(1, Math.min(most, short, cached, 65535));
+  return Math.max(1, Math.min(maxByMemory, short, cached, 65535));
 }

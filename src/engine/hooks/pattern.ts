@@ -88,16 +88,16 @@ export class AttentionPatterns {
     const { gpu, tokens } = this.tools.pass;
     const free = Math.max(0, gpu.memoryLimit - gpu.allocatedBytes);
     const bytes = Math.min(PIECE_BYTES, gpu.bindingLimit, free / 4);
-    const most = Math.max(1, Math.floor(bytes / (4 * tokens)));
+    const maxRows = Math.max(1, Math.floor(bytes / (4 * tokens)));
     const queries = union(asked.map(({ positions }) => positions));
     const heads = union(asked.map((selection) => selection.heads));
-    const headsAtOnce = Math.max(1, Math.floor(most / queries.length));
+    const headsAtOnce = Math.max(1, Math.floor(maxRows / queries.length));
     const pieces: PieceRows[] = [];
     for (let head = 0; head < heads.length; head += headsAtOnce) {
-      for (let query = 0; query < queries.length; query += most) {
+      for (let query = 0; query < queries.length; query += maxRows) {
         const piece = {
           sequence,
-          queries: queries.slice(query, query + most),
+          queries: queries.slice(query, query + maxRows),
           heads: heads.slice(head, head + headsAtOnce),
         };
         if (asked.some((selection) => this.#chosen(piece, selection) !== undefined)) pieces.push(piece);

@@ -40,10 +40,10 @@ export class SliceReader {
   constructor(private readonly stored: StoredMatrices) {
     const { name, slices, rows, columns, elements, fortranOrder } = stored;
     const bytes = (elements.isWide ? 8 : 4) * rows * columns;
-    const most = Math.min(MAX_SLICE_BYTES, machineMemory() / 2);
-    if (bytes > most) {
+    const maxBytes = Math.min(MAX_SLICE_BYTES, machineMemory() / 2);
+    if (bytes > maxBytes) {
       throw new FileError(
-        `${name}: one matrix of ${rows} x ${columns} takes ${bytes} bytes of memory, and at most ${Math.floor(most)} can be used; save fewer rows or columns`,
+        `${name}: one matrix of ${rows} x ${columns} takes ${bytes} bytes of memory, and at most ${Math.floor(maxBytes)} can be used; save fewer rows or columns`,
       );
     }
     const budget = fortranOrder && slices > 1 ? SCATTERED_BYTES : CHUNK_BYTES;

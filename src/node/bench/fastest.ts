@@ -9,7 +9,7 @@ const MIN_SECONDS = 0.3;
 const MIN_REPETITIONS = 3;
 const MAX_SECONDS = 3;
 
-/** The least time of several runs, after one that compiles and warms up. */
+/** The shortest time of several runs, after one that compiles and warms up. */
 export async function fastest(run: () => Promise<unknown>): Promise<Took> {
   await run();
   const runs: Took[] = [];
@@ -22,11 +22,11 @@ export async function fastest(run: () => Promise<unknown>): Promise<Took> {
     runs.push({ seconds, cpu_seconds: inSeconds(process.cpuUsage(before)) });
     measured += seconds;
   }
-  return least(runs);
+  return minOf(runs);
 }
 
-/** The least of each, of several runs. */
-export function least(runs: readonly Took[]): Took {
+/** The shortest clock time and the shortest CPU time of several runs. */
+export function minOf(runs: readonly Took[]): Took {
   return {
     seconds: Math.min(...runs.map(({ seconds }) => seconds)),
     cpu_seconds: Math.min(...runs.map(({ cpu_seconds }) => cpu_seconds)),

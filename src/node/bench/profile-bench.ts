@@ -9,7 +9,7 @@ import { useDevice } from '../../engine/gpu/open.ts';
 import type { KernelTime } from '../../engine/gpu/timer.ts';
 import { joinWork } from '../../engine/work.ts';
 import type { CommandContext } from '../commands/context.ts';
-import { CpuClock, least } from './fastest.ts';
+import { CpuClock, minOf } from './fastest.ts';
 import type { Took } from './fastest.ts';
 import { measureCeilings } from './measure-ceilings.ts';
 import { spreadIds } from './random-model.ts';
@@ -135,7 +135,7 @@ async function repeatProfile(
     timedSeconds.push(timings.total / 1000);
     times.push(await timed.timer.totals());
   }
-  const took = { forward: least(runs.forward), spectrum: least(runs.spectrum), whole: least(runs.whole) };
+  const took = { forward: minOf(runs.forward), spectrum: minOf(runs.spectrum), whole: minOf(runs.whole) };
   return {
     report,
     repetitions: runs.whole.length,

@@ -33,7 +33,7 @@ export async function printCapturePlan(
   const file = tensors.reduce((sum, { shape }) => sum + 4 * elementCount(shape), 0);
   const total = weights.bytes + activations;
   // Copies are handed over one by one where memory is short.
-  const least = weights.least + activations - captures + Math.max(0, ...tensorBytes(hooks));
+  const minGpu = weights.minBytes + activations - captures + Math.max(0, ...tensorBytes(hooks));
   const operations = description.operations(1, tokens);
   context.terminal.endStages();
   if (json) {
@@ -42,10 +42,10 @@ export async function printCapturePlan(
       tokens,
       adapter,
       gpu_memory_limit: Number.isFinite(memoryLimit) ? memoryLimit : null,
-      fits: least <= memoryLimit,
+      fits: minGpu <= memoryLimit,
       gpu_bytes: {
         total,
-        least: Math.min(least, total),
+        least: Math.min(minGpu, total),
         weights: weights.bytes,
         weights_resident: weights.isResident,
         activations: activations - captures,
@@ -65,14 +65,14 @@ export async function printCapturePlan(
     ['weights', formatBytes(weights.bytes), weights.isResident ? 'stay' : 'stream, two blocks at once'],
     ['activations', formatBytes(activations - captures), `${tokens} tokens`],
     ['captures', formatBytes(captures), 'copies on their way'],
-    ['GPU buffers', formatBytes(total), `at least ${formatBytes(Math.min(least, total))}`],
+    ['GPU buffers', formatBytes(total), `at least ${formatBytes(Math.min(minGpu, total))}`],
     ['file', formatBytes(file), `${tensors.length} tensors`],
     ['forward', operations.toExponential(2).replace('e+', 'e'), 'floating-point operations'],
   ];
   const advice =
-    least <= memoryLimit
+    minGpu <= memoryLimit
       ? ''
-      : `\nThis does not fit: give --gpu-memory ${Math.ceil(least)} or more, or take fewer tokens.\n`;
+      : `\nThis does not fit: give --gpu-memory ${Math.ceil(minGpu)} or more, or take fewer tokens.\n`;
   printText(
     `${id}, ${tokens} tokens, on ${adapter.description} with ${bound}; at most:\n\n${formatTable(['', '', ''], rows)}${advice}`,
   );
