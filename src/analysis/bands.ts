@@ -13,13 +13,13 @@ export interface BandOfNumber {
   median: number;
   max: number;
   /**
-   * The part of the group's sequences, other than the text itself, whose number is larger than the text's; null where the
+   * The part of the group's sequences, other than the text itself, whose number is larger than the text's; null if the
    * text has none.
    */
   share_above: number | null;
 }
 
-/** By the names that the numbers have in profile.csv; null where the number is null in every sequence. */
+/** By the names that the numbers have in profile.csv; null if the number is null in every sequence. */
 export interface BandOfLayer extends Record<keyof LayerDimensions, BandOfNumber | null> {
   layer: number | null;
   [measure: string]: BandOfNumber | number | null;
@@ -32,9 +32,9 @@ export interface Band {
   block: number | null;
   /** Their names in `sequences`. */
   sequences: string[];
-  /** Of the means of the maximum log-softmax; null where the model gives no logits. */
+  /** Of the means of the maximum log-softmax; null if the model gives no logits. */
   max_log_softmax_mean: BandOfNumber | null;
-  /** Of the means of the loss; null where the model gives no logits. */
+  /** Of the means of the loss; null if the model gives no logits. */
   loss_mean?: BandOfNumber | null;
   layers: BandOfLayer[];
   /** Only where views are asked for. */

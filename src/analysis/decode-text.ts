@@ -36,7 +36,7 @@ export function decodeText(bytes: Uint8Array, { source, charset }: TextOrigin): 
   return text;
 }
 
-/** What the user should know of a text that can be used all the same; undefined for most. */
+/** What the user should know of a text that can be used anyway; undefined for most. */
 export function textNotice(text: string, { source, charset }: TextOrigin): string | undefined {
   if (isHtml(text)) {
     return `${source} is an HTML page: its tags and scripts are part of the text; give plain text to leave them out`;

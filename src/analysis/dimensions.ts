@@ -13,7 +13,7 @@ export interface LayerDimensions {
   rank_tolerance: number;
   /** How many singular values lie within a factor 2 of `rank_tolerance`, where rounding could tip them over. */
   near_rank_tolerance: number;
-  /** 100 · effective_dimension / rank; null where the rank is 0. */
+  /** 100 · effective_dimension / rank; null if the rank is 0. */
   percent_of_rank: number | null;
   /** min(rows, columns), the number of singular values. */
   components: number;
@@ -25,7 +25,7 @@ export interface LayerDimensions {
   entropy_rank: number | null;
   /** Σσ² / σ₁²; null without variance. */
   stable_rank: number | null;
-  /** 100 · effective_index / rank, which the notebook plots; null where the rank is 0. */
+  /** 100 · effective_index / rank, which the notebook plots; null if the rank is 0. */
   notebook_percent: number | null;
 }
 
@@ -54,7 +54,7 @@ const float32Epsilon = 2 ** -23;
 /**
  * The running sum of the percents of variance, percent_k = 100 · σ_k² / Σσ², in float64.
  * @param singularValues descending, [components]
- * @returns [components], ending at 100 but for rounding; all zero where there is no variance
+ * @returns [components], ending at 100 except for rounding; all zero where there is no variance
  */
 export function cumulativePercent(singularValues: SingularValues): Float64Array<ArrayBuffer> {
   const cumulative = new Float64Array(singularValues.length);
@@ -158,7 +158,7 @@ function checkSpectrum(singularValues: SingularValues, rows: number, columns: nu
   });
 }
 
-/** One token, or tokens whose states are all the same: there is nothing to measure. */
+/** One token, or tokens whose states are equal: there is nothing to measure. */
 function withoutVariance(components: number): LayerDimensions {
   return {
     effective_dimension: 0,

@@ -19,7 +19,7 @@ import type { Report } from './report.ts';
 const NARROWEST = 0.1;
 
 /**
- * The densities of the maximum log-softmax, real and shuffled, each drawn at its bins' left edges; undefined where the
+ * The densities of the maximum log-softmax, real and shuffled, each drawn at its bins' left edges; undefined if the
  * model gives no logits.
  */
 export function maxLogSoftmaxFigure(report: Report): Figure | undefined {

@@ -55,7 +55,7 @@ const KINDS: readonly FileKind[] = [
   { begins: '\x7fELF', kind: 'a program', remedy: giveText },
 ];
 
-/** What a file is that is not a text, and what to do; undefined where it may be one. */
+/** What a file is that is not a text, and what to do; undefined if it may be one. */
 export function otherKind(bytes: Uint8Array): Pick<FileKind, 'kind' | 'remedy'> | undefined {
   const head = Array.from(bytes.subarray(0, HEAD_BYTES), (byte) => String.fromCharCode(byte)).join('');
   return KINDS.find(({ begins, holds }) => head.startsWith(begins) && (holds?.test(head) ?? true));

@@ -18,7 +18,7 @@ export function jsonText(value: unknown, name: string): string {
   return `${text}\n`;
 }
 
-/** Where a value first holds what JSON cannot, and what that is; undefined where it holds nothing of the kind. */
+/** Where a value first holds what JSON cannot, and what that is; undefined if it holds nothing of the kind. */
 function findFault(value: unknown, path: string): string | undefined {
   if (value === undefined || (typeof value === 'number' && !Number.isFinite(value)))
     return `${path === '' ? 'the value' : path} is ${value}`;

@@ -16,7 +16,7 @@ const MAX_STATES_BYTES = 256 * 2 ** 20;
 const MAX_SCRATCH_BYTES = 512 * 2 ** 20;
 /** Real and shuffled, which every profile has; they run as one batch. */
 const SEQUENCES = 2;
-/** More sequences run at once while their activations take no more than this. */
+/** More sequences run at once while their activations take at most this. */
 const MAX_ACTIVATION_BYTES = 256 * 2 ** 20;
 const MAX_SEQUENCES = 64;
 /** States at hand on the host at once take at most this much. */
@@ -190,7 +190,7 @@ function needsOf({ model, tokens, request, at }: PlanInput, together: number) {
     hookBytes,
     measures,
     minScratch,
-    /** The least of states, hooks and scratch. */
+    /** The smallest numbers of states, hooks and scratch. */
     beside: stateBytes + hookBytes + minScratch,
   };
 }

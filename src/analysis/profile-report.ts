@@ -19,7 +19,7 @@ export interface ProfileSubject {
   readonly revision: string | null;
   /** With as many other windows as the sampling asks for. */
   readonly tokens: GivenTokens;
-  /** null where token ids were given. */
+  /** null if token ids were given. */
   readonly text: TextReport | null;
   /** Of the permutation that shuffles, unless the shuffled ids are given. */
   readonly seed: number;

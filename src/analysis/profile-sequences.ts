@@ -9,11 +9,11 @@ export type SequenceKind = 'real' | 'shuffled' | 'block' | 'window';
 /** What tells the sequences of a profile apart. */
 export interface SequenceOrigin {
   readonly kind: SequenceKind;
-  /** Of the permutation; null where none was made here. */
+  /** Of the permutation; null if none was made here. */
   readonly seed: number | null;
-  /** Tokens of a block that keeps its order: 1 where single tokens were shuffled, null where none were. */
+  /** Tokens of a block that keeps its order: 1 where single tokens were shuffled, null if none were. */
   readonly block: number | null;
-  /** The window's first token in the text; null where ids were given. */
+  /** The window's first token in the text; null if ids were given. */
   readonly start: number | null;
 }
 
@@ -25,7 +25,7 @@ export interface ProfileSequence extends SequenceOrigin {
   readonly ids: Int32Array<ArrayBuffer>;
 }
 
-/** How many sequences are measured beside the text, so that a number can be held against a band of numbers. */
+/** How many sequences are measured besides the text, so that a number can be held against a band of numbers. */
 export interface Sampling {
   /** Permutations of the tokens, with the seeds seed, seed + 1, … */
   readonly shuffles: number;

@@ -22,7 +22,7 @@ export interface ProfileRequest {
   readonly request?: ViewRequest | undefined;
   /** Names of activations to measure as the states are; `*` stands for any run of characters. */
   readonly at?: readonly string[] | undefined;
-  /** How many sequences are measured beside the text; default one permutation of it. */
+  /** How many sequences are measured besides the text; default one permutation of it. */
   readonly sampling?: Sampling | undefined;
 }
 

@@ -33,23 +33,23 @@ export type ViewLayerReport = { layer: number } & ViewLayer;
 export interface SequenceReport {
   /** What it is; these four are there only where a report has more sequences than the usual two. */
   kind?: SequenceKind;
-  /** Of its permutation; null where none was made. */
+  /** Of its permutation; null if none was made. */
   seed?: number | null;
-  /** Tokens of the blocks that were shuffled; null where none were. */
+  /** Tokens of the blocks that were shuffled; null if none were. */
   block?: number | null;
-  /** Its first token in the text; null where ids were given. */
+  /** Its first token in the text; null if ids were given. */
   start?: number | null;
   ids: number[];
   /** How many different ids there are. */
   unique_tokens: number;
-  /** null where the model gives no logits. */
+  /** null if the model gives no logits. */
   max_log_softmax: {
     /** max(logits) − logsumexp(logits) for every position, in nats. */
     values: number[];
     mean: number;
     histogram: Histogram;
   } | null;
-  /** Of the next token at every position but the last; null where the model gives no logits, and for one token. */
+  /** Of the next token at every position but the last; null if the model gives no logits, and for one token. */
   loss?: {
     /** Minus its log-probability, [T − 1] in nats. */
     values: number[];
@@ -144,7 +144,7 @@ export interface Report {
   laminar: string;
   model: ModelReport;
   adapter: AdapterSummary;
-  /** null where token ids were given. */
+  /** null if token ids were given. */
   text: TextReport | null;
   /** Percent of the variance that the effective dimension must exceed. */
   threshold: number;
@@ -177,9 +177,9 @@ export interface SequenceMeasurements {
   readonly origin?: SequenceOrigin;
   /** [T] */
   readonly ids: ArrayLike<number>;
-  /** [T]; null where the model gives no logits. */
+  /** [T]; null if the model gives no logits. */
   readonly maxLogSoftmax: ArrayLike<number> | null;
-  /** [T − 1]; null where the model gives no logits. */
+  /** [T − 1]; null if the model gives no logits. */
   readonly loss?: ArrayLike<number> | null;
   /** States 0 to L, in order. */
   readonly layers: readonly LayerMeasurements[];

@@ -30,9 +30,9 @@ export interface SpectrumOptions {
   readonly signal?: AbortSignal;
   /** Called with work done and work in all, in sweeps or their like; ends with done = total. */
   readonly onProgress?: (done: number, total: number) => void;
-  /** The most bytes of scratch to hold on the GPU; a single matrix may need more. Default 512 MiB. */
+  /** The maximum number of bytes of scratch to hold on the GPU; a single matrix may need more. Default 512 MiB. */
   readonly scratchBytes?: number;
-  /** The most sweeps of one orthogonalisation before the matrix is given up. Default 60. */
+  /** The maximum number of sweeps of one orthogonalisation before the matrix is given up. Default 60. */
   readonly maxSweeps?: number;
   /** Read the singular vectors back, too; a matrix's take up to twice its own size. */
   readonly withDirections?: boolean;
@@ -40,7 +40,7 @@ export interface SpectrumOptions {
 
 /** The integer column sums stay exact up to this many rows. */
 const MAX_ROWS = 2 ** 18;
-/** Centring takes 16 columns a workgroup, and a dispatch may have 65535 workgroups in a dimension. */
+/** Centring takes 16 columns per workgroup, and a dispatch may have 65535 workgroups in a dimension. */
 const MAX_COLUMNS = 16 * 65_535;
 /** Progress steps a group of matrices takes: usual sweeps of the two orthogonalisations, and five other stages. */
 const EXPECTED_SWEEPS = [12, 2] as const;
@@ -59,8 +59,8 @@ const FIRST_LOOKS = [9, 1] as const;
  * @param matrices of equal [rows, columns]; they are read, never written.
  * @returns one spectrum a matrix, in order.
  * @throws NumericalError naming a matrix that holds NaN or infinity, does not converge, or whose values overflow.
- * @throws InputError where shapes differ or are empty, rows exceed 2^18 or columns 1 048 560.
- * @throws DeviceError where one matrix does not fit a binding.
+ * @throws InputError if shapes differ or are empty, rows exceed 2^18 or columns 1 048 560.
+ * @throws DeviceError if one matrix does not fit a binding.
  */
 export async function computeSpectra(
   gpu: Gpu,
@@ -117,11 +117,11 @@ function checkShapes(matrices: readonly MatrixView[], { rows, columns }: MatrixV
     }
     if (rows < 1 || columns < 1) throw new InputError(`${name} is empty (${rows} x ${columns})`);
     if (rows > MAX_ROWS) {
-      throw new InputError(`${name} has ${rows} rows; at maxMatrices ${MAX_ROWS} can be centred: take fewer tokens`);
+      throw new InputError(`${name} has ${rows} rows; at most ${MAX_ROWS} can be centred: take fewer tokens`);
     }
     if (columns > MAX_COLUMNS) {
       throw new InputError(
-        `${name} has ${columns} columns; at maxMatrices ${MAX_COLUMNS} can be centred: take fewer features`,
+        `${name} has ${columns} columns; at most ${MAX_COLUMNS} can be centred: take fewer features`,
       );
     }
   }

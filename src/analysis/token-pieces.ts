@@ -2,7 +2,7 @@ import type { Tokenizer } from '../engine/tokenizer.ts';
 
 /** What a decoder gives for bytes that are not a whole character. */
 const INCOMPLETE = '\uFFFD';
-/** UTF-8 has at most so many bytes a character. */
+/** UTF-8 has at most so many bytes per character. */
 const LONGEST = 4;
 
 /**

@@ -9,7 +9,7 @@ export interface TokensPage {
   /** Where the tokens come from, in words. */
   readonly source: string;
   readonly ids: ArrayLike<number>;
-  /** The text of each token, [T]; null where no tokenizer is at hand: the ids are shown. */
+  /** The text of each token, [T]; null if no tokenizer is at hand: the ids are shown. */
   readonly pieces: readonly string[] | null;
   /** max(logits) − logsumexp(logits) of each position, in nats. */
   readonly maxLogSoftmax: ArrayLike<number>;

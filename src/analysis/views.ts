@@ -168,7 +168,7 @@ export function readDimensions(text: string): number[] {
   return [...new Set(dimensions)];
 }
 
-/** @throws InputError where a matrix has no such column */
+/** @throws InputError if a matrix has no such column */
 export function checkDimensions(listed: readonly number[], columns: number, name: string): void {
   const beyond = listed.find((dimension) => dimension >= columns);
   if (beyond !== undefined)

@@ -88,7 +88,7 @@ export interface SpreadWindows {
  * before and after it. They do not overlap where the text has room for all of them.
  * @param available tokens n of the whole text
  * @param count how many windows, the chosen one among them
- * @throws InputError where the text has fewer different windows
+ * @throws InputError if the text has fewer different windows
  */
 export function spreadWindows(
   available: number,

@@ -71,7 +71,7 @@ const ROWS_TOGETHER = 16_384;
  * they begin, so that what comes before is computed once, and each weight is read once.
  *
  * @param branches in the order of their points
- * @returns the logits of the sequences, then those of the branches; null where the model has none
+ * @returns the logits of the sequences, then those of the branches; null if the model has none
  * @throws as `Model.run` does
  */
 export async function runBranched(

@@ -60,7 +60,7 @@ export async function measureCopy(gpu: Gpu): Promise<{ command: number; kernel: 
 }
 
 /**
- * Floating-point operations a second of multiply-add in float32 on registers alone, which no kernel exceeds.
+ * Floating-point operations per second of multiply-add in float32 on registers alone, which no kernel exceeds.
  * @param fused with the built-in fma, or as a product and a sum that the driver's compiler may make one of
  */
 export async function measureMultiplyAdd(gpu: Gpu, fused: boolean): Promise<number> {
@@ -78,7 +78,7 @@ export async function measureMultiplyAdd(gpu: Gpu, fused: boolean): Promise<numb
   return (workgroups * threads * steps * OPERATIONS_PER_STEP) / seconds;
 }
 
-/** Floating-point operations a second of the matrix product alone, at one shape. */
+/** Floating-point operations per second of the matrix product alone, at one shape. */
 export async function measureProduct(gpu: Gpu, shape: ProductShape): Promise<number> {
   const { rows, inner, columns, dtype, layout } = shape;
   using input = gpu.tensor('input', [rows, inner]);

@@ -31,7 +31,7 @@ export interface TensorEntry {
 }
 
 export interface OpenOptions {
-  /** Told, in a sentence, what a user should know though it is not an obstacle. */
+  /** Receives notices: one sentence each that a user should know, but that is not an error. */
   readonly onNotice?: ((notice: string) => void) | undefined;
 }
 
@@ -87,7 +87,7 @@ export class Checkpoint {
   }
 
   /**
-   * A tensor, or undefined where the files do not have it.
+   * A tensor, or undefined if the files do not have it.
    * @throws FileError if it is in a shard that is missing, CheckpointError if two files hold it.
    */
   find(name: string): TensorEntry | undefined {

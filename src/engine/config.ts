@@ -18,7 +18,7 @@ export interface ModelConfig {
   readonly innerWidth: number;
   /** Rows of the embedding, padding included. */
   readonly vocabulary: number;
-  /** The most tokens of one sequence. */
+  /** The maximum number of tokens of one sequence. */
   readonly context: number;
   /** How many tokens, itself included, a token sees in layers that do not see all before it. */
   readonly slidingWindow?: number;
@@ -150,7 +150,7 @@ export class ConfigFields {
     return Object.hasOwn(this.values, key) && this.values[key] === null;
   }
 
-  /** The value as it stands, undefined where it is absent. */
+  /** The value as it stands, undefined if it is absent. */
   raw(key: string): unknown {
     return this.#find([key])[1];
   }

@@ -7,7 +7,7 @@ import type { Tensor } from './gpu/tensor.ts';
 import { embed, weightFormat } from './kernels.ts';
 import { bindableRows, rowsOf } from './gpu/row-ranges.ts';
 
-/** Rows nearer than this in the file are read in one go. */
+/** Rows nearer than this in the file are read at once. */
 const JOIN_BYTES = 64 * 2 ** 10;
 const MAX_READ_BYTES = 8 * 2 ** 20;
 

@@ -21,7 +21,7 @@ import { messageLine } from './message.ts';
  * The errors that Laminar throws on purpose. Each message is one line that says what is wrong, where
  * (file, tensor, option), and how to fix it; anything else that is thrown is a defect of ours.
  *
- * `message` speaks to users of the library. A face that has flags or fields in place of options words the error anew.
+ * `message` speaks to users of the library. A face that has flags or fields in place of options writes its own message.
  */
 export class LaminarError extends Error {
   /** What went wrong, for programs; it stays the same when the message changes. */

@@ -117,7 +117,7 @@ const STRING_OR_CONSTANT = /"(?:[^"\\]|\\.)*"|(-?Infinity|NaN)(?!\s*:)/g;
 /** What stands for a constant until the text is parsed; no text that is read contains it. */
 const MARK = '\u0000python:';
 
-/** undefined where the text has none of the constants, or is not JSON with them either. */
+/** undefined if the text has none of the constants, or is not JSON with them either. */
 function parsePythonJson(text: string): unknown {
   if (!/NaN|Infinity/.test(text) || text.includes('\\u0000python:')) return undefined;
   const marked = text.replace(STRING_OR_CONSTANT, (match, constant?: string) =>

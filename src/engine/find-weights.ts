@@ -13,7 +13,7 @@ const HEAD_NAMES = ['lm_head.weight', 'embed_out.weight'];
 /** A model's weights by what they are for. */
 export interface Weights {
   readonly embeddings: readonly { readonly table: Weight; readonly by: EmbeddingSpec['by'] }[];
-  /** By role, one record a block. */
+  /** By role, one record per block. */
   readonly blocks: readonly Readonly<Record<string, Weight>>[];
   readonly final: Readonly<Record<string, Weight>>;
   readonly head: Weight | undefined;
@@ -23,7 +23,7 @@ export interface Weights {
 
 /**
  * Finds each weight that an architecture needs, under whatever names wrappers have left in front of it or within it.
- * @param notice told, in a sentence, what a user should know though it is not an obstacle
+ * @param notice receives notices: one sentence each that a user should know, but that is not an error
  * @throws FileError if a shard is missing, CheckpointError if a weight is missing, ambiguous, misshapen or quantised
  */
 export async function findWeights(
@@ -100,7 +100,7 @@ class BaseWeights {
     }
   }
 
-  /** @param name as published, after the prefix; undefined where no tensor is called that */
+  /** @param name as published, after the prefix; undefined if no tensor is called that */
   find(name: string): TensorEntry | undefined {
     const whole = this.prefix + name;
     const entry = this.checkpoint.find(whole);

@@ -40,7 +40,7 @@ const MAGICS: readonly (readonly [begins: string, kind: ForeignFile['kind'], wha
 ];
 
 /**
- * What a file is, by its first bytes; undefined where they do not tell.
+ * What a file is, by its first bytes; undefined if they do not tell.
  * @param start FOREIGN_BYTES or more of them, or all that there are
  */
 export function foreignFile(start: Uint8Array): ForeignFile | undefined {

@@ -50,7 +50,7 @@ export function attentionOf(
 export type ScratchName = Scratch | 'branch' | 'normalised' | 'normStatistics';
 const ROTARY_THREADS = 64;
 const ELEMENT_THREADS = 64;
-/** Workgroups that a dispatch may have in each dimension (WebGPU's least limit). */
+/** Workgroups that a dispatch may have in each dimension (WebGPU's smallest limit). */
 const MAX_WORKGROUPS = 65_535;
 /** Operations of a layer norm an element, about. */
 const NORM_WORK = 12;

@@ -40,7 +40,7 @@ export function checkLens(lens: LensOptions | undefined, { vocabulary }: ModelCo
 
 /**
  * Collects states on their way and folds them into the vocabulary: at once where the head stays on the GPU, else as many
- * together as memory has room for, since each pass over the vocabulary reads the head anew.
+ * together as memory has room for, since each pass over the vocabulary reads the head again.
  */
 export class Lens implements Disposable {
   readonly #held: Tensor[] = [];
@@ -85,7 +85,7 @@ export class Lens implements Disposable {
     return logits;
   }
 
-  /** null where there are no logits. */
+  /** null if there are no logits. */
   get result(): LensResult | null {
     if (this.#isBlind) return null;
     const { top, batch } = this;

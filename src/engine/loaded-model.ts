@@ -28,9 +28,9 @@ export interface LoadModelOptions {
   /** Stops loading. */
   readonly signal?: AbortSignal | undefined;
   readonly onProgress?: ((progress: LoadProgress) => void) | undefined;
-  /** Told, one line each, what a user should know and no error says. */
+  /** Receives notices, one line each: what a user should know and no error says. */
   readonly onNotice?: ((notice: string) => void) | undefined;
-  /** The most tokens that run at once, all sequences of a batch together. Default: twice the context. */
+  /** The maximum number of tokens that run at once, all sequences of a batch together. Default: twice the context. */
   readonly maxTokens?: number | undefined;
 }
 
@@ -66,13 +66,13 @@ export interface SequenceRun {
   readonly ids: Int32Array<ArrayBuffer>;
   /** What was captured, by name, in the order of the pass; empty where `onActivation` received it. */
   readonly activations: Readonly<Record<string, CapturedActivation>>;
-  /** null where it was not asked for or there are no logits; shapes have no axis of sequences. */
+  /** null if it was not asked for or there are no logits; shapes have no axis of sequences. */
   readonly lens: LensResult | null;
   /** [T − 1] in nats: minus the log-probability of the next token. null as `lens` is. */
   readonly loss: Float32Array | null;
-  /** [T], max(logits) − logsumexp(logits); null where there are no logits. */
+  /** [T], max(logits) − logsumexp(logits); null if there are no logits. */
   readonly maxLogSoftmax: Float32Array | null;
-  /** [T], the token that has the largest logit; null where there are no logits. */
+  /** [T], the token that has the largest logit; null if there are no logits. */
   readonly argmax: Int32Array | null;
 }
 

@@ -25,7 +25,7 @@ const ROWS_AT_ONCE = 64;
 const COMPARED = 9;
 /** Above this, exp(−d) − 1 has nothing over sums of exponentials. */
 const SMALL_CHANGE = 4;
-/** Workgroups that a dispatch may have in each dimension (WebGPU's least limit). */
+/** Workgroups that a dispatch may have in each dimension (WebGPU's smallest limit). */
 const MAX_WORKGROUPS = 65_535;
 
 /** Some tokens' logits, read back. */

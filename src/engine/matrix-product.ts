@@ -249,7 +249,7 @@ export function productRun(
   } as const;
 }
 
-/** How the activation of a product is run after it, in place; undefined where there is none or the product has it. */
+/** How the activation of a product is run after it, in place; undefined if there is none or the product has it. */
 export function activationRun(variant: ProductVariant, product: ProductShape) {
   const { rows, columns, outputStride, firstOutput, firstColumn, activation } = product;
   if (activation === 0 || PRODUCT_VARIANTS[variant].activates) return undefined;

@@ -1,8 +1,8 @@
 import type { AdapterReport } from './gpu/gpu.ts';
 
-/** The most bytes of lm_head that are on the GPU at once while weights stream. */
+/** The maximum number of bytes of lm_head that are on the GPU at once while weights stream. */
 export const HEAD_SLICE_BYTES = 64 * 2 ** 20;
-/** The most bytes of logits that exist at once. */
+/** The maximum number of bytes of logits that exist at once. */
 export const LOGITS_TILE_BYTES = 16 * 2 ** 20;
 /** Flags, indices and other small buffers, together. */
 const SMALL_BUFFERS_BYTES = 256 * 2 ** 10;
@@ -34,7 +34,7 @@ export interface WeightSizes {
   /** On the GPU, the largest block alone. */
   readonly block: number;
   readonly finalNorm: number;
-  /** 0 where there is no head. */
+  /** 0 if there is no head. */
   readonly head: number;
   /** Read from the files by one run, without the rows of the embeddings. */
   readonly read: number;
@@ -54,7 +54,7 @@ export function batchBytes(rows: number, vocabulary: number): number {
 export interface WeightPlan {
   /** All weights stay on the GPU; else they stream through it. */
   readonly isResident: boolean;
-  /** The most bytes of weights there at once. */
+  /** The maximum number of bytes of weights there at once. */
   readonly bytes: number;
   /** The fewest bytes of weights that a run can do with: one block, or a slice of lm_head. */
   readonly minBytes: number;

@@ -22,7 +22,7 @@ export function visible(text: string): string {
   });
 }
 
-/** `visible`, but for the line breaks of a text of several lines. */
+/** `visible`, except for the line breaks of a text of several lines. */
 export function visibleLines(text: string): string {
   return text.split('\n').map(visible).join('\n');
 }

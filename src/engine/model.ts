@@ -27,7 +27,7 @@ export interface LoadOptions {
   readonly signal?: AbortSignal;
   /** Bytes of weights read so far, and in all. Weights that stream are read during `run` instead. */
   readonly onProgress?: (done: number, total: number) => void;
-  /** The most tokens in one batch, all sequences together. Default: two sequences as long as the context. */
+  /** The maximum number of tokens in one batch, all sequences together. Default: two sequences as long as the context. */
   readonly maxTokens?: number;
   /** Bytes of GPU memory that the reader of the states will take; weights leave them free. Default 0. */
   readonly reserve?: number;
@@ -68,17 +68,17 @@ export interface RunOptions extends HookRequests {
   readonly onNotice?: ((notice: string) => void) | undefined;
 }
 
-/** Per sequence, one number a position. */
+/** Per sequence, one number per position. */
 export interface RunResult {
-  /** max(logits) − logsumexp(logits), natural logarithm; null where there are no logits. */
+  /** max(logits) − logsumexp(logits), natural logarithm; null if there are no logits. */
   readonly maxLogSoftmax: Float32Array[] | null;
-  /** The token that has the largest logit; null where there are no logits. */
+  /** The token that has the largest logit; null if there are no logits. */
   readonly argmax: Int32Array[] | null;
-  /** Minus the log-probability of the next token, [T − 1] in nats; null where it was not asked for or there are no logits. */
+  /** Minus the log-probability of the next token, [T − 1] in nats; null if it was not asked for or there are no logits. */
   readonly loss: Float32Array[] | null;
   /** What was captured, by name, in the order of the pass; empty where `onActivation` received it. */
   readonly activations: ReadonlyMap<string, CapturedActivation>;
-  /** null where it was not asked for or there are no logits. */
+  /** null if it was not asked for or there are no logits. */
   readonly lens: LensResult | null;
 }
 
@@ -128,7 +128,7 @@ export class Model implements Disposable {
   }
 
   /**
-   * Why runs give no logits, or undefined where they do. Where weights stream, finding out reads the head.
+   * Why runs give no logits, or undefined if they do. Where weights stream, finding out reads the head.
    */
   async logitsFault(signal?: AbortSignal): Promise<string | undefined> {
     if (!this.description.hasHead) return `${this.description.name}: has no head, so there are no logits`;

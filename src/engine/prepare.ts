@@ -39,7 +39,7 @@ export function forwardKernels({ tuning }: Gpu, description: ModelDescription): 
       ? [foldedProductKernel(tuning, headFormat), { kernel: foldLogSoftmaxTiles }]
       : [{ kernel: foldLogSoftmax, constants: fold }];
   return [
-    // The dearest first.
+    // The most expensive first.
     attentionOf(tuning, config.headWidth),
     ...formats.flatMap((format) => productKernels(tuning, format)),
     ...activationKernels(tuning.product, config.activation),

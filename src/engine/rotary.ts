@@ -1,6 +1,6 @@
 /** What the frequencies of rotary position embedding follow from. */
 export interface RotaryFrequencies {
-  /** r: frequency i is base^(−2i/r), before scaling; where odd, the middle pair is whole all the same. */
+  /** r: frequency i is base^(−2i/r), before scaling; where odd, the middle pair is whole anyway. */
   readonly dimensions: number;
   readonly base: number;
   readonly scaling?: RotaryScaling | undefined;

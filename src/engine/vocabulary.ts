@@ -12,7 +12,7 @@ import type { WeightStore } from './weight-store.ts';
 export interface VocabularyOptions {
   readonly signal?: AbortSignal;
   readonly lens?: LensOptions | undefined;
-  /** I32 [B·T]: the token after each position, −1 for none; undefined where no loss is asked for. */
+  /** I32 [B·T]: the token after each position, −1 for none; undefined if no loss is asked for. */
   readonly targets: Tensor | undefined;
   readonly onLogits?: (tile: LogitsTile) => void | Promise<void>;
   readonly onNotice?: ((notice: string) => void) | undefined;
@@ -36,7 +36,7 @@ export class Vocabulary {
     return (isResident ? 0 : Math.min(HEAD_SLICE_BYTES, this.description.sizes.head)) + LOGITS_TILE_BYTES;
   }
 
-  /** Whether states may be folded one by one without reading the head anew for each. */
+  /** Whether states may be folded one by one without reading the head again for each. */
   get isResident(): boolean {
     return this.store.isResident;
   }
@@ -45,7 +45,7 @@ export class Vocabulary {
    * Folds states in one pass over the vocabulary.
    * @param states F32 [B·T, width] each; only the last one's logits are given to `onLogits`
    * @param isLast whether the last of them is the model's own output
-   * @returns what each came to; undefined where the model has no head that can be used
+   * @returns what each came to; undefined if the model has no head that can be used
    */
   fold(states: readonly Tensor[], isLast = true): Promise<FoldedLogits[] | undefined> {
     const { targets, lens } = this.options;

@@ -31,7 +31,7 @@ export type WeightFiles =
  * Chooses among a folder's file names. A whole file comes before an index, the usual names before variants of them,
  * those before shards that no index names, and at last a safetensors file that stands alone.
  *
- * @returns undefined where there is nothing to choose, an array of names where there are several and no reason for one.
+ * @returns undefined if there is nothing to choose, an array of names where there are several and no reason for one.
  */
 export function chooseWeightFiles(names: readonly string[]): WeightFiles | readonly string[] | undefined {
   const present = new Set(names);
@@ -53,7 +53,7 @@ export function weightFilesOf(candidate: string): WeightFiles {
   return { files: [candidate], isGuess: /^model\.[^.]+\.safetensors$/.test(candidate) };
 }
 
-/** Every shard of the one set that is there, or undefined where one is missing or there are several sets. */
+/** Every shard of the one set that is there, or undefined if one is missing or there are several sets. */
 function completeShards(names: readonly string[]): string[] | undefined {
   const sets = new Map<string, string[]>();
   for (const name of names) {

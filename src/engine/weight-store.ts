@@ -84,7 +84,7 @@ export class WeightStore implements Disposable {
     return (await numbersOrFault(slices)) ?? undefined;
   }
 
-  /** The final layer norm's weights, which stay. @throws NumericalError where they hold a NaN or an infinity. */
+  /** The final layer norm's weights, which stay. @throws NumericalError if they hold a NaN or an infinity. */
   get final(): BlockWeights {
     if (this.#finalFault) throw this.#finalFault;
     return this.#final!;

@@ -3,7 +3,7 @@ export interface Work {
   /** Floating-point operations; 0 where they do not decide how long it takes. */
   readonly operations: number;
   /**
-   * The fewest bytes of GPU memory that must be read and written: every operand once a call, as if caches held all that
+   * The fewest bytes of GPU memory that must be read and written: every operand once per call, as if caches held all that
    * is used again.
    */
   readonly bytes: number;

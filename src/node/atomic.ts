@@ -72,7 +72,7 @@ export class AtomicFile {
   async abort(): Promise<void> {
     if (this.#state !== 'open') return;
     this.#state = 'aborted';
-    // A disk that is full may fail the close as well; the file goes away all the same.
+    // A disk that is full may fail the close as well; the file goes away anyway.
     await this.handle.close().catch(() => undefined);
     await removeStaging(this.staging);
   }

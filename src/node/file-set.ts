@@ -177,7 +177,7 @@ async function finishAbandoned(folder: string, onNotice?: (line: string) => void
   }
 }
 
-/** @returns what was to be put in place; undefined where nothing was yet */
+/** @returns what was to be put in place; undefined if nothing was yet */
 function readJournal(staging: string): Swap | undefined {
   const path = join(staging, JOURNAL);
   if (!isThere(path)) return undefined;

@@ -34,7 +34,7 @@ export class NoAdapterError extends DeviceError {
 }
 
 export interface NodeGpuOptions extends Omit<GpuOptions, 'memoryLimit'> {
-  /** The most bytes of GPU buffers to hold at once, or how to tell from the adapter; default no bound. */
+  /** The maximum number of bytes of GPU buffers to hold at once, or how to tell from the adapter; default no bound. */
   readonly memoryLimit?: number | ((adapter: AdapterReport) => number);
   /** Receives one loud line when the CPU has to play the GPU. */
   readonly onNotice?: ((line: string) => void) | undefined;
@@ -49,7 +49,7 @@ interface WebgpuModule {
 
 /**
  * Dawn's switches where SwiftShader computes. Its extension for zeroed workgroup memory makes compiling a kernel five
- * times as dear; without it Dawn zeroes that memory with a loop of its own. No check is skipped.
+ * times as expensive; without it Dawn zeroes that memory with a loop of its own. No check is skipped.
  */
 const SWIFTSHADER_SWITCHES = ['disable-dawn-features=use_vulkan_zero_initialize_workgroup_memory_extension'];
 
@@ -57,7 +57,7 @@ const SWIFTSHADER_SWITCHES = ['disable-dawn-features=use_vulkan_zero_initialize_
  * Opens a GPU in Node: what an installed driver offers (hardware, else a software driver that Dawn accepts, such as
  * Mesa 25's llvmpipe), else the bundled SwiftShader. Worker threads may do so, too; terminate one only after it has disposed
  * of its GPU, for within one of Dawn's calls the whole process would end.
- * @throws DeviceError where neither gives a device.
+ * @throws DeviceError if neither gives a device.
  */
 export async function openNodeGpu(options: NodeGpuOptions = {}): Promise<Gpu> {
   const { memoryLimit = Infinity, onNotice, onChatter, ...rest } = options;
@@ -75,7 +75,7 @@ export async function openNodeGpu(options: NodeGpuOptions = {}): Promise<Gpu> {
 
 /**
  * Finds an adapter without opening it; `laminar doctor` prints the attempts.
- * @throws NoAdapterError where no way gives one; its message names each.
+ * @throws NoAdapterError if no way gives one; its message names each.
  */
 export async function findAdapter(): Promise<FoundAdapter> {
   const attempts: AdapterAttempt[] = [];
@@ -103,7 +103,7 @@ export async function findAdapter(): Promise<FoundAdapter> {
   throw new NoAdapterError(attempts);
 }
 
-/** The drivers of a machine are asked once a process. */
+/** The drivers of a machine are asked once per process. */
 let probed: Promise<Probe> | undefined;
 
 function messageOf(error: unknown): string {
@@ -116,7 +116,7 @@ function messageOf(error: unknown): string {
  */
 const instances = new Map<string, GPU>();
 
-/** @throws DeviceError where this copy of Dawn accepts no driver; the system's error where it cannot be loaded. */
+/** @throws DeviceError if this copy of Dawn accepts no driver; the system's error where it cannot be loaded. */
 async function requestAdapter(specifier: string, switches: string[]): Promise<GPUAdapter> {
   let instance = instances.get(specifier);
   if (!instance) {

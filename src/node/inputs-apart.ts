@@ -61,7 +61,7 @@ function changesWeights(names: readonly string[], name: string): boolean {
   return choice([...new Set([...names, name])]) !== choice(names);
 }
 
-/** The same for all names of a file, links and other spellings included; undefined where there is none. */
+/** The same for all names of a file, links and other spellings included; undefined if there is none. */
 async function identity(path: string): Promise<string | undefined> {
   const status = await stat(path, { bigint: true }).catch(() => undefined);
   return status && `${status.dev}:${status.ino}`;

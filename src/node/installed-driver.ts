@@ -79,7 +79,7 @@ function quietEnvironment(): Record<string, string> {
   return { XDG_RUNTIME_DIR: '/nonexistent' };
 }
 
-/** @returns undefined where no process can be started, as under Node's permission model */
+/** @returns undefined if no process can be started, as under Node's permission model */
 function runProbe(environment: Readonly<Record<string, string>>): Promise<Probe | undefined> {
   const entry = pathToFileURL(require.resolve('webgpu')).href;
   return new Promise<Probe | undefined>((resolve) => {
@@ -112,7 +112,7 @@ function runProbe(environment: Readonly<Record<string, string>>): Promise<Probe 
   }).catch(() => undefined);
 }
 
-/** Why Dawn could not load Vulkan, or undefined where it could. */
+/** Why Dawn could not load Vulkan, or undefined if it could. */
 async function findMissingLoader(): Promise<string | undefined> {
   const besideDawn = join(dirname(require.resolve('webgpu')), 'dist', `linux-${process.arch}`);
   const searchPath = (process.env['LD_LIBRARY_PATH'] ?? '').split(':').filter((folder) => folder !== '');

@@ -7,7 +7,7 @@ const TOKEN = /^laminar-([0-9a-f]{8})-(\d+)(?:-s(\d+))?-[0-9a-f]{12}$/;
 
 /**
  * The machine, as far as process numbers mean the same on it: containers count processes of their own, and a machine that
- * was started again counts anew.
+ * was restarted counts from the beginning.
  */
 const THIS_HOST = createHash('sha256')
   .update([hostname(), tell(() => readlinkSync('/proc/self/ns/pid')), bootId()].join('\n'))
@@ -62,7 +62,7 @@ function isRunning(pid: number): boolean {
   }
 }
 
-/** When a process began, in the kernel's ticks; undefined where the system does not tell. */
+/** When a process began, in the kernel's ticks; undefined if the system does not tell. */
 function startOf(pid: number): string | undefined {
   // The name, in parentheses, may hold anything; the start is the twentieth field after it (proc(5)).
   const fields = tell(() => readFileSync(`/proc/${pid}/stat`, 'latin1').replace(/^.*\)/s, ''));

@@ -25,7 +25,7 @@ function* tarFiles(archive: Buffer): Generator<[string, Buffer]> {
   }
 }
 
-/** The folder of an installed package. @throws DeviceError where it is not installed. */
+/** The folder of an installed package. @throws DeviceError if it is not installed. */
 export function packageFolder(name: string): string {
   // Some packages do not export package.json: look for the folder along the resolution paths instead.
   for (const modules of require.resolve.paths(name) ?? []) {

@@ -11,7 +11,7 @@ export function tokensFile(name: SequenceName): string {
 
 /**
  * The tokens of both sequences, coloured by their largest log-softmax, by the names of their files.
- * @param tokenizer null where none can be read: the ids are shown
+ * @param tokenizer null if none can be read: the ids are shown
  * @returns nothing where the model gives no logits
  */
 export function tokensPages(report: Report, tokenizer: Tokenizer | null): Record<string, string> {

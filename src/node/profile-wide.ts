@@ -6,7 +6,7 @@ import { formatTable } from './table.ts';
 /**
  * The second table of a profile, with --wide: for each layer and sequence the norms of its tokens, and who carries the
  * first component.
- * @param textOf a token id as text; null where no tokenizer is at hand
+ * @param textOf a token id as text; null if no tokenizer is at hand
  */
 export function describeComponents(report: Report, textOf: ((id: number) => string) | null): string {
   const header = [

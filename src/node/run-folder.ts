@@ -8,7 +8,7 @@ import type { ModelConfig } from '../engine/config.ts';
 import { FileError } from '../engine/errors.ts';
 import { fileErrorFrom, systemErrorCode } from './file-errors.ts';
 
-/** What makes two runs the same: they give the same numbers, but for rounding and what a model's files hold. */
+/** What makes two runs the same: they give the same numbers, except for rounding and what a model's files hold. */
 export interface RunIdentity {
   readonly id: string;
   readonly revision: string | null;
@@ -19,7 +19,7 @@ export interface RunIdentity {
   readonly threshold: number;
   /** What was asked for beside the usual. */
   readonly measured?: MeasuredReport | undefined;
-  /** How many sequences are measured beside the text; default the usual one. */
+  /** How many sequences are measured besides the text; default the usual one. */
   readonly sampling?: Sampling | undefined;
   /** Named activations that are measured, by their names with * for the layer's number. */
   readonly hooks: readonly string[];
@@ -53,7 +53,7 @@ export async function folderFor(folder: string, run: RunIdentity, report: Report
   }
 }
 
-/** @returns the text of a folder's report.json; undefined where there is none */
+/** @returns the text of a folder's report.json; undefined if there is none */
 export async function readReport(folder: string): Promise<string | undefined> {
   const path = join(folder, 'report.json');
   return readFile(path, 'utf8').catch((error: unknown) => {
@@ -92,7 +92,7 @@ function namesOf(hooks: readonly string[]): string | undefined {
   return hooks.length === 0 ? undefined : [...hooks].sort().join(' ');
 }
 
-/** What tells the run of a report.json from this one, in words; undefined where nothing does. */
+/** What tells the run of a report.json from this one, in words; undefined if nothing does. */
 function differenceFrom(reportText: string, run: RunIdentity): string | undefined {
   try {
     return firstDifference(JSON.parse(reportText) as Report, run);

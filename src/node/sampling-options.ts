@@ -3,7 +3,7 @@ import { readBlocks } from '../analysis/profile-sequences.ts';
 import type { Sampling } from '../analysis/profile-sequences.ts';
 import { wholeNumber } from './options.ts';
 
-/** The flags that choose how many sequences are measured beside the text. */
+/** The flags that choose how many sequences are measured besides the text. */
 export interface SamplingFlags {
   readonly shuffles?: number;
   readonly shuffleBlocks?: readonly number[];

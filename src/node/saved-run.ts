@@ -12,7 +12,7 @@ const SUFFIX = '.singular_values';
 
 /**
  * Reads a run from its folder, or from a report.json.
- * @param threshold at which the effective dimensions are wanted; those of another one are computed anew from the
+ * @param threshold at which the effective dimensions are wanted; those of another one are computed again from the
  *   spectra.safetensors beside the report
  * @throws FileError or FormatError if there is no report, or it cannot be read, or has no singular values where they are
  *   needed

@@ -12,7 +12,7 @@ import type { Programs, Unpacked } from './unpacked.ts';
  * Dawn loads libvulkan.so.1 from beside its own binary, so SwiftShader lies there under that name: it has the loader's
  * entry point, too. Neither a loader nor an environment variable is needed, which worker threads could not set (their
  * process.env is a copy), and no layer of another driver is loaded with it.
- * @throws DeviceError where the package is missing or carries no driver for this platform.
+ * @throws DeviceError if the package is missing or carries no driver for this platform.
  */
 export async function swiftShaderPrograms(): Promise<Programs> {
   if (process.platform !== 'linux' || process.arch !== 'x64') {
@@ -44,7 +44,7 @@ export async function swiftShaderPrograms(): Promise<Programs> {
 /**
  * Unpacks SwiftShader, where it is not yet.
  * @returns its folder; `index.js` in it is `webgpu`'s entry module
- * @throws DeviceError where the package is missing, carries no driver for this platform, or can be unpacked nowhere
+ * @throws DeviceError if the package is missing, carries no driver for this platform, or can be unpacked nowhere
  */
 export async function unpackSwiftShader(): Promise<Unpacked> {
   return unpackPrograms(await swiftShaderPrograms());

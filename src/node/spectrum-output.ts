@@ -140,7 +140,7 @@ function ofTensor({ source, slice }: Placed) {
   return { tensor, ...(isStack ? { slice } : {}), rows, columns };
 }
 
-/** What all tensors have in common; null where they differ. */
+/** What all tensors have in common; null if they differ. */
 function common(file: MatrixFile, extent: 'rows' | 'columns'): number | null {
   const extents = new Set(file.sources.map((source) => source[extent]));
   return extents.size === 1 ? [...extents][0]! : null;

@@ -42,7 +42,7 @@ export async function abandonedStaging(folder: string): Promise<string[]> {
   return found;
 }
 
-/** Removes what killed processes left, but for what was to be put in place already: that is `FileSet`'s to finish. */
+/** Removes what killed processes left, except for what was to be put in place already: that is `FileSet`'s to finish. */
 export async function cleanStaging(folder: string): Promise<void> {
   for (const path of await abandonedStaging(folder)) {
     const isUnderWay = await lstat(join(path, JOURNAL)).then(

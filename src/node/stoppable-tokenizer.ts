@@ -33,7 +33,7 @@ export async function loadStoppableTokenizer(
   };
 }
 
-/** The built program of the thread, beside this one or beside the command; undefined where this runs from src/. */
+/** The built program of the thread, beside this one or beside the command; undefined if this runs from src/. */
 function threadProgram(): URL | undefined {
   return ['./tokenizer-thread.js', './node/tokenizer-thread.js']
     .map((path) => new URL(path, import.meta.url))

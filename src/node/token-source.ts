@@ -23,7 +23,7 @@ export interface TokenFlags {
   readonly windows?: number;
 }
 
-/** The ids to run, and the window of the text that they are; `text` is null where ids were given. */
+/** The ids to run, and the window of the text that they are; `text` is null if ids were given. */
 export interface TokenSource extends GivenTokens {
   readonly text: TextReport | null;
 }

@@ -66,7 +66,7 @@ async function unpackInto(place: string, { name, unpack, compare }: Programs): P
     const list: Record<string, List[string]> = {};
     const made = new Set<string>();
     for (const [path, content] of await unpack()) {
-      // Each folder between is made anew where it is a link or another's.
+      // Each folder between is made again where it is a link or another's.
       await makeFoldersBetween(folder, dirname(path), made);
       await writeWhole(join(folder, path), content);
       list[path] = { bytes: content.length, sha256: digest(content) };

@@ -51,7 +51,7 @@ export function addViewOptions(command: Command, isProfile = false): Command {
     );
 }
 
-/** What the flags ask for; undefined where there are none of them. */
+/** What the flags ask for; undefined if there are none of them. */
 export function viewRequest({ measures, views, withoutDimensions }: ViewFlags): ViewRequest | undefined {
   if (!measures && !views && !withoutDimensions) return undefined;
   const comparisons = (measures ?? []).filter(isComparison);

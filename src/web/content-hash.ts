@@ -10,7 +10,7 @@ export interface ListedHash {
   readonly digest: string;
 }
 
-/** The hash in an entry of the hub's listing {"blobId", "lfs": {"sha256"}}; undefined where it names none. */
+/** The hash in an entry of the hub's listing {"blobId", "lfs": {"sha256"}}; undefined if it names none. */
 export function listedHash({ lfs, blobId }: Readonly<Record<string, unknown>>): ListedHash | undefined {
   const sha = isJsonObject(lfs) ? lfs['sha256'] : undefined;
   if (typeof sha === 'string' && /^[0-9a-f]{64}$/.test(sha)) return { algorithm: 'sha256', digest: sha };

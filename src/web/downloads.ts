@@ -18,7 +18,7 @@ export function download(name: string, content: Blob): void {
 
 /**
  * Puts the buttons of a run's files into a container: those that the command writes.
- * @param onStates called when the states are asked for, which takes another run; undefined where that cannot be
+ * @param onStates called when the states are asked for, which takes another run; undefined if that cannot be
  */
 export function addDownloads(
   container: HTMLElement,

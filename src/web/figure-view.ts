@@ -70,7 +70,7 @@ export class FigureView {
 
   /** Shows a figure in place of the last one; it is drawn when it comes near the window. */
   show(figure: Figure): void {
-    // Most figures are of all layers: choosing one must not draw them anew under the pointer.
+    // Most figures are of all layers: choosing one must not draw them again under the pointer.
     if (JSON.stringify(figure) === JSON.stringify(this.#figure)) return;
     this.#figure = figure;
     const { description, title } = figure.specification;

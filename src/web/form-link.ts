@@ -37,7 +37,7 @@ function usual(field: Field): string {
 
 /**
  * The part of an address that reproduces the form: what differs from the beginning, of the fields that are asked for.
- * @returns '#' where nothing differs; undefined where a text is too long for an address
+ * @returns '#' where nothing differs; undefined if a text is too long for an address
  */
 export function formLink(): string | undefined {
   const values = Object.entries(fields).flatMap(([name, id]) => {

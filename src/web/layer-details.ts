@@ -42,7 +42,7 @@ const facts: readonly Fact[] = [
   ],
 ];
 
-/** Why the numbers of a layer are what they are, real beside shuffled. Shares are of the variance. */
+/** Why the numbers of a layer are what they are, real next to shuffled. Shares are of the variance. */
 export function layerDetails({ report, texts }: PageRun, layer: number): HTMLElement {
   const word = (name: SequenceName) => (token: number) => {
     const text = texts?.[name][token];

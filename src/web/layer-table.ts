@@ -29,7 +29,7 @@ function columnsOf({ measured, sequences }: Report): readonly Column[] {
 }
 
 /**
- * A row per layer, real beside shuffled.
+ * A row per layer, real next to shuffled.
  * @param onLayer called with the layer whose row header is pressed
  */
 export function layerTable(report: Report, onLayer: (layer: number) => void): HTMLTableElement {

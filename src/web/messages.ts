@@ -32,7 +32,7 @@ export interface RunRequest {
   readonly sampling?: Sampling | undefined;
   /** Views and measures of every state; undefined: the usual diagnostics alone. */
   readonly measured?: ViewRequest | undefined;
-  /** The most bytes of GPU buffers; undefined: as much as the adapter suggests. */
+  /** The maximum number of bytes of GPU buffers; undefined: as much as the adapter suggests. */
   readonly gpuMemory: number | undefined;
 }
 

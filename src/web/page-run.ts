@@ -23,9 +23,9 @@ export type TokenTexts = Readonly<Record<SequenceName, readonly string[]>>;
 /** A run as the page shows it. */
 export interface PageRun {
   readonly report: Report;
-  /** undefined where only the report is known. */
+  /** undefined if only the report is known. */
   readonly spectra: ProfileSpectra | undefined;
-  /** undefined where no tokenizer was at hand. */
+  /** undefined if no tokenizer was at hand. */
   readonly texts: TokenTexts | undefined;
 }
 

@@ -2,7 +2,7 @@ import { sequenceNames } from '../analysis/report.ts';
 import type { Report, SequenceName } from '../analysis/report.ts';
 import { create, createSvg } from './elements.ts';
 
-/** The curve of one profile: a place a layer, undefined where it is not measured yet. */
+/** The curve of one profile: a place per layer, undefined if it is not measured yet. */
 export interface Curves {
   readonly layers: number;
   /** min(T, d), the top of the axis. */

@@ -64,7 +64,7 @@ export class ProgressBars {
   }
 }
 
-/** Bytes a second, and the time that is left at that rate. */
+/** Bytes per second, and the time that is left at that rate. */
 function rate(done: number, left: number, milliseconds: number): string {
   if (milliseconds < 500 || done <= 0 || left <= 0) return '';
   const bytesPerSecond = done / (milliseconds / 1000);

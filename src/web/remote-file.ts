@@ -25,7 +25,7 @@ export interface RemotePlace {
 }
 
 /**
- * Opens a file behind a URL for reading in ranges; undefined where the server says that there is none. Blocks are
+ * Opens a file behind a URL for reading in ranges; undefined if the server says that there is none. Blocks are
  * fetched when first needed and kept for the next visit; a server that knows no ranges sends the whole file once.
  * @throws FileError if the server cannot be reached or refuses
  */
@@ -184,7 +184,7 @@ interface FetchedBlock {
   readonly isWhole: boolean;
 }
 
-/** A range of a file, or the whole file from a server that knows no ranges; undefined where there is no such file. */
+/** A range of a file, or the whole file from a server that knows no ranges; undefined if there is no such file. */
 async function fetchBlock(
   { url, name, size: knownSize, signal }: RemotePlace,
   offset: number,

@@ -160,7 +160,7 @@ function readText(): TextChoice {
   }
 }
 
-/** A field as the command reads its flag; undefined where it is empty. */
+/** A field as the command reads its flag; undefined if it is empty. */
 function readField<Value>(id: string, read: (text: string) => Value): Value | undefined {
   const field = element(id, HTMLElement) as HTMLInputElement | HTMLSelectElement;
   const text = field.value.trim();
@@ -173,7 +173,7 @@ function readField<Value>(id: string, read: (text: string) => Value): Value | un
   }
 }
 
-/** How many sequences are measured beside the text; undefined for the usual one. */
+/** How many sequences are measured besides the text; undefined for the usual one. */
 function readSampling(): Sampling | undefined {
   const windows =
     select('text-kind').value === 'ids' ? 1 : numberIn('windows', 'Windows', { min: 1, isWhole: true });
@@ -193,7 +193,7 @@ function readMeasured(): ViewRequest | undefined {
   return { views: views ?? ['all'], measures: measures ?? [], listedDimensions: [] };
 }
 
-/** A number field's value; undefined where it is empty. */
+/** A number field's value; undefined if it is empty. */
 function numberIn(
   id: string,
   label: string,

@@ -78,7 +78,7 @@ function isSequenceName(name: string): name is SequenceName {
   return sequenceNames.some((each) => each === name);
 }
 
-/** The tokenizer of a model whose ids were given; undefined where it has none. */
+/** The tokenizer of a model whose ids were given; undefined if it has none. */
 function laterTokenizer(files: ModelFiles): Promise<Tokenizer | undefined> {
   return loadTokenizer(files).catch(() => undefined);
 }

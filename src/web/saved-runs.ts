@@ -5,7 +5,7 @@ import type { PageRun, TokenTexts } from './page-run.ts';
 /**
  * A run of a bundled model that comes with the page, as the command wrote it: there is something to see before
  * anything is computed, and where nothing can be.
- * @returns undefined where it cannot be had
+ * @returns undefined if it cannot be had
  */
 export async function fetchSavedRun(model: string): Promise<PageRun | undefined> {
   const file = async (name: string): Promise<Response> => {

@@ -18,12 +18,12 @@ import type { RunContext } from './run.ts';
 
 export interface ReadTokens extends GivenTokens {
   readonly text: TextReport | null;
-  /** undefined where ids were given. */
+  /** undefined if ids were given. */
   readonly tokenizer: Tokenizer | undefined;
 }
 
 /**
- * The ids to run, and what a report says of the text; null where ids were given.
+ * The ids to run, and what a report says of the text; null if ids were given.
  * @throws LaminarError if the text or the ids cannot be read or do not suit the model
  */
 export async function readTokens(

@@ -64,7 +64,7 @@ async function answer(
     : captureStates(question.request, context);
 }
 
-/** The one device of the page; opened anew after it failed or was lost. */
+/** The one device of the page; opened again after it failed or was lost. */
 async function openGpu(): Promise<Gpu> {
   const known = await openedGpu?.catch(() => undefined);
   if (known && !hasFailed(known)) return known;

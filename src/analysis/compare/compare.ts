@@ -39,7 +39,7 @@ export interface Comparison extends ComparedRuns {
 }
 
 /**
- * Lays runs over each other: models, texts, seeds, thresholds, revisions and versions may differ. Nothing is computed anew.
+ * Lays runs over each other: models, texts, seeds, thresholds, revisions and versions may differ. No number is computed again.
  * @param runs at least one; copies of a run are shown once
  * @throws InputError if there is no run, or a name in the options is not known
  */

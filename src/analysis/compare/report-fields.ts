@@ -33,7 +33,7 @@ export class ReportFields {
     return new ReportFields(this.value(name), this.#inner(name), this.source);
   }
 
-  /** null where there is none, or null. */
+  /** null if the report has none, or has null. */
   optional(name: string): ReportFields | null {
     return this.value(name) === undefined || this.value(name) === null ? null : this.object(name);
   }
@@ -64,7 +64,7 @@ export class ReportFields {
     return value;
   }
 
-  /** null where there is none, too. */
+  /** null if there is none, too. */
   numberOrNull(name: string): number | null {
     const value = this.value(name) ?? null;
     if (value !== null && !Number.isFinite(value)) throw this.fault(name, 'a number', value);
@@ -77,7 +77,7 @@ export class ReportFields {
     return value;
   }
 
-  /** null where there is none, too. */
+  /** null if there is none, too. */
   textOrNull(name: string): string | null {
     const value = this.value(name) ?? null;
     if (value !== null && typeof value !== 'string') throw this.fault(name, 'a text', value);

@@ -5,7 +5,7 @@ import { measureTable } from '../measures/table.ts';
 import type { MeasureDefinition } from '../measures/table.ts';
 import { measureNames } from '../dimensions.ts';
 
-/** Numbers of a layer, by the names that they have in profile.csv; null where the report has null. */
+/** Numbers of a layer, by the names that they have in profile.csv; null if the report has null. */
 export type LayerNumbers = Readonly<Record<string, number | null>>;
 
 export interface SavedLayer {

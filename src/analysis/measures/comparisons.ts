@@ -2,7 +2,7 @@ import type { Alignment, PrincipalAngles } from './pairs.ts';
 import { readMeasures } from './table.ts';
 import type { Cell, MeasureDefinition, MeasureName } from './table.ts';
 
-/** A layer's states beside those of the layer before it, and beside the same layer of the text; null where there is none. */
+/** A layer's states beside those of the layer before it, and beside the same layer of the text; null if there is none. */
 export interface Compared<Value> {
   before: Value | null;
   real: Value | null;

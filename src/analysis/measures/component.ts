@@ -10,7 +10,7 @@ export interface Component {
   gap: number;
   /** The largest u₁², at most three. */
   tokens: { token: number; share: number }[];
-  /** The one after these; null where there is none. */
+  /** The one after these; null if there is none. */
   next_token_share: number | null;
   /** The largest v₁², at most three. */
   dimensions: { dimension: number; share: number }[];

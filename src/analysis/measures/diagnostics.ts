@@ -13,7 +13,7 @@ export interface Outliers {
   max_dimension: number;
   /** The median of |a| over all entries. */
   median_abs: number;
-  /** null where the median is 0. */
+  /** null if the median is 0. */
   max_over_median: number | null;
 }
 

@@ -3,7 +3,7 @@ import type { NearestDistances } from './nearest.ts';
 /** Estimators of the intrinsic dimension from distances to nearest neighbours, in float64. */
 
 export interface TwoNearest {
-  /** By the slope of the empirical distribution's nine tenths; null where the ratios do not vary. */
+  /** By the slope of the empirical distribution's nine tenths; null if the ratios do not vary. */
   fitted: number | null;
   /** By maximum likelihood; null as above. */
   ml: number | null;
@@ -14,7 +14,7 @@ export interface TwoNearest {
 export interface GridePoint {
   n1: number;
   n2: number;
-  /** null where the ratios do not vary. */
+  /** null if the ratios do not vary. */
   dimension: number | null;
   error: number | null;
   /** The mean distance to neighbours n1 and n2. */
@@ -131,7 +131,7 @@ function percentile(sorted: Float64Array, part: number): number {
 
 /**
  * The root d of Σ [(n2 − 1) t − (n2 − n1 − 1) t / (1 − e^−t)] = M − 1, t = d ln μ. The left side rises, and
- * 1 ≤ t / (1 − e^−t) ≤ 1 + t gives a bracket. @returns null where no ratio varies
+ * 1 ≤ t / (1 − e^−t) ≤ 1 + t gives a bracket. @returns null if no ratio varies
  */
 function mostLikely(logs: Float64Array, n1: number, n2: number): number | null {
   const between = n2 - n1 - 1;

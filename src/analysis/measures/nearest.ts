@@ -34,12 +34,12 @@ const MIN_ROUNDED_SQUARE = 2 ** -22;
 
 /**
  * The distances of every row to its nearest other rows, on the GPU: by the differences themselves, a run of candidates
- * at a time, so that no more than a bounded part of all distances is held.
+ * at a time, so that at most a bounded part of all distances is held.
  *
  * @param values row-major [rows, columns], finite
  * @returns good to about 1e-6 relative. Rows whose nearest neighbour is too near for float32, beside the matrix's largest
  *   difference, are done once more on the host.
- * @throws DeviceError where the matrix does not fit a binding
+ * @throws DeviceError if the matrix does not fit a binding
  */
 export async function nearestDistances(
   gpu: Gpu,
@@ -51,7 +51,7 @@ export async function nearestDistances(
   const bytes = Math.max(4 * rows * columns, 4 * rows * TILE, 4 * rows * ranks);
   if (bytes > gpu.bindingLimit) {
     throw new DeviceError(
-      `the neighbours of ${name} (${rows} x ${columns}) need a buffer of ${bytes} bytes; this adapter binds at maxCandidates ` +
+      `the neighbours of ${name} (${rows} x ${columns}) need a buffer of ${bytes} bytes; this adapter binds at most ` +
         `${gpu.bindingLimit}: take fewer tokens`,
     );
   }
@@ -93,7 +93,10 @@ async function smallestSquares(
   };
   try {
     const matrix = allocate('points', 4 * values.length);
-    const distances = allocate('distances', 4 * rows * Math.min(maxCandidates, TILE * Math.ceil(rows / TILE)));
+    const distances = allocate(
+      'distances',
+      4 * rows * Math.min(maxCandidates, TILE * Math.ceil(rows / TILE)),
+    );
     const nearest = allocate('nearest', 4 * rows * ranks);
     gpu.write(matrix, 0, values);
     for (let first = 0, candidates = 0; first < rows; first += candidates) {

@@ -5,7 +5,7 @@ import { nearestDistances } from './nearest.ts';
 import { distinctRows } from './rows.ts';
 import type { ViewState } from './view-state.ts';
 
-/** The intrinsic dimension of a view's rows as points; null where there are fewer than three. */
+/** The intrinsic dimension of a view's rows as points; null if there are fewer than three. */
 export interface Neighbours {
   /** Rows that equal an earlier one, and are left out. */
   duplicate_rows: number;
@@ -17,7 +17,7 @@ export interface Neighbours {
 
 /**
  * Intrinsic dimensions from the distances between a view's rows, without those that repeat others.
- * @throws DeviceError where the points do not fit a binding
+ * @throws DeviceError if the points do not fit a binding
  */
 export async function measureNeighbours(state: ViewState): Promise<Neighbours> {
   const { gpu, view, options } = state;

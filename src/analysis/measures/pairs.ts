@@ -51,7 +51,7 @@ export function kernelAlignment(a: ComparedMatrix, b: ComparedMatrix): Alignment
 /**
  * The principal angles between the spaces of two centred matrices' first right singular vectors (Björck and Golub,
  * Mathematics of Computation 27, 1973).
- * @returns null where one has no variance
+ * @returns null if one has no variance
  * @throws InputError if the columns differ
  * @throws NumericalError naming a matrix that holds NaN or infinity
  */

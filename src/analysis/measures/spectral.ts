@@ -58,7 +58,7 @@ export function rankMe(singularValues: SingularValues): number | null {
  * Minus the slope of ln λ_i on ln i, least squares over i = 12 … min(100, ⌊components / 2⌋) (Agrawal et al., α-ReQ,
  * NeurIPS 2022).
  * @param rankTolerance below which singular values are rounding
- * @returns null where the window has fewer than eight points, or reaches singular values that are rounding
+ * @returns null if the window has fewer than eight points, or reaches singular values that are rounding
  */
 export function powerLaw(singularValues: SingularValues, rankTolerance: number): PowerLaw | null {
   const last = Math.min(LAST, Math.floor(singularValues.length / 2));

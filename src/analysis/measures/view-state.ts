@@ -13,7 +13,7 @@ export interface ViewStateOptions {
   /** Percents of variance for the effective dimensions. */
   readonly thresholds: readonly number[];
   readonly signal?: AbortSignal;
-  /** The most bytes of scratch for spectra; see SpectrumOptions. */
+  /** The maximum number of bytes of scratch for spectra; see SpectrumOptions. */
   readonly scratchBytes?: number;
 }
 
@@ -22,7 +22,7 @@ export class ViewState {
   #numbers: { values: Float32Array<ArrayBuffer>; exponent: number } | undefined;
   #centred: Float64Array<ArrayBuffer> | undefined;
 
-  /** @param measured the view's spectrum; undefined where no measure needs it */
+  /** @param measured the view's spectrum; undefined if no measure needs it */
   constructor(
     readonly gpu: Gpu,
     readonly view: View,

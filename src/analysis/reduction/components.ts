@@ -28,7 +28,7 @@ export function checkComponents(components: Components, shown: string | number =
   );
 }
 
-/** The percent that is asked for; undefined where a number of components is. */
+/** The percent that is asked for; undefined if a number of components is. */
 export function percentOf(components: Components): number | undefined {
   return typeof components === 'string' ? Number(components.replace('%', '')) : undefined;
 }

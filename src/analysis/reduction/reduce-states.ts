@@ -26,7 +26,7 @@ export interface ReductionOptions {
 /** How far a state is from what it was without the cut. */
 export interface StateChange {
   readonly layer: CutLayer;
-  /** ‖changed − original‖ / ‖original‖, Frobenius; null where the original is zero. */
+  /** ‖changed − original‖ / ‖original‖, Frobenius; null if the original is zero. */
   readonly relative_change: number | null;
 }
 
@@ -49,7 +49,7 @@ export interface StateReduction extends Cut {
   readonly rank: number;
   /** The cut state and all later ones, in the order of the pass. */
   readonly states: readonly StateChange[];
-  /** null where the model gives no logits. */
+  /** null if the model gives no logits. */
   readonly logits: LogitsEffect | null;
   /** [T − 1] in nats; null as `logits` is. */
   readonly loss: Float32Array | null;
@@ -58,7 +58,7 @@ export interface StateReduction extends Cut {
 export interface Reductions {
   /** By layer, then by sequence, then by components. */
   readonly cuts: readonly StateReduction[];
-  /** Of each sequence without a cut, [T − 1] in nats; null where the model gives no logits. */
+  /** Of each sequence without a cut, [T − 1] in nats; null if the model gives no logits. */
   readonly loss: readonly Float32Array[] | null;
 }
 

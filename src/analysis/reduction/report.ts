@@ -23,7 +23,7 @@ export interface CutReport {
   rank: number;
   /** Percent of the variance that the r components hold; null without variance. */
   explained_percent: number | null;
-  /** null where the model gives no logits. */
+  /** null if the model gives no logits. */
   logits: {
     /** From the distribution without the cut to the one with it, in nats, for each position. */
     kl: { mean: number; max: number; values: number[] };
@@ -32,7 +32,7 @@ export interface CutReport {
     /** The share of positions at which the most probable token stays. */
     argmax_agreement: number;
   } | null;
-  /** null where the model gives no logits, or there is one token. */
+  /** null if the model gives no logits, or there is one token. */
   loss: (LossReport & { change: number }) | null;
   /** ‖changed − original‖ / ‖original‖ of the cut state and all later ones. */
   states: StateChange[];
@@ -51,7 +51,7 @@ export interface ReductionReport {
   laminar: string;
   model: ModelReport;
   adapter: AdapterSummary;
-  /** null where token ids were given. */
+  /** null if token ids were given. */
   text: TextReport | null;
   /** Of the permutation that shuffles. */
   seed: number;

@@ -7,7 +7,7 @@ import { BLOCK, roundWork } from './workspace.ts';
 import type { SpectrumWorkspace } from './workspace.ts';
 
 /**
- * The most sweeps that one orthogonalisation may take. States take about 12; matrices of low rank, such as one of which
+ * The maximum number of sweeps that one orthogonalisation may take. States take about 12; matrices of low rank, such as one of which
  * half the rows repeat the other half, about twice as many.
  */
 export const MAX_SWEEPS = 60;

@@ -107,7 +107,7 @@ export class SpectrumWorkspace implements Disposable {
 
 /**
  * How many matrices of a shape to work on at once, within the binding limit and a bound on scratch.
- * @throws DeviceError where the binding limit cannot hold even one.
+ * @throws DeviceError if the binding limit cannot hold even one.
  */
 export function matricesAtOnce(gpu: Gpu, shape: SpectrumShape, scratchLimit: number): number {
   const sizes = scratchBytes(shape, 1);
@@ -115,7 +115,7 @@ export function matricesAtOnce(gpu: Gpu, shape: SpectrumShape, scratchLimit: num
   if (largest > gpu.bindingLimit) {
     throw new DeviceError(
       `the spectrum of a ${shape.rows} x ${shape.columns} matrix needs a buffer of ${largest} bytes; this adapter binds ` +
-        `at maxByMemory ${gpu.bindingLimit}: take fewer tokens`,
+        `at most ${gpu.bindingLimit}: take fewer tokens`,
     );
   }
   const total = workspaceBytes(shape, 1);
@@ -124,6 +124,6 @@ export function matricesAtOnce(gpu: Gpu, shape: SpectrumShape, scratchLimit: num
   const short = Math.floor(gpu.tuning.groupWork / roundWork(shape.padded));
   // Each round passes over all triangular factors of a group.
   const cached = Math.floor(gpu.tuning.groupBytes / sizes.lower);
-  // 65535 is WebGPU's least limit on workgroups a dimension.
+  // 65535 is WebGPU's smallest limit on workgroups per dimension.
   return Math.max(1, Math.min(maxByMemory, short, cached, 65535));
 }

@@ -98,7 +98,7 @@ function readGroupedHeads(
   return { heads, keyValueHeads, headWidth };
 }
 
-/** How far back the layers look that look back least, or undefined where all see everything before them. */
+/** How far back the layers look that look back least, or undefined if all see everything before them. */
 function readSlidingWindow(
   fields: ConfigFields,
   layers: number,

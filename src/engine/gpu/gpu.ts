@@ -21,7 +21,7 @@ export interface AdapterReport {
 
 export interface GpuOptions {
   /**
-   * The most bytes of GPU buffers to hold at once; default no bound. Weights then pass through the GPU layer by layer
+   * The maximum number of bytes of GPU buffers to hold at once; default no bound. Weights then pass through the GPU layer by layer
    * where they do not fit.
    */
   readonly memoryLimit?: number;
@@ -31,7 +31,7 @@ export interface GpuOptions {
   readonly timed?: boolean;
   /** Decisions to take another way than the device suggests; tests force every kernel's variants with it. */
   readonly tuning?: TuningOverrides;
-  /** Told what a user should know of the device, one sentence each. */
+  /** Receives notices about the device, one sentence each. */
   readonly onNotice?: ((notice: string) => void) | undefined;
   /**
    * Ends every wait for the GPU with the signal's reason. What was submitted cannot be called back: a device that Laminar
@@ -50,7 +50,7 @@ const wholeWords = (bytes: number): number => Math.max(4, Math.ceil(bytes / 4) *
 export class Gpu implements Disposable {
   readonly kernels: KernelCache;
   readonly timer: KernelTimer | undefined;
-  /** The most bytes one storage binding may hold. */
+  /** The maximum number of bytes one storage binding may hold. */
   readonly bindingLimit: number;
   readonly memoryLimit: number;
   readonly #uniforms: UniformPool;
@@ -132,7 +132,7 @@ export class Gpu implements Disposable {
     return this.#allocated;
   }
 
-  /** The most bytes that were alive at once. */
+  /** The maximum number of bytes that were alive at once. */
   get peakBytes(): number {
     return this.#peak;
   }

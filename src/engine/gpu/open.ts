@@ -36,7 +36,7 @@ export interface BrowserGpuOptions extends Omit<GpuOptions, 'memoryLimit'> {
 
 /**
  * Opens the browser's GPU.
- * @throws DeviceError where the browser has no WebGPU or offers no adapter.
+ * @throws DeviceError if the browser has no WebGPU or offers no adapter.
  */
 export async function openBrowserGpu({
   memoryLimit = Infinity,

@@ -5,7 +5,7 @@ import type { Recorder } from './recorder.ts';
 const DISPATCHES = 512;
 /** Submissions in flight at once: one computes, the next one waits for it. */
 const IN_FLIGHT = 2;
-/** One measurement changes the budget by no more than this factor: a time may be anything on a busy machine. */
+/** One measurement changes the budget by at most this factor: a time may be anything on a busy machine. */
 const MAX_CHANGE = 4;
 /** A submission of less than this part of the budget says little about speed: its fixed costs count too much. */
 const TELLING_PART = 1 / 8;
@@ -72,7 +72,7 @@ export class Pace implements Recording {
   #lastDone = 0;
   #failure: { readonly cause: unknown } | undefined;
 
-  /** @param job the kind of work, such as `forward`: each has its own operations a second, measured apart */
+  /** @param job the kind of work, such as `forward`: each has its own operations per second, measured apart */
   constructor(
     private readonly gpu: Gpu,
     job: string,

@@ -19,7 +19,7 @@ interface UniformChunk {
   readonly data: DataView<ArrayBuffer>;
 }
 
-/** Uniform buffers that recorders share: one slot a dispatch, handed back when the commands were submitted. */
+/** Uniform buffers that recorders share: one slot per dispatch, handed back when the commands were submitted. */
 export class UniformPool {
   readonly #free: UniformChunk[] = [];
   readonly #all: UniformChunk[] = [];

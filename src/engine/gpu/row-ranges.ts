@@ -20,7 +20,7 @@ const TILE_ROWS = 128;
  * @param rowBytes bytes of one row
  * @param alignment bytes that each run's start must be a multiple of: 4 where each run has a buffer of its own, 256
  * where the runs are ranges of one buffer
- * @throws DeviceError where even the fewest rows that keep the alignment are larger than the limit.
+ * @throws DeviceError if even the fewest rows that keep the alignment are larger than the limit.
  */
 export function rowRanges(
   rows: number,
@@ -45,7 +45,7 @@ export function rowRanges(
 /**
  * Runs of rows for which a range of each tensor fits a binding, and one workgroup per row fits a dispatch. Activations have
  * one buffer each.
- * @throws DeviceError where the binding limit does not hold the fewest rows whose ranges begin where ranges may.
+ * @throws DeviceError if the binding limit does not hold the fewest rows whose ranges begin where ranges may.
  */
 export function bindableRows(gpu: Gpu, ...tensors: readonly Tensor[]): RowRange[] {
   const runs = tensors.map((tensor) =>

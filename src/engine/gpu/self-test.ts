@@ -28,7 +28,7 @@ const verdicts = new Map<string, Promise<string | undefined>>();
 /**
  * Compares each variant that a hardware GPU is about to use with the portable one, once for each adapter. Where they
  * differ, the GPU takes the portable one from then on, and says so. A CPU that plays the GPU is not given these variants.
- * @throws DeviceError where the device is lost
+ * @throws DeviceError if the device is lost
  */
 export async function checkVariants(gpu: Gpu, checks: readonly VariantCheck[]): Promise<void> {
   if (gpu.adapter.software) return;

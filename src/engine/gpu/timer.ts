@@ -1,6 +1,6 @@
 import { callDevice, deviceFault } from './device-call.ts';
 
-/** Timestamps a query set holds, two a dispatch; WebGPU allows no more. */
+/** Timestamps a query set holds, two per dispatch; WebGPU allows no more. */
 const QUERIES = 4096;
 const TIMED_PER_SET = QUERIES / 2;
 
@@ -18,7 +18,7 @@ interface QueryBlock {
 
 /**
  * Times every dispatch with GPU timestamps (feature `timestamp-query`), each in a compute pass of its own. For the
- * benchmark: it costs a pass a dispatch.
+ * benchmark: it costs one pass per dispatch.
  */
 export class KernelTimer {
   readonly #free: QueryBlock[] = [];

@@ -34,7 +34,7 @@ export interface Tuning {
   readonly product: ProductVariant;
   /**
    * The fewest tiles of 128 × 128 for which the product `tiles` takes them, so that every core has one; else it takes
-   * those of 64 × 64. Infinity where a workgroup of the device cannot make a large one.
+   * those of 64 × 64. Infinity if a workgroup of the device cannot make a large one.
    */
   readonly largeTilesFrom: number;
   readonly attention: AttentionVariant;
@@ -47,7 +47,7 @@ export interface Tuning {
   readonly foldThreads: number;
   /** Kernels of a Jacobi round, where four lanes do not share their loads. */
   readonly jacobi: JacobiVariant;
-  /** Threads a workgroup of the Jacobi round `direct`. */
+  /** Threads per workgroup of the Jacobi round `direct`. */
   readonly jacobiThreads: number;
   /** Floating-point operations of a job's first submission; those after it follow the time measured (pace.ts). */
   readonly firstWork: number;
@@ -82,7 +82,7 @@ export function traitsOf(device: GPUDevice, software: boolean): DeviceTraits {
 }
 
 /**
- * Decides how a device computes. On a CPU that plays the GPU a barrier is dear and threads that wait cost time, so
+ * Decides how a device computes. On a CPU that plays the GPU a barrier is expensive and threads that wait cost time, so
  * workgroups are small; where its subgroups have four lanes, lanes share their loads.
  */
 export function tune(traits: DeviceTraits, overrides: TuningOverrides = {}): Tuning {
@@ -122,7 +122,7 @@ export function fitting(traits: DeviceTraits): {
   };
 }
 
-/** Whether a workgroup can make a square tile of a product: 8×8 a thread, and of each operand 16 terms in workgroup memory. */
+/** Whether a workgroup can make a square tile of a product: 8×8 per thread, and of each operand 16 terms in workgroup memory. */
 function fitsTile({ workgroupMemory, maxThreads }: DeviceTraits, side: 64 | 128): boolean {
   return maxThreads >= (side / 8) ** 2 && workgroupMemory >= 2 * side * 16 * 4;
 }
@@ -144,7 +144,7 @@ export function evenGroups(items: number, most: number): number[] {
   );
 }
 
-/** The decisions in words, one a line. */
+/** The decisions in words, one per line. */
 export function describeTuning(tuning: Tuning): string[] {
   const { subgroups } = tuning.traits;
   const sizes = subgroups ? [...new Set([subgroups.min, subgroups.max])].join(' to ') : 'not available';

@@ -21,7 +21,7 @@ const THREADS = { norm: [8, 32, 64], fold: [8, 32, 128], jacobi: [16, 32, 64] } 
 /** Kernels for hardware are not a choice where a CPU plays the GPU: they are slow there, and take long to compile. */
 const NONE_FIT: ReturnType<typeof fitting> = { tiles: false, wideAttention: false, stagedJacobi: false };
 
-/** Every decision about kernels with all its options. Those that need four lanes a subgroup are there only with them. */
+/** Every decision about kernels with all its options. Those that need four lanes per subgroup are there only with them. */
 export function decisionsOf(tuning: Tuning): Decision[] {
   const { lanes } = tuning;
   const fits = tuning.traits.software ? NONE_FIT : fitting(tuning.traits);

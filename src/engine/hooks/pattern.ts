@@ -31,7 +31,7 @@ interface Watched extends PatternRequest {
 }
 
 /**
- * The attention patterns of a block, which attention itself never stores, computed anew for the queries and heads that are
+ * The attention patterns of a block, which attention itself never stores, computed again for the queries and heads that are
  * looked at or changed, in pieces. Where a pattern is changed, what attention gathered by it is gathered again.
  */
 export class AttentionPatterns {

@@ -4,7 +4,7 @@ export interface HookSpec {
   readonly name: string;
   /** `rows`: [T, width] or [T, heads, width]. `pattern`: [heads, T, T], of queries and keys. */
   readonly axes: 'rows' | 'pattern';
-  /** undefined where it has none. */
+  /** undefined if it has none. */
   readonly heads: number | undefined;
   /** Of a row, or of a head; of a pattern T. */
   readonly width: number;

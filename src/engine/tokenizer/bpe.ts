@@ -205,7 +205,7 @@ export class Bpe implements WordModel {
   }
 }
 
-/** A long word in stretches that are mapped and looked at in one go; no pair of surrogates is parted. */
+/** A long word in stretches that are mapped and searched at once; no pair of surrogates is parted. */
 function* stretches(word: string): Iterable<string> {
   for (let start = 0; start < word.length;) {
     let stop = Math.min(start + LOOKED_AT_ONCE, word.length);

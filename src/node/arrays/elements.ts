@@ -41,14 +41,14 @@ export const measurableDtypes = Object.keys(decoders).join(', ');
 
 const numpyKinds: Readonly<Record<string, string>> = { f: 'F', i: 'I', u: 'U' };
 
-/** A type of a safetensors file; undefined where it cannot be measured. */
+/** A type of a safetensors file; undefined if it cannot be measured. */
 export function safetensorsElements(dtype: string): ElementType | undefined {
   if (!Object.hasOwn(decoders, dtype)) return undefined;
   const [bytes, decode] = decoders[dtype]!;
   return { name: dtype, bytes, isFloat: floatDtypes.has(dtype), isWide: wideDtypes.has(dtype), decode };
 }
 
-/** A numpy type such as `<f8`, `>i4` or `|b1`, in either order of bytes; undefined where it cannot be measured. */
+/** A numpy type such as `<f8`, `>i4` or `|b1`, in either order of bytes; undefined if it cannot be measured. */
 export function numpyElements(descr: string): ElementType | undefined {
   const [, order, kind, size] = /^([<>=|]?)([fiub])([1248])$/.exec(descr) ?? [];
   if (kind === undefined || size === undefined) return undefined;

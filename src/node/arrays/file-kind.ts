@@ -117,7 +117,7 @@ export function beginsAsSafetensors(start: Uint8Array): boolean {
 }
 
 /**
- * What a file is that holds no array Laminar reads, by its first bytes; undefined where they do not tell.
+ * What a file is that holds no array Laminar reads, by its first bytes; undefined if they do not tell.
  * @param start the file's first SNIFFED_BYTES, or all of it
  */
 export function foreignKind(start: Uint8Array): ForeignKind | undefined {

@@ -29,7 +29,7 @@ export interface MatrixFile extends AsyncDisposable {
   readonly sources: readonly MatrixSource[];
   /** Whether the sources are layers of a dict, not one tensor. */
   readonly isDict: boolean;
-  /** What was left out, and why; a line each. */
+  /** What was left out, and why; one line each. */
   readonly notices: readonly string[];
 }
 

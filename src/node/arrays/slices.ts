@@ -36,7 +36,7 @@ export class SliceReader {
   #first = 0;
   #held: Numbers | undefined;
 
-  /** @throws FileError where one slice does not fit the memory, or the file would have to be read too often. */
+  /** @throws FileError if one slice does not fit the memory, or the file would have to be read too often. */
   constructor(private readonly stored: StoredMatrices) {
     const { name, slices, rows, columns, elements, fortranOrder } = stored;
     const bytes = (elements.isWide ? 8 : 4) * rows * columns;

@@ -14,13 +14,13 @@ export interface BenchHead {
   readonly adapter: AdapterReport;
 }
 
-/** How fast something ran, and what part of the run's ceilings that is. Null where it counts no such work. */
+/** How fast something ran, and what part of the run's ceilings that is. Null if it counts no such work. */
 export interface Rate {
   readonly seconds: number;
-  /** Floating-point operations a second. */
+  /** Floating-point operations per second. */
   readonly flops: number | null;
   readonly of_flops: number | null;
-  /** Of operands that must be read and results that must be written, each once a call. */
+  /** Of operands that must be read and results that must be written, each once per call. */
   readonly bytes_per_second: number | null;
   readonly of_bytes: number | null;
 }
@@ -36,7 +36,7 @@ export interface KernelRate extends Rate {
 
 /** What the adapter can do at best, measured in the same run. */
 export interface Ceilings {
-  /** Floating-point operations a second: the largest of all below. */
+  /** Floating-point operations per second: the largest of all below. */
   readonly flops: number;
   /** Float32 multiply-add on registers alone: as WGSL's fma, and as a product and a sum. */
   readonly multiply_add: { readonly fma: number; readonly separate: number };
@@ -75,14 +75,14 @@ export interface ProfileBench extends BenchHead {
   readonly whole: { readonly seconds: number; readonly cpu_seconds: number };
   readonly forward: Rate & { readonly cpu_seconds: number; readonly tokens_per_second: number };
   readonly spectrum: Rate & { readonly cpu_seconds: number; readonly matrices: number };
-  /** Slowest first; null where the device has no timestamps. */
+  /** Slowest first; null if the device has no timestamps. */
   readonly kernels: readonly KernelRate[] | null;
   /** To compare with what another program computes from the same ids. */
   readonly answers: Answers;
 }
 
 export interface Answers {
-  /** Null where the model has no head. */
+  /** Null if the model has no head. */
   readonly mean_max_log_softmax: { readonly real: number; readonly shuffled: number } | null;
   /** Components that hold over 95 % of the variance, for each state. */
   readonly effective_dimension: { readonly real: readonly number[]; readonly shuffled: readonly number[] };
@@ -102,7 +102,7 @@ export function benchHead<Bench extends BenchHead['bench']>(
   };
 }
 
-/** Of the package that holds Dawn; null where it is not told. */
+/** Of the package that holds Dawn; null if it is not told. */
 function webgpuVersion(): string | null {
   try {
     const { version } = createRequire(import.meta.url)('webgpu/package.json') as { version?: string };

@@ -30,7 +30,7 @@ export interface TuneBench extends BenchHead {
     readonly options: readonly {
       readonly name: string;
       readonly chosen: boolean;
-      /** On each shape, the fastest of several runs, by the GPU's clock; null where the device has no timestamps. */
+      /** On each shape, the fastest of several runs, by the GPU's clock; null if the device has no timestamps. */
       readonly seconds: readonly (number | null)[];
     }[];
   }[];

@@ -130,7 +130,7 @@ async function measureProfile(
   });
 }
 
-/** @throws InputError where the model has no place for so many tokens */
+/** @throws InputError if the model has no place for so many tokens */
 function checkTokens(tokens: number, context: number, name: string): void {
   if (tokens <= context) return;
   throw new InputError(

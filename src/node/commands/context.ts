@@ -34,7 +34,7 @@ export class CommandContext {
     return this.#gpu;
   }
 
-  /** The most memory held so far, in bytes: GPU buffers (undefined where no GPU was opened) and the whole process. */
+  /** The maximum memory held so far, in bytes: GPU buffers (undefined if no GPU was opened) and the whole process. */
   peakMemory(): { gpu: number | undefined; process: number } {
     return { gpu: this.#gpu?.peakBytes, process: 1024 * process.resourceUsage().maxRSS };
   }

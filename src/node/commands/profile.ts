@@ -136,7 +136,7 @@ export function addTokenOptions(command: Command, takes: 'one text' | 'several t
     );
 }
 
-/** A model's tokenizer; null where it has none that can be read, as --ids needs none. */
+/** A model's tokenizer; null if it has none that can be read, as --ids needs none. */
 async function tokenizerOf(modelFolder: string): Promise<Tokenizer | null> {
   try {
     return await loadTokenizer(folderFiles(modelFolder));
@@ -247,7 +247,7 @@ async function profileModel(
 }
 
 /**
- * A table with a row per layer, real beside shuffled, what it says in sentences, and where the files are.
+ * A table with a row per layer, real next to shuffled, what it says in sentences, and where the files are.
  * @param layer of the sentences; the middle one if absent
  */
 export function describeProfile(
@@ -283,7 +283,7 @@ export function describeProfile(
   ].join('');
 }
 
-/** A row for each layer, real beside shuffled. */
+/** A row for each layer, real next to shuffled. */
 function tableOf(
   layers: Readonly<Record<SequenceName, readonly (LayerDimensions & { layer: number | null })[]>>,
 ): string {

@@ -21,7 +21,7 @@ export interface DeclaredCommand {
   readonly name: string;
   readonly description: string;
   readonly options: readonly DeclaredOption[];
-  /** Of its arguments; null where it takes none. */
+  /** Of its arguments; null if it takes none. */
   readonly values: Values | null;
 }
 

@@ -31,7 +31,7 @@ export async function isUnlikeItsName(path: string): Promise<boolean> {
   return size <= SMALL_BYTES && !(await isLikeItsName(blob));
 }
 
-/** Which hash the name of a blob is; undefined where it is none. */
+/** Which hash the name of a blob is; undefined if it is not one. */
 export function namedAlgorithm(blob: string): RemoteFile['algorithm'] {
   const name = basename(blob);
   return /^[0-9a-f]{40}$/.test(name) ? 'git-sha1' : /^[0-9a-f]{64}$/.test(name) ? 'sha256' : undefined;

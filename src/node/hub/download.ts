@@ -21,7 +21,7 @@ export interface Download {
   readonly subject: Subject;
   readonly commit: string;
   readonly file: RemoteFile;
-  /** How many of the file's bytes are there now; may shrink when a download begins anew. */
+  /** How many of the file's bytes are there now; may shrink when a download begins again. */
   readonly onBytes: (bytes: number) => void;
 }
 

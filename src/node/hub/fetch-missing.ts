@@ -33,7 +33,7 @@ const PROGRESS_INTERVAL = 50;
 /**
  * Fetches what a snapshot lacks: the index first, for it names the rest.
  * @param listed every file of the commit
- * @param damaged files that the snapshot has and that must be fetched anew
+ * @param damaged files that the snapshot has and that must be fetched again
  * @throws HubError if the model has no usable weights or cannot be fetched
  */
 export async function fetchMissing(

@@ -41,7 +41,7 @@ export function readShardNames(text: string, where: string): string[] {
 
 /**
  * The weights among a model's files, as the engine will choose them; files in folders are other things.
- * @returns undefined where there are none, an array of names where there are several and no reason for one
+ * @returns undefined if there are none, an array of names where there are several and no reason for one
  */
 export function chooseWeights(names: Iterable<string>): ReturnType<typeof chooseWeightFiles> {
   return chooseWeightFiles([...names].filter((name) => !name.includes('/')));
@@ -70,7 +70,7 @@ export interface Snapshot {
   list(): Promise<readonly string[]>;
   /** How a file stands. */
   stateOf(name: string): Promise<FileState>;
-  /** The text of a file, undefined where it is not there. */
+  /** The text of a file, undefined if it is not there. */
   read(name: string): Promise<string | undefined>;
 }
 

@@ -7,7 +7,7 @@ import { isLikeItsName, namedAlgorithm, SMALL_BYTES } from './content-hash.ts';
 const LARGE_BYTES = 1e9;
 
 export interface VerifyOptions {
-  /** Reads files anew that were found to be right before. */
+  /** Reads files again that were found to be right before. */
   readonly verify?: boolean | undefined;
   readonly signal?: AbortSignal | undefined;
   readonly onNotice: (line: string) => void;

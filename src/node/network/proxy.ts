@@ -44,7 +44,7 @@ function readProxy(value: string, variable: string): Proxy {
   return { address: url.origin, authorization: basicAuthorization(url), variable };
 }
 
-/** The Authorization header for an address's name and password; undefined where it has none. */
+/** The Authorization header for an address's name and password; undefined if it has none. */
 export function basicAuthorization({ username, password }: URL): string | undefined {
   if (username === '' && password === '') return undefined;
   const text = `${decodePercents(username)}:${decodePercents(password)}`;

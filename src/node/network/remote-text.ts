@@ -28,7 +28,7 @@ export interface RemoteTextOptions {
   readonly retryDelay?: number | undefined;
   /** Milliseconds without a byte after which a connection counts as cut; 30 s if absent. */
   readonly silence?: number | undefined;
-  /** The most bytes after decompression; 256 MiB if absent. */
+  /** The maximum number of bytes after decompression; 256 MiB if absent. */
   readonly limit?: number | undefined;
 }
 
@@ -57,7 +57,7 @@ export function shownAddress(url: URL): string {
 export async function fetchText(address: string, options: RemoteTextOptions): Promise<RemoteText> {
   const url = URL.canParse(address) ? new URL(address) : undefined;
   if (!url) {
-    // What cannot be read may hold a password all the same.
+    // What cannot be read may hold a password anyway.
     throw new FileError(
       `--text ${address.replace(/\/\/[^/]*@/, '//')}: is not a valid address; check it, or download the text and give its path`,
     );

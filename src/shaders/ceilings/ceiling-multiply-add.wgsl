@@ -4,7 +4,7 @@
 //
 // Each thread works on twelve floats by turns, so that none waits for its last result: fewer leave a GPU idle, and more do
 // not fit the 16 registers of a CPU that plays one. In every step each becomes a · factor + term, sixteen times over. The
-// host knows the factor and the term, the compiler does not; sums stay near 1. One float a thread is written.
+// host knows the factor and the term, the compiler does not; sums stay near 1. One float per thread is written.
 
 struct Shape {
   steps: u32,

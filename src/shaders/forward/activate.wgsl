@@ -3,7 +3,7 @@
 //
 //   values  F32 [rows, stride]; each x of the columns first … first + columns - 1 ← activation(x)
 //
-// One thread an element; the grid is (columns / 64, rows). The function is a constant: some adapters compute every branch
+// One thread per element; the grid is (columns / 64, rows). The function is a constant: some adapters compute every branch
 // that the code has, whichever is taken. Includes snippets/activation.wgsl.
 
 struct Shape {

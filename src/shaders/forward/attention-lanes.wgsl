@@ -6,7 +6,7 @@
 //                  offsets from ⌊h / groupSize⌋·headStride
 //   output         F32 [sequences · tokens, heads · headWidth]
 //
-// A workgroup is one subgroup and takes 8 queries of one head. It walks the keys 16 at a time, four a lane, with a
+// A workgroup is one subgroup and takes 8 queries of one head. It walks the keys 16 at a time, four per lane, with a
 // running maximum and sum as in attention.wgsl. Of each query every lane loads one of four neighbouring elements and
 // hands it to the others: a load costs such an adapter more than the sums that it feeds. No barrier, and no memory but
 // registers: they hold the weighted values of up to 64 dimensions; a wider head takes its walk once for each slice of
@@ -53,7 +53,7 @@ struct Running {
   shrink: f32,
 }
 
-// Takes a tile's scores, four a lane, into a query's maximum and sum. Keys beyond `last` are cut off by index, so that
+// Takes a tile's scores, four per lane, into a query's maximum and sum. Keys beyond `last` are cut off by index, so that
 // real scores of −1e5 and below stay what they are.
 fn take(before: Running, scores: vec4<f32>, keys: vec4<u32>, last: u32, scale: f32) -> Running {
   let isSeen = keys <= vec4(last);

@@ -41,7 +41,7 @@ const DEPTH = 32u;
 const ROWS = 4u;
 const LOWEST = -3.4028234663852886e38;
 override slices: u32 = (headWidth + KEYS - 1u) / KEYS;
-// The most slices a thread can hold: heads of up to 512 dimensions.
+// The maximum number of slices that one thread can hold: heads of up to 512 dimensions.
 const MAX_SLICES = 16u;
 
 var<workgroup> queryTile: array<f32, QUERIES * (DEPTH + 1u)>;
@@ -109,7 +109,7 @@ fn main(@builtin(workgroup_id) workgroup: vec3<u32>, @builtin(local_invocation_i
     }
     workgroupBarrier();
 
-    // One thread a query: the new maximum, the weights under it, and what the old sums shrink by.
+    // One thread per query: the new maximum, the weights under it, and what the old sums shrink by.
     if (thread < QUERIES) {
       let query = firstQuery + thread;
       let keys = select(0u, min(KEYS, query + 1u - firstKey), query >= firstKey && query < shape.tokens);

@@ -3,7 +3,7 @@
 //   indices  I32 [rows]           table  packed [tableRows, width], rows firstRow … of the whole table
 //   output   F32 [rows, width]    `previous` is what it held before where `accumulate` (positions on tokens), else 0
 //
-// One thread an element; the grid is (columns / 64, rows). Includes snippets/packed-weights.wgsl.
+// One thread per element; the grid is (columns / 64, rows). Includes snippets/packed-weights.wgsl.
 
 struct Shape {
   rows: u32,

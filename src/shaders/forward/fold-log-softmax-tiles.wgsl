@@ -5,7 +5,7 @@
 //   maximum  F32 [rows, 3]    sum  F32 [rows, 3]: of the whole groups, of the group that has begun, and of nothing
 //   argmax   I32 [rows]: the lowest token that reaches the maximum
 //
-// One thread a row. A group is 64 tiles counted from token 0, so that the same numbers are added in the same order wherever
+// One thread per row. A group is 64 tiles counted from token 0, so that the same numbers are added in the same order wherever
 // the parts begin and end.
 
 struct Shape {

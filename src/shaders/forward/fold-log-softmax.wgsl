@@ -6,7 +6,7 @@
 //            begun; in the end all of them together are Σ exp(logit − maximum)
 //   argmax   I32 [rows]: the lowest token that reaches the maximum
 //
-// In the end the largest log-softmax is max − logsumexp = −ln(sum). One workgroup a row. A run is 64 tokens, one thread's;
+// In the end the largest log-softmax is max − logsumexp = −ln(sum). One workgroup per row. A run is 64 tokens, one thread's;
 // a group is 64 runs. Both are counted from token 0, so that the same numbers are added in the same order wherever tiles
 // begin and end, and however many threads there are.
 

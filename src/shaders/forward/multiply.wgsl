@@ -3,7 +3,7 @@
 //
 //   values, factors  F32 [rows, width]
 //
-// One thread an element; the grid is (width / 64, rows).
+// One thread per element; the grid is (width / 64, rows).
 
 struct Shape {
   rows: u32,

@@ -4,7 +4,7 @@
 //   targets  U32 [rows], the token of each position; one beyond the vocabulary picks nothing
 //   picked   F32 [rows]
 //
-// One thread a row; the grid is (rows / 64).
+// One thread per row; the grid is (rows / 64).
 
 struct Shape {
   rows: u32,

@@ -7,7 +7,7 @@
 //                  may be fewer than queries
 //   cosines, sines F32 [positions, half], made on the host: WGSL's sin and cos lose large angles
 //
-// One thread a pair; the grid is (pairs of all queries, then keys / 64, positions).
+// One thread per pair; the grid is (pairs of all queries, then keys / 64, positions).
 
 struct Shape {
   stride: u32,

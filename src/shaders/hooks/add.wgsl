@@ -2,7 +2,7 @@
 //
 //   term, total  F32 [rows, columns]
 //
-// One thread an element; the grid is (columns / 64, rows).
+// One thread per element; the grid is (columns / 64, rows).
 
 struct Shape {
   rows: u32,

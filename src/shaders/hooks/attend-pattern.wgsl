@@ -7,7 +7,7 @@
 //   queryKeyValue  F32 [tokens, stride]; value head g at valueOffset + g·valueStride
 //   output         F32 [tokens, outputStride], head h at h·headWidth
 //
-// One thread an element of the output; the grid is (elements of the chosen heads / 64, chosen queries).
+// One thread per element of the output; the grid is (elements of the chosen heads / 64, chosen queries).
 
 struct Shape {
   queries: u32,

@@ -9,7 +9,7 @@
 //   queryKeyValue  F32 [tokens, stride]; head h's query at h·queryStride, key head g's key at keyOffset + g·keyStride
 //   pattern        F32 [heads, queries, tokens]
 //
-// One workgroup a row; each thread keeps to keys of its own, so that rows may lie in storage. The grid is (queries, heads).
+// One workgroup per row; each thread keeps to keys of its own, so that rows may lie in storage. The grid is (queries, heads).
 
 struct Shape {
   queries: u32,

@@ -8,7 +8,7 @@
 //
 //   indices  U32: for each row (i, i', its position), then for each head (j, j')
 //
-// One thread an element; the grid is (elements of a row's chosen heads / 64, chosen rows).
+// One thread per element; the grid is (elements of a row's chosen heads / 64, chosen rows).
 
 struct Shape {
   rows: u32,

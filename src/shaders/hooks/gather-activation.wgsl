@@ -6,7 +6,7 @@
 //   source   F32, rows of heads of headWidth elements, the first at firstElement
 //   gathered F32
 //
-// One thread an element; the grid is (elements of a row's chosen heads / 64, chosen rows).
+// One thread per element; the grid is (elements of a row's chosen heads / 64, chosen rows).
 
 struct Shape {
   rows: u32,

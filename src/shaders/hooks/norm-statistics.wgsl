@@ -4,7 +4,7 @@
 //   input       F32 [rows, width]
 //   statistics  F32 [rows, 3]: a rough mean, what is to be added to it, the scale
 //
-// One workgroup a row. Two passes and compensated sums, as in layer-norm.wgsl.
+// One workgroup per row. Two passes and compensated sums, as in layer-norm.wgsl.
 
 struct Shape {
   rows: u32,

@@ -3,7 +3,7 @@
 //   input, output  F32 [rows, width]
 //   statistics     F32 [rows, 3]: a rough mean, what is to be added to it, the scale (norm-statistics.wgsl)
 //
-// One thread an element; the grid is (columns / 64, rows).
+// One thread per element; the grid is (columns / 64, rows).
 
 struct Shape {
   rows: u32,

@@ -2,7 +2,7 @@
 //
 //   values  F32 [rows, width]     weight, bias  F32 [width]
 //
-// One thread an element; the grid is (columns / 64, rows).
+// One thread per element; the grid is (columns / 64, rows).
 
 struct Shape {
   rows: u32,

@@ -1,7 +1,7 @@
 // Keeps the k smallest squared distances of every point, in ascending order, while runs of candidates pass by.
 //
 //   distances  F32 [candidates from `first` on, points], from squared-distances.wgsl
-//   nearest    F32 [ranks, points]: what earlier runs left, begun anew where `first` is 0; a rank that no candidate has
+//   nearest    F32 [ranks, points]: what earlier runs left, begun again where `first` is 0; a rank that no candidate has
 //              filled yet holds the largest float32
 //
 // One thread a point, an insertion into its sorted list for each candidate that is nearer than the last; the grid is

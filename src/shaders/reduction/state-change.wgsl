@@ -2,7 +2,7 @@
 //
 //   changed, original  F32 rows of `width`, from their first elements on    squares  F32 [·, 2], from row `firstSquare` on
 //
-// One workgroup a row; each thread adds up every 64th feature, then the 64 sums are added in pairs.
+// One workgroup per row; each thread adds up every 64th feature, then the 64 sums are added in pairs.
 
 struct Shape {
   width: u32,

@@ -6,7 +6,7 @@
 //   summary  U32 [matrices, 4]; word 2 becomes the bits of the largest magnitude written
 //   centred  F32 [vectors, stride] from `targetOffset` on; what lies beyond a vector's length is written as zero
 //
-// One thread an element of the padded output; the grid is (stride / 16, vectors / 16). The matrix's power of two, found by
+// One thread per element of the padded output; the grid is (stride / 16, vectors / 16). The matrix's power of two, found by
 // column-means.wgsl, is divided out; a constant column, which had no say in it, becomes zero however large it is. The
 // difference is taken digit by digit in integers, so that it is the float32 nearest to the exact one however large the
 // mean, save for 2^-47 of the column's largest magnitude.
@@ -31,7 +31,7 @@ fn powerOfTwo(exponent: i32) -> f32 {
   return bitcast<f32>(u32(clamp(exponent, -126, 127) + 127) << 23u);
 }
 
-// The least e, but no less than -125, with magnitude < 2^e.
+// The smallest e, but at least -125, with magnitude < 2^e.
 fn exponentAbove(magnitudeBits: u32) -> i32 {
   return max(i32(magnitudeBits >> 23u), 1) - 126;
 }

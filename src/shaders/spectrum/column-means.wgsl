@@ -5,7 +5,7 @@
 //   summary  U32 [matrices, 4]: 1 if anything is not a finite number, the bits of the largest magnitude, and two words
 //            that later kernels use
 //
-// One thread a column; the grid is (columns / 64). It reads bits and sums integers, so that neither the order, nor a
+// One thread per column; the grid is (columns / 64). It reads bits and sums integers, so that neither the order, nor a
 // compiler's fast mathematics, nor the flushing of subnormals can change anything: with 2^e above the column's largest
 // magnitude, x / 2^e is cut into four signed digits of 12 bits, each digit is summed over the rows (exact for rows ≤ 2^18),
 // and the sums are divided by long division.
@@ -24,7 +24,7 @@ struct Shape {
 
 const INFINITY_BITS = 0x7f800000u;
 
-// The least e, but no less than -125, with magnitude < 2^e.
+// The smallest e, but at least -125, with magnitude < 2^e.
 fn exponentAbove(magnitudeBits: u32) -> i32 {
   return max(i32(magnitudeBits >> 23u), 1) - 126;
 }

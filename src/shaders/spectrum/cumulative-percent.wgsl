@@ -5,7 +5,7 @@
 //   singularValues  F32 [matrices, stride]
 //   percent         F32 [matrices, stride]
 //
-// One workgroup a matrix, of 64 threads: each sums a run of values, then adds the sums of the runs after its own. Sums
+// One workgroup per matrix, of 64 threads: each sums a run of values, then adds the sums of the runs after its own. Sums
 // run from the smallest value up, and a percentage is 100 less what is still to come: beside one dominating value the
 // small ones would otherwise be rounded away.
 

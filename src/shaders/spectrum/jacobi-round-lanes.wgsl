@@ -9,7 +9,7 @@
 //
 // One workgroup a (pair, matrix), of four threads, a subgroup; the grid is (blocks / 2, matrices). The Gram matrix of the
 // pair's 32 vectors is private: a lane has four columns of either block. A step turns 16 pairs of its rows and columns;
-// pairs meet because the second block moves on by one place a step. The angles are kept, and then the vectors themselves
+// pairs meet because the second block moves on by one place per step. The angles are kept, and then the vectors themselves
 // are turned by them, four groups of rows at a time.
 //
 // `crosswise` 0, the first round of a sweep, turns all pairs of the 32 vectors, as in a round-robin tournament, and sums
@@ -57,7 +57,7 @@ struct Turn {
 var<workgroup> gram: array<vec4<f32>, 256>;
 var<workgroup> turns: array<Turn, 124>; // [step, lane]; a lane reads what it wrote
 
-// What four rows, one a lane, add to a lane's four products of one vector.
+// What four rows, one per lane, add to a lane's four products of one vector.
 fn products4(x: f32, b0: vec4<f32>, b1: vec4<f32>, b2: vec4<f32>, b3: vec4<f32>) -> vec4<f32> {
   let firstTwo = quadBroadcast(x, 0u) * b0 + quadBroadcast(x, 1u) * b1;
   return firstTwo + (quadBroadcast(x, 2u) * b2 + quadBroadcast(x, 3u) * b3);

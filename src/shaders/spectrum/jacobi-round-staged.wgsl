@@ -191,7 +191,7 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
       pairs[thread] = pair;
     }
     workgroupBarrier();
-    // The 2 x 2 blocks of the Gram matrix, one a thread, then Q' in groups of four columns.
+    // The 2 x 2 blocks of the Gram matrix, one per thread, then Q' in groups of four columns.
     let rows = pairs[thread / 16u];
     let rowTurn = turns[thread / 16u];
     let columns = pairs[thread % 16u];

@@ -16,7 +16,7 @@
 // in float32, and are kept in two parts. The products d·s + r·2^10·v are 2^-11 as large, and their sums may round: the error
 // of a sum is about 2^-32 of the largest product.
 //
-// One workgroup, of 64 threads, makes 32 rows by 32 directions, 4 × 4 a thread, over staged slabs of 16 vectors. The grid is
+// One workgroup, of 64 threads, makes 32 rows by 32 directions, 4 × 4 per thread, over staged slabs of 16 vectors. The grid is
 // (groups of 32 rows from `firstGroup` on, padded / 32, matrices).
 
 struct Shape {

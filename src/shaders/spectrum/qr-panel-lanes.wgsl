@@ -1,7 +1,7 @@
 // One panel of a Householder QR factorisation, in place, as qr-panel.wgsl, with the same operands, where a CPU plays the GPU
 // with subgroups of four lanes.
 //
-// One workgroup a matrix, of four threads, a subgroup; a lane has every fourth group of four rows. A step passes over the
+// One workgroup per matrix, of four threads, a subgroup; a lane has every fourth group of four rows. A step passes over the
 // columns once: it applies the newest reflector to those after it, and sums the next pivot column's products with them.
 
 enable subgroups;
@@ -33,7 +33,7 @@ fn total(column: u32) -> f32 {
   return (partials[at] + partials[at + 1u]) + (partials[at + 2u] + partials[at + 3u]);
 }
 
-// What four rows, one a lane, add to a lane's four products of one vector.
+// What four rows, one per lane, add to a lane's four products of one vector.
 fn products4(x: f32, b0: vec4<f32>, b1: vec4<f32>, b2: vec4<f32>, b3: vec4<f32>) -> vec4<f32> {
   let firstTwo = quadBroadcast(x, 0u) * b0 + quadBroadcast(x, 1u) * b1;
   return firstTwo + (quadBroadcast(x, 2u) * b2 + quadBroadcast(x, 3u) * b3);

@@ -5,7 +5,7 @@
 //   reflectors  F32 [matrices, 16, rows]: one on the diagonal, zero above; written from row `first` on
 //   triangle    F32 [matrices, 16, 16]: T with H₁ H₂ … H₁₆ = I − V T V′
 //
-// One workgroup a matrix; thread = (column of the panel, one of eight interleaved parts of the rows). A step takes one pass
+// One workgroup per matrix; thread = (column of the panel, one of eight interleaved parts of the rows). A step takes one pass
 // of dot products of the pivot column with all sixteen: with itself for its norm, with later columns for their update, with
 // earlier reflectors for T.
 

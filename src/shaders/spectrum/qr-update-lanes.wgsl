@@ -23,7 +23,7 @@ struct Shape {
 var<workgroup> products: array<vec4<f32>, 64>; // [reflector, lane]: V'A
 var<workgroup> weights: array<vec4<f32>, 64>; // [column, four reflectors]: T' V'A
 
-// What four rows, one a lane, add to a lane's four products of one vector.
+// What four rows, one per lane, add to a lane's four products of one vector.
 fn products4(x: f32, b0: vec4<f32>, b1: vec4<f32>, b2: vec4<f32>, b3: vec4<f32>) -> vec4<f32> {
   let firstTwo = quadBroadcast(x, 0u) * b0 + quadBroadcast(x, 1u) * b1;
   return firstTwo + (quadBroadcast(x, 2u) * b2 + quadBroadcast(x, 3u) * b3);
@@ -38,7 +38,7 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
   let reflector0 = matrix * 16u * length;
 
   let own = target0 + 4u * lane * length;
-  // Eight reflectors at a time: every access of memory is dear to compile.
+  // Eight reflectors at a time: every access of memory is expensive to compile.
   for (var half = 0u; half < 64u; half += 32u) {
     let other = reflector0 + half / 4u * length;
     var sum0 = vec4<f32>();

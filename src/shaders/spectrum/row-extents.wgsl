@@ -1,4 +1,4 @@
-// A power of two for each row of the centred matrix, for project-vectors.wgsl: over the vectors k, the least one above
+// A power of two for each row of the centred matrix, for project-vectors.wgsl: over the vectors k, the smallest one above
 // |c_k[row]| · scale / 2^floor(log2 |c_k|), where scale brings the matrix's largest centred magnitude below one.
 //
 //   vectors  F32 [matrices, vectors, rows]

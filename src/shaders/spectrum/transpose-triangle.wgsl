@@ -4,7 +4,7 @@
 //   factored  F32 [matrices, padded, stride]
 //   lower     F32 [matrices, padded, padded]
 //
-// One thread an element; the grid is (padded / 16, padded / 16, matrices).
+// One thread per element; the grid is (padded / 16, padded / 16, matrices).
 
 struct Shape {
   columns: u32,
