@@ -111,7 +111,7 @@ const config: Config = {
   text: { fontSize: 12 },
 };
 
-/** What every specification has beside its layers: size, colours, fonts, title and subtitle. */
+/** What every specification has besides its layers: size, colours, fonts, title and subtitle. */
 export function frame(title: string, subtitle: readonly string[]): Omit<Layered, 'layer'> {
   return {
     $schema: 'https://vega.github.io/schema/vega-lite/v6.json',

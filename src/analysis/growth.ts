@@ -41,7 +41,7 @@ export interface Growth extends GrowthAxis {
   readonly theory: PowerLaw;
 }
 
-/** A fit takes the upper half of the sizes, and so many of them at least. */
+/** A fit takes the upper half of the sizes, and at least this many of them. */
 const MIN_POINTS = 3;
 
 /**
@@ -70,7 +70,7 @@ export function fitPowerLaw(sizes: readonly number[], values: readonly number[])
   };
 }
 
-/** Fits time, and beside it the operations, along one axis. */
+/** Fits time and operations along one axis. */
 export function growthOf(axis: GrowthAxis, points: readonly GrowthPoint[], fitted: Growth['fitted']): Growth {
   const sizes = points.map(({ size }) => size);
   return {

@@ -12,14 +12,14 @@ export interface LayerNumber {
   readonly value: number | null;
   /** What tables and figures call a measure that was asked for; dimensions and norms have places of their own there. */
   readonly title?: string;
-  /** It is the number of a token or a dimension: a place, of which no band can be made. */
+  /** Whether it is the number of a token or a dimension: a place, for which bands have no meaning. */
   readonly isPlace: boolean;
 }
 
 /** Norms of tokens, as columns. */
 const norms = ['first', 'median', 'max', 'max_token'] as const satisfies readonly (keyof TokenNorms)[];
 
-/** What may stand in a layer beside its dimensions; what one layer of a profile has, all have. */
+/** Fields that a layer may have besides its dimensions. All layers of a profile have the same ones. */
 export interface LayerParts {
   readonly hasNorms: boolean;
   readonly measures: readonly LayerMeasureName[];

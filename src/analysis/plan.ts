@@ -164,7 +164,7 @@ export function planProfile(input: PlanInput): ProfilePlan {
   };
 }
 
-/** What a batch of `together` sequences takes on the GPU beside weights. */
+/** What a batch of `together` sequences takes on the GPU besides weights. */
 function needsOf({ model, tokens, request, at }: PlanInput, together: number) {
   const { width } = model.config;
   const shape = spectrumShape(tokens, width);

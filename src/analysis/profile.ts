@@ -41,7 +41,7 @@ export interface ProfileOptions extends Omit<ProfileRequest, 'sampling'> {
   readonly onLayer?: ((sequence: string, layer: number, measured: LayerMeasurements) => void) | undefined;
   /** Told of a sequence's maximum log-softmax, [T], as soon as the forward pass is done. */
   readonly onMaxLogSoftmax?: ((sequence: string, values: Float32Array) => void) | undefined;
-  /** Measure after so many states at the latest: the first numbers come sooner, the last ones later. */
+  /** The maximum number of states before they are measured: with fewer, the first numbers come sooner and the last ones later. */
   readonly maxStates?: number | undefined;
 }
 

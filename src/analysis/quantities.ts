@@ -13,7 +13,7 @@ export function grouped(value: number): string {
   return String(value).replace(/\B(?=(\d{3})+$)/g, ',');
 }
 
-/** A number with so many decimals, as a column of them needs it, and a true minus sign; a dash for null. */
+/** A number with a fixed number of decimals and a true minus sign, for a column; a dash for null. */
 export function fixed(value: number | null, decimals: number): string {
   return value === null ? '–' : value.toFixed(decimals).replace('-', '−');
 }

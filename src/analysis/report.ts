@@ -63,7 +63,7 @@ export interface SequenceReport {
   hooks?: Record<string, HookReport[]>;
 }
 
-/** What was asked for beside the usual. */
+/** What was asked for besides the usual. */
 export interface MeasuredReport {
   measures: (MeasureName | ComparisonName)[];
   views: ViewName[];
@@ -87,7 +87,7 @@ export interface SequenceReports {
   [name: string]: SequenceReport;
 }
 
-/** How many sequences were asked for beside the usual. */
+/** How many sequences were asked for besides the usual ones. */
 export interface SamplingReport {
   shuffles: number;
   shuffle_blocks: number[];
@@ -346,7 +346,7 @@ function meanOf(values: readonly number[]): number {
   return values.reduce((sum, value) => sum + value, 0) / values.length;
 }
 
-/** Those that a layer may have beside them. */
+/** Those that a layer may have besides them. */
 const besideNames = [
   'tokens',
   'outliers',

@@ -2,7 +2,7 @@ import type { Tokenizer } from '../engine/tokenizer.ts';
 
 /** What a decoder gives for bytes that are not a whole character. */
 const INCOMPLETE = '\uFFFD';
-/** UTF-8 has at most so many bytes per character. */
+/** The maximum number of bytes of a character in UTF-8. */
 const LONGEST = 4;
 
 /**

@@ -37,5 +37,5 @@ export function activationCode(activation: Activation): number {
   return CODES[activation];
 }
 
-/** Those of ACT2FN that have weights of their own, which no checkpoint of these families names. */
+/** Functions of ACT2FN with weights of their own. No checkpoint of these families names them. */
 export const parametrised: readonly string[] = ['prelu', 'xielu'];

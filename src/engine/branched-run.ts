@@ -54,7 +54,7 @@ export interface BranchedOptions {
   readonly onState: (state: BranchedState) => Promise<void>;
 }
 
-/** What the logits of a sequence or a branch came to, [T] or [T − 1] each. */
+/** What is kept of the logits of a sequence or a branch, [T] or [T − 1] each. */
 export interface BranchedLogits {
   readonly argmax: Int32Array;
   /** In nats: minus the log-probability of the next token. */
@@ -63,7 +63,7 @@ export interface BranchedLogits {
   readonly change: { readonly divergence: Float64Array; readonly largest: Float64Array } | null;
 }
 
-/** A branch's logits are compared with its sequence's where both lie in one tile: so many rows at once. */
+/** Rows of one tile of logits: a branch and its sequence must lie in the same tile to be compared. */
 const ROWS_TOGETHER = 16_384;
 
 /**

@@ -14,7 +14,7 @@ import {
   weightIndex,
 } from './weight-files.ts';
 
-/** Weights as other libraries save them: by usual names where a folder cannot be listed, else by their endings. */
+/** Weights as other libraries save them: by usual names if a folder cannot be listed, else by their endings. */
 const OTHER_WEIGHTS = ['pytorch_model.bin', 'pytorch_model.bin.index.json'];
 const OTHER_WEIGHT_NAMES = /\.(bin|pt|pth|ckpt|pkl|pickle|h5|msgpack|gguf|ggml|onnx|npz|bin\.index\.json)$/i;
 const NO_WEIGHTS = /^(training_args|optimizer|scheduler|rng_state|random_states|tokenizer)/i;

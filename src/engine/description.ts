@@ -100,7 +100,7 @@ export class ModelDescription {
   }
 
   /**
-   * Every activation that has a name, in the order of the pass: what can be captured and changed.
+   * Every named activation, in the order of the pass: what can be captured and changed.
    * @param tokens T
    */
   hooks(tokens: number): HookSpec[] {

@@ -4,7 +4,7 @@ import type { Dtype } from './gpu/tensor.ts';
 import { findNonfinite, weightFormat } from './kernels.ts';
 
 const THREADS = 128;
-/** Words that a thread should look at, at least: a workgroup costs more to start than they do. */
+/** The minimum number of words for a thread: starting a workgroup costs more than reading them. */
 const WORDS_PER_THREAD = 16;
 /** Enough to fill any GPU. */
 const MAX_WORKGROUPS = 1024;

@@ -7,7 +7,7 @@ import { besideBase, countBlocks, findBase, refuseForeignTensors, WeightNames } 
 import type { Weight } from './weights.ts';
 import { weightOf } from './weights.ts';
 
-/** The names of heads, in whichever family; a family's own comes first. */
+/** The names of heads in all families; a family's own name comes first. */
 const HEAD_NAMES = ['lm_head.weight', 'embed_out.weight'];
 
 /** A model's weights by what they are for. */
@@ -56,7 +56,7 @@ export async function findWeights(
 class BaseWeights {
   readonly prefix: string;
   readonly names: WeightNames;
-  /** Whole names of tensors that stand under another prefix than most. */
+  /** Whole names of tensors whose prefix is not the usual one. */
   readonly #strays: string[] = [];
 
   constructor(

@@ -84,12 +84,12 @@ export class ForwardPass implements Steps<Tensor>, Disposable {
     return this.#pace.recorder;
   }
 
-  /** Says that about so many operations were just recorded. */
+  /** Counts operations that were just recorded, approximately. */
   count(work: number): void {
     this.#pace.count(work);
   }
 
-  /** Names are for those who look at activations. */
+  /** Only passes that look at activations use names. */
   enter(): void {}
   activation(): void {}
 

@@ -43,7 +43,7 @@ export interface SequenceActivation extends CapturedActivation {
   readonly sequence: number;
 }
 
-/** What to compute, beside the largest log-probabilities; `capture` and `edits` are explained at `HookRequests`. */
+/** What to compute besides the largest log-probabilities; `capture` and `edits` are explained at `HookRequests`. */
 export interface SequenceRunOptions extends HookRequests {
   readonly signal?: AbortSignal | undefined;
   /** Steps done and steps in all. */

@@ -15,7 +15,7 @@ import { canFoldLogits, foldedTileColumns, recordFoldedLogits, recordLogits } fr
 import { bindableRows, rowsOf } from './gpu/row-ranges.ts';
 import { LOGITS_TILE_BYTES } from './memory.ts';
 
-/** A tile of fewer tokens is not worth its dispatches. */
+/** The minimum number of tokens of a tile: fewer are not worth a dispatch. */
 const FEWEST_TOKENS = 1024;
 /** Sums of a row that fold-log-softmax.wgsl keeps. */
 const RUNNING = 3;
@@ -36,13 +36,13 @@ export interface LogitsTile {
   readonly values: Float32Array;
 }
 
-/** What is kept of the logits beside their maxima. */
+/** What is kept of the logits besides their maxima. */
 export interface KeptLogits {
-  /** How many of the largest, for each position; 0 for none. */
+  /** How many of the largest are kept per position; 0 for none. */
   readonly top?: number;
   /** I32 [B·T]: for each position a token whose logit is kept; −1 for none. */
   readonly targets?: Tensor | undefined;
-  /** So many first rows are what the others are compared with, row after row and from the first again; 0 for none. */
+  /** The number of first rows with which the others are compared, one by one and then from the first again; 0 for none. */
   readonly originals?: number | undefined;
 }
 
@@ -54,7 +54,7 @@ export interface LogitsChange {
   readonly largest: Float64Array;
 }
 
-/** What the logits of [B·T] positions came to. */
+/** What is kept of the logits of [B·T] positions. */
 export interface FoldedLogits {
   /** max(logits) − logsumexp(logits). */
   readonly maxLogSoftmax: Float32Array;
@@ -126,7 +126,7 @@ export class MaxLogSoftmax implements Disposable {
     const free = this.gpu.memoryLimit - this.gpu.allocatedBytes;
     const tileBytes = Math.min(LOGITS_TILE_BYTES, this.gpu.bindingLimit, free);
     const pace = new Pace(this.gpu, 'log-softmax');
-    // Who looks at single logits needs them written.
+    // A reader of single logits needs them written.
     const isSeen = onLogits ?? this.#top ?? this.#picked ?? this.#compared;
     const canFold = this.gpu.tuning.head === 'folded' && !isSeen;
     const tileColumns = foldedTileColumns(this.gpu.tuning);
@@ -296,7 +296,7 @@ export function joinSums(
     const [first, end] = [RUNNING * row, RUNNING * (row + 1)];
     const maximum = Math.max(...maxima.subarray(first, end));
     for (let at = first; at < end; at++) {
-      // A sum of nothing is 0, and its maximum the lowest number.
+      // An empty sum is 0, and its maximum is the lowest number.
       if (sums[at] !== 0) joined.sums[row]! += sums[at]! * Math.exp(maxima[at]! - maximum);
     }
     joined.maxima[row] = maximum;

@@ -324,7 +324,7 @@ function workgroupOf(
   return isLarge ? { threadsX: 16, threadsY: 16 } : { threadsX: 8, threadsY: 8 };
 }
 
-/** A workgroup's shape: as few rows as the batch has, so that short texts do not compute rows of nothing. */
+/** A workgroup's shape: not more rows than the batch has, so that short texts do not compute empty rows. */
 function workgroupFor(rows: number): { threadsX: number; threadsY: number } {
   if (rows <= 16) return { threadsX: 32, threadsY: 2 };
   if (rows <= 32) return { threadsX: 32, threadsY: 4 };

@@ -43,7 +43,7 @@ export interface WeightSizes {
 }
 
 /**
- * Bytes that a batch takes on the GPU beside what its steps write: a tile of logits, running sums, flags and indices.
+ * Bytes that a batch takes on the GPU besides what its steps write: a tile of logits, running sums, flags and indices.
  * @param rows B·T
  */
 export function batchBytes(rows: number, vocabulary: number): number {

@@ -1,4 +1,4 @@
-/** What a line that a person reads holds at most; longer ones lose their middle. */
+/** The maximum length of a line that a person reads; longer lines lose their middle. */
 const MAX_LENGTH = 1500;
 /** Of a line that is cut, its beginning and its end, which says what to do. */
 const [HEAD_LENGTH, TAIL_LENGTH] = [1000, 300];

@@ -114,7 +114,7 @@ class StrictParser {
   }
 
   #skipSpace(): void {
-    // Most places have none, and looking is cheaper than matching.
+    // Most places have no white space, and a look is cheaper than a match.
     const code = this.text.charCodeAt(this.#at);
     if (code !== 0x20 && code !== 0x0a && code !== 0x0d && code !== 0x09) return;
     WHITE_SPACE.lastIndex = this.#at;

@@ -34,7 +34,7 @@ export interface CountedProduct {
 export class Tally implements Steps<Counted> {
   readonly residual: Counted;
   readonly products: CountedProduct[] = [];
-  /** Every activation that has a name, in the order of the pass. */
+  /** Every named activation, in the order of the pass. */
   readonly hooks: HookSpec[] = [];
   readonly #work = new Map<string, Work>();
   readonly #buffers = new Map<string, number>();

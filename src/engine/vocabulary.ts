@@ -18,7 +18,7 @@ export interface VocabularyOptions {
   readonly onNotice?: ((notice: string) => void) | undefined;
 }
 
-/** The head of a model: folds states that went through the final norm into what their logits come to. */
+/** The head of a model: turns states that went through the final norm into the numbers that are kept of their logits. */
 export class Vocabulary {
   /** Why there are no logits. */
   #fault: NumericalError | undefined;

@@ -185,7 +185,7 @@ export function quantisedMessage(where: string, sign: string): string {
   return `${where}: the weights are quantised (${sign}), and Laminar reads F32, F16, BF16 and F64; use the checkpoint that it was quantised from`;
 }
 
-/** The name that differs least from a given one, by insertions, deletions and substitutions; undefined if all do much. */
+/** The name nearest to a given one, by insertions, deletions and substitutions; undefined if none is near. */
 export function nearestName(name: string, names: Iterable<string>): string | undefined {
   let nearest: string | undefined;
   let least = Math.ceil(name.length / 2);
@@ -200,7 +200,7 @@ export function nearestName(name: string, names: Iterable<string>): string | und
   return nearest;
 }
 
-/** Another number means another layer, which a misspelt name does not. */
+/** A different number means a different layer, not a misspelt name. */
 function substitution(a: string, b: string): number {
   if (a === b) return 0;
   return /\d/.test(a + b) ? 2 : 1;

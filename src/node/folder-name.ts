@@ -6,7 +6,7 @@ import type { SamplingFlags } from './sampling-options.ts';
 import type { TokenFlags } from './token-source.ts';
 import type { ViewFlags } from './view-options.ts';
 
-/** The flags that choose what a run computes, beside its model. */
+/** The flags that choose what a run computes, besides its model. */
 export interface RunFlags extends TokenFlags, ViewFlags, SamplingFlags {
   readonly seed: number;
   readonly threshold: number;
@@ -80,7 +80,7 @@ export const folderRules: { readonly [Flag in keyof Required<ProfileFlags>]: Nam
   plan: { silent: 'nothing runs' },
 };
 
-/** `all`, and what is asked for beside; or the names. */
+/** `all` and the names besides it, or the names. */
 function measureWords(measures: readonly string[]): string {
   const hasAll = allMeasures.every((name) => measures.includes(name));
   return hasAll ? ['all', ...measures.filter(isComparison)].join('-') : measures.join('-');

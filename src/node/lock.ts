@@ -84,7 +84,7 @@ async function takeAway(
   try {
     const [holder, { mtimeMs }] = await Promise.all([readFile(path, 'utf8'), stat(path)]);
     const state = ownerState(holder);
-    // Between creating the file and writing the token it is empty: only age can tell then.
+    // The file is empty between its creation and the writing of the token. Then only its age can tell.
     const isOld = Date.now() - mtimeMs > STALE_AFTER && (state === 'unknown' || mayTakeFromLiving);
     if (state !== 'ended' && !isOld) return holder;
     const aside = `${path}.${token}`;

@@ -11,7 +11,7 @@ watchStreams();
 const interruption = new AbortController();
 // Every wait for the GPU and every file listens: many at once are not a leak.
 setMaxListeners(0, interruption.signal);
-/** After a signal the work has so long to be given up in order. */
+/** Milliseconds that the work has to stop in order after a signal. */
 const GRACE_MILLISECONDS = 800;
 let interrupted: NodeJS.Signals | undefined;
 for (const name of ['SIGINT', 'SIGTERM'] as const) {
@@ -19,7 +19,7 @@ for (const name of ['SIGINT', 'SIGTERM'] as const) {
     if (interrupted !== undefined) endBy(name); // asked twice: do not wait any longer
     interrupted = name;
     interruption.abort(new LaminarError('interrupted'));
-    // What does not listen, such as a file of a server that hangs, must not keep the command.
+    // Work that does not listen, such as a file of a server that hangs, must not hold the command.
     setTimeout(() => {
       process.stderr.write('laminar: interrupted\n');
       endBy(name);

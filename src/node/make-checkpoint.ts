@@ -121,7 +121,7 @@ interface Shard {
   readonly fileSize: number;
 }
 
-/** Cuts the tensors, in their order, into so many files of about the same size, none of them empty. */
+/** Cuts the tensors, in their order, into a number of files of about the same size. No file is empty. */
 function planShards(tensors: readonly PublishedTensor[], shards: number): Shard[] {
   checkWhole('--shards', shards, 1, tensors.length);
   const places = encodeHeader(tensors).tensors;
@@ -158,7 +158,7 @@ async function checkEmpty(folder: string): Promise<void> {
     throw new InputError(`${folder}: is not empty; give a new folder for the checkpoint`);
 }
 
-/** @throws FileError if the disk has no room for so many bytes */
+/** @throws FileError if the disk has no room for the bytes */
 async function checkRoom(folder: string, bytes: number): Promise<void> {
   const { bavail, bsize } = await statfs(folder);
   if (bavail * bsize >= bytes) return;
@@ -183,7 +183,7 @@ async function writeShard(
         await underWay;
         signal?.throwIfAborted();
         underWay = writer.append(tensor.name, chunk).then(() => report(chunk.byteLength));
-        // The failure is met at the await above; until then it must not count as unhandled.
+        // The await above handles the failure. Until then it must not count as unhandled.
         underWay.catch(() => undefined);
       }
     }

@@ -42,7 +42,7 @@ export function bandTable(
   ]);
 }
 
-/** With --wide: every other number of every layer beside its bands. */
+/** With --wide: every other number of every layer with its bands. */
 export function wideBandTable({ sequences, bands = {} }: Report): string {
   const { layers } = sequences.real;
   const parts = partsOf(layers[0]!);

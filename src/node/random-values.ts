@@ -83,7 +83,7 @@ export class RandomStream {
       hash = mix(hash + 0x9e3779b9);
       this.#state[word] = hash;
     }
-    // A state of zeros would stay so.
+    // A state of all zeros would never change.
     this.#state[3]! |= 1;
   }
 

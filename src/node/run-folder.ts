@@ -17,7 +17,7 @@ export interface RunIdentity {
   readonly ids: Readonly<Record<SequenceName, ArrayLike<number>>>;
   readonly seed: number;
   readonly threshold: number;
-  /** What was asked for beside the usual. */
+  /** What was asked for besides the usual. */
   readonly measured?: MeasuredReport | undefined;
   /** How many sequences are measured besides the text; default the usual one. */
   readonly sampling?: Sampling | undefined;

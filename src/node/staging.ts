@@ -42,7 +42,7 @@ export async function abandonedStaging(folder: string): Promise<string[]> {
   return found;
 }
 
-/** Removes what killed processes left, except for what was to be put in place already: that is `FileSet`'s to finish. */
+/** Removes what killed processes left. `FileSet` finishes what was already about to be put in place. */
 export async function cleanStaging(folder: string): Promise<void> {
   for (const path of await abandonedStaging(folder)) {
     const isUnderWay = await lstat(join(path, JOURNAL)).then(
@@ -53,7 +53,7 @@ export async function cleanStaging(folder: string): Promise<void> {
   }
 }
 
-/** A folder that cannot be removed harms nothing. Without its journal it says nothing to anyone, so that goes first. */
+/** A folder that cannot be removed does no harm. The journal goes first, because nobody reads the folder without it. */
 export async function removeStaging(path: string): Promise<void> {
   await rm(join(path, JOURNAL), { force: true }).catch(() => undefined);
   await rm(path, { recursive: true, force: true }).catch(() => undefined);

@@ -14,7 +14,7 @@ const PATIENCE = 10_000;
 
 /**
  * Loads a tokenizer whose `encodeLong` hears its signal at every moment. A tokenizer with a pattern of its own that may
- * backtrack without end tokenises in a thread, for nothing else can stop a match that has begun.
+ * backtrack without end tokenises in a thread, because nothing else can stop a match that has begun.
  * @throws FileError, FormatError as `loadTokenizer`
  */
 export async function loadStoppableTokenizer(

@@ -126,7 +126,7 @@ export class FigureView {
     const layer = lines['Layer'];
     const note = layer === undefined ? undefined : this.options.layerNote?.(Number(layer));
     this.#tooltip.replaceChildren(create('dl', {}, ...rows), ...(note ? [note] : []));
-    // Beside the pointer, on the side that has more room.
+    // Next to the pointer, on the side that has more room.
     const frame = this.element.getBoundingClientRect();
     const isRight = event.clientX - frame.left > frame.width / 2;
     const { style } = this.#tooltip;

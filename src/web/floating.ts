@@ -1,9 +1,9 @@
 import { create } from './elements.ts';
 
-/** Between the pointer and what floats beside it, in pixels. */
+/** Between the pointer and the note next to it, in pixels. */
 const GAP = 14;
 
-/** The one note of the page that floats beside the pointer, or below what has the focus. */
+/** The one note of the page. It is shown next to the pointer, or below what has the focus. */
 class Floating {
   /** For aria-describedby. */
   readonly id = 'floating';

@@ -64,7 +64,7 @@ async function run(): Promise<void> {
       if (shown) await show(shown.run, shown.kind, shown.request);
       throw error;
     }
-    // Who has gone on to another field meanwhile stays there.
+    // A user who has gone to another field meanwhile stays there.
     if (document.activeElement === stopButton || document.activeElement === document.body)
       element('results-title', HTMLElement).focus({ preventScroll: true });
   });

@@ -170,7 +170,7 @@ function drawing(
   );
 }
 
-/** Round numbers from 0, about so many intervals, none above the top. */
+/** Round numbers from 0 in about this many intervals, none above the top. */
 function ticks(top: number, intervals: number): number[] {
   const rough = top / intervals;
   const power = 2 ** Math.floor(Math.log2(rough));

@@ -55,7 +55,7 @@ export class ProgressBars {
     const now = performance.now();
     bar.started ??= now;
     bar.first ??= done;
-    // Nothing to do is done.
+    // A stage with nothing to do is done.
     bar.progress.value = total === 0 ? 1 : done / total;
     bar.amount.value =
       stage === 'download' || stage === 'load'

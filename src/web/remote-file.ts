@@ -42,7 +42,7 @@ export async function openRemoteFile(place: RemotePlace): Promise<RemoteFile | u
   });
   const file = first && new RemoteFile(place, first.size);
   await file?.accept(0, first!.bytes);
-  // That a file is not there is kept, too, for visits without network; with it, one may be there by now.
+  // It is also kept that a file is missing, for visits without a network. With a network, it may exist by now.
   await kept.put(`${url}#size`, new TextEncoder().encode(String(first?.size ?? -1)));
   return file;
 }
@@ -123,7 +123,7 @@ export class RemoteFile implements ByteSource {
       const at = index + start / BLOCK_BYTES;
       const block = bytes.length > BLOCK_BYTES ? bytes.slice(start, start + BLOCK_BYTES) : bytes;
       const isKept = await this.place.kept.put(this.#key(at), block);
-      // What came as a whole would have to be fetched as a whole again.
+      // A file that came whole would have to be fetched whole again.
       if (!isKept && bytes.length > BLOCK_BYTES) this.#maxHeld = Infinity;
       this.#hold(at, block);
     }

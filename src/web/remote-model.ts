@@ -22,7 +22,7 @@ export interface SourceOptions {
 }
 
 /**
- * A model on the hub, of which blocks are kept between visits.
+ * A model on the hub. Blocks of its files are kept between visits.
  * @param reference an id, or the address of a model's page
  * @param revision counts where the reference names none
  * @throws InputError if the reference cannot be one, FileError if the hub does not answer or has no such model
@@ -38,7 +38,7 @@ export async function hubModel(
 }
 
 /**
- * A model whose files lie below an address, of which blocks are kept between visits.
+ * A model whose files lie below an address. Blocks of them are kept between visits.
  * @param folder ends with a slash; its last part is the model's name
  */
 export function addressedModel(folder: URL, options: SourceOptions): Promise<ModelSource> {

@@ -109,7 +109,7 @@ export class Results {
     );
   }
 
-  /** Floats the details of a layer beside the pointer; of none, it takes them away. */
+  /** Shows the details of a layer next to the pointer; without a layer, it hides them. */
   explain(layer: number | undefined, place: { readonly x: number; readonly y: number }): void {
     if (layer === undefined || !this.#run) floating.hide();
     else floating.show(layerDetails(this.#run, layer), place);

@@ -22,7 +22,7 @@ import type { TokenTexts } from './page-run.ts';
 import { safetensorsBlob } from './safetensors-blob.ts';
 import { readTokens } from './token-source.ts';
 
-/** A profile grows in so many steps on the page: states are measured some layers at a time. */
+/** The number of steps in which a profile grows on the page: some layers are measured at a time. */
 const STEPS = 8;
 
 /** What a run needs of the worker. */

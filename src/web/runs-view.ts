@@ -46,7 +46,7 @@ export class RunsView {
     this.#show();
   }
 
-  /** Keeps a run beside the others. */
+  /** Keeps a run with the others. */
   async keep(run: PageRun): Promise<void> {
     const last = this.#runs.at(-1)?.key ?? '';
     // One more than the last, if the clock stands still or was set back.

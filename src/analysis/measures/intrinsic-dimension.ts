@@ -36,7 +36,7 @@ const MAX_NEIGHBOUR = 64;
 const MLE_NEIGHBOURS = 20;
 const FITTED_PART = 0.9;
 
-/** How many neighbours of each of so many points the estimators need. */
+/** How many neighbours of each point the estimators need, for a number of points. */
 export function neighboursNeeded(points: number): number {
   return points < MIN_POINTS ? 0 : Math.min(MAX_NEIGHBOUR, points - 1);
 }

@@ -4,7 +4,7 @@ import type { Outliers, TokenNorms } from './diagnostics.ts';
 import { allMeasures } from './table.ts';
 import type { MeasureName, Measures } from './table.ts';
 
-/** What a layer's dimensions say already, and what is as long as the spectrum: a report has its own file for that. */
+/** Fields that a layer's dimensions have already, and fields as long as the spectrum, which have a file of their own. */
 const elsewhere = [
   'singular_values',
   'cumulative_percent',
@@ -18,7 +18,7 @@ const elsewhere = [
   'stable_rank',
 ] as const satisfies readonly MeasureName[];
 
-/** A measure that a layer of a report may have beside its dimensions. */
+/** A measure that a layer of a report may have besides its dimensions. */
 export type LayerMeasureName = Exclude<MeasureName, (typeof elsewhere)[number]>;
 export type LayerMeasures = Partial<Pick<Measures, LayerMeasureName>>;
 

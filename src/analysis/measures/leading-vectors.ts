@@ -58,7 +58,7 @@ export function leadingVectors(
   return ritzVectors(basis, diagonal, beside, count);
 }
 
-/** Whether the residuals of the first `count` are small beside the gap after them. */
+/** Whether the residuals of the first `count` are small compared with the gap after them. */
 function hasConverged(
   diagonal: readonly number[],
   beside: readonly number[],

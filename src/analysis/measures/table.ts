@@ -39,7 +39,7 @@ export interface Cell<Value> {
   /** The head of its column in a table. */
   readonly title: string;
   readonly decimals: number;
-  /** It is the number of a token or a dimension: a place, of which no band can be made. */
+  /** Whether it is the number of a token or a dimension: a place, for which bands have no meaning. */
   readonly isPlace?: boolean;
   of(value: Value): number | null;
 }

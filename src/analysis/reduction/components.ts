@@ -1,7 +1,7 @@
 import { option, wording } from '../../engine/error-words.ts';
 import { InputError } from '../../engine/errors.ts';
 
-/** How many components to keep: so many, or as many as hold over a percent of the variance, such as '95%'. */
+/** How many components to keep: a number, or a percent of the variance that they must exceed, such as '95%'. */
 export type Components = number | `${number}%`;
 
 /**

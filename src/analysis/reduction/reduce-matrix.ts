@@ -11,7 +11,7 @@ import { componentImages, rebuildState, stateMeans } from './kernels.ts';
 import { leadingBasis } from './leading-basis.ts';
 
 const THREADS = 64;
-/** The kernels take so many components at once. */
+/** Components that the kernels take at once. */
 const COMPONENTS_AT_ONCE = 4;
 
 export interface ReduceOptions {

@@ -16,7 +16,7 @@ export interface EmbeddingSpec {
   readonly by: 'token' | 'position';
 }
 
-/** What published checkpoints hold besides weights: nothing reads it. */
+/** A buffer that published checkpoints hold besides weights. Nothing reads it. */
 export interface BufferSpec extends Shaped {
   readonly name: string;
   /** 'model': that of the weights. */
@@ -25,7 +25,7 @@ export interface BufferSpec extends Shaped {
   readonly content: 'causal-mask' | readonly number[];
 }
 
-/** Something for each weight of a block; `Optional` weights are there if the configuration says so. */
+/** One value for each weight of a block. `Optional` weights exist only if the configuration says so. */
 export type BlockRecord<Role extends string, Optional extends string, Value> = Readonly<
   Record<Role, Value> & Partial<Record<Optional, Value>>
 >;

@@ -98,7 +98,7 @@ function readGroupedHeads(
   return { heads, keyValueHeads, headWidth };
 }
 
-/** How far back the layers look that look back least, or undefined if all see everything before them. */
+/** The smallest number of tokens that a layer looks back, or undefined if every layer sees all tokens before. */
 function readSlidingWindow(
   fields: ConfigFields,
   layers: number,

@@ -51,7 +51,7 @@ export function readArchitecture(json: unknown, name: string, { onNotice }: Open
   return architecture;
 }
 
-/** Says so before anything else that a quantised model lacks. */
+/** Refuses a quantised model first, before other things that it lacks. */
 function refuseQuantised(fields: ConfigFields): void {
   for (const key of ['quantization_config', 'compression_config']) {
     const value = fields.raw(key);

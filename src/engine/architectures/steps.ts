@@ -17,7 +17,7 @@ export interface NormWeights<T> {
   readonly name?: string;
 }
 
-/** A norm that takes no mean off and adds nothing. */
+/** A norm without a mean and without a bias. */
 export type RmsNormWeights<T> = Omit<NormWeights<T>, 'bias'>;
 
 export interface LinearWeights<T> {
@@ -47,14 +47,14 @@ export interface RotaryLayout extends HeadLayout {
   /** r: frequency i is base^(−2i/r), and there are ceil(r/2) of them; the first 2·ceil(r/2) dimensions turn. */
   readonly dimensions: number;
   readonly base: number;
-  /** How longer contexts stretch the frequencies; left out: not at all. */
+  /** How longer contexts stretch the frequencies; by default not at all. */
   readonly scaling?: RotaryScaling | undefined;
 }
 
 export interface AttentionLayout extends HeadLayout {
   /** From the first query to the first value. */
   readonly valueOffset: number;
-  /** The scores are multiplied with it. */
+  /** The factor of the scores. */
   readonly scale: number;
   /** What its activations are called: `attn` of `attn.hook_attn_scores`, `attn.hook_pattern` and `attn.hook_z`. */
   readonly name?: string;

@@ -1,10 +1,10 @@
 import type { Gpu } from '../gpu/gpu.ts';
 import type { Recorder } from '../gpu/recorder.ts';
 
-/** Work is repeated within one submission until that takes so long, so that starting and waiting do not count. */
+/** How long one submission should take: the work is repeated in it, so that starting and waiting do not count. */
 const MIN_SECONDS = 0.1;
 const MAX_REPEATS = 4096;
-/** Submissions of that length, of which the shortest counts: on a machine that others use, any may be slowed down. */
+/** Submissions of that length. The shortest counts, because other programs may slow any of them down. */
 const MEASUREMENTS = 3;
 
 /** How long one run takes on the GPU, in seconds: the shortest of several measurements of many in one submission. */

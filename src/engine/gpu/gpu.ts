@@ -11,7 +11,7 @@ import { KernelTimer } from './timer.ts';
 import { traitsOf, tune } from './tuning.ts';
 import type { Tuning, TuningOverrides } from './tuning.ts';
 
-/** Who computes. `software` is true where a CPU plays the GPU (llvmpipe, SwiftShader, WARP). */
+/** What computes. `software` is true if a CPU plays the GPU (llvmpipe, SwiftShader, WARP). */
 export interface AdapterReport {
   readonly vendor: string;
   readonly architecture: string;

@@ -115,7 +115,7 @@ export class KernelCache {
   }
 
   /**
-   * Compiles kernels beside whatever else goes on, several at once; `pipeline` then has them ready.
+   * Compiles kernels in the background, several at once; `pipeline` then has them ready.
    * @throws DeviceError with the compiler's messages if the device rejects one.
    */
   async prepare(requests: readonly PipelineRequest[]): Promise<void> {
@@ -174,7 +174,7 @@ export class KernelCache {
   }
 }
 
-/** What tells a specialisation from others, and how to make it. */
+/** The key of a specialisation, and how to make it. */
 function describe(
   kernel: KernelDefinition,
   { module, pipelineLayout }: Compiled,

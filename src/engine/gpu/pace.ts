@@ -31,7 +31,7 @@ export class WorkBudget {
   }
 
   /**
-   * Takes note that a submission of so many operations took so long.
+   * Learns from how long a submission of some operations took.
    * @param isBound whether there may have been less work than that: it then tells of slowness only
    */
   observe(work: number, milliseconds: number, isBound = false): void {
@@ -48,7 +48,7 @@ export interface Recording {
   readonly recorder: Recorder;
   /** Operations that a single dispatch should hold at most. */
   readonly budget: number;
-  /** Says that about so many operations were just recorded; the recorder may be another one afterwards. */
+  /** Counts operations that were just recorded, approximately. Afterwards the recorder may be another one. */
   count(work: number): void;
 }
 

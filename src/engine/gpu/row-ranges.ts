@@ -70,7 +70,7 @@ export function bindableRows(gpu: Gpu, ...tensors: readonly Tensor[]): RowRange[
   return cut(rows, aligned);
 }
 
-/** Cuts runs of rows into shorter ones of at most so many rows; fewer than a few tiles are not worth a dispatch. */
+/** Cuts runs of rows into shorter ones with a maximum number of rows; a few tiles are the minimum for a dispatch. */
 export function shortRuns(runs: readonly RowRange[], max: number): RowRange[] {
   const length = Math.max(1, Math.floor(max / TILE_ROWS)) * TILE_ROWS;
   return runs.flatMap(([start, rows]) =>

@@ -11,7 +11,7 @@ export interface VariantCheck {
   /** What is checked, in words for the notice. */
   readonly name: string;
   readonly isUsed: (tuning: Tuning) => boolean;
-  /** Decisions beside the device's own that bring the variant about on small operands. */
+  /** Decisions, in addition to the device's own, with which small operands use the variant. */
   readonly forced: TuningOverrides;
   /** Decisions that take the portable variant in its place. */
   readonly portable: TuningOverrides;

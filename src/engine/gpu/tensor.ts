@@ -5,7 +5,7 @@ export type Dtype = 'F32' | 'F16' | 'BF16' | 'I32';
 
 export const bytesPerElement: Readonly<Record<Dtype, number>> = { F32: 4, F16: 2, BF16: 2, I32: 4 };
 
-/** Who frees buffers: the Gpu, which counts them. */
+/** What frees buffers: the Gpu, which counts them. */
 export interface BufferOwner {
   free(buffer: GPUBuffer): void;
 }

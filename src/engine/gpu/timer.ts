@@ -36,7 +36,7 @@ export class KernelTimer {
       (blocks, readable, names) => {
         this.#free.push(...blocks);
         const read = this.#read(readable, names);
-        // `totals` tells of a failure; who never asks must not have it count as unhandled.
+        // `totals` reports a failure. If nobody asks, it must not count as unhandled.
         read.catch(() => undefined);
         this.#reads.push(read);
       },

@@ -82,8 +82,8 @@ export function traitsOf(device: GPUDevice, software: boolean): DeviceTraits {
 }
 
 /**
- * Decides how a device computes. On a CPU that plays the GPU a barrier is expensive and threads that wait cost time, so
- * workgroups are small; where its subgroups have four lanes, lanes share their loads.
+ * Decides how a device computes. On a CPU that plays the GPU, barriers are expensive and waiting threads cost time, so
+ * workgroups are small. If its subgroups have four lanes, lanes share their loads.
  */
 export function tune(traits: DeviceTraits, overrides: TuningOverrides = {}): Tuning {
   const { software, subgroups } = traits;

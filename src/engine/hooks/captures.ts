@@ -1,7 +1,7 @@
 import type { Gpu } from '../gpu/gpu.ts';
 import { elementCount } from '../gpu/tensor.ts';
 
-/** Copies that wait to be read take at most so many bytes. */
+/** The maximum number of bytes of copies that wait to be read. */
 const MAX_WAITING_BYTES = 256 * 2 ** 20;
 
 /** A named activation, or the part of it that was asked for. */
@@ -103,7 +103,7 @@ export class Captures implements Disposable {
     return capture;
   }
 
-  /** Reads copies, all of which were submitted, and hands activations over, until there is room for so many more bytes. */
+  /** Reads copies that were submitted, and hands activations over, until there is room for this many more bytes. */
   async makeRoom(bytes: number): Promise<void> {
     if (this.hasRoom(bytes)) return;
     await this.#deliver();
@@ -112,7 +112,7 @@ export class Captures implements Disposable {
     for (const capture of this.#recorded) await capture.settle();
   }
 
-  /** Hands over what was being read and starts to read what was recorded since, all of which has been submitted. */
+  /** Hands over what was being read, and starts to read what was recorded and submitted since. */
   async turn(): Promise<void> {
     await this.#deliver();
     for (const capture of this.#recorded) capture.read();
@@ -126,7 +126,7 @@ export class Captures implements Disposable {
     await this.#deliver();
   }
 
-  /** Whether so many more bytes suit the memory limit, and copies that wait are not too many. */
+  /** Whether this many more bytes fit the memory limit, and not too many copies wait. */
   hasRoom(bytes: number): boolean {
     const waiting = this.#recorded.reduce((sum, capture) => sum + capture.bytes, 0);
     return this.gpu.allocatedBytes + bytes <= this.gpu.memoryLimit && waiting + bytes <= MAX_WAITING_BYTES;

@@ -57,7 +57,7 @@ export function recordGather(
   pass.count(chosen.rows.length * chosen.heads.length * chosen.headWidth);
 }
 
-/** Records a change of what is chosen by values on the GPU, `firstValue` of which is the first for row and head 0. */
+/** Records a change of what is chosen by values on the GPU; the value number `firstValue` belongs to row 0 and head 0. */
 export function recordEdit(
   { pass, uploads }: HookTools,
   chosen: Chosen,

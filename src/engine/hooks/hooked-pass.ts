@@ -20,7 +20,7 @@ import { AttentionPatterns } from './pattern.ts';
 import type { PlannedHooks } from './request.ts';
 import { HookTools } from './tools.ts';
 
-/** A layer norm, or an RMS norm, which takes no mean off and has no bias. */
+/** A layer norm, or an RMS norm, which has no mean and no bias. */
 type AnyNorm = RmsNormWeights<Tensor> & Partial<Pick<NormWeights<Tensor>, 'bias'>>;
 
 const THREADS = 64;

@@ -9,7 +9,7 @@ import { attendPattern, attentionPattern } from './kernels.ts';
 import type { PlannedCapture, PlannedEdit, Selection } from './request.ts';
 import type { HookTools } from './tools.ts';
 
-/** Rows of patterns that exist at once take at most so many bytes. */
+/** The maximum number of bytes that rows of patterns may take at once. */
 export const PIECE_BYTES = 16 * 2 ** 20;
 const THREADS = 64;
 /** What is asked of a block's scores, or of its pattern. */

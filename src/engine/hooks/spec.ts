@@ -12,9 +12,9 @@ export interface HookSpec {
 
 /** Which activations a run looks at or changes. */
 export interface AskedHooks {
-  /** Whether one is looked at or changed. */
+  /** Whether an activation is looked at or changed. */
   wants(name: string): boolean;
-  /** Whether one is changed. */
+  /** Whether an activation is changed. */
   isEdited(name: string): boolean;
 }
 

@@ -56,7 +56,7 @@ export class HookTools implements Disposable {
   }
 
   /**
-   * Makes room for so many bytes more, where that can be had by reading copies and handing activations over. Call it
+   * Makes room for this many more bytes, if reading copies and handing activations over can free them. Call it
    * between commands, before what the next one takes is allocated.
    */
   async makeRoom(bytes: number): Promise<void> {

@@ -1,6 +1,6 @@
 const BLOCK = 2 ** 16;
 
-/** Token ids as they come: 4 bytes each, in blocks, for a list of numbers takes several times that while it grows. */
+/** Token ids as they come: 4 bytes each, in blocks, because a list of numbers takes several times as much while it grows. */
 export class TokenIds {
   readonly #blocks: Int32Array<ArrayBuffer>[] = [];
   #length = 0;

@@ -30,7 +30,7 @@ export type FoundArray = {
     }
   | {
       readonly problem: string;
-      /** What to do about it, for who wants this array. */
+      /** What to do about it, for a user who wants this array. */
       readonly remedy?: string;
     }
 );

@@ -4,7 +4,7 @@ export interface Took {
   readonly cpu_seconds: number;
 }
 
-/** Runs are repeated so long, or so often where that takes longer, within a bound. */
+/** For how long and how often runs are repeated, within a bound. */
 const MIN_SECONDS = 0.3;
 const MIN_REPETITIONS = 3;
 const MAX_SECONDS = 3;

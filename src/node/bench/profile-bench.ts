@@ -26,7 +26,7 @@ const MIN_SLOW_REPETITIONS = 2;
 type Stage = 'forward' | 'spectrum' | 'whole';
 type Ids = Readonly<Record<'real' | 'shuffled', Int32Array<ArrayBuffer>>>;
 
-/** Measures a profile of a model, and beside it what the adapter can do at best. */
+/** Measures a profile of a model, and the adapter's peak rates in the same run. */
 export async function benchProfile(
   description: ModelDescription,
   id: string,
@@ -106,7 +106,7 @@ async function repeatProfile(
     return report;
   };
 
-  /** Whether runs of so many seconds are enough. */
+  /** Whether runs that took this many seconds are enough. */
   const isEnough = (runs: readonly number[]): boolean => {
     const measured = runs.reduce((sum, seconds) => sum + seconds, 0);
     return (

@@ -5,7 +5,7 @@ import type { Ceilings, KernelRate, Rate } from './result.ts';
 
 type Ceiling = Pick<Ceilings, 'flops' | 'bytes_per_second'>;
 
-/** How fast some work was done, beside the ceilings. */
+/** How fast some work was done, compared with the ceilings. */
 export function rateOf(seconds: number, work: Work | undefined, ceiling: Ceiling): Rate {
   // A timer's step may be longer than a kernel runs.
   const each = (amount: number | undefined) => (amount && seconds > 0 ? amount / seconds : null);

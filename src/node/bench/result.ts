@@ -48,7 +48,7 @@ export interface Ceilings {
   readonly copies: { readonly command: number; readonly kernel: number };
 }
 
-/** What `bench --json` prints. bench/pytorch.py prints the same fields, and `variants` beside. */
+/** What `bench --json` prints. bench/pytorch.py prints the same fields, and also `variants`. */
 export interface ProfileBench extends BenchHead {
   readonly bench: 'profile';
   readonly model: {
@@ -66,7 +66,7 @@ export interface ProfileBench extends BenchHead {
   readonly tokens: number;
   readonly ids: { readonly real: readonly number[]; readonly shuffled: readonly number[] };
   readonly ceilings: Ceilings;
-  /** The fastest of so many profiles counts; one more before them compiles the kernels. */
+  /** The number of profiles, of which the fastest counts; one more before them compiles the kernels. */
   readonly repetitions: number;
   /**
    * A profile from the weights' files to the report, and what this process's CPUs did meanwhile: all of the work where a

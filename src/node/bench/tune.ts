@@ -70,7 +70,7 @@ export interface TuneShapes {
 }
 
 /**
- * Times every variant of every kernel that has some, beside what the tuning chose.
+ * Times every variant of every kernel that has some, and says what the tuning chose.
  * @param chosen default: what suits the adapter
  */
 export async function benchTune(context: CommandContext, chosen?: TuneShapes): Promise<TuneBench> {

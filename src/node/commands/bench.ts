@@ -31,7 +31,7 @@ interface BenchFlags {
 const DEFAULTS = { like: 'gpt2', layers: 2, tokens: 64 } as const;
 const GROWTH_FOLDER = 'out/bench-growth';
 
-/** `laminar bench`: how fast this adapter computes a profile, beside what it can do at best. */
+/** `laminar bench`: how fast this adapter computes a profile, compared with its measured peak. */
 export function addBenchCommand(program: Command, context: CommandContext): void {
   program
     .command('bench')
@@ -130,7 +130,7 @@ async function measureProfile(
   });
 }
 
-/** @throws InputError if the model has no place for so many tokens */
+/** @throws InputError if the tokens do not fit the model's context */
 function checkTokens(tokens: number, context: number, name: string): void {
   if (tokens <= context) return;
   throw new InputError(

@@ -173,7 +173,7 @@ function outputFiles(out: string, texts: readonly (string | undefined)[]): strin
 interface CaptureJob {
   readonly ids: Int32Array<ArrayBuffer>;
   readonly hooks: PlannedHooks;
-  /** Bytes of the named activations, beside those of any run. */
+  /** Bytes of the named activations, besides those of any run. */
   readonly extra: number;
   declare(logits: 'none' | 'maxima' | 'all'): TensorDeclaration[];
 }

@@ -84,7 +84,7 @@ async function receiveVerified(download: Download, partial: Partial): Promise<vo
     if (file.algorithm === undefined) return; // a plain mirror: the length is all that it tells
     const digest = partial.digest();
     if (digest === file.etag) return;
-    // Not a byte of it can be trusted, nor told which part is wrong.
+    // No byte of it can be trusted, because the wrong part is not known.
     await partial.clear();
     const kind = file.algorithm === 'sha256' ? 'SHA-256' : 'git SHA-1';
     const fault = `${describeSubject(subject)} arrived with ${kind} ${digest} where the hub lists ${file.etag}`;

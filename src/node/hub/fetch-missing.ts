@@ -31,7 +31,7 @@ export interface Fetching {
 const PROGRESS_INTERVAL = 50;
 
 /**
- * Fetches what a snapshot lacks: the index first, for it names the rest.
+ * Fetches what a snapshot lacks: the index first, because it names the rest.
  * @param listed every file of the commit
  * @param damaged files that the snapshot has and that must be fetched again
  * @throws HubError if the model has no usable weights or cannot be fetched

@@ -5,7 +5,7 @@ import type { WeightFiles } from '../../engine/weight-files.ts';
 
 export const CONFIG = 'config.json';
 
-/** What is fetched beside the weights, of what the repository has. */
+/** What is fetched besides the weights, if the repository has it. */
 export function besideWeights(has: (name: string) => boolean): string[] {
   return [CONFIG, ...chooseTokenizerFiles(has)].filter(has);
 }

@@ -2,7 +2,7 @@
 //
 //   output[m, firstOutput + firstColumn + n] = previous[m, n] + Σ_k input[m, firstInput + k] · weight[k, n] + bias[n]
 //
-//   input   F32 [rows, inputStride]        of which columns firstInput … firstInput + inner - 1 take part
+//   input   F32 [rows, inputStride]        columns firstInput … firstInput + inner - 1 are read
 //   weight  packed; element (k, n) stands at firstWeight + k·innerStep + n·columnStep, in either layout
 //   bias    F32 [≥ firstColumn + columns]  where `hasBias`
 //   output  F32 [rows, outputStride]       `previous` is what it held before where `accumulate`; else 0

@@ -69,7 +69,7 @@ fn weightAt(element: u32) -> f32 {
   return widen(weight[word / 4u][word % 4u], element);
 }
 
-// Four neighbouring weights, of which the first is at a multiple of four.
+// Four neighbouring weights; the first is at a multiple of four.
 fn fourWeights(element: u32) -> vec4<f32> {
   if (weightFormat == 0u) {
     return bitcast<vec4<f32>>(weight[element / 4u]);

@@ -2,7 +2,7 @@
 //
 //   output[m, firstOutput + firstColumn + n] = activation(previous[m, n] + Σ_k input[m, firstInput + k] · weight[k, n] + bias[n])
 //
-//   input   F32 [rows, inputStride]        of which columns firstInput … firstInput + inner - 1 take part
+//   input   F32 [rows, inputStride]        columns firstInput … firstInput + inner - 1 are read
 //   weight  packed; element (k, n) stands at firstWeight + k·innerStep + n·columnStep: [inner, columns] (Conv1D) or,
 //           where `transposed`, [columns, inner] (Linear)
 //   bias    F32 [≥ firstColumn + columns]  where `hasBias`

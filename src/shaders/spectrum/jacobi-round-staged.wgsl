@@ -148,7 +148,7 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
 
   let floorSquare = max(floors[matrix] * floors[matrix], 1e-34);
   var cosine = 0.0;
-  // Four elements of the Gram matrix a thread, of which those under the diagonal count.
+  // Four elements of the Gram matrix per thread; those under the diagonal count.
   for (var index = thread; index < 1024u; index += THREADS) {
     let i = index / 32u;
     let j = index % 32u;

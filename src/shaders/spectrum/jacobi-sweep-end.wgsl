@@ -1,7 +1,7 @@
 // Ends a Jacobi sweep: a matrix whose largest |cosine| of the sweep stayed under 2e-6 has converged.
 //
 //   worst     U32 [matrices]: the bits of the largest |cosine|; cleared
-//   progress  U32 [matrices, 2]: converged, sweeps so far, of which there is one more now
+//   progress  U32 [matrices, 2]: converged, sweeps so far (one more now)
 //
 // One thread for all matrices.
 
