@@ -1,6 +1,6 @@
 /**
- * The activations of an MLP, by the names that configurations give them (transformers' ACT2FN), and the matrix
- * product's code for each. Several names are one function: they differ in transformers by rounding alone.
+ * The activations of an MLP, by the names of configurations (transformers' ACT2FN), and the matrix product's code for
+ * each. Several names are one function: in transformers they differ only by rounding.
  */
 const CODES = {
   linear: 0,

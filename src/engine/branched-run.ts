@@ -89,7 +89,7 @@ export async function runBranched(
   const steps = config.layers - first + 2;
   let done = 0;
   const step = async (): Promise<void> => {
-    // The weights of a block that passes through must have done their work before the next ones come.
+    // The GPU must have used a streamed block's weights before the next ones come.
     await (store.isResident ? batch.pass.settle() : gpu.finish());
     signal?.throwIfAborted();
     onProgress?.(++done, steps);

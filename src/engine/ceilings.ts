@@ -7,8 +7,8 @@ import { recordLinear } from './matrix-product.ts';
 import type { LinearWeights } from './matrix-product.ts';
 
 /**
- * What an adapter can do at best, as measured on it: what kernels are to be compared with. Two ceilings are of the
- * adapter alone (multiply-add on registers, copies of memory); products show how near this engine comes to the first.
+ * The highest rates of an adapter, as measured on it, to compare kernels with. Two ceilings belong to the adapter alone
+ * (multiply-add on registers, copies of memory). Products show how near this engine comes to the first.
  */
 
 /** Larger than caches: 256 MiB on hardware, whose last level may hold 96; the CPU's caches are smaller. */

@@ -19,7 +19,7 @@ const OTHER_WEIGHTS = ['pytorch_model.bin', 'pytorch_model.bin.index.json'];
 const OTHER_WEIGHT_NAMES = /\.(bin|pt|pth|ckpt|pkl|pickle|h5|msgpack|gguf|ggml|onnx|npz|bin\.index\.json)$/i;
 const NO_WEIGHTS = /^(training_args|optimizer|scheduler|rng_state|random_states|tokenizer)/i;
 
-/** A tensor of a checkpoint and where its bytes lie. */
+/** A tensor of a checkpoint, and the place of its bytes. */
 export interface TensorEntry {
   readonly name: string;
   readonly dtype: string;
@@ -37,8 +37,8 @@ export interface OpenOptions {
 
 /**
  * The safetensors files of a model and the places of their tensors. Opening them reads the index if there is one, and
- * the headers; the weights themselves are read later, in ranges, through the entries. What the tensors mean is the
- * architecture's to know, so nothing here is missing until it is asked for.
+ * the headers; the weights themselves are read later, in ranges, through the entries. Only the architecture knows what the
+ * tensors mean, so a tensor counts as missing only when it is asked for.
  */
 export class Checkpoint {
   readonly #tensors = new Map<string, TensorEntry>();

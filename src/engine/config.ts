@@ -3,7 +3,7 @@ import { activations, parametrised } from './activations.ts';
 import { ConfigError } from './errors.ts';
 import { isJsonObject } from './files.ts';
 
-/** What every architecture's configuration says; what one alone says stays in its file. */
+/** What every architecture's configuration says. What only one of them says is in its own file. */
 export interface ModelConfig {
   /** `model_type`: gpt2, llama. */
   readonly architecture: string;
@@ -20,7 +20,7 @@ export interface ModelConfig {
   readonly vocabulary: number;
   /** The maximum number of tokens of one sequence. */
   readonly context: number;
-  /** How many tokens, itself included, a token sees in layers that do not see all before it. */
+  /** How many tokens, including itself, a token sees in layers with a sliding window. */
   readonly slidingWindow?: number;
   readonly activation: Activation;
   readonly normEpsilon: number;

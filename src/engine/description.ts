@@ -33,8 +33,8 @@ export interface MatrixProduct {
 }
 
 /**
- * What a model has, as one value: its configuration, where each of its weights lies, and what follows from both. It is
- * made when the model is opened; plans, bounds, runs and reports read it.
+ * Everything known of a model, as one value: its configuration, the place of each of its weights, and what follows from
+ * both. It is made when the model is opened. Plans, bounds, runs and reports read it.
  */
 export class ModelDescription {
   readonly config: ModelConfig;

@@ -25,8 +25,8 @@ export interface GatheredRows extends Disposable {
 }
 
 /**
- * Reads only those rows of an embedding table that the batch uses: a window of text needs a thousand rows of a table
- * of fifty thousand, so the table itself never has to reach the GPU for this.
+ * Reads only the rows of an embedding table that the batch uses. A window of text needs a thousand rows of a table of
+ * fifty thousand, so the whole table need not reach the GPU.
  * @throws FileError if the file fails, NumericalError naming the table if one of the rows holds a NaN or an infinity.
  */
 export async function gatherRows(gpu: Gpu, weight: Weight, rows: Int32Array): Promise<GatheredRows> {

@@ -4,7 +4,7 @@ export type Words = (option: string) => string;
 /** The library's own: its names. */
 export const libraryWords: Words = (option) => option;
 
-/** What the user can do, as data: give something else (as an option's value, or not), raise or lower one, or another thing. */
+/** What the user can do, as data: give something else (as an option's value, or not), raise or lower an option, or do something else. */
 export type Remedy =
   | { readonly kind: 'give'; readonly option?: string; readonly value: string }
   | { readonly kind: 'raise' | 'lower'; readonly option: string }

@@ -57,7 +57,7 @@ const NORM_WORK = 12;
 
 /**
  * One batch on its way through the blocks: the residual stream, scratch for the steps, and the steps themselves in the
- * words of the papers. Steps are recorded in order and run when `submit` sends them.
+ * words of the papers. Steps are recorded in order. They run when `submit` sends them.
  */
 export class ForwardPass implements Steps<Tensor>, Disposable {
   /** F32 [B·T, width]. */

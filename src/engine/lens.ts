@@ -39,8 +39,8 @@ export function checkLens(lens: LensOptions | undefined, { vocabulary }: ModelCo
 }
 
 /**
- * Collects states on their way and folds them into the vocabulary: at once where the head stays on the GPU, else as many
- * together as memory has room for, since each pass over the vocabulary reads the head again.
+ * Collects states and folds them into the vocabulary. If the head stays on the GPU, this happens at once. Otherwise as many
+ * states wait as memory has room for, because each pass over the vocabulary reads the head again.
  */
 export class Lens implements Disposable {
   readonly #held: Tensor[] = [];

@@ -164,7 +164,7 @@ export class Model implements Disposable {
     const steps = config.layers + 2;
     let done = 0;
     const step = async (pass: ForwardPass): Promise<void> => {
-      // The weights of a block that passes through must have done their work before the next ones come.
+      // The GPU must have used a streamed block's weights before the next ones come.
       await (store.isResident ? pass.settle() : gpu.finish());
       signal?.throwIfAborted();
       options.onProgress?.(++done, steps);

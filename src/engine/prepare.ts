@@ -16,8 +16,8 @@ import {
 import { activationKernels, foldedProductKernel, productKernels } from './matrix-product.ts';
 
 /**
- * The kernels that a model's forward pass takes, to be compiled while its weights load. One that is left out is compiled
- * where it is first used, as the search for NaN is, for the first weights need it; one too many costs its compilation.
+ * The kernels that a model's forward pass takes, to be compiled while its weights load. A kernel that is left out is
+ * compiled when it is first used, as the search for NaN is. A kernel too many costs its compilation.
  */
 export function forwardKernels({ tuning }: Gpu, description: ModelDescription): PipelineRequest[] {
   const { config, weights, matrixDtypes, kernels } = description;

@@ -2,9 +2,8 @@
 const SURE_EXPONENT = 27;
 
 /**
- * Looks at a weight's numbers, as a file has them, for those below float32's normal range (2⁻¹²⁶), which GPUs may take for
- * 0. They matter only where nothing larger stands beside them: the first number of any size ends the search, so that
- * ordinary weights cost nothing.
+ * Looks for numbers of a weight below float32's normal range (2⁻¹²⁶), which GPUs may take for 0. They matter only if the
+ * weight has no larger numbers. The first number of ordinary size ends the search, so ordinary weights cost nothing.
  */
 export class TinyNumbers {
   #isOver: boolean;

@@ -14,8 +14,8 @@ const FLAGS_BYTES = 256;
 type BlockWeights = Record<string, Tensor>;
 
 /**
- * The weights on their way to the GPU. A forward pass needs each layer's once, so where they do not all fit they pass
- * through: while one block computes, the next one's are uploaded, and no more than two blocks' are there at once.
+ * The weights on their way to the GPU. A forward pass needs each layer's weights once. If they do not all fit, they stream:
+ * while one block computes, the weights of the next are uploaded. At most two blocks are there at once.
  */
 export class WeightStore implements Disposable {
   /** Whether every weight stays on the GPU between runs. */

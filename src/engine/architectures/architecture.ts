@@ -31,9 +31,9 @@ export type BlockRecord<Role extends string, Optional extends string, Value> = R
 >;
 
 /**
- * What an architecture says of itself: its configuration, which weights it has, and its forward pass, step by step.
- * Everything else follows from it: bytes, operations, counts of parameters, published checkpoints. `Role` names a
- * block's weights as the block's code does.
+ * Describes an architecture: its configuration, its weights, and its forward pass, step by step. Everything else follows
+ * from this: bytes, operations, counts of parameters, published checkpoints. `Role` names a block's weights as the
+ * block's code does.
  */
 export interface Architecture<
   Role extends string = string,

@@ -50,9 +50,9 @@ function readConfig(fields: ConfigFields): GptNeoxConfig {
 }
 
 /**
- * Rotary settings stand in `rope_parameters` since transformers 5; `rope_scaling`, where it holds anything, takes that
- * one's place whole; what neither says is `rotary_pct` and `rotary_emb_base`. A `rope_theta` or `partial_rotary_factor`
- * beside them is not read.
+ * Since transformers 5, rotary settings are in `rope_parameters`. A `rope_scaling` that is not empty replaces all of it. What
+ * neither says comes from `rotary_pct` and `rotary_emb_base`. A `rope_theta` or `partial_rotary_factor` outside them is not
+ * read.
  */
 function readRotary(
   fields: ConfigFields,

@@ -119,8 +119,8 @@ function slides(fields: ConfigFields, layers: number): boolean {
 }
 
 /**
- * Rotary settings stand in `rope_parameters` since transformers 5; `rope_scaling`, where it holds anything, takes that
- * one's place whole. `rope_theta` may stand beside them.
+ * Since transformers 5, rotary settings are in `rope_parameters`. A `rope_scaling` that is not empty replaces all of it.
+ * `rope_theta` may also stand outside them.
  */
 function readRotary(fields: ConfigFields, headWidth: number, context: number): RotaryFrequencies {
   const older = fields.nested('rope_scaling');

@@ -82,8 +82,8 @@ export function headSlices(layout: HeadLayout & { readonly valueOffset?: number 
 }
 
 /**
- * What an architecture writes its blocks in: the steps of the papers. `ForwardPass` computes them on the GPU, `HookedPass`
- * does where activations are looked at or changed on the way, `Tally` counts what they take; all see the same block.
+ * The steps of the papers, in which an architecture writes its blocks. `ForwardPass` computes them on the GPU. `HookedPass`
+ * does so when activations are looked at or changed. `Tally` counts their cost. All three see the same block.
  */
 export interface Steps<T extends Shaped> {
   /** The residual stream, F32 [B·T, width]. */

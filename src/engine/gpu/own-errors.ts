@@ -1,8 +1,8 @@
 const FILTERS: readonly GPUErrorFilter[] = ['internal', 'out-of-memory', 'validation'];
 
 /**
- * Tells Laminar's errors from those of a program that lent its device: error scopes stand around Laminar's own calls, and
- * what the program's calls come to is the program's matter.
+ * Separates Laminar's errors from those of a program that lent its device. Error scopes surround Laminar's own calls only.
+ * Errors of the program's calls stay with the program.
  */
 export class OwnErrors {
   readonly #pending = new Set<Promise<void>>();

@@ -58,9 +58,9 @@ export function unpaced(recorder: Recorder): Recording {
 }
 
 /**
- * Cuts a long run of dispatches into submissions that each take about as long as `gpu.tuning.submissionMilliseconds`,
- * and keeps at most two of them in flight, so that an abort is heard soon and no command buffer runs for long. The
- * first is small; the time that each takes decides the size of the next.
+ * Cuts a long run of dispatches into submissions that each take about `gpu.tuning.submissionMilliseconds`, and keeps at
+ * most two of them in flight. So an abort is heard soon, and no command buffer runs for long. The first submission is
+ * small; the time of each decides the size of the next.
  */
 export class Pace implements Recording {
   #budget: WorkBudget;

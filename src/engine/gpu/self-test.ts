@@ -4,8 +4,8 @@ import { Gpu } from './gpu.ts';
 import type { Tuning, TuningOverrides } from './tuning.ts';
 
 /**
- * Kernels that were made for hardware prove themselves on each adapter before they are used: drivers' compilers differ,
- * and Laminar's own tests run where a CPU plays the GPU.
+ * Kernels that were made for hardware are tested on each adapter before they are used. Drivers' compilers differ, and
+ * Laminar's own tests run where a CPU plays the GPU.
  */
 export interface VariantCheck {
   /** What is checked, in words for the notice. */

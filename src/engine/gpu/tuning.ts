@@ -1,6 +1,6 @@
 /**
- * What a device has that decisions rest on. All of it is read from the device, not from the adapter: a device that the
- * user lends may have fewer features than its adapter offers.
+ * The traits of a device on which decisions depend. They are read from the device, not from the adapter: a device that
+ * the user lends may have fewer features than its adapter offers.
  */
 export interface DeviceTraits {
   /** Whether a CPU plays the GPU. */

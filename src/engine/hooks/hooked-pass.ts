@@ -29,9 +29,9 @@ const STATISTICS = 3;
 const SCALE: HeadSlice = { heads: 1, headWidth: 1, headStride: 1, offset: 2 };
 
 /**
- * A forward pass on whose way activations are looked at and changed. Steps are written down and made by `run`, since a
- * user's function may have to be waited for. A step is taken apart only where something within it is asked for: else
- * `ForwardPass` makes it as it always does.
+ * A forward pass in which activations are looked at and changed. Steps are written down first and made by `run`, because
+ * it may have to wait for a user's function. A step is split only if something within it is asked for. Otherwise
+ * `ForwardPass` makes it as usual.
  */
 export class HookedPass implements Steps<Tensor>, Disposable {
   readonly residual: Tensor;

@@ -31,8 +31,8 @@ interface Watched extends PatternRequest {
 }
 
 /**
- * The attention patterns of a block, which attention itself never stores, computed again for the queries and heads that are
- * looked at or changed, in pieces. Where a pattern is changed, what attention gathered by it is gathered again.
+ * The attention patterns of a block. Attention itself never stores them, so they are computed again, in pieces, for the
+ * queries and heads that are looked at or changed. If a pattern is changed, the values are gathered by it again.
  */
 export class AttentionPatterns {
   readonly #scores: Watched;

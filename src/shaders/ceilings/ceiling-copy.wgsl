@@ -1,4 +1,4 @@
-// What an adapter's memory gives a kernel at best: a copy, 16 bytes at a time.
+// The highest rate at which a kernel of this adapter copies memory, 16 bytes at a time.
 //
 //   source, destination  [elements] groups of four floats
 //

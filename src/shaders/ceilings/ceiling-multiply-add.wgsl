@@ -1,10 +1,10 @@
-// What an adapter computes at best: multiplications with an addition each, on registers alone.
+// The highest rate at which an adapter computes: multiply-add on registers alone.
 //
 //   output  F32 [threads]
 //
-// Each thread works on twelve floats by turns, so that none waits for its last result: fewer leave a GPU idle, and more do
-// not fit the 16 registers of a CPU that plays one. In every step each becomes a · factor + term, sixteen times over. The
-// host knows the factor and the term, the compiler does not; sums stay near 1. One float per thread is written.
+// Each thread works on twelve floats in turn, so that none waits for its last result. Fewer floats leave a GPU idle; more do
+// not fit the 16 registers of a CPU that plays a GPU. In every step each float becomes a · factor + term, sixteen times. The
+// host sets the factor and the term, so that the compiler does not know them; sums stay near 1. One float per thread is written.
 
 struct Shape {
   steps: u32,

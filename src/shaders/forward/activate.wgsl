@@ -1,5 +1,5 @@
-// An activation function by itself, in place: after a product that has none, and where what stands before it is looked
-// at or changed.
+// An activation function by itself, in place. It follows a product without one, or a product whose result is looked at or
+// changed before.
 //
 //   values  F32 [rows, stride]; each x of the columns first … first + columns - 1 ← activation(x)
 //

@@ -8,9 +8,9 @@
 //
 // A workgroup is one subgroup and takes 8 queries of one head. It walks the keys 16 at a time, four per lane, with a
 // running maximum and sum as in attention.wgsl. Of each query every lane loads one of four neighbouring elements and
-// hands it to the others: a load costs such an adapter more than the sums that it feeds. No barrier, and no memory but
-// registers: they hold the weighted values of up to 64 dimensions; a wider head takes its walk once for each slice of
-// its width. The grid is (query tiles, heads, sequences).
+// hands it to the others: a load costs such an adapter more than the sums that it feeds. It uses no barriers, and only
+// registers. They hold the weighted values of up to 64 dimensions. A wider head repeats the walk for each slice of its
+// width. The grid is (query tiles, heads, sequences).
 
 enable subgroups;
 
@@ -44,12 +44,12 @@ override slices: u32 = (headWidth + 63u) / 64u;
 override groups: u32 = (headWidth + slices * GROUP - 1u) / (slices * GROUP);
 const LOWEST = -3.4028234663852886e38;
 
-// A query on its way through the keys: what its tile's scores came to, and all before.
+// A query on its way through the keys: the sums of this tile's scores, and those of all tiles before.
 struct Running {
   weights: vec4<f32>,
   maximum: f32,
   sum: f32,
-  // By which the sums of the tiles before shrink.
+  // The factor by which the sums of earlier tiles shrink.
   shrink: f32,
 }
 
@@ -70,7 +70,7 @@ fn fourAt(at: vec4<u32>) -> vec4<f32> {
   return vec4(queryKeyValue[at.x], queryKeyValue[at.y], queryKeyValue[at.z], queryKeyValue[at.w]);
 }
 
-// Beyond the head's width dimensions repeat the last: what they give is never stored.
+// Beyond the head's width, dimensions repeat the last one; their results are never stored.
 fn inHead(dimensions: vec4<u32>) -> vec4<u32> {
   return min(dimensions, vec4(headWidth - 1u));
 }
@@ -320,7 +320,7 @@ fn main(@builtin(workgroup_id) workgroup: vec3<u32>, @builtin(subgroup_invocatio
       total7 = addProduct(sums7, running7.shrink, total7);
     }
 
-    // In a loop: written out for each query, it would take longer to compile than all the rest.
+    // A loop, because one copy per query would take longer to compile than everything else.
     let divisors = array<f32, QUERIES>(
       running0.sum,
       running1.sum,

@@ -1,14 +1,14 @@
-// Holds logits against the original ones of the same positions, a tile of the vocabulary at a time: what Kullback and
-// Leibler's divergence from the original to the changed distribution, and the largest change of a log-softmax, need.
+// Compares logits with the original ones of the same positions, one tile of the vocabulary at a time. The sums give
+// Kullback and Leibler's divergence from the original to the changed distribution, and the largest change of a log-softmax.
 //
 //   logits  F32 [originals + rows, columns], the tile that starts at token `firstToken`; the originals come first, and row r
 //           of the others is compared with original r mod originals
 //   sums    F32 [rows, 9], with a the original logits, b the changed ones, d = a − b − offset and w = exp(a − max a):
 //           max a, Σ w, Σ w d, Σ w (exp(−d) − 1), max b, Σ exp(b − max b), max d, min d, offset
 //
-// The offset, a − b of token 0, takes off what all tokens of a row share. Where d is small, Σ w d and Σ w (exp(−d) − 1) give
-// the divergence without cancellation, the rounding of w being the same in both; sums over b serve where it is not. One
-// workgroup a row.
+// The offset, a − b of token 0, removes what all tokens of a row share. Where d is small, Σ w d and Σ w (exp(−d) − 1) give
+// the divergence without cancellation, because the rounding of w is the same in both; for large d, sums over b are used.
+// One workgroup per row.
 
 struct Shape {
   originals: u32,

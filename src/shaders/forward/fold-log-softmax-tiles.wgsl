@@ -1,4 +1,4 @@
-// Joins what the folded matrix product left of each tile of the vocabulary into each position's running sums and argmax.
+// Joins the results of the folded matrix product for each tile of the vocabulary into each position's running sums and argmax.
 // fold-log-softmax.wgsl does the same from logits.
 //
 //   parts    F32 [rows, 3·tiles]: maximum, Σ exp(logit − maximum), the maximum's first column counted from `firstToken`

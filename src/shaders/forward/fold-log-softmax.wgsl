@@ -65,14 +65,14 @@ fn main(@builtin(workgroup_id) workgroup: vec3<u32>, @builtin(local_invocation_i
         let logit = logits[first + i - start];
         bits = max(bits, bitcast<u32>(logit) & 0x7fffffffu);
         let factor = apart(logit, largest);
-        // The very first is the largest, even where it is the lowest number that there is.
+        // The very first is the largest so far, even if it is the lowest possible number.
         let isHigher = logit > largest || total == 0.0;
         total = select(total + factor, total * factor + 1.0, isHigher);
         token = select(token, i, isHigher);
         largest = select(largest, logit, isHigher);
       }
       maximumOf[run - slots] = largest;
-      // Comparisons with what is not a number say nothing: its bits stand in for the sum.
+      // Comparisons with NaN say nothing: the bits of the NaN replace the sum.
       sumOf[run - slots] = select(total, bitcast<f32>(bits), bits >= INFINITY_BITS);
       tokenOf[run - slots] = token;
     }

@@ -9,7 +9,7 @@
 //
 // A workgroup is one subgroup. Its four lanes make 16 rows × 32 columns, each lane eight columns of all rows. Of each
 // row every lane loads one of four neighbouring elements and hands it to the others (subgroupBroadcast): a load costs
-// such an adapter more than the sums that it feeds. No barrier, and no memory but registers. Sums run over 32 terms
+// such an adapter more than the sums that it feeds. It uses no barriers, and only registers. Sums run over 32 terms
 // first and then over those, so that the rounding error grows with inner/32 + 32 (blocked summation: Higham, Accuracy
 // and Stability of Numerical Algorithms, section 4.2). Such an adapter computes every branch, whichever is taken: so an
 // activation is another kernel's. Includes snippets/packed-weights.wgsl.
@@ -81,7 +81,7 @@ fn weightsAt(starts: Starts, at: u32) -> Eight {
   return Eight(fourWeights(starts.a, at), fourWeights(starts.b, at));
 }
 
-// Beyond the edges rows and columns repeat the last: what they give there is never stored.
+// Beyond the edges, rows and columns repeat the last one; their results are never stored.
 fn startOfRow(m: u32) -> u32 {
   return min(m, shape.rows - 1u) * shape.inputStride + shape.firstInput;
 }
@@ -265,7 +265,7 @@ fn main(@builtin(workgroup_id) workgroup: vec3<u32>, @builtin(subgroup_invocatio
     total14 = Eight(total14.a + sum14.a, total14.b + sum14.b);
     total15 = Eight(total15.a + sum15.a, total15.b + sum15.b);
   }
-  // In a loop: written out for each element, it would take longer to compile than all the rest.
+  // A loop, because one copy per element would take longer to compile than everything else.
   var totals = array<vec4<f32>, 2u * ROWS>(
     total0.a, total0.b,
     total1.a, total1.b,

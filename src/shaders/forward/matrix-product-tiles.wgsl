@@ -294,7 +294,7 @@ fn main(@builtin(workgroup_id) tile: vec3<u32>, @builtin(local_invocation_index)
   var high6 = vec4<f32>();
   var high7 = vec4<f32>();
 
-  // What comes next: 32/threadsX units of the input, 32/threadsY of the weight.
+  // The next tile: 32/threadsX units of the input, 32/threadsY of the weight.
   var input0 = readInput(thread, firstRow, 0u);
   var input1 = readInput(thread + threads, firstRow, 0u);
   var input2 = vec4<f32>();
@@ -371,7 +371,7 @@ fn main(@builtin(workgroup_id) tile: vec3<u32>, @builtin(local_invocation_index)
     }
     return;
   }
-  // In a loop: written out, the activation would stand there 64 times, and take longer to compile than all the rest.
+  // A loop, because 64 copies of the activation would take longer to compile than everything else.
   var totals = array<vec4<f32>, 16>(
     low0, high0, low1, high1, low2, high2, low3, high3, low4, high4, low5, high5, low6, high6, low7, high7,
   );
