@@ -30,7 +30,7 @@ function packageRoot(): string {
     if (isPackageRoot(folder)) return folder;
     folder = dirname(folder);
   }
-  throw new LaminarError('the bundled models are not beside the program; install the package again');
+  throw new LaminarError('the bundled models are missing from the package; install the package again');
 }
 
 function isPackageRoot(folder: string): boolean {

@@ -16,7 +16,7 @@ export function describeComparisons({ measured, sequences }: Report): string {
     ]),
   );
   return (
-    '\nStates beside those of the layer before and of the same layer of the text: debiased CKA of their rows, and how far ' +
+    '\nStates compared with the layer before and with the same layer of the text: debiased CKA of their rows, and how far ' +
     `their first directions span the same (1: the same).\n\n${formatTable(['layer', '', ...titles], rows)}`
   );
 }

@@ -32,7 +32,7 @@ const commands = [
 /** Every command and option, as commander takes them. It ends with a CommanderError where it cannot go on, and exits nowhere. */
 export function buildProgram(context: CommandContext): Command {
   const program = new Command('laminar')
-    .description('Measures how many dimensions each hidden layer of GPT-2 and Pythia models really uses.')
+    .description('Measures how many dimensions each hidden layer of a transformer uses.')
     .version(packageJson.version)
     .option(
       '--verbose',

@@ -23,7 +23,7 @@ export interface ViewFlags {
 /** Adds the flags that choose measures and views. @param isProfile its states can be compared, too */
 export function addViewOptions(command: Command, isProfile = false): Command {
   const others = isProfile
-    ? `; beside them ${allComparisons.join(', ')}, with the layer before and with the text`
+    ? `; and also ${allComparisons.join(', ')}, with the layer before and with the text`
     : '';
   return command
     .addOption(

@@ -66,7 +66,8 @@ export class RunsView {
    */
   async open(files: readonly File[]): Promise<void> {
     const reports = files.filter(({ name }) => /\.json$/i.test(name) && name !== 'tokens.json');
-    if (reports.length === 0) throw new Error('Choose a report.json, alone or with the files beside it.');
+    if (reports.length === 0)
+      throw new Error('Choose a report.json, alone or with the other files of its run.');
     // With several reports, nothing says whose the other files are.
     const beside = (ending: string) =>
       reports.length === 1 ? files.find(({ name }) => name.endsWith(ending)) : undefined;

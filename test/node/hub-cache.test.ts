@@ -60,7 +60,7 @@ describe('a file that was cut short', () => {
     }
     Reflect.deleteProperty(hub.environment, 'HF_HUB_OFFLINE');
     await expectWhole((await hub.resolve('gpt2', { revision: COMMIT })).folder);
-    expect(hub.notices).toEqual([`the cached ${name} of gpt2 is damaged; fetching it anew`]);
+    expect(hub.notices).toEqual([`the cached ${name} of gpt2 is damaged; fetching it again`]);
     expect(hub.server.bodiesOf(name).length).toBe(name.startsWith('model') ? 4 : 2);
   });
 
@@ -125,7 +125,7 @@ describe('a large file in which a bit has changed', () => {
     Reflect.deleteProperty(hub.environment, 'HF_HUB_OFFLINE');
     await hub.resolve('gpt2', { revision: COMMIT });
     expect(large.bytes.equals(await readFile(path(folder)))).toBe(true);
-    expect(hub.notices).toEqual(['the cached model.safetensors of gpt2 is damaged; fetching it anew']);
+    expect(hub.notices).toEqual(['the cached model.safetensors of gpt2 is damaged; fetching it again']);
   });
 
   test('is found later on demand, where its date says nothing', async () => {

@@ -103,7 +103,7 @@ describe('bytes', () => {
     // What was on its way when the connection broke may be lost; nothing of the first answer is taken up again.
     expect([undefined, 'bytes=300-']).toContain(third);
     expect((await readFile(join(folder, WEIGHTS))).equals(bytes)).toBe(true);
-    expect(hub.notices.join()).not.toMatch(/anew/);
+    expect(hub.notices.join()).not.toMatch(/fetching it again/);
   });
 
   test('a server that refuses to resume is asked for the whole, once', async () => {

@@ -115,7 +115,7 @@ describe('a stopped download', () => {
     await writeFile(inBlobs(`${ETAG}.incomplete`), Buffer.alloc(80_000));
     await expectWhole((await hub.resolve('gpt2')).folder);
     expect(ranges()).toEqual(['bytes=80000-', undefined]);
-    expect(hub.notices.at(-1)).toMatch(/arrived with SHA-256 .* fetching it anew/);
+    expect(hub.notices.at(-1)).toMatch(/arrived with SHA-256 .* fetching it again/);
 
     await rm(hub.cacheFolder, { recursive: true });
     hub.server.seen.length = 0;

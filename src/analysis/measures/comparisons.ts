@@ -24,7 +24,7 @@ export const comparisonTable: {
   };
 } = {
   cka: {
-    formula: '‖AᵀB‖² / (‖AᵀA‖ ‖BᵀB‖), each less its bias; row t of A beside row t of B',
+    formula: '‖AᵀB‖² / (‖AᵀA‖ ‖BᵀB‖), each minus its bias; row t of A with row t of B',
     source: 'Kornblith et al., arXiv 1905.00414; Song et al., JMLR 13',
     cells: [
       { key: 'cka_before', title: 'CKA before', decimals: 3, of: ({ before }) => before && before.debiased },

@@ -53,7 +53,7 @@ export function describeProfileBench(result: ProfileBench): string {
     `CPUs: ${formatSeconds(forward.cpu_seconds)} forward, ${formatSeconds(spectrum.cpu_seconds)} spectrum\n`,
     `the fastest of ${result.repetitions} profiles, each ${formatSeconds(result.whole.seconds)} and ${formatSeconds(result.whole.cpu_seconds)} of CPUs\n`,
     kernels
-      ? `\n${kernelTable}\nMemory: operands and results once a call, as if caches held what is used again.\n`
+      ? `\n${kernelTable}\nMemory: operands and results once per call, as if caches held what is used again.\n`
       : '\nThis device has no timestamps: no times of kernels.\n',
   ].join('');
 }

@@ -35,7 +35,7 @@ const GROWTH_FOLDER = 'out/bench-growth';
 export function addBenchCommand(program: Command, context: CommandContext): void {
   program
     .command('bench')
-    .description('measure how fast this adapter profiles a model, beside what the adapter can do at best')
+    .description('measure how fast this adapter profiles a model, compared with its measured peak')
     .argument('[model]', 'a folder, a hub id or a bundled model (default: random weights of --like)')
     .option(
       '--like <model>',
@@ -48,7 +48,7 @@ export function addBenchCommand(program: Command, context: CommandContext): void
       `how time grows with ${growthNames.join(',')}, or with some of them; a table, a figure and JSON in --out`,
       readGrowthNames,
     )
-    .option('--tune', 'time every variant of the kernels, beside those that are chosen')
+    .option('--tune', 'time every variant of the kernels, and show which are chosen')
     .option('--out <folder>', `where --growth writes (default: ${GROWTH_FOLDER})`, nonEmpty('--out'))
     .option('--json', 'print JSON')
     .action(async (model: string | undefined, flags: BenchFlags) => {

@@ -54,16 +54,20 @@ export function addCaptureCommand(program: Command, context: CommandContext): vo
   addTokenOptions(command, 'several texts')
     .option(
       '--at <names...>',
-      "write these activations instead, such as 'blocks.*.hook_mlp_out'; * is any run of characters",
+      "write these activations instead, such as 'blocks.*.hook_mlp_out'; * stands for any characters",
       collected(nonEmpty('--at')),
     )
-    .option('--heads <list>', 'of those that have heads, these alone, such as 0,3,5-8', numberList('--heads'))
-    .option('--positions <list>', 'these alone; of patterns, the queries', numberList('--positions'))
+    .option('--heads <list>', 'only these heads, such as 0,3,5-8', numberList('--heads'))
+    .option(
+      '--positions <list>',
+      'only these positions; of patterns, these queries',
+      numberList('--positions'),
+    )
     .option('--revision <name>', 'branch, tag or commit on the hub')
     .option('--logits', 'write the logits [T, V] too')
     .option(
       '--out <file>',
-      'the safetensors file to write; of several texts, the folder for a file each',
+      'the safetensors file to write; for several texts, a folder that gets one file per text',
       nonEmpty('--out'),
     )
     .option('--plan', 'only say what the run would need: memory, and the size of the file')

@@ -58,7 +58,7 @@ export function addCompareCommand(program: Command, context: CommandContext): vo
     )
     .option(
       '--threshold <percent>',
-      'compute effective dimensions anew, from the singular values beside the reports',
+      'compute effective dimensions again, from the singular values next to the reports',
       readThreshold,
     )
     .option('--json', 'print the rows as JSON')

@@ -10,7 +10,7 @@ export function addFetchCommand(program: Command, { terminal, signal }: CommandC
     .description('fetch a model into the cache that Python shares, and print its folder')
     .argument('<repo>', 'a hub id such as EleutherAI/pythia-2.8b, or the address of its page')
     .option('--revision <name>', 'branch, tag or commit (default: main)')
-    .option('--verify', 'read every cached file and compare it with its hash; fetch what differs anew')
+    .option('--verify', 'read every cached file and compare it with its hash; fetch again what differs')
     .action(async (reference: string, { revision, verify }: { revision?: string; verify?: boolean }) => {
       const { folder } = await findModel(reference, { revision, signal, terminal, thorough: true, verify });
       terminal.endStages();

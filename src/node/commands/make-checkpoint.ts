@@ -25,10 +25,10 @@ export function addMakeCheckpointCommand(program: Command, { terminal, signal }:
     .description("write a random checkpoint of a published model's exact shape")
     .requiredOption('--like <model>', `one of ${publishedNames.join(', ')}`)
     .requiredOption('--out <folder>', 'the folder to write', nonEmpty('--out'))
-    .option('--layers <n>', 'blocks (default: as published)', wholeNumber('--layers', 1))
+    .option('--layers <n>', 'number of blocks (default: as published)', wholeNumber('--layers', 1))
     .option('--dtype <type>', 'F32, F16 or BF16 (default: as published)', parseDtype)
-    .option('--seed <n>', 'of the weights (default: 28)', wholeNumber('--seed', 0))
-    .option('--shards <n>', 'files to spread the tensors over (default: 1)', wholeNumber('--shards', 1))
+    .option('--seed <n>', 'seed of the weights (default: 28)', wholeNumber('--seed', 0))
+    .option('--shards <n>', 'number of files for the tensors (default: 1)', wholeNumber('--shards', 1))
     .action(async (flags: MakeCheckpointFlags) => {
       const onProgress = terminal.stage('write', 'bytes');
       const made = await makeCheckpoint({ ...flags, signal, onProgress });

@@ -54,7 +54,12 @@ export function addProfileCommand(program: Command, context: CommandContext): vo
     .description('measure each layer of a model, for a text and for the same tokens shuffled')
     .argument('[model]', 'a folder, a hub id such as gpt2-xl, or a bundled model', defaultModel);
   addViewOptions(addSamplingOptions(addTokenOptions(command)), true)
-    .option('--seed <n>', 'of the permutation that shuffles', wholeNumber('--seed', 0), profileDefaults.seed)
+    .option(
+      '--seed <n>',
+      'seed of the permutation that shuffles',
+      wholeNumber('--seed', 0),
+      profileDefaults.seed,
+    )
     .option(
       '--threshold <percent>',
       'variance that the effective dimension exceeds',
@@ -79,7 +84,7 @@ export function addProfileCommand(program: Command, context: CommandContext): vo
     )
     .option('--force', 'overwrite the report of another run')
     .option('--json', 'print report.json on stdout')
-    .option('--wide', 'print a second table: norms of tokens, and who carries the first component')
+    .option('--wide', 'print a second table: norms of tokens, and which tokens carry the first component')
     .option('--show-text', 'print the window as text, too, real and shuffled')
     .option('--plan', 'only say what the run would need: memory, bytes read, operations')
     .action(async (model: string, flags: ProfileFlags) => {
@@ -128,7 +133,7 @@ export function addTokenOptions(command: Command, takes: 'one text' | 'several t
       'token ids instead of a text: an array, an encoding {"input_ids": [...]}, or {"real": [...], "shuffled": [...]}',
       nonEmpty('--ids'),
     )
-    .option('--tokens <n>', "how many (default: the model's context)", wholeNumber('--tokens', 1))
+    .option('--tokens <n>', "number of tokens (default: the model's context)", wholeNumber('--tokens', 1))
     .option(
       '--start <n>',
       'the first token of the window (default: the middle of the text)',

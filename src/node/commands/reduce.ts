@@ -67,7 +67,12 @@ export function addReduceCommand(program: Command, context: CommandContext): voi
     );
   addTokenOptions(command)
     .option('--shuffled', 'cut the shuffled text, too')
-    .option('--seed <n>', 'of the permutation that shuffles', wholeNumber('--seed', 0), profileDefaults.seed)
+    .option(
+      '--seed <n>',
+      'seed of the permutation that shuffles',
+      wholeNumber('--seed', 0),
+      profileDefaults.seed,
+    )
     .option('--revision <name>', 'branch, tag or commit on the hub')
     .option(
       '--out <folder>',

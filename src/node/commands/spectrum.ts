@@ -48,7 +48,7 @@ export function addSpectrumCommand(program: Command, context: CommandContext): v
       profileDefaults.threshold,
     );
   addViewOptions(command)
-    .option('--json', 'print JSON, numbers in the units of the file; of several files a list')
+    .option('--json', 'print JSON, numbers in the units of the file; for several files, a list')
     .addHelpText(
       'after',
       '\nExit codes: 1 where the file cannot be read or holds nothing to measure, 2 where a flag does not fit it.',

@@ -89,7 +89,7 @@ async function receiveVerified(download: Download, partial: Partial): Promise<vo
     const kind = file.algorithm === 'sha256' ? 'SHA-256' : 'git SHA-1';
     const fault = `${describeSubject(subject)} arrived with ${kind} ${digest} where the hub lists ${file.etag}`;
     if (isSecond) throw new HubError(`${fault}, twice; nothing of it is kept: try again later`);
-    client.options.onNotice(`${fault}; fetching it anew`);
+    client.options.onNotice(`${fault}; fetching it again`);
   }
 }
 

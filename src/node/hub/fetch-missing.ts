@@ -46,7 +46,7 @@ export async function fetchMissing(
   for (const name of damaged) {
     const file = listed.get(name);
     if (!file || (await cache.isAsListed(commit, file, client.options.signal))) continue;
-    client.options.onNotice(`the cached ${name} of ${subject.repository} is damaged; fetching it anew`);
+    client.options.onNotice(`the cached ${name} of ${subject.repository} is damaged; fetching it again`);
     await cache.discard(commit, file);
   }
   const fetchOne = (file: RemoteFile, onBytes: (bytes: number) => void) =>
