@@ -42,9 +42,8 @@ export const figureNames = [
 ] as const;
 
 /**
- * The figures of a profile (five, where there are logits their density first, and more of blocks, views and measures where
- * these were asked for), as Vega-Lite 6 specifications with their data inside: plain objects for a compiler in Node or in a
- * browser. Rows of the per-layer figures have the field `layer`, for listeners to clicks.
+ * The figures of a profile, as Vega-Lite 6 specifications with their data inside: plain objects for a compiler in Node or in
+ * a browser. There are five. If there are logits, their density comes first. Blocks, views and measures add more. Rows of the per-layer figures have the field `layer`, for listeners to clicks.
  * @throws InputError if there is no such layer, or the spectra are not the report's
  */
 export function figures(report: Report, spectra: ProfileSpectra, options: FigureOptions = {}): Figure[] {

@@ -5,9 +5,9 @@ import { BLOCK, roundWork, spectrumShape } from './spectrum/workspace.ts';
 const USUAL_SWEEPS = [11, 1] as const;
 
 /**
- * What each kernel of the spectra of matrices [rows, columns] does, n vectors of length m each: centring, Householder QR
- * twice (2n²(m − n/3), and padding), the usual number of Jacobi sweeps on n × n after each, and the projection between
- * them, three products for one. Kernels that sort and measure are left out.
+ * The work of each kernel in the spectra of matrices [rows, columns], with n vectors of length m. It counts centring,
+ * Householder QR twice (2n²(m − n/3), and padding), and the usual number of Jacobi sweeps on n × n after each. The
+ * projection between them counts as three products. Kernels that sort and measure are left out.
  */
 export function spectrumWork(rows: number, columns: number, matrices: number): WorkByKernel {
   const { vectors, padded, length4 } = spectrumShape(rows, columns);

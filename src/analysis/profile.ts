@@ -68,9 +68,9 @@ interface Measured {
 }
 
 /**
- * Runs sequences in batches and reduces each state to its spectrum while the states pass by: at most a bounded number of
- * them is held, whatever the model's depth and however many sequences there are. What is measured of a sequence does not depend
- * on the others.
+ * Runs sequences in batches and reduces each state to its spectrum during the run. The number of states that are held is
+ * bounded: it does not depend on the model's depth or the number of sequences. The numbers of a sequence do not depend on the
+ * other sequences.
  * @param ids real, shuffled and any others by their names, of equal lengths [T]
  * @throws InputError if the ids do not suit the model
  * @throws NumericalError naming the state, if one is not finite or its SVD does not converge

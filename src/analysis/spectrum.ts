@@ -42,7 +42,7 @@ export interface SpectrumOptions {
 const MAX_ROWS = 2 ** 18;
 /** Centring takes 16 columns per workgroup, and a dispatch may have 65535 workgroups in a dimension. */
 const MAX_COLUMNS = 16 * 65_535;
-/** Progress steps a group of matrices takes: usual sweeps of the two orthogonalisations, and five other stages. */
+/** Progress steps per group of matrices: usual sweeps of the two orthogonalisations, and five other stages. */
 const EXPECTED_SWEEPS = [12, 2] as const;
 const STEPS = EXPECTED_SWEEPS[0] + EXPECTED_SWEEPS[1] + 5;
 /** Sweeps after which some matrices of a group may have converged, in either orthogonalisation. */
@@ -51,13 +51,13 @@ const FIRST_LOOKS = [9, 1] as const;
 /**
  * Singular values and cumulative variance of column-centred matrices of one shape, on the GPU.
  *
- * Householder QR of the norm-sorted centred matrix, then one-sided Jacobi on Rᵀ (Drmač and Veselić, SIAM J. Matrix
- * Anal. 29, 2008), then a projection of the matrix on the directions found, exact beyond float32, and QR and Jacobi
- * once more on that: its columns are nearly orthogonal, so that Rᵀ is all but diagonal, and a sweep is enough. All that
- * is allocated is freed, also on failure.
+ * First comes Householder QR of the norm-sorted centred matrix, then one-sided Jacobi on Rᵀ (Drmač and Veselić, SIAM J.
+ * Matrix Anal. 29, 2008). Then the matrix is projected on the directions found, more exactly than float32. QR and Jacobi
+ * run once more on the projection: its columns are nearly orthogonal, so Rᵀ is nearly diagonal, and one sweep is enough.
+ * Everything that is allocated is freed, also on failure.
  *
  * @param matrices of equal [rows, columns]; they are read, never written.
- * @returns one spectrum a matrix, in order.
+ * @returns one spectrum per matrix, in order.
  * @throws NumericalError naming a matrix that holds NaN or infinity, does not converge, or whose values overflow.
  * @throws InputError if shapes differ or are empty, rows exceed 2^18 or columns 1 048 560.
  * @throws DeviceError if one matrix does not fit a binding.

@@ -50,9 +50,9 @@ export function checkTokenIds(ids: unknown, limits: TokenLimits, where: string):
 }
 
 /**
- * Reads the text of an ids file, or ids as they were pasted: an array, a batch of one, an encoding as tokenizers give
- * it ({"input_ids"} or {"ids"}, with or without a mask), {"real": […], "shuffled": […]}, both used as given, or numbers
- * between spaces or commas. What Python, its libraries and Node print is read, too.
+ * Reads the text of an ids file, or pasted ids. It takes an array, a batch of one, numbers between spaces or commas, an
+ * encoding as tokenizers give it ({"input_ids"} or {"ids"}, with or without a mask), or {"real": […], "shuffled": […]},
+ * where both are used as given. It also reads what Python, its libraries and Node print.
  * @param where what errors call it
  * @param onNotice told where padding is left out
  * @throws FormatError if it is none of these; InputError if an id cannot be meant, or if lengths differ

@@ -19,9 +19,9 @@ export interface TokensPage {
 const SCALE = [-6, -4, -2, -1, -0.5, -0.1, 0];
 
 /**
- * A window as one HTML file that needs nothing else: every token coloured by its largest log-softmax, that is by how sure the
- * model is of what comes next, with its number, id and value in a tooltip. It has no script, and asks for light or dark as the
- * reader's system does.
+ * A window as one self-contained HTML file. Every token is coloured by its largest log-softmax: how sure the model is of the
+ * next token. A tooltip has the token's number, id and value. The file has no script, and is light or dark like the reader's
+ * system.
  */
 export function tokensPage({ model, sequence, source, ids, pieces, maxLogSoftmax }: TokensPage): string {
   const title = `${model}, ${sequence} text`;

@@ -67,8 +67,8 @@ export interface BranchedLogits {
 const ROWS_TOGETHER = 16_384;
 
 /**
- * Runs a batch of sequences of equal length, and branches that leave them on the way, in one pass: the batch grows where
- * they begin, so that what comes before is computed once, and each weight is read once.
+ * Runs a batch of sequences of equal length, and branches that leave them on the way, in one pass. The batch grows where the
+ * branches begin. So the layers before are computed once, and each weight is read once.
  *
  * @param branches in the order of their points
  * @returns the logits of the sequences, then those of the branches; null if the model has none

@@ -167,8 +167,8 @@ interface Head {
 }
 
 /**
- * The head: of its own where the files have one that is not the token embedding once more, else the token embedding
- * where the configuration ties them, in whichever of the two names the files keep it.
+ * The head. If the files have one that differs from the token embedding, it is that. Otherwise it is the token embedding, if
+ * the configuration ties them; the files may keep it under either name.
  */
 async function findHead(
   checkpoint: Checkpoint,

@@ -69,8 +69,8 @@ export interface FoldedLogits {
 }
 
 /**
- * For each position the largest log-softmax over the vocabulary and the token that reaches it, and more of the largest, and
- * that of one given token, where asked for. The vocabulary passes by in tiles: all logits never exist at once.
+ * For each position the largest log-softmax over the vocabulary and the token that reaches it. If asked for, also more of
+ * the largest, and that of one given token. The vocabulary is read in tiles, so all logits never exist at once.
  */
 export class MaxLogSoftmax implements Disposable {
   readonly #maximum: Tensor;

@@ -83,8 +83,8 @@ export async function readHeader(source: ByteSource): Promise<SafetensorsHeader>
 }
 
 /**
- * Checks a header and places its tensors: every dtype known, every byte range as long as its shape asks, and the ranges
- * side by side from the header's end to the file's, without overlap or hole.
+ * Checks a header and places its tensors. Every dtype must be known, and every byte range as long as its shape needs. The
+ * ranges must follow each other from the header's end to the file's end, without overlap or gap.
  *
  * @param json the header's bytes, without the length field
  * @param fileSize of the whole file, in bytes

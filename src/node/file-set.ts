@@ -30,10 +30,10 @@ interface Swap {
 }
 
 /**
- * The files that a run writes into a folder. They are written in a hidden folder within it, and take the places of an
- * earlier run's all at once, when the last is done: whenever the process is killed, the folder holds the files of one run,
- * never of two, and where it was killed within the moment of the swap, the next writer finishes that. Other files in the
- * folder are not touched. One writer at a time has the folder.
+ * The files that a run writes into a folder. They are written in a hidden folder within it. When the last is done, they
+ * replace an earlier run's files all at once. Whenever the process is killed, the folder holds the files of one run only. If
+ * it is killed during the swap, the next writer finishes the swap. Other files in the folder are not touched. Only one
+ * writer at a time has the folder.
  */
 export class FileSet implements AsyncDisposable {
   readonly #written: string[] = [];

@@ -28,9 +28,9 @@ export function cachePlaces(): string[] {
 }
 
 /**
- * Makes a folder of mode 0700 that nobody else can change, or checks that it is one: a folder and not a link, owned by
- * this user, and so are the folders above it, save those of the system and those that are sticky. A folder of ours that
- * others could write into is emptied: what lies in it may be theirs.
+ * Makes a folder of mode 0700 that nobody else can change, or checks that it is one. It must be a folder and not a link,
+ * owned by this user. The same holds for the folders above it, except those of the system and sticky ones. A folder of
+ * ours that others could write into is emptied, because its files may be theirs.
  * @returns the folder's real path
  * @throws UnsafeFolderError naming the folder and what is wrong with it; the system's error where it cannot be made
  */

@@ -7,8 +7,8 @@ export type ElementBits = Uint16Array<ArrayBuffer> | Uint32Array<ArrayBuffer>;
 const TABLE_SIZE = 8192;
 
 /**
- * Quantiles of the normal distribution in no particular order: Box and Muller's transform of evenly spread radii and
- * of angles a golden section apart, each with its negative, so that the mean is exactly zero.
+ * Quantiles of the normal distribution in no particular order, by Box and Muller's transform of evenly spread radii and of
+ * angles a golden section apart. Each comes with its negative, so the mean is exactly zero.
  */
 function normalTable(): Float64Array {
   const goldenSection = (Math.sqrt(5) - 1) / 2;

@@ -6,8 +6,8 @@ import { unpackPrograms } from './unpacked.ts';
 import type { Programs, Unpacked } from './unpacked.ts';
 
 /**
- * SwiftShader (a Vulkan driver that runs on the CPU, Apache-2.0) from the npm package that carries it, which is large and
- * only needed where no GPU is, so that users install it themselves; and a copy of Dawn that uses it.
+ * SwiftShader (a Vulkan driver that runs on the CPU, Apache-2.0) from the npm package that contains it, and a copy of Dawn
+ * that uses it. The package is large and only needed without a GPU, so users install it themselves.
  *
  * Dawn loads libvulkan.so.1 from beside its own binary, so SwiftShader lies there under that name: it has the loader's
  * entry point, too. Neither a loader nor an environment variable is needed, which worker threads could not set (their

@@ -130,6 +130,6 @@ function differentThresholds({ runs }: ComparedRuns, measures: readonly Compared
   if (thresholds.length === 1 || !measures.some(({ key }) => isThresholdKey(key))) return [];
   return [
     `the thresholds differ (${thresholds.map((threshold) => `${threshold}%`).join(', ')}), so effective dimensions are not comparable; ` +
-      `compared with a threshold of ${thresholds[0]}%, they are computed anew from the singular values that the runs left`,
+      `compared with a threshold of ${thresholds[0]}%, they are computed again from the singular values that the runs left`,
   ];
 }

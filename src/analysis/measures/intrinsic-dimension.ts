@@ -62,8 +62,8 @@ export function twoNearest(nearest: NearestDistances): TwoNearest | null {
 }
 
 /**
- * Gride: the likelihood of the ratio of distances to neighbours n1 and 2 n1, for n1 = 1, 2, 4 …, so that the dimension shows as a
- * function of the scale (Denti et al., Scientific Reports 12, 2022; the filter and the error as DADApy has them).
+ * Gride: the likelihood of the ratio of distances to neighbours n1 and 2 n1, for n1 = 1, 2, 4 … It gives the dimension as a
+ * function of the scale (Denti et al., Scientific Reports 12, 2022; the filter and the error are DADApy's).
  * @returns null for fewer than three points
  */
 export function gride(nearest: NearestDistances): GridePoint[] | null {

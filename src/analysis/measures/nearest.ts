@@ -33,12 +33,12 @@ const MIN_SQUARE = 2 ** -100;
 const MIN_ROUNDED_SQUARE = 2 ** -22;
 
 /**
- * The distances of every row to its nearest other rows, on the GPU: by the differences themselves, a run of candidates
- * at a time, so that at most a bounded part of all distances is held.
+ * The distances of every row to its nearest other rows, on the GPU. They are computed from the differences themselves, for a
+ * run of candidates at a time, so that only a bounded part of all distances is held.
  *
  * @param values row-major [rows, columns], finite
- * @returns good to about 1e-6 relative. Rows whose nearest neighbour is too near for float32, beside the matrix's largest
- *   difference, are done once more on the host.
+ * @returns good to about 1e-6 relative. Rows whose nearest neighbour is too near for float32, compared with the matrix's
+ *   largest difference, are computed again on the host.
  * @throws DeviceError if the matrix does not fit a binding
  */
 export async function nearestDistances(

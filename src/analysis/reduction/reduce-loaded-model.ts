@@ -5,8 +5,8 @@ import { reduceSequences } from './reduce-states.ts';
 import type { ReductionOptions, ReductionRequest, Reductions } from './reduce-states.ts';
 
 /**
- * Cuts the states of a model's layers to their first components, each in a run of its own beside the untouched one, and says
- * what that does to logits, losses and later states: `reduceSequences` tells how.
+ * Cuts the states of a model's layers to their first components, one cut at a time, and compares each with the run without a
+ * cut: logits, losses and later states. `reduceSequences` explains how.
  *
  * `reduceStates(model, text, { layers: [3, 'residual_final'], components: [1, 8, '95%'] })`
  *

@@ -82,9 +82,9 @@ export function planCuts(
 }
 
 /**
- * Cuts states to their first components and runs the rest of the model on, to see what depends on what was left out: a
- * state X [T, width] becomes μ + (X − μ) V_r V_rᵀ. All cuts run beside the sequences they leave, in as few passes as memory
- * allows: states before a cut are computed once, a layer is decomposed once a pass, and a weight is read once a pass.
+ * Cuts states to their first components and runs the rest of the model, to see what depends on the others. A state
+ * X [T, width] becomes μ + (X − μ) V_r V_rᵀ. All cuts run together with their sequences, in as few passes as memory allows.
+ * States before a cut are computed once. Each pass decomposes a layer once and reads a weight once.
  *
  * @param sequences token ids, each of the same length from 1 to the context
  * @throws InputError for layers, components or ids that do not suit, NumericalError if a state is not finite, DeviceError,

@@ -133,8 +133,8 @@ export class Bpe implements WordModel {
   }
 
   /**
-   * A long word in parts. No merge crosses from one character to the next if no token that a merge makes holds the two
-   * side by side, so the parts between such places merge as they would within the whole.
+   * A long word in parts. If no merged token holds two characters side by side, no merge crosses between them. So the parts
+   * between such places merge as they would within the whole word.
    */
   *#encodeLong(word: string, ids: TokenIds): Iterable<void> {
     let part = '';

@@ -40,8 +40,8 @@ export class MergeTable {
 }
 
 /**
- * Merges the symbols of a word, the pair of lowest rank first and of equal ones the leftmost (Sennrich, Haddow and
- * Birch 2016), in O(n log n): a linked list of symbols and a heap of candidates, as the Rust library has them.
+ * Merges the symbols of a word: the pair of lowest rank first, and of equal ranks the leftmost (Sennrich, Haddow and Birch
+ * 2016). It takes O(n log n), with a linked list of symbols and a heap of candidates, as in the Rust library.
  */
 export class WordMerger {
   readonly #ids: Int32Array;

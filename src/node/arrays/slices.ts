@@ -28,8 +28,8 @@ const MAX_PASSES = 32;
 const MAX_SLICE_BYTES = 2 ** 32 - 8;
 
 /**
- * Reads an array slice by slice and holds a bounded part of it: neighbours where slices are small, and in Fortran order
- * as many slices as fit 256 MiB, each time from one reading of the whole file.
+ * Reads an array slice by slice and holds a bounded part of it. If slices are small, it holds their neighbours. In Fortran
+ * order it holds as many slices as fit 256 MiB, from one reading of the whole file.
  */
 export class SliceReader {
   readonly #window: number;

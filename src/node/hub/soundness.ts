@@ -3,9 +3,8 @@ import type { FileHandle } from 'node:fs/promises';
 import { budgets } from '../../engine/budgets.ts';
 
 /**
- * Whether a file shows that it was cut short or never written to its end, as a crash or a full disk leaves it: a
- * safetensors file of another length than its header says, a JSON file that does not end as it begins. It says nothing of files
- * that are whole and hold something else.
+ * Whether a file was visibly cut short, as after a crash or on a full disk. The length of a safetensors file then differs
+ * from its header, and a JSON file does not end as it begins. Whole files with wrong content are not found.
  */
 export async function isDamaged(path: string): Promise<boolean> {
   const isWeights = path.endsWith('.safetensors');

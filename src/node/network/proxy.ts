@@ -60,8 +60,8 @@ function decodePercents(text: string): string {
 }
 
 /**
- * Whether NO_PROXY names an address: entries between commas or spaces, each a host with all below it (a leading dot or
- * `*.` changes nothing), an IP address or a range of them (10.0.0.0/8), any of them with a port; `*` names all.
+ * Whether NO_PROXY names an address. Its entries stand between commas or spaces. Each is a host with all hosts below it (a
+ * leading dot or `*.` changes nothing), an IP address, or a range of them (10.0.0.0/8); each may have a port. `*` names all.
  */
 function isExempt(target: URL, exemptions: string): boolean {
   const host = plainHost(target.hostname);

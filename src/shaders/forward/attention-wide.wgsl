@@ -2,7 +2,7 @@
 //
 //   output[t, head] = Σ_{s ≤ t} softmax_s(scale · query[t]·key[s]) · value[s]
 //
-// A workgroup of 256 threads takes 64 queries of one head of one sequence and walks the keys 32 at a time, keeping each
+// A workgroup of 256 threads takes 64 queries of one head of one sequence and walks the keys 32 at a time. It keeps each
 // query's running maximum and sum (online softmax: Milakov and Gimelshein 2018; tiled as in Dao et al. 2022). Those of a
 // query are kept by four threads, so that all take part in the softmax. Masked scores never enter: they are cut off by
 // index. The grid is (query tiles, heads, sequences); the tiles with the most keys come first.

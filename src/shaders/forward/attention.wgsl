@@ -6,9 +6,9 @@
 //                  offsets from ⌊h / groupSize⌋·headStride
 //   output         F32 [sequences · tokens, heads · headWidth]
 //
-// A workgroup takes 16 queries of one head of one sequence and walks the keys 32 at a time, keeping each query's
-// running maximum and sum and rescaling the weighted values when the maximum grows (online softmax: Milakov and
-// Gimelshein 2018; tiled as in Dao et al. 2022). Masked scores never enter: they are cut off by index, so that real
+// A workgroup takes 16 queries of one head of one sequence and walks the keys 32 at a time. It keeps each query's running
+// maximum and sum, and rescales the weighted values when the maximum grows (online softmax: Milakov and Gimelshein 2018;
+// tiled as in Dao et al. 2022). Masked scores never enter: they are cut off by index, so that real
 // scores of −1e5 and below stay what they are. The grid is (query tiles, heads, sequences).
 
 struct Shape {

@@ -3,10 +3,10 @@
 //
 //   input, output  F32 [rows, width]      weight, bias  F32 [width]
 //
-// One workgroup per row. Mean first, then the deviations' sum and sum of squares in a second pass: their corrected form
-// (Chan, Golub, LeVeque 1983, equation 1.7) keeps the small elements of a row next to a massive one. Those two sums are
-// compensated (Kahan 1965), so that they are as good with few threads as with many; a compiler that reassociates takes
-// the compensation away, and leaves plain sums.
+// One workgroup per row. The mean comes first, then the deviations' sum and sum of squares in a second pass. Their corrected
+// form (Chan, Golub, LeVeque 1983, equation 1.7) keeps the small elements of a row next to a massive one. The two sums are
+// compensated (Kahan 1965), so that they are as good with few threads as with many. A compiler that reassociates removes
+// the compensation and leaves plain sums.
 
 struct Shape {
   rows: u32,

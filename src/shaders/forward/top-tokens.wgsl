@@ -4,8 +4,8 @@
 //   logits  F32 [rows, columns], the tile that starts at token `firstToken`; tiles come in the order of their tokens
 //   values  F32 [rows, top]    tokens  I32 [rows, top]: descending, of equal logits the lowest token first
 //
-// One workgroup per row merges the list with the tile's largest, which it looks for one after the other: in most tiles
-// that is once.
+// One workgroup per row merges the list with the tile's largest logits. It looks for them one by one; most tiles need one
+// look.
 
 struct Shape {
   rows: u32,

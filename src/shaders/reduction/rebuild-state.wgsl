@@ -4,8 +4,8 @@
 //   means   F32 [columns]    basis  F32 [components, vectors]    images  F32 [components, length]
 //   reduced F32 [rows, columns]; its vectors are its rows, or (transposed) its columns
 //
-// With component-images.wgsl before it: reduced = μ + (X − μ) V Vᵀ = μ + U Uᵀ (X − μ), since the first right singular
-// vectors V and the first left ones U of X − μ project it alike. One thread per element, in runs of 32 components; the grid is
+// With component-images.wgsl before it: reduced = μ + (X − μ) V Vᵀ = μ + U Uᵀ (X − μ). The first right singular vectors
+// V and the first left ones U of X − μ give the same projection. One thread per element, in runs of 32 components; the grid is
 // (columns / 64, rows).
 
 struct Shape {

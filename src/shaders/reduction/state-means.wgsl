@@ -3,8 +3,8 @@
 //   matrix  [rows, columns]
 //   means   [columns]
 //
-// The mean of what is left after a first mean is added to it, in runs of 32 rows, so that the result is good to the last
-// bits also where the mean is large beside the spread. One thread per column.
+// The mean is taken twice, in runs of 32 rows: the mean of the remainders is added to the first mean. So the result is good
+// to the last bits even if the mean is large compared with the spread. One thread per column.
 
 struct Shape {
   rows: u32,

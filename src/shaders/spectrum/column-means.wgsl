@@ -5,10 +5,10 @@
 //   summary  U32 [matrices, 4]: 1 if anything is not a finite number, the bits of the largest magnitude, and two words
 //            that later kernels use
 //
-// One thread per column; the grid is (columns / 64). It reads bits and sums integers, so that neither the order, nor a
-// compiler's fast mathematics, nor the flushing of subnormals can change anything: with 2^e above the column's largest
-// magnitude, x / 2^e is cut into four signed digits of 12 bits, each digit is summed over the rows (exact for rows ≤ 2^18),
-// and the sums are divided by long division.
+// One thread per column; the grid is (columns / 64). It reads bits and sums integers. So the order, a compiler's fast
+// mathematics and the flushing of subnormals cannot change the result. With 2^e above the column's largest magnitude,
+// x / 2^e is cut into four signed digits of 12 bits. Each digit is summed over the rows (exact for rows ≤ 2^18), and the
+// sums are divided by long division.
 
 struct Shape {
   rows: u32,

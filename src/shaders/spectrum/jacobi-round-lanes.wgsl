@@ -271,8 +271,8 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
     let isTurned = (p > floorSquares) & (q > floorSquares) & (abs(overlap) > limit);
     let zeta = (q - p) / (2.0 * select(vec4<f32>(1.0), overlap, isTurned));
     let tangent = select(vec4<f32>(1.0), vec4<f32>(-1.0), zeta < vec4<f32>()) / (abs(zeta) + sqrt(1.0 + zeta * zeta));
-    // A rotation is as orthogonal as its sine and half its angle's tangent suit each other: the tangent may be off
-    // by what WGSL allows a square root, and the sine follows from it by a quotient that is refined once.
+    // Whether a rotation is orthogonal depends on how exactly its sine fits half its angle's tangent. The tangent may be
+    // off by what WGSL allows for a square root. So the sine is computed from the tangent, by a quotient that is refined once.
     let halfTangent = tangent / (1.0 + sqrt(1.0 + tangent * tangent));
     let divisor = 1.0 + halfTangent * halfTangent;
     let rough = 2.0 * halfTangent / divisor;

@@ -1,10 +1,10 @@
 // One round of blocked one-sided Jacobi for hardware GPUs. It computes what jacobi-round.wgsl does, with the same operands:
 // the vectors of each pair of 16-vector blocks become more nearly orthogonal.
 //
-// One workgroup a (pair, matrix), of 256 threads; all take part in each step. The grid is (blocks / 2, matrices). The pair's
+// One workgroup per (pair, matrix), of 256 threads; all take part in each step. The grid is (blocks / 2, matrices). The pair's
 // 32 vectors pass through workgroup memory 64 elements at a time, for their Gram matrix and again for W Q:
-// - Gram: the 64 tiles of 4 × 4 are made by four threads each, of which every one takes a quarter of the elements; the
-//   four sums are then added. Both triangles are made, in the same order: they agree to the bit.
+// - Gram: the 64 tiles of 4 × 4 are made by four threads each. Every thread takes a quarter of the elements; the four
+//   sums are then added. Both triangles are made, in the same order: they agree to the bit.
 // - The sweep diagonalises the Gram matrix in workgroup memory while Q collects the rotations; a thread turns
 //   one 2 × 2 block.
 // - W Q: a thread makes two new vectors at four elements.
@@ -180,8 +180,8 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
       if (p > floorSquare && q > floorSquare && abs(overlap) > ROTATE_ABOVE * sqrt(p) * sqrt(q)) {
         let zeta = (q - p) / (2.0 * overlap);
         let tangent = select(1.0, -1.0, zeta < 0.0) / (abs(zeta) + sqrt(1.0 + zeta * zeta));
-        // A rotation is as orthogonal as its sine and half its angle's tangent suit each other: the tangent may be off
-        // by what WGSL allows a square root, and the sine follows from it by a quotient that is refined once.
+        // Whether a rotation is orthogonal depends on how exactly its sine fits half its angle's tangent. The tangent may be
+        // off by what WGSL allows for a square root. So the sine is computed from the tangent, by a quotient that is refined once.
         let halfTangent = tangent / (1.0 + sqrt(1.0 + tangent * tangent));
         let divisor = 1.0 + halfTangent * halfTangent;
         let rough = 2.0 * halfTangent / divisor;

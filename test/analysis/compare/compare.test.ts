@@ -193,7 +193,7 @@ describe('compareRuns', () => {
     const { notices } = compareRuns(runs);
     expect(notices).toHaveLength(2);
     expect(notices[0]).toMatch(/^b was written by laminar 0\.10\.0; this is /);
-    expect(notices[1]).toMatch(/thresholds differ \(95%, 90%\).*a threshold of 95%, they are computed anew/);
+    expect(notices[1]).toMatch(/thresholds differ \(95%, 90%\).*a threshold of 95%, they are computed again/);
     expect(compareRuns(runs, { measures: ['rank'] }).notices).toHaveLength(1);
   });
 });
