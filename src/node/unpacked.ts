@@ -31,7 +31,7 @@ const STALE_MILLISECONDS = 3_600_000;
 type List = Readonly<Record<string, { readonly bytes: number; readonly sha256: string }>>;
 
 /**
- * Brings programs into a folder that only this user can write, once a version, and checks them before each use: what is
+ * Brings programs into a folder that only this user can write, once per version, and checks them before each use: what is
  * damaged is unpacked again. Where one place cannot be used (read-only, full, another user's, no programs may run from
  * it) the next is. Several processes may do so at once.
  * @param places folders to try, best first

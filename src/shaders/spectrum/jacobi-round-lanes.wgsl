@@ -7,7 +7,7 @@
 //   progress  U32 [matrices, 2]: converged, sweeps so far; a matrix that has converged is left alone
 //   worst     U32 [matrices]: becomes the bits of the largest |cosine| of the turned pairs before turning
 //
-// One workgroup a (pair, matrix), of four threads, a subgroup; the grid is (blocks / 2, matrices). The Gram matrix of the
+// One workgroup per (pair, matrix), of four threads, a subgroup; the grid is (blocks / 2, matrices). The Gram matrix of the
 // pair's 32 vectors is private: a lane has four columns of either block. A step turns 16 pairs of its rows and columns;
 // pairs meet because the second block moves on by one place per step. The angles are kept, and then the vectors themselves
 // are turned by them, four groups of rows at a time.

@@ -6,7 +6,7 @@
 //   progress  U32 [matrices, 2]: converged, sweeps so far; a matrix that has converged is left alone
 //   worst     U32 [matrices]: becomes the bits of the largest |cosine| found before rotating
 //
-// One workgroup a (pair, matrix), of `threads` threads (a multiple of 8); the grid is (blocks / 2, matrices). The 32 × 32
+// One workgroup per (pair, matrix), of `threads` threads (a multiple of 8); the grid is (blocks / 2, matrices). The 32 × 32
 // Gram matrix of the pair's vectors is summed in 4 × 4 register tiles (upper triangle of tiles only). A sweep of rotations
 // diagonalises it in workgroup memory while Q collects them, and the vectors become W Q. `crosswise` 1 rotates only
 // vectors of different blocks: the rest had their turn in the sweep's first round.
