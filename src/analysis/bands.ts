@@ -32,9 +32,9 @@ export interface Band {
   block: number | null;
   /** Their names in `sequences`. */
   sequences: string[];
-  /** Of the means of the maximum log-softmax; null if the model gives no logits. */
+  /** The band of the means of the maximum log-softmax; null if the model gives no logits. */
   max_log_softmax_mean: BandOfNumber | null;
-  /** Of the means of the loss; null if the model gives no logits. */
+  /** The band of the means of the loss; null if the model gives no logits. */
   loss_mean?: BandOfNumber | null;
   layers: BandOfLayer[];
   /** Only where views are asked for. */

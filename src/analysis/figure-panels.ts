@@ -12,7 +12,7 @@ const COLUMNS = 2;
 /** A number over the layers: a line for the text and one for its shuffles, and what is shaded under them. */
 export interface Panel {
   readonly title: string;
-  /** Of its vertical axis; null if the panel's title says it. */
+  /** The title of its vertical axis; null if the panel's title says it. */
   readonly axis: string | null;
   readonly rows: readonly PanelRow[];
   readonly bands: readonly { readonly colour: string; readonly places: readonly ShadedPlace[] }[];

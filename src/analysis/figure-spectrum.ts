@@ -242,7 +242,7 @@ function logarithmicDomain(rows: readonly ComponentRow[], lowest: number): [numb
   return [lowest / 2, highest * 1.5];
 }
 
-/** Of a tick: 0.5, 20, 1e-7. */
+/** The label of a tick: 0.5, 20, 1e-7. */
 const tickLabel =
   "datum.value >= 0.001 && datum.value < 100000 ? format(datum.value, '~g') : format(datum.value, '~e')";
 

@@ -12,9 +12,9 @@ export interface GrowthAxis {
 
 export interface GrowthPoint {
   readonly size: number;
-  /** By the clock. */
+  /** Time by the clock. */
   readonly seconds: number;
-  /** Of this process's CPUs, which play the GPU where there is none. */
+  /** CPU time of this process, which includes a software GPU. */
   readonly cpu_seconds: number;
   /** Floating-point operations that the plan counts. */
   readonly operations: number;

@@ -18,7 +18,7 @@ const HAN = /[\u3000-\u30ff\u4e00-\u9fff\uff00-\uffef]/g;
 const KANA = /[\u3041-\u30f6]/g;
 const CHINESE = /[，。的一是不了在有我]/g;
 
-/** Of those that fit alike, the first is taken. */
+/** If several fit equally well, the first is taken. */
 const CANDIDATES: readonly Candidate[] = [
   { label: 'euc-jp', iconv: 'EUC-JP', usual: HAN, frequent: KANA },
   { label: 'shift_jis', iconv: 'SHIFT_JIS', usual: HAN, frequent: KANA },

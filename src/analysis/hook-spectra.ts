@@ -8,7 +8,7 @@ import type { MatrixView } from './spectrum/matrix-view.ts';
 
 /** A named activation of one sequence, measured as a matrix of tokens by features. */
 export interface HookMeasurement extends LayerDimensions {
-  /** Of its block, from 0; null for what stands before and after the blocks. */
+  /** The number of its block, from 0; null before and after the blocks. */
   readonly layer: number | null;
   readonly name: string;
   /** The heads stand side by side in them. */

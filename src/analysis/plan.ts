@@ -54,7 +54,7 @@ export interface ProfilePlan {
   readonly textRunsAlong: boolean;
   /** Sequences of the largest batch. */
   readonly sequencesAtOnce: number;
-  /** Of the largest batch, without copies of named activations. */
+  /** Bytes of the largest batch, without copies of named activations. */
   readonly activations: number;
   /** Copies of named activations on their way to the host. */
   readonly captures: number;

@@ -21,7 +21,7 @@ export interface ProfileSubject {
   readonly tokens: GivenTokens;
   /** null if token ids were given. */
   readonly text: TextReport | null;
-  /** Of the permutation that shuffles, unless the shuffled ids are given. */
+  /** The seed of the permutation that shuffles, unless the shuffled ids are given. */
   readonly seed: number;
   /** When the whole began, as performance.now() has it; the report's total counts from there. */
   readonly started: number;

@@ -9,7 +9,7 @@ export type SequenceKind = 'real' | 'shuffled' | 'block' | 'window';
 /** What tells the sequences of a profile apart. */
 export interface SequenceOrigin {
   readonly kind: SequenceKind;
-  /** Of the permutation; null if none was made here. */
+  /** The seed of the permutation; null if none was made here. */
   readonly seed: number | null;
   /** Tokens of a block that keeps its order: 1 where single tokens were shuffled, null if none were. */
   readonly block: number | null;

@@ -33,7 +33,7 @@ export type ViewLayerReport = { layer: number } & ViewLayer;
 export interface SequenceReport {
   /** What it is; these four are there only where a report has more sequences than the usual two. */
   kind?: SequenceKind;
-  /** Of its permutation; null if none was made. */
+  /** The seed of its permutation; null if none was made. */
   seed?: number | null;
   /** Tokens of the blocks that were shuffled; null if none were. */
   block?: number | null;
@@ -49,7 +49,7 @@ export interface SequenceReport {
     mean: number;
     histogram: Histogram;
   } | null;
-  /** Of the next token at every position but the last; null if the model gives no logits, and for one token. */
+  /** The loss of the next token at every position except the last; null without logits, and for one token. */
   loss?: {
     /** Minus its log-probability, [T − 1] in nats. */
     values: number[];
@@ -72,10 +72,10 @@ export interface MeasuredReport {
 
 /** A named activation, measured as a matrix of tokens by features. */
 export interface HookReport extends LayerDimensions {
-  /** Of its block, from 0; null for what stands before and after the blocks. */
+  /** The number of its block, from 0; null before and after the blocks. */
   layer: number | null;
   name: string;
-  /** Of the matrix: the heads stand side by side in them. */
+  /** Columns of the matrix; heads stand side by side in them. */
   columns: number;
 }
 
@@ -121,7 +121,7 @@ export interface AdapterSummary {
 export interface TextReport {
   /** The file or URL that was read. */
   source: string;
-  /** Of the text's bytes, in hexadecimal. */
+  /** The hash of the text's bytes, in hexadecimal. */
   sha256: string;
   /** Tokens of the whole text. */
   tokens: number;
@@ -148,7 +148,7 @@ export interface Report {
   text: TextReport | null;
   /** Percent of the variance that the effective dimension must exceed. */
   threshold: number;
-  /** Of the permutation that made the shuffled sequence. */
+  /** The seed of the permutation that made the shuffled sequence. */
   seed: number;
   /** Only where measures or views are asked for. */
   measured?: MeasuredReport;

@@ -1,6 +1,6 @@
 import type { Gpu } from '../engine/gpu/gpu.ts';
 
-/** How much scratch spectra may take where there is no model: 512 MiB, or half of what --gpu-memory leaves. */
+/** How much scratch spectra may take if there is no model: 512 MiB, or half of what --gpu-memory leaves. */
 export function spectrumScratch(gpu: Gpu): number {
   return Math.min(2 ** 29, (gpu.memoryLimit - gpu.allocatedBytes) / 2);
 }

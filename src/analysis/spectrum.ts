@@ -18,7 +18,7 @@ import type { SpectrumShape } from './spectrum/workspace.ts';
 export interface Spectrum {
   /** σ of the column-centred matrix, descending; min(rows, columns) of them. */
   readonly singularValues: Float32Array;
-  /** 100 · (σ₁² + … + σ_k²) / Σσ²; zeros where there is no variance. */
+  /** 100 · (σ₁² + … + σ_k²) / Σσ²; zeros if there is no variance. */
   readonly cumulativePercent: Float32Array;
   /** Jacobi sweeps until the matrix had converged. */
   readonly sweeps: number;

@@ -8,7 +8,7 @@ import { ComparedState } from './measures/pairs.ts';
  * on the host.
  */
 export class StateComparer {
-  /** Of each sequence, by layer. */
+  /** The comparisons of each sequence, by layer. */
   readonly layers: readonly LayerComparisons[][];
   /** What comparing has taken so far. */
   milliseconds = 0;

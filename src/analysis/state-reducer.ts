@@ -13,7 +13,7 @@ import type { MatrixView } from './spectrum/matrix-view.ts';
 
 /** Collects copies of states and turns a full collection into spectra, all its matrices at once, and measures them. */
 export class StateReducer {
-  /** Of each sequence. */
+  /** The singular values of each sequence. */
   readonly singularValues: readonly Float32Array[][];
   readonly states: readonly MeasuredState[][];
   /** What spectra and measures have taken so far. */

@@ -59,7 +59,7 @@ export interface BranchedLogits {
   readonly argmax: Int32Array;
   /** In nats: minus the log-probability of the next token. */
   readonly loss: Float32Array;
-  /** Of a branch, from its sequence's distribution to its own; null of a sequence. */
+  /** The change from a sequence's distribution to that of its branch; null for a sequence. */
   readonly change: { readonly divergence: Float64Array; readonly largest: Float64Array } | null;
 }
 

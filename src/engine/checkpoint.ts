@@ -25,7 +25,7 @@ export interface TensorEntry {
   readonly dtype: string;
   readonly shape: readonly number[];
   readonly source: ByteSource;
-  /** In bytes from the start of the source. */
+  /** The first byte, counted from the start of the source. */
   readonly offset: number;
   readonly bytes: number;
 }
@@ -46,7 +46,7 @@ export class Checkpoint {
   /** Where the index puts each tensor, if there is an index. */
   #index: ReadonlyMap<string, string> = new Map();
   readonly #missingShards = new Set<string>();
-  /** Of tensors that are in more than one file: another that holds them. */
+  /** For tensors that are in two files: the second file. */
   readonly #twice = new Map<string, ByteSource>();
 
   /** @param name folder path or hub id, for messages */

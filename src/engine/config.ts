@@ -8,13 +8,13 @@ export interface ModelConfig {
   /** `model_type`: gpt2, llama. */
   readonly architecture: string;
   readonly layers: number;
-  /** Of the residual stream. */
+  /** The width of the residual stream. */
   readonly width: number;
   readonly heads: number;
   /** Heads that have keys and values of their own. */
   readonly keyValueHeads: number;
   readonly headWidth: number;
-  /** Of the hidden layer of a block's MLP. */
+  /** The width of the hidden layer of a block's MLP. */
   readonly innerWidth: number;
   /** Rows of the embedding, padding included. */
   readonly vocabulary: number;
@@ -82,7 +82,7 @@ const MAX_COUNT = 2 ** 31 - 1;
 export class ConfigFields {
   constructor(
     private readonly values: Record<string, unknown>,
-    /** Of the file, for messages. */
+    /** The file's name, for messages. */
     readonly name: string,
   ) {}
 

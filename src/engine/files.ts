@@ -6,7 +6,7 @@ import { foreignFile } from './foreign-files.ts';
 export interface ByteSource {
   /** For error messages, e.g. 'weights/alice-gpt2/model.safetensors'. */
   readonly name: string;
-  /** In bytes. */
+  /** The size in bytes. */
   readonly size: number;
   /** Reads exactly `length` bytes; calls may overlap in time. @throws FileError if they are not there. */
   read(offset: number, length: number): Promise<Uint8Array<ArrayBuffer>>;
@@ -109,7 +109,7 @@ export function parseJson(text: string, name: string, advice: string): unknown {
   }
 }
 
-/** Of a text that is not JSON, what tells its kind. */
+/** Characters of a text that is not JSON, enough to tell its kind. */
 const SHOWN_CHARACTERS = 200;
 
 /** A string, which is passed over, or one of Python's constants where a value may stand, not a key. */

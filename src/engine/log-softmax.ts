@@ -62,9 +62,9 @@ export interface FoldedLogits {
   /** [B·T, top], best first. */
   readonly topIds: Int32Array;
   readonly topLogProbabilities: Float32Array;
-  /** Of the targets, where some were given; without meaning where a position has none. */
+  /** Log-probabilities of the targets, if some were given; without meaning for positions that have none. */
   readonly targetLogProbabilities: Float32Array | undefined;
-  /** Of the rows after the originals, where there are some. */
+  /** The change of the rows after the originals, if there are some. */
   readonly change: LogitsChange | undefined;
 }
 

@@ -1,6 +1,6 @@
 /** The maximum length of a line that a person reads; longer lines lose their middle. */
 const MAX_LENGTH = 1500;
-/** Of a line that is cut, its beginning and its end, which says what to do. */
+/** What stays of a line that is cut: its beginning, and its end, which says what to do. */
 const [HEAD_LENGTH, TAIL_LENGTH] = [1000, 300];
 /** Names in a list that a person reads. */
 const MAX_NAMES = 8;

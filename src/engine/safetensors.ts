@@ -49,7 +49,7 @@ export interface TensorPlace extends TensorDeclaration {
 }
 
 export interface SafetensorsHeader {
-  /** In the order of their bytes. */
+  /** The tensors, in the order of their bytes. */
   readonly tensors: ReadonlyMap<string, TensorPlace>;
   readonly metadata: ReadonlyMap<string, string>;
 }
@@ -58,7 +58,7 @@ export interface EncodedHeader {
   /** The length field, the JSON and its padding: what the file begins with. */
   readonly bytes: Uint8Array<ArrayBuffer>;
   readonly tensors: ReadonlyMap<string, TensorPlace>;
-  /** Of the whole file, in bytes. */
+  /** The size of the whole file, in bytes. */
   readonly fileSize: number;
 }
 

@@ -28,7 +28,7 @@ export function groupByLength(sequences: readonly Int32Array[], maxTokens: numbe
 export interface GroupRequests {
   readonly capture: readonly CaptureRequest[];
   readonly edits: readonly Edit[];
-  /** By name, of what is captured: which sequences of the batch, ascending. */
+  /** Which sequences of the batch are captured, ascending, by the activation's name. */
   readonly captured: ReadonlyMap<string, readonly number[]>;
 }
 

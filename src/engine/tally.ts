@@ -55,7 +55,7 @@ export class Tally implements Steps<Counted> {
     this.residual = this.#take('residual', width);
   }
 
-  /** Of all buffers that the steps write. */
+  /** Bytes of all buffers that the steps write. */
   get bytes(): number {
     return [...this.#buffers.values()].reduce((sum, bytes) => sum + bytes, 0);
   }

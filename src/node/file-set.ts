@@ -13,7 +13,7 @@ import { atSuddenEnd } from './sudden-end.ts';
 import { abandonedStaging, JOURNAL, makeStaging, removeStaging } from './staging.ts';
 
 const LOCK = '.laminar.lock';
-/** Of the staging folder: what will take its place, and what made room for it. */
+/** Folders in the staging folder: for new files, and for the old files that made room. */
 const [NEW, OLD] = ['new', 'old'];
 
 /** Whether a name in a folder is this module's: of a lock, or of files in the making. */

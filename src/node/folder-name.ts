@@ -40,7 +40,7 @@ interface SilentRule {
 
 /** The revision of a model of the hub where none is asked for. */
 export const USUAL_REVISION = 'main';
-/** Of each part of a folder's name; file systems take 255 bytes in all. */
+/** The maximum length of each part of a folder's name; file systems take 255 bytes in all. */
 const LONGEST_PART = 40;
 
 /** Every flag of `profile`, and what it has to say in the name of the run's folder; in the order of the name. */

@@ -19,7 +19,7 @@ export interface MakeCheckpointOptions {
   readonly layers?: number | undefined;
   /** Settings of config.json to change, in its own words, such as n_embd: for shapes that nobody published. */
   readonly settings?: Readonly<Record<string, unknown>> | undefined;
-  /** Of the weights; that of the published model by default (F32 for GPT-2, F16 for Pythia, BF16 for most others). */
+  /** The dtype of the weights; by default that of the published model (F32 for GPT-2, F16 for Pythia, BF16 for most others). */
   readonly dtype?: WeightDtype | undefined;
   /** The same seed gives the same weights, whatever the number of layers and shards. 28 by default. */
   readonly seed?: number | undefined;
@@ -34,9 +34,9 @@ export interface MadeCheckpoint {
   readonly folder: string;
   /** File names, config.json last. */
   readonly files: readonly string[];
-  /** Of the weights alone, without masks and other buffers. */
+  /** The number of weights, without masks and other buffers. */
   readonly parameters: number;
-  /** Of all safetensors files. */
+  /** The size of all safetensors files together. */
   readonly bytes: number;
 }
 

@@ -11,7 +11,7 @@ import type { StageProgress } from './terminal.ts';
 /** What makes two runs of `laminar reduce` the same. */
 export type ReductionIdentity = Pick<ReductionReport, 'text' | 'seed' | 'reduction'> & {
   readonly model: Pick<ReductionReport['model'], 'id' | 'revision'>;
-  /** By the sequences' names. */
+  /** The token ids, by the sequences' names. */
   readonly ids: Readonly<Record<string, ArrayLike<number>>>;
 };
 

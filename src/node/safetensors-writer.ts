@@ -13,7 +13,7 @@ export class SafetensorsWriter {
   private constructor(
     private readonly file: AtomicFile,
     private readonly tensors: ReadonlyMap<string, TensorPlace>,
-    /** Of the finished file, in bytes. */
+    /** The size of the finished file, in bytes. */
     readonly fileSize: number,
   ) {}
 

@@ -1,6 +1,6 @@
 /** What a stream's terminal can do, by the habits of https://no-color.org and of POSIX locales. */
 export interface TerminalAbilities {
-  /** In letters; 80 where it is not known. */
+  /** The width in letters; 80 if it is not known. */
   readonly columns: number;
   /** Whether it shows letters beyond ASCII. */
   readonly isUnicode: boolean;

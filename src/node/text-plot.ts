@@ -18,7 +18,7 @@ const DOT_BITS = [
 ] as const;
 const NARROWEST = 30;
 const WIDEST = 120;
-/** Of the first curve and of the second, as in the figures: ANSI's cyan and yellow. */
+/** Colours of the two curves, as in the figures: ANSI's cyan and yellow. */
 const COLOURS = [36, 33] as const;
 /** Dots of the second curve that are drawn, and that are left out. */
 const DASH = { drawn: 3, period: 6 } as const;

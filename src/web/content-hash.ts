@@ -4,7 +4,7 @@ import { isJsonObject } from '../engine/files.ts';
 
 /** What a file's bytes must come to, as the hub lists it. */
 export interface ListedHash {
-  /** Of the content, or git's name for a blob: SHA-1 of "blob LENGTH\0" and the content. */
+  /** The hash of the content, or git's name for a blob: SHA-1 of "blob LENGTH\0" and the content. */
   readonly algorithm: 'sha256' | 'git-sha1';
   /** In hexadecimal. */
   readonly digest: string;

@@ -10,7 +10,7 @@ export interface FigureViewOptions {
   readonly layerNote?: (layer: number) => Node;
   /** Told what kept the figure from being drawn. */
   readonly onError: (error: unknown) => void;
-  /** Of the figure's downloads. */
+  /** The buttons of the figure's downloads. */
   readonly buttons: readonly HTMLButtonElement[];
 }
 

@@ -22,7 +22,7 @@ export class ProfilePicture {
   readonly #canvas: HTMLElement;
   readonly #caption: HTMLElement;
   #curves: Curves | undefined;
-  /** Of the run before, while another one grows over it. */
+  /** The curves of the run before, while another one grows over them. */
   #before: Curves | undefined;
 
   /**

@@ -16,7 +16,7 @@ const DOWNLOADS_AT_ONCE = 3;
 export interface RemotePlace {
   readonly url: string;
   readonly name: string;
-  /** In bytes, where it is known beforehand. */
+  /** The size in bytes, if it is known beforehand. */
   readonly size?: number | undefined;
   /** What its bytes must come to, where it is known. */
   readonly hash?: ListedHash | undefined;
@@ -178,7 +178,7 @@ export class RemoteFile implements ByteSource {
 
 interface FetchedBlock {
   readonly bytes: Uint8Array<ArrayBuffer>;
-  /** Of the whole file. */
+  /** The size of the whole file. */
   readonly size: number;
   /** The server knows no ranges: these are all bytes of the file. */
   readonly isWhole: boolean;

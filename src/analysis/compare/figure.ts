@@ -22,7 +22,7 @@ export interface ComparedRuns extends RunLabels {
 
 /** Okabe and Ito, "Color Universal Design" (2002), without yellow, which white swallows. */
 const palette = ['#0072b2', '#d55e00', '#009e73', '#cc79a7', '#56b4e9', '#e69f00', '#000000'];
-/** Of sequences: the first is solid. */
+/** Dashes of the sequences; the first is solid. */
 const dashes = [...sequenceSeries.map(({ dash }) => [...dash]), [2, 3], [12, 3, 2, 3], [1, 5]];
 const legend = {
   title: null,

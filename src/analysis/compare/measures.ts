@@ -34,7 +34,7 @@ const titles: Readonly<Record<(typeof measureNames)[number], string>> = {
   notebook_percent: 'Notebook percent',
 };
 
-/** Of a layer's own fields, those that are drawn where nothing is chosen. */
+/** The fields of a layer that are drawn if nothing is chosen. */
 const usual: readonly string[] = ['effective_dimension', 'percent_of_rank', 'rank', 'participation_ratio'];
 
 /** Everything that can be compared, in the order of profile.csv. */

@@ -19,7 +19,7 @@ export interface SavedBandNumber {
   readonly min: number;
   readonly median: number;
   readonly max: number;
-  /** Of the sequences other than the text itself, how many lie above it, from 0 to 1. */
+  /** The share of the sequences, without the text itself, that are above the text: from 0 to 1. */
   readonly share_above: number | null;
 }
 
@@ -27,7 +27,7 @@ export interface SavedBandNumber {
 export interface SavedBand {
   /** Names of its sequences. */
   readonly sequences: readonly string[];
-  /** Of each layer, by the names of profile.csv. */
+  /** The bands of each layer, by the names of profile.csv. */
   readonly layers: readonly {
     readonly layer: number;
     readonly numbers: ReadonlyMap<string, SavedBandNumber>;

@@ -20,7 +20,7 @@ export interface ViewRequest {
   readonly measures: readonly MeasureName[];
   /** The columns that the view `without_dimensions` leaves out. */
   readonly listedDimensions: readonly number[];
-  /** Of a profile's states: what to compare them by. Default nothing. */
+  /** How to compare a profile's states. Default: not at all. */
   readonly comparisons?: readonly ComparisonName[] | undefined;
 }
 

@@ -8,7 +8,7 @@ export interface NearestDistances {
   readonly points: number;
   /** How many neighbours each point has here. */
   readonly ranks: number;
-  /** Of [rank, point], ascending in rank: to the neighbour number rank + 1. */
+  /** Distances [rank, point], ascending in rank: to the neighbour number rank + 1. */
   readonly distances: Float64Array;
 }
 

@@ -15,7 +15,7 @@ export interface ReductionPlanInput {
   /** T, of each sequence. */
   readonly tokens: number;
   readonly sequences: number;
-  /** In the order of their points. */
+  /** The branches, in the order of their points. */
   readonly branches: readonly Branch[];
   /** Bytes; Infinity for no bound. */
   readonly memoryLimit: number;
@@ -29,7 +29,7 @@ export interface ReductionPlanInput {
 export interface ReductionPass {
   /** The state at which it starts, 0 for the embedding. */
   readonly start: number;
-  /** Of the branches, the first, and how many. */
+  /** The first of its branches, and how many there are. */
   readonly first: number;
   readonly count: number;
 }

@@ -22,7 +22,7 @@ export interface ReduceOptions {
 export interface Cut {
   /** r, at most the rank. */
   readonly components: number;
-  /** Of the variance, in percent: 100 · Σ_{k ≤ r} σ_k² / Σσ²; null without variance. */
+  /** The explained part of the variance, in percent: 100 · Σ_{k ≤ r} σ_k² / Σσ²; null without variance. */
   readonly explained: number | null;
 }
 

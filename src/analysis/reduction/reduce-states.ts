@@ -56,9 +56,9 @@ export interface StateReduction extends Cut {
 }
 
 export interface Reductions {
-  /** By layer, then by sequence, then by components. */
+  /** The cuts, by layer, then by sequence, then by components. */
   readonly cuts: readonly StateReduction[];
-  /** Of each sequence without a cut, [T − 1] in nats; null if the model gives no logits. */
+  /** The loss of each sequence without a cut, [T − 1] in nats; null if the model gives no logits. */
   readonly loss: readonly Float32Array[] | null;
 }
 

@@ -19,7 +19,7 @@ export interface CutReport {
   asked: Components;
   /** r, at most the rank. */
   components: number;
-  /** Of the state, by the tolerance of `laminar profile`. */
+  /** The rank of the state, by the tolerance of `laminar profile`. */
   rank: number;
   /** Percent of the variance that the r components hold; null without variance. */
   explained_percent: number | null;
@@ -53,7 +53,7 @@ export interface ReductionReport {
   adapter: AdapterSummary;
   /** null if token ids were given. */
   text: TextReport | null;
-  /** Of the permutation that shuffles. */
+  /** The seed of the permutation that shuffles. */
   seed: number;
   reduction: { layers: CutLayer[]; components: Components[] };
   sequences: { real: ReducedSequence; shuffled?: ReducedSequence };
@@ -134,7 +134,7 @@ function lossOf(values: Float32Array): LossReport | null {
   return values.length === 0 ? null : { mean: mean(values), values: Array.from(values) };
 }
 
-/** Of as many values as there may be positions, which are too many for a call's arguments. */
+/** The maximum of many values: there may be too many for the arguments of Math.max. */
 function maxOf(values: Float64Array): number {
   return values.reduce((largest, value) => Math.max(largest, value), 0);
 }

@@ -49,7 +49,7 @@ export interface Architecture<
   readonly blocks: string;
   /** Names that follow `h.3.`. */
   blockWeights(layer: number): BlockRecord<Role, Optional, WeightSpec>;
-  /** Of each block, as `blockWeights` names them. */
+  /** The buffers of each block, named as in `blockWeights`. */
   readonly blockBuffers: readonly BufferSpec[];
   /** What follows the last block. */
   readonly finalWeights: Readonly<Record<Final, WeightSpec>>;

@@ -25,7 +25,7 @@ export interface LlamaKind {
 
 export interface LlamaConfig extends ModelConfig {
   readonly rotary: RotaryFrequencies;
-  /** Of queries, keys and values. */
+  /** Whether queries, keys and values have a bias. */
   readonly queryKeyValueBias: boolean;
   readonly projectionBias: boolean;
   readonly mlpBias: boolean;

@@ -32,9 +32,9 @@ export interface LinearWeights<T> {
 
 /** Where heads lie in a row of queries, keys and values, in elements. */
 export interface HeadLayout {
-  /** Of queries. */
+  /** Heads of queries. */
   readonly heads: number;
-  /** Of keys, and of values; each serves as many queries' heads. Left out: as many as `heads`. */
+  /** Heads of keys, and of values. Each serves an equal number of query heads. Default: `heads`. */
   readonly keyValueHeads?: number;
   readonly headWidth: number;
   /** From one head's query to the next's, and from one head's key to the next's. */

@@ -12,7 +12,7 @@ export const multiplyAdd = defineKernel({
   constants: ['threads', 'fused'],
 });
 
-/** Of a thread of `multiplyAdd`: floats that it works on, times repetitions in a step, times two operations. */
+/** Operations of one thread of `multiplyAdd`: floats that it works on, times repetitions in a step, times two operations. */
 export const OPERATIONS_PER_STEP = 12 * 16 * 2;
 
 export const copyGroups = defineKernel({

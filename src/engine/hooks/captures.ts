@@ -34,7 +34,7 @@ export class OpenCapture {
     private readonly finish: ((values: Float32Array) => void) | undefined,
   ) {}
 
-  /** Of the copies that are on the GPU. */
+  /** Bytes of the copies that are on the GPU. */
   get bytes(): number {
     return this.#pieces.reduce((sum, { elements }) => sum + 4 * elements, 0);
   }

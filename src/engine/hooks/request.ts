@@ -7,7 +7,7 @@ import type { AskedHooks, HookSpec } from './spec.ts';
 /** A part of an activation; what is left out is all of it. Numbers count from 0, in any order. */
 export interface Choice {
   readonly sequences?: readonly number[];
-  /** Of a pattern, its queries. */
+  /** For a pattern, its queries. */
   readonly positions?: readonly number[];
   readonly heads?: readonly number[];
 }
@@ -21,7 +21,7 @@ export interface CaptureRequest extends Choice {
 /** The values that a user's function is given, and where they stand. */
 export interface EditedPart {
   readonly name: string;
-  /** Of the values: [positions, width], [positions, heads, width] or, of a pattern, [heads, positions, T]. */
+  /** The shape of the values: [positions, width], [positions, heads, width] or, of a pattern, [heads, positions, T]. */
   readonly shape: readonly number[];
   readonly sequence: number;
   readonly positions: readonly number[];
@@ -79,7 +79,7 @@ export interface HookRequests {
 export interface Selection {
   readonly sequences: readonly number[];
   readonly positions: readonly number[];
-  /** [0] where there are no heads. */
+  /** [0] if there are no heads. */
   readonly heads: readonly number[];
   /** Everything is chosen. */
   readonly isWhole: boolean;
@@ -88,7 +88,7 @@ export interface Selection {
 export interface PlannedCapture {
   readonly spec: HookSpec;
   readonly selection: Selection;
-  /** Of the result: a leading axis of sequences where the batch has several. */
+  /** The shape of the result, with a leading axis of sequences if the batch has several. */
   readonly shape: readonly number[];
 }
 
@@ -150,7 +150,7 @@ export class PlannedHooks implements AskedHooks {
     return this.#captures.size === 0 && this.#edits.size === 0;
   }
 
-  /** In the order of the pass. */
+  /** The captures, in the order of the pass. */
   get captures(): readonly PlannedCapture[] {
     return this.specs.flatMap(({ name }) => this.#captures.get(name) ?? []);
   }
@@ -242,7 +242,7 @@ function selectionAxes(spec: HookSpec, { sequences, positions, heads }: Selectio
   ];
 }
 
-/** Of one sequence's part. */
+/** The shape of one sequence's part. */
 export function partShape(spec: HookSpec, selection: Selection): number[] {
   return selectionAxes(spec, selection)
     .slice(1)

@@ -6,7 +6,7 @@ export interface HookSpec {
   readonly axes: 'rows' | 'pattern';
   /** undefined if it has none. */
   readonly heads: number | undefined;
-  /** Of a row, or of a head; of a pattern T. */
+  /** The width of a row or of a head; T for a pattern. */
   readonly width: number;
 }
 

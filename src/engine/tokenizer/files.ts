@@ -13,7 +13,7 @@ const MERGES = 'merges.txt';
 const ADDED = 'added_tokens.json';
 const SPECIAL = 'special_tokens_map.json';
 
-/** What is read where there is no tokenizer.json. */
+/** The files that are read if there is no tokenizer.json. */
 const OLD_FORM = [VOCABULARY, MERGES, ADDED, SPECIAL] as const;
 
 /** Every file that a tokenizer may be read from. */

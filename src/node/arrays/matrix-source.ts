@@ -25,7 +25,7 @@ export interface MatrixSource {
 /** What is to be measured of a file. */
 export interface MatrixFile extends AsyncDisposable {
   readonly name: string;
-  /** In natural order of their names: layer.2 before layer.10. */
+  /** The sources, in natural order of their names: layer.2 before layer.10. */
   readonly sources: readonly MatrixSource[];
   /** Whether the sources are layers of a dict, not one tensor. */
   readonly isDict: boolean;

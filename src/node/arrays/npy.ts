@@ -52,7 +52,7 @@ export async function readNpyHeader(source: ByteSource): Promise<NpyHeader> {
   return { shape, elements, fortranOrder, offset };
 }
 
-/** Of an array in C order, the rows that are there can be kept. */
+/** For an array in C order, the rows that are there can be kept. */
 function truncated(
   { name, size }: ByteSource,
   { shape, elements, fortranOrder, offset }: NpyHeader & { readonly elements: ElementType },

@@ -42,7 +42,7 @@ export class CpuClock {
     this.#last = process.cpuUsage();
   }
 
-  /** Of all stages. */
+  /** The CPU time of all stages. */
   get total(): number {
     return Object.values(this.seconds).reduce((sum, seconds) => sum + seconds, 0);
   }

@@ -7,7 +7,7 @@ import type { Ceilings } from './result.ts';
 
 /** A square product that is large enough to keep each kind of adapter busy. */
 const SQUARE = { software: 256, hardware: 2048 } as const;
-/** Of the vocabulary, as much as makes a product like the others. */
+/** The part of the vocabulary that makes a product as large as the others. */
 const HEAD_COLUMNS = 4096;
 
 /**

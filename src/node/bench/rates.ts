@@ -24,7 +24,7 @@ export function totalWork(work: WorkByKernel): Work {
   return Object.values(work).reduce<Work>(addWork, { operations: 0, bytes: 0 });
 }
 
-/** Of several runs of the same job, each kernel's shortest time. */
+/** Each kernel's shortest time in several runs of the same job. */
 export function fastestOf(runs: readonly (readonly KernelTime[])[]): KernelTime[] {
   const fastest = new Map<string, KernelTime>();
   for (const time of runs.flat()) {

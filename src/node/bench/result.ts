@@ -6,7 +6,7 @@ import type { AdapterReport } from '../../engine/gpu/gpu.ts';
 /** What every answer of `bench --json` begins with: what was measured, where, with what and when. */
 export interface BenchHead {
   readonly bench: 'profile' | 'growth' | 'tune';
-  /** In UTC, as ISO 8601 has it. */
+  /** The date in UTC, in the form of ISO 8601. */
   readonly date: string;
   readonly versions: { readonly laminar: string; readonly node: string; readonly webgpu: string | null };
   readonly platform: string;
@@ -20,7 +20,7 @@ export interface Rate {
   /** Floating-point operations per second. */
   readonly flops: number | null;
   readonly of_flops: number | null;
-  /** Of operands that must be read and results that must be written, each once per call. */
+  /** Bytes of operands that must be read and results that must be written, each once per call. */
   readonly bytes_per_second: number | null;
   readonly of_bytes: number | null;
 }
@@ -62,7 +62,7 @@ export interface ProfileBench extends BenchHead {
     /** Whether the weights stay on the GPU; else they are read during the forward pass, and count in its time. */
     readonly resident: boolean;
   };
-  /** Of each of the two sequences. */
+  /** The length of each of the two sequences. */
   readonly tokens: number;
   readonly ids: { readonly real: readonly number[]; readonly shuffled: readonly number[] };
   readonly ceilings: Ceilings;
@@ -102,7 +102,7 @@ export function benchHead<Bench extends BenchHead['bench']>(
   };
 }
 
-/** Of the package that holds Dawn; null if it is not told. */
+/** The version of the package that holds Dawn; null if it is not known. */
 function webgpuVersion(): string | null {
   try {
     const { version } = createRequire(import.meta.url)('webgpu/package.json') as { version?: string };

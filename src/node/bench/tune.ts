@@ -62,10 +62,10 @@ type Job = (gpu: Gpu) => Promise<void>;
 /** What the variants are timed on. */
 export interface TuneShapes {
   readonly model: Parameters<typeof smallModel>[0];
-  /** Of each sequence; two sequences run. */
+  /** The length of each sequence; two sequences run. */
   readonly tokens: readonly number[];
   readonly matrices: readonly (readonly [rows: number, columns: number])[];
-  /** Of each option, in turn with the others, so that what slows the machine down meets all of them. Default 3. */
+  /** Runs of each option, in turn with the others, so that a slow moment meets all of them. Default 3. */
   readonly rounds?: number;
 }
 

@@ -103,7 +103,7 @@ function checkFlags(model: string | undefined, flags: BenchFlags): void {
   }
 }
 
-/** Of the model that is named, or else of random weights. */
+/** Measures the model that is named, or else random weights. */
 async function measureProfile(
   model: string | undefined,
   flags: BenchFlags,

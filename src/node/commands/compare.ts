@@ -176,7 +176,7 @@ function describeComparison({ runs, labels, shared, sequences }: Comparison, fol
   return `${shared.length > 0 ? `the same in all: ${shared.join(', ')}\n\n` : ''}${table}\ntable and figures: ${folder}\n`;
 }
 
-/** Of the numbers that are there; null if there are none. */
+/** The mean of the numbers that are not null; null if there are none. */
 function mean(values: readonly (number | null)[]): number | null {
   const numbers = values.filter((value) => value !== null);
   return numbers.length === 0 ? null : numbers.reduce((sum, value) => sum + value, 0) / numbers.length;

@@ -21,7 +21,7 @@ export interface DeclaredCommand {
   readonly name: string;
   readonly description: string;
   readonly options: readonly DeclaredOption[];
-  /** Of its arguments; null if it takes none. */
+  /** What its arguments may be; null if it takes none. */
   readonly values: Values | null;
 }
 

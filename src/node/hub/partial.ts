@@ -20,7 +20,7 @@ const READ_BLOCK = 1 << 20;
  * resume. So two downloads of the same file may cost twice the bytes, and can never mix them.
  */
 export class Partial {
-  /** Of exactly the bytes that lie in the file. */
+  /** The hash of exactly the bytes that are in the file. */
   private hash: Hash;
 
   private constructor(
