@@ -91,7 +91,8 @@ export class Visit {
   async download(button: string | ReturnType<Page['locator']>): Promise<Buffer> {
     const found =
       typeof button === 'string' ? this.page.getByRole('button', { name: button, exact: true }) : button;
-    const [download] = await Promise.all([this.page.waitForEvent('download'), found.click()]);
+    // By the keyboard: figures that are still being drawn move the page under a pointer.
+    const [download] = await Promise.all([this.page.waitForEvent('download'), found.press('Enter')]);
     return readDownload(download);
   }
 

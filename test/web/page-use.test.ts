@@ -525,7 +525,7 @@ test.each([
   expect(await own.page.locator('#notice').textContent()).toMatch(
     /The runs of the bundled models below were saved\.$/,
   );
-  expect(await own.table()).toHaveLength(7);
+  await expect.poll(() => own.table()).toHaveLength(7);
   expect(await own.run()).toMatch(sentence);
   expect(await own.page.locator('#start-run').isEnabled()).toBe(true);
   await bare.close();
