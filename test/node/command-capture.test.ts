@@ -177,6 +177,8 @@ describe('laminar capture', () => {
     expect(patterns.gpu_bytes.captures).toBe(2 * 4 * 48);
     expect(patterns.gpu_bytes.total).toBeGreaterThan(states.gpu_bytes.total);
     expect(patterns.fits).toBe(true);
+    expect(await plan('--out', 'planned.safetensors')).toEqual(states);
+    expect(await readdir(folder)).toEqual(['ids.json']);
 
     const misspelt = await laminarHere([...flags, '--at', 'blocks.*.hook_mlp_uot', '--out', 'x'], {
       cwd: folder,

@@ -121,7 +121,7 @@ async function capture(reference: string, flags: CaptureFlags, context: CommandC
       checkSequences(config, [ids]);
       jobs.push(jobOf(description, ids, at && requests));
     }
-    if (out === undefined) {
+    if (flags.plan) {
       for (const { ids, hooks, declare } of jobs) {
         const tensors = declare(flags.logits ? 'all' : description.hasHead ? 'maxima' : 'none');
         const subject = { description, id: source.id, tokens: ids.length, hooks, tensors };
