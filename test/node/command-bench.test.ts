@@ -143,7 +143,9 @@ it('laminar bench --growth fits powers along the sizes named, and writes figure 
   expect(svg).toContain('layers: ');
   const table = describeGrowthBench(report);
   expect(table).toMatch(/^ *layers .* \d+ to \d+ /m);
-  expect(await readdir(folder)).toEqual(['growth']);
+  // The unpacked driver lies here, too, if the user's own folder cannot be written.
+  const left = (await readdir(folder)).filter((name) => name !== `laminar-${process.getuid!()}`);
+  expect(left).toEqual(['growth']);
 });
 
 it('sets every variant beside the choice', async () => {
