@@ -1,4 +1,3 @@
-import { setImmediate as turn } from 'node:timers/promises';
 import { figureNames, figures } from '../analysis/figures.ts';
 import type { ProfileSpectra } from '../analysis/figures.ts';
 import { reportJson, spectraTensors } from '../analysis/output-files.ts';
@@ -7,6 +6,7 @@ import type { HookValues } from '../analysis/profile.ts';
 import { profileCsv } from '../analysis/profile-csv.ts';
 import { sequenceNames } from '../analysis/report.ts';
 import type { Report } from '../analysis/report.ts';
+import { figureFileNames, writeFigures } from './figure-files.ts';
 import type { FileSet } from './file-set.ts';
 import { tokensFile } from './profile-text.ts';
 import { SafetensorsWriter } from './safetensors-writer.ts';
@@ -18,7 +18,7 @@ const CSV = 'profile.csv';
 
 /** Every file that a profile may write, drawn or not, the report last: where it stands, the others do. */
 export const profileFileNames: readonly string[] = [
-  ...figureNames.flatMap((name) => [`figures/${name}.svg`, `figures/${name}.png`]),
+  ...figureFileNames(figureNames),
   ...sequenceNames.map(tokensFile),
   SPECTRA,
   CSV,
@@ -45,22 +45,9 @@ export async function writeProfileFiles(
   },
 ): Promise<void> {
   const { signal, onProgress, layer, pages = {} } = options;
-  // Drawing takes Vega, which the other commands need not load.
-  const { renderPng, renderSvg } = await import('./render.ts');
-  const specifications = figures(report, spectra, { layer });
-  const total = specifications.length + 1;
-  for (const [index, { name, specification }] of specifications.entries()) {
-    signal.throwIfAborted();
-    onProgress(index, total);
-    const svg = await renderSvg(specification);
-    await files.write(`figures/${name}.svg`, svg);
-    // Drawing takes a while, and signals are heard between turns.
-    await turn();
-    signal.throwIfAborted();
-    await files.write(`figures/${name}.png`, renderPng(svg));
-    await turn();
-  }
-  signal.throwIfAborted();
+  const drawn = figures(report, spectra, { layer });
+  const total = drawn.length + 1;
+  await writeFigures(files, drawn, { signal, onFigure: (done) => onProgress(done, total) });
   await writeSpectra(files.place(SPECTRA), spectraTensors(spectra, options.hookValues));
   for (const [name, page] of Object.entries(pages)) await files.write(name, page);
   await files.write(CSV, profileCsv(report));

@@ -1,9 +1,9 @@
-import { setImmediate as turn } from 'node:timers/promises';
 import { reductionCsv, stateChangesCsv } from '../analysis/reduction/csv.ts';
 import { reductionFigureNames, reductionFigures } from '../analysis/reduction/figures.ts';
 import { reductionJson } from '../analysis/reduction/report.ts';
 import type { ReductionReport } from '../analysis/reduction/report.ts';
 import { FileError } from '../engine/errors.ts';
+import { figureFileNames, writeFigures } from './figure-files.ts';
 import type { FileSet } from './file-set.ts';
 import { readReport } from './run-folder.ts';
 import type { StageProgress } from './terminal.ts';
@@ -49,7 +49,7 @@ function isSame(reportText: string, run: ReductionIdentity): boolean {
 
 /** Every file that a run may write, drawn or not, the report last: where it stands, the others do. */
 export const reductionFileNames: readonly string[] = [
-  ...reductionFigureNames.flatMap((name) => [`figures/${name}.svg`, `figures/${name}.png`]),
+  ...figureFileNames(reductionFigureNames),
   'state-changes.csv',
   'reduce.csv',
   'report.json',
@@ -64,23 +64,12 @@ export async function writeReductionFiles(
   report: ReductionReport,
   { signal, onProgress }: { readonly signal: AbortSignal; readonly onProgress: StageProgress },
 ): Promise<void> {
-  // Drawing takes Vega, which the other commands need not load.
-  const { renderPng, renderSvg } = await import('./render.ts');
   const figures = reductionFigures(report);
-  for (const [index, { name, specification }] of figures.entries()) {
-    onProgress(index, figures.length + 1);
-    const svg = await renderSvg(specification);
-    await files.write(`figures/${name}.svg`, svg);
-    // Drawing takes a while, and signals are heard between turns.
-    await turn();
-    signal.throwIfAborted();
-    await files.write(`figures/${name}.png`, renderPng(svg));
-    await turn();
-    signal.throwIfAborted();
-  }
+  const total = figures.length + 1;
+  await writeFigures(files, figures, { signal, onFigure: (done) => onProgress(done, total) });
   await files.write('state-changes.csv', stateChangesCsv(report));
   await files.write('reduce.csv', reductionCsv(report));
   await files.write('report.json', reductionJson(report));
   await files.commit();
-  onProgress(figures.length + 1, figures.length + 1);
+  onProgress(total, total);
 }

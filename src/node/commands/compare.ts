@@ -13,6 +13,7 @@ import { laminarVersion } from '../../analysis/report.ts';
 import { readThreshold } from '../../analysis/threshold.ts';
 import { FileError, InputError } from '../../engine/errors.ts';
 import { withWords } from '../completion/declarations.ts';
+import { figureFileNames, writeFigures } from '../figure-files.ts';
 import { FileSet } from '../file-set.ts';
 import { commaSeparated, nonEmpty } from '../options.ts';
 import { holdsReport, readRun } from '../saved-run.ts';
@@ -96,9 +97,7 @@ async function compare(
 
 /** Every file that a comparison may write, the table last. */
 const comparisonFileNames: readonly string[] = [
-  ...comparedMeasures.flatMap(({ key }) =>
-    ['svg', 'png'].map((ending) => `figures/${key.replaceAll('_', '-')}.${ending}`),
-  ),
+  ...figureFileNames(comparedMeasures.map(({ key }) => key.replaceAll('_', '-'))),
   'compare.csv',
 ];
 
@@ -108,16 +107,9 @@ async function writeComparison(
   comparison: Comparison,
   { signal, terminal }: CommandContext,
 ): Promise<void> {
-  const { renderPng, renderSvg } = await import('../render.ts');
   const onProgress = terminal.stage('figures');
-  const figures = comparison.figures();
-  for (const [index, { name, specification }] of figures.entries()) {
-    signal.throwIfAborted();
-    onProgress(index, figures.length);
-    const svg = await renderSvg(visibleTexts(specification));
-    await files.write(`figures/${name}.svg`, svg);
-    await files.write(`figures/${name}.png`, renderPng(svg));
-  }
+  const figures = comparison.figures().map((figure) => visibleTexts(figure));
+  await writeFigures(files, figures, { signal, onFigure: (done) => onProgress(done, figures.length) });
   onProgress(figures.length, figures.length);
   await files.write('compare.csv', comparison.csv());
   signal.throwIfAborted();
