@@ -62,17 +62,7 @@ export function singularValuesFigure(report: Report, all: AllSpectra, layer: num
         return shaded(places, x, y, colour);
       }),
       ...(below ? labelledRule('value', tolerance, 'rank\ntolerance') : []),
-      {
-        data: { values: positive },
-        mark: { type: 'line', clip: true },
-        encoding: { x, y, ...lineEncoding(series) },
-      },
-      {
-        data: { values: markedRows(report, layer, positive) },
-        mark: { ...pointMark, clip: true },
-        encoding: { x, y, ...pointEncoding(series, 1.5) },
-      },
-      positive.length === 0 ? notice('no variance in this layer') : componentHover(spectra),
+      ...componentLayers(report, layer, positive, spectra, { x, y, mark: { clip: true } }),
     ],
   };
   return { name: 'singular-values', title, specification };
@@ -101,17 +91,7 @@ export function cumulativeFigure(report: Report, all: AllSpectra, layer: number)
         return shaded(places, x, y, colour);
       }),
       ...labelledRule('cumulative', report.threshold, `${report.threshold}%`),
-      {
-        data: { values: varied },
-        mark: { type: 'line' },
-        encoding: { x, y, ...lineEncoding(series) },
-      },
-      {
-        data: { values: markedRows(report, layer, varied) },
-        mark: pointMark,
-        encoding: { x, y, ...pointEncoding(series, 1.5) },
-      },
-      varied.length === 0 ? notice('no variance in this layer') : componentHover(spectra),
+      ...componentLayers(report, layer, varied, spectra, { x, y }),
     ],
   };
   return { name: 'cumulative', title, specification };
@@ -152,20 +132,34 @@ export function percentVarianceFigure(report: Report, all: AllSpectra, layer: nu
     ...frame(title, [...subtitle(report, layer), ...shadedWords(groups)]),
     layer: [
       ...bands.map(({ places, colour }) => shaded(places, x, y, colour)),
-      {
-        data: { values: varied },
-        mark: { type: 'line' },
-        encoding: { x, y, ...lineEncoding(series) },
-      },
-      {
-        data: { values: markedRows(report, layer, varied) },
-        mark: pointMark,
-        encoding: { x, y, ...pointEncoding(series, 1.5) },
-      },
-      varied.length === 0 ? notice('no variance in this layer') : componentHover(spectra),
+      ...componentLayers(report, layer, varied, spectra, { x, y }),
     ],
   };
   return { name: 'percent-variance', title, specification };
+}
+
+/** The lines of a figure over components, their marked points, and what the pointer reads; a notice if there is no row. */
+function componentLayers(
+  report: Report,
+  layer: number,
+  rows: readonly ComponentRow[],
+  spectra: LayerSpectra,
+  { x, y, mark = {} }: { readonly x: PositionX; readonly y: PositionY; readonly mark?: { clip?: boolean } },
+): Layer[] {
+  const series = lineSeries(report);
+  return [
+    {
+      data: { values: [...rows] },
+      mark: { type: 'line', ...mark },
+      encoding: { x, y, ...lineEncoding(series) },
+    },
+    {
+      data: { values: markedRows(report, layer, rows) },
+      mark: { ...pointMark, ...mark },
+      encoding: { x, y, ...pointEncoding(series, 1.5) },
+    },
+    rows.length === 0 ? notice('no variance in this layer') : componentHover(spectra),
+  ];
 }
 
 /** What each component holds of the variance, in percent. */
@@ -207,11 +201,12 @@ function componentBand(
 function componentRows(spectra: LayerSpectra, series: readonly Series[]): ComponentRow[] {
   return sequenceNames.flatMap((name, place) => {
     const cumulative = cumulativePercent(spectra[name]);
+    const percent = percents(spectra[name]);
     return Array.from(spectra[name], (value, index) => ({
       series: series[place]!.label,
       component: index + 1,
       value,
-      percent: cumulative[index]! - (cumulative[index - 1] ?? 0),
+      percent: percent[index]!,
       cumulative: Math.min(100, cumulative[index]!),
     }));
   });

@@ -95,7 +95,7 @@ export async function measureProduct(gpu: Gpu, shape: ProductShape): Promise<num
 }
 
 /** Words that are moderate positive numbers, whichever of F32, F16 and BF16 they are read as. */
-export function randomWords(bytes: number): Uint32Array {
+function randomWords(bytes: number): Uint32Array {
   let state = 28;
   return new Uint32Array(bytes / 4).map(() => {
     state = (Math.imul(state, 1664525) + 1013904223) >>> 0;

@@ -39,7 +39,7 @@ export const forwardChecks: readonly VariantCheck[] = [
 ];
 
 /** Numbers between −1 and 1 that are the same on each call. */
-export function spreadValues(count: number): Float32Array<ArrayBuffer> {
+function spreadValues(count: number): Float32Array<ArrayBuffer> {
   return Float32Array.from({ length: count }, (_, at) => Math.sin(1 + at * 12.9898));
 }
 

@@ -14,7 +14,7 @@ import type { Programs, Unpacked } from './unpacked.ts';
  * process.env is a copy), and no layer of another driver is loaded with it.
  * @throws DeviceError if the package is missing or carries no driver for this platform.
  */
-export async function swiftShaderPrograms(): Promise<Programs> {
+async function swiftShaderPrograms(): Promise<Programs> {
   if (process.platform !== 'linux' || process.arch !== 'x64') {
     throw new DeviceError(
       `no software GPU is bundled for ${process.platform}-${process.arch}; install a GPU driver`,

@@ -161,7 +161,7 @@ function viewLayer(own: ReportFields, layers: readonly SavedLayer[]): SavedLayer
  * Both percents, from the counts: before `notebook_percent` was added, reports held that percent under the name of the
  * other.
  */
-export function percentsOf(dimension: number, rank: number) {
+function percentsOf(dimension: number, rank: number) {
   return {
     percent_of_rank: rank === 0 ? null : (100 * dimension) / rank,
     notebook_percent: rank === 0 ? null : (100 * (dimension - 1)) / rank,

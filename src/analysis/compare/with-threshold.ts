@@ -5,7 +5,7 @@ import type { SavedLayer, SavedReport, SavedSequence } from './saved-report.ts';
 import type { SavedSpectra } from './run.ts';
 
 /** The numbers that a threshold changes. */
-export const thresholdKeys = [
+const thresholdKeys = [
   'effective_dimension',
   'effective_index',
   'percent_of_rank',

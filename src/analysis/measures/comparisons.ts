@@ -18,7 +18,7 @@ export type ComparisonName = keyof Comparisons;
 export type LayerComparisons = Partial<Comparisons>;
 
 /** Every measure of two matrices, described as those of one are. */
-export const comparisonTable: {
+const comparisonTable: {
   readonly [Name in ComparisonName]: Omit<MeasureDefinition<Comparisons[Name]>, 'needs' | 'cells'> & {
     readonly cells: readonly Cell<Comparisons[Name]>[];
   };

@@ -80,7 +80,7 @@ export function formatSeconds(seconds: number): string {
   return seconds < 1 ? `${few(1000 * seconds, 3)} ms` : `${few(seconds, 3)} s`;
 }
 
-export function giga(value: number | null, unit: string): string {
+function giga(value: number | null, unit: string): string {
   return value === null ? '–' : `${few(value / 1e9, 3)} G${unit}`;
 }
 

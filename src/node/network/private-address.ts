@@ -27,7 +27,7 @@ for (const [base, bits] of [
 }
 
 /** Whether an IP address is this machine's, its network's, or otherwise not of the public internet. */
-export function isPrivateAddress(address: string): boolean {
+function isPrivateAddress(address: string): boolean {
   const mapped = /^(?:::ffff:|64:ff9b::)([0-9a-f]+):([0-9a-f]+)$/i.exec(address);
   if (mapped) {
     const [high = 0, low = 0] = mapped.slice(1).map((part) => parseInt(part, 16));

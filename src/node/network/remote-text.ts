@@ -42,7 +42,7 @@ export interface RemoteText {
 }
 
 /** An address as it may be shown: without a name and a password. */
-export function shownAddress(url: URL): string {
+function shownAddress(url: URL): string {
   const shown = new URL(url);
   shown.username = shown.password = '';
   return shown.href;
