@@ -110,10 +110,3 @@ export async function checkReplaceable(path: string): Promise<void> {
     throw new FileError(`${path}: is a folder; give the path of a file`);
   if (status && !status.isFile()) throw new FileError(`${path}: is not an ordinary file; give another path`);
 }
-
-/** Writes a whole file, or leaves the path as it was. @throws FileError */
-export async function writeFileAtomically(path: string, content: string | Uint8Array): Promise<void> {
-  const file = await AtomicFile.create(path);
-  await file.write(0, typeof content === 'string' ? new TextEncoder().encode(content) : content);
-  await file.commit();
-}

@@ -2,12 +2,18 @@ import { mkdir, readdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { FileError } from '../../src/engine/errors.ts';
-import { AtomicFile, checkWritableFile, writeFileAtomically } from '../../src/node/atomic.ts';
+import { AtomicFile, checkWritableFile } from '../../src/node/atomic.ts';
 import { ownerToken } from '../../src/node/owner.ts';
 import { endedToken } from './ended-process.ts';
 import { temporaryFolder } from './temporary-folder.ts';
 
 const bytes = (text: string) => new TextEncoder().encode(text);
+
+async function writeWhole(path: string, content: Uint8Array): Promise<void> {
+  const file = await AtomicFile.create(path);
+  await file.write(0, content);
+  await file.commit();
+}
 
 describe('AtomicFile', () => {
   it('appears at commit, with its chunks in their places', async () => {
@@ -34,6 +40,14 @@ describe('AtomicFile', () => {
     expect(await readFile(path, 'utf8')).toBe('before');
     await expect(file.write(0, bytes('x'))).rejects.toThrow(FileError);
     await expect(file.commit()).rejects.toThrow(FileError);
+  });
+
+  it('replaces a file', async () => {
+    const path = join(await temporaryFolder(), 'file');
+    await writeWhole(path, bytes('Δ'));
+    expect(await readFile(path, 'utf8')).toBe('Δ');
+    await writeWhole(path, Uint8Array.of(1, 2));
+    expect([...(await readFile(path))]).toEqual([1, 2]);
   });
 
   it('is gone when it cannot take its name', async () => {
@@ -63,7 +77,7 @@ describe('AtomicFile', () => {
       await writeFile(join(folder, `.${token}`, 'file'), 'half');
     }
     await mkdir(join(folder, '.laminar-mine'));
-    await writeFileAtomically(join(folder, 'file'), 'whole');
+    await writeWhole(join(folder, 'file'), bytes('whole'));
     expect((await readdir(folder)).sort()).toEqual([`.${tokens.alive}`, '.laminar-mine', 'file'].sort());
   });
 
@@ -95,15 +109,5 @@ describe('AtomicFile', () => {
       /file: cannot write the file/,
     );
     expect(await readdir(folder)).toEqual([]);
-  });
-});
-
-describe('writeFileAtomically', () => {
-  it('replaces a file with text or bytes', async () => {
-    const path = join(await temporaryFolder(), 'file');
-    await writeFileAtomically(path, 'Δ');
-    expect(await readFile(path, 'utf8')).toBe('Δ');
-    await writeFileAtomically(path, Uint8Array.of(1, 2));
-    expect([...(await readFile(path))]).toEqual([1, 2]);
   });
 });
