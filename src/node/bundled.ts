@@ -6,15 +6,17 @@ import { bundledModels as repositoryModels } from '../analysis/bundled.ts';
 import { LaminarError } from '../engine/errors.ts';
 
 /** The bundled models that are here: the repository has all, the npm package only what keeps it small. */
-export const bundledModels: readonly string[] = repositoryModels.filter((name) =>
-  existsSync(bundledPath(`weights/${name}`)),
-);
+export function bundledModels(): string[] {
+  return repositoryModels.filter((name) => existsSync(bundledPath(`weights/${name}`)));
+}
 
 /** The model of a command that names none. */
-export const defaultModel = bundledModels[0] ?? repositoryModels[0];
+export function defaultModel(): string {
+  return bundledModels()[0] ?? repositoryModels[0];
+}
 
 export function isBundledModel(name: string): boolean {
-  return bundledModels.includes(name);
+  return bundledModels().includes(name);
 }
 
 /**
@@ -22,8 +24,11 @@ export function isBundledModel(name: string): boolean {
  * from src/ or from the build in dist/.
  */
 export function bundledPath(pathInPackage: string): string {
-  return join(packageRoot(), pathInPackage);
+  return join((root ??= packageRoot()), pathInPackage);
 }
+
+/** Looked for once. */
+let root: string | undefined;
 
 function packageRoot(): string {
   for (let folder = dirname(fileURLToPath(import.meta.url)); folder !== dirname(folder);) {

@@ -50,7 +50,7 @@ export function addCaptureCommand(program: Command, context: CommandContext): vo
   const command = program
     .command('capture')
     .description('write every hidden state of a text, or activations by name, to a safetensors file')
-    .argument('[model]', 'a folder, a hub id such as gpt2-xl, or a bundled model', defaultModel);
+    .argument('[model]', 'a folder, a hub id such as gpt2-xl, or a bundled model', defaultModel());
   addTokenOptions(command, 'several texts')
     .option(
       '--at <names...>',

@@ -17,7 +17,7 @@ export function addDemoCommand(program: Command, context: CommandContext): void 
     .action(async ({ out, force = false }: { out: string; force?: boolean }) => {
       // One device for all: what it has compiled serves the next model, too.
       using gpu = await context.openGpu();
-      for (const [index, name] of bundledModels.entries()) {
+      for (const [index, name] of bundledModels().entries()) {
         const { report, folder } = await profileToFiles(
           name,
           { ...profileDefaults, out: join(out, name), force },

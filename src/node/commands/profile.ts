@@ -52,7 +52,7 @@ export function addProfileCommand(program: Command, context: CommandContext): vo
   const command = program
     .command('profile')
     .description('measure each layer of a model, for a text and for the same tokens shuffled')
-    .argument('[model]', 'a folder, a hub id such as gpt2-xl, or a bundled model', defaultModel);
+    .argument('[model]', 'a folder, a hub id such as gpt2-xl, or a bundled model', defaultModel());
   addViewOptions(addSamplingOptions(addTokenOptions(command)), true)
     .option(
       '--seed <n>',

@@ -52,7 +52,7 @@ export function addReduceCommand(program: Command, context: CommandContext): voi
     .description(
       'cut the states of a layer to their first components, and see what that does to all that follows',
     )
-    .argument('[model]', 'a folder, a hub id such as gpt2-xl, or a bundled model', defaultModel)
+    .argument('[model]', 'a folder, a hub id such as gpt2-xl, or a bundled model', defaultModel())
     .option(
       '--layer <list>',
       "states to cut, each in a run of its own: numbers and ranges such as 0,3-5 (0 is the embedding, the last is what the final norm made), residual_final for the last block's output before that norm, or all",
