@@ -54,7 +54,7 @@ const float32Epsilon = 2 ** -23;
 /**
  * The running sum of the percents of variance, percent_k = 100 · σ_k² / Σσ², in float64.
  * @param singularValues descending, [components]
- * @returns [components], ending at 100 except for rounding; all zero where there is no variance
+ * @returns [components], ending at 100 except for rounding; all zeros if there is no variance
  */
 export function cumulativePercent(singularValues: SingularValues): Float64Array<ArrayBuffer> {
   const cumulative = new Float64Array(singularValues.length);

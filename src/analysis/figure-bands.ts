@@ -39,7 +39,7 @@ export function shadedGroups({ bands = {} }: Report): ShadedGroup[] {
   });
 }
 
-/** `shaded: lowest to highest of 8 shuffles (vermilion)`, for a subtitle; nothing where there are no bands. */
+/** `shaded: lowest to highest of 8 shuffles (vermilion)`, for a subtitle; no line if there are no bands. */
 export function shadedWords(groups: readonly ShadedGroup[]): string[] {
   if (groups.length === 0) return [];
   return [`shaded: lowest to highest of ${groups.map(({ words }) => words).join(', ')}`];
