@@ -1,7 +1,15 @@
+import { messageLine } from '../engine/message.ts';
 import type { Answers, FromWorker, Question, RunNews, Stage, ToWorker } from './messages.ts';
 
 /** A worker that does not stop on its own in this time is ended, in milliseconds. */
 const PATIENCE = 500;
+/** While an answer is awaited, the worker is asked this often whether it still runs, in milliseconds. */
+const PING_INTERVAL = 5_000;
+/**
+ * After so many pings without any message from it, the worker counts as dead. Pings are counted and not seconds: a machine
+ * that slept, or a tab in the background, sends fewer.
+ */
+const MAX_PINGS = 12;
 
 /** The question was stopped, by the user. */
 export class Stopped extends Error {}
@@ -24,6 +32,9 @@ interface Waiting {
 export class EngineClient {
   #worker: Worker | undefined;
   #count = 0;
+  /** Pings since the worker's last message. */
+  #pings = 0;
+  #pinging: ReturnType<typeof setInterval> | undefined;
   readonly #waiting = new Map<number, Waiting>();
 
   /**
@@ -36,6 +47,7 @@ export class EngineClient {
     signal?: AbortSignal,
     listener: Listener = {},
   ): Promise<Answers[Kind]> {
+    if (signal?.aborted) return Promise.reject(new Stopped('stopped'));
     this.#worker ??= this.#start();
     const number = ++this.#count;
     const stop = (): void => {
@@ -45,7 +57,31 @@ export class EngineClient {
     return new Promise<Answers[Kind]>((resolve, reject) => {
       this.#waiting.set(number, { resolve, reject, listener });
       this.#send({ kind: 'ask', number, question });
+      this.#watch();
+    }).finally(() => {
+      signal?.removeEventListener('abort', stop);
+      this.#waiting.delete(number);
+      if (this.#waiting.size === 0) this.#rest();
     });
+  }
+
+  /** Asks again and again whether the worker runs: one that dies may do so without a word. */
+  #watch(): void {
+    if (this.#pinging !== undefined) return;
+    this.#pings = 0;
+    this.#pinging = setInterval(() => {
+      if (this.#pings === MAX_PINGS)
+        this.#end(failed(`it has not answered for ${(MAX_PINGS * PING_INTERVAL) / 1000} s`));
+      else {
+        this.#pings += 1;
+        this.#send({ kind: 'ping' });
+      }
+    }, PING_INTERVAL);
+  }
+
+  #rest(): void {
+    clearInterval(this.#pinging);
+    this.#pinging = undefined;
   }
 
   #stop(number: number): void {
@@ -66,13 +102,17 @@ export class EngineClient {
     });
     worker.addEventListener('error', (event) => {
       event.preventDefault();
-      const reason = event.message || 'its script could not be loaded';
-      this.#end(new Error(`The engine's worker failed (${reason}); reload the page and try again.`));
+      this.#end(failed(event.message || 'its script could not be loaded'));
+    });
+    worker.addEventListener('messageerror', () => {
+      this.#end(failed('its answer could not be read, maybe for lack of memory'));
     });
     return worker;
   }
 
   #receive(message: FromWorker): void {
+    this.#pings = 0;
+    if (message.kind === 'alive') return;
     const waiting = this.#waiting.get(message.number);
     switch (message.kind) {
       case 'progress':
@@ -100,5 +140,10 @@ export class EngineClient {
     this.#worker = undefined;
     for (const { reject } of this.#waiting.values()) reject(reason);
     this.#waiting.clear();
+    this.#rest();
   }
+}
+
+function failed(reason: string): Error {
+  return new Error(`The engine's worker failed (${messageLine(reason)}); reload the page and try again.`);
 }

@@ -88,7 +88,9 @@ export interface Answers {
 
 export type ToWorker =
   | { readonly kind: 'ask'; readonly number: number; readonly question: Question }
-  | { readonly kind: 'stop'; readonly number: number };
+  | { readonly kind: 'stop'; readonly number: number }
+  /** Asks whether the worker still runs; it answers `alive`. */
+  | { readonly kind: 'ping' };
 
 export type FromWorker =
   | { readonly kind: 'done'; readonly number: number; readonly answer: Answers[Question['kind']] }
@@ -102,4 +104,5 @@ export type FromWorker =
     }
   | { readonly kind: 'news'; readonly number: number; readonly news: RunNews }
   /** A sentence that does not end the run. */
-  | { readonly kind: 'notice'; readonly number: number; readonly message: string };
+  | { readonly kind: 'notice'; readonly number: number; readonly message: string }
+  | { readonly kind: 'alive' };

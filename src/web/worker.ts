@@ -21,6 +21,10 @@ const send = (message: FromWorker): void => {
 };
 
 addEventListener('message', ({ data }: MessageEvent<ToWorker>) => {
+  if (data.kind === 'ping') {
+    send({ kind: 'alive' });
+    return;
+  }
   if (data.kind === 'stop') {
     stoppers.get(data.number)?.abort();
     return;

@@ -1,0 +1,128 @@
+import { readdir, readFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import type { Browser } from 'playwright-core';
+import { afterAll, beforeAll, expect, test } from 'vitest';
+import { pageFolder } from './build-page.ts';
+import { openBrowser, Visit } from './open-page.ts';
+import { PageServer } from './page-server.ts';
+
+/** What the page's worker is told to do wrong: at a call, so many calls from now. */
+interface Fault {
+  readonly call: string;
+  readonly after: number;
+  readonly kind: 'throws' | 'rejects' | 'out of memory' | 'lost' | 'worker throws';
+}
+
+/** Goes before the worker's script: fails calls of the device as the page's channel says. */
+function injectFaults(): void {
+  let fault: (Fault & { left: number }) | undefined;
+  let refused: GPUError | undefined;
+  const channel = new BroadcastChannel('faults');
+  channel.onmessage = ({ data }: MessageEvent<Fault>) => {
+    fault = { ...data, left: data.after };
+    channel.postMessage('armed');
+  };
+  const wrap = (owner: object, call: string, deviceOf: (owner: unknown) => GPUDevice | undefined): void => {
+    const methods = owner as Record<string, (...given: unknown[]) => unknown>;
+    const real = methods[call]!;
+    methods[call] = function (...given: unknown[]): unknown {
+      if (fault?.call !== call || fault.left-- > 0) return real.apply(this, given);
+      const { kind } = fault;
+      fault = undefined;
+      if (kind === 'throws') throw new RangeError(`injected into ${call}`);
+      if (kind === 'rejects')
+        return Promise.reject(new DOMException(`injected into ${call}`, 'OperationError'));
+      if (kind === 'out of memory') refused = new GPUOutOfMemoryError(`injected into ${call}`);
+      if (kind === 'lost') deviceOf(this)!.destroy();
+      if (kind === 'worker throws') {
+        setTimeout(() => {
+          throw new Error(`injected into ${call}`);
+        });
+        return new Promise(() => undefined);
+      }
+      return real.apply(this, given);
+    };
+  };
+  let device: GPUDevice | undefined;
+  const { createShaderModule, popErrorScope } = GPUDevice.prototype;
+  GPUDevice.prototype.createShaderModule = function (...given) {
+    device = this; // eslint-disable-line @typescript-eslint/no-this-alias -- the queue does not say whose it is
+    return createShaderModule.apply(this, given);
+  };
+  GPUDevice.prototype.popErrorScope = async function () {
+    const error = await popErrorScope.call(this);
+    const told = error ?? refused ?? null;
+    if (told === refused) refused = undefined;
+    return told;
+  };
+  wrap(GPUAdapter.prototype, 'requestDevice', () => undefined);
+  for (const call of ['createBuffer', 'createComputePipelineAsync', 'createBindGroup'])
+    wrap(GPUDevice.prototype, call, (owner) => owner as GPUDevice);
+  for (const call of ['submit', 'writeBuffer', 'onSubmittedWorkDone'])
+    wrap(GPUQueue.prototype, call, () => device);
+  wrap(GPUBuffer.prototype, 'mapAsync', () => device);
+}
+
+let browser: Browser;
+let server: PageServer;
+beforeAll(async () => {
+  browser = await openBrowser();
+  const worker = (await readdir(join(pageFolder, 'assets'))).find((name) => /^worker-.*\.js$/.test(name))!;
+  const script = await readFile(join(pageFolder, 'assets', worker), 'utf8');
+  const replaced = new TextEncoder().encode(`(${String(injectFaults)})();${script}`);
+  server = await PageServer.start({ replaced: new Map([[`assets/${worker}`, replaced]]) });
+});
+afterAll(async () => {
+  await browser.close();
+  await server.stop();
+});
+
+test('whatever fails in the worker, the page says so in a sentence, and the next run is right', async () => {
+  const visit = await Visit.open(browser, server);
+  const { page } = visit;
+  const arm = (fault: Fault) =>
+    page.evaluate(
+      (given) =>
+        new Promise((resolve) => {
+          const channel = new BroadcastChannel('faults');
+          channel.onmessage = resolve;
+          channel.postMessage(given);
+        }),
+      fault,
+    );
+  await visit.giveIds([5, 17, 300, 5, 8, 9]);
+  expect(await visit.run()).toBeUndefined();
+  const right = await visit.table();
+  const wrong = async (fault: Fault, sentence: RegExp): Promise<void> => {
+    const what = `${fault.call} ${fault.kind}`;
+    await arm(fault);
+    expect(await visit.run(), what).toMatch(sentence);
+    expect(await page.locator('#start-run').isEnabled()).toBe(true);
+  };
+  const refusedMemory = /^The GPU refused memory \(injected into createBuffer\); close other programs, or /;
+  const again = /^The GPU .*; (close other programs, and )?run again\.$/;
+  // While weights are loaded, the forward pass runs, states are read, spectra are measured.
+  for (const after of [2, 60]) await wrong({ call: 'createBuffer', after, kind: 'throws' }, again);
+  await wrong({ call: 'createBuffer', after: 40, kind: 'out of memory' }, refusedMemory);
+  await wrong({ call: 'createBindGroup', after: 5, kind: 'throws' }, again);
+  await wrong({ call: 'writeBuffer', after: 3, kind: 'throws' }, again);
+  await wrong({ call: 'mapAsync', after: 1, kind: 'rejects' }, /^Could not read .*run again/);
+  expect(await visit.run()).toBeUndefined();
+  expect(await visit.table()).toEqual(right);
+
+  await wrong({ call: 'submit', after: 4, kind: 'lost' }, again);
+  // The next run asks for another device.
+  await wrong({ call: 'requestDevice', after: 0, kind: 'rejects' }, /gave no device: .*injected/);
+  await wrong(
+    { call: 'createComputePipelineAsync', after: 0, kind: 'rejects' },
+    /^The GPU's compiler rejected the kernel .*injected/,
+  );
+  await wrong({ call: 'mapAsync', after: 3, kind: 'lost' }, again);
+  await wrong(
+    { call: 'requestDevice', after: 0, kind: 'worker throws' },
+    /^The engine's worker failed \(Uncaught Error: injected into requestDevice\); reload the page and try again\.$/,
+  );
+  // Another worker and another device.
+  expect(await visit.run()).toBeUndefined();
+  expect(await visit.table()).toEqual(right);
+});
