@@ -53,6 +53,6 @@ export function layerNumbers(
         }))
       : []),
     ...cellsOf(measures, [], layer as LayerMeasures),
-    ...comparisonCells(comparisons, layer).map((cell) => ({ ...cell, isPlace: false })),
+    ...comparisonCells(comparisons, layer),
   ];
 }

@@ -7,7 +7,7 @@ import { planProfile } from './plan.ts';
 import { profileSequences } from './profile.ts';
 import type { HookValues, ProfileOptions, ProfileRequest } from './profile.ts';
 import { profileSequencesOf, repetitions, sequenceGroups, usualSampling } from './profile-sequences.ts';
-import { buildReport } from './report.ts';
+import { buildReport } from './build-report.ts';
 import type { Report, SequencesBy, TextReport } from './report.ts';
 import type { GivenTokens } from './token-ids.ts';
 

@@ -1,13 +1,10 @@
 import { Option } from 'commander';
 import type { Command } from 'commander';
-import {
-  allComparisons,
-  isComparison,
-  readMeasuresAndComparisons,
-} from '../analysis/measures/comparisons.ts';
+import { allComparisons, isComparison } from '../analysis/measures/comparisons.ts';
 import type { ComparisonName } from '../analysis/measures/comparisons.ts';
 import type { ViewRequest } from '../analysis/measures/measure-views.ts';
-import { allMeasures, readMeasures } from '../analysis/measures/table.ts';
+import { readMeasures, readMeasuresAndComparisons } from '../analysis/measures/read-measures.ts';
+import { allMeasures } from '../analysis/measures/table.ts';
 import type { MeasureName } from '../analysis/measures/table.ts';
 import { readDimensions, readViews, viewFlags, viewNames } from '../analysis/views.ts';
 import type { ViewName } from '../analysis/views.ts';

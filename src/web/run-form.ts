@@ -1,5 +1,5 @@
 import type { ViewRequest } from '../analysis/measures/measure-views.ts';
-import { readMeasures } from '../analysis/measures/table.ts';
+import { readMeasures } from '../analysis/measures/read-measures.ts';
 import { isUsual, readBlocks } from '../analysis/profile-sequences.ts';
 import type { Sampling } from '../analysis/profile-sequences.ts';
 import { profileDefaults } from '../analysis/report.ts';

@@ -1,7 +1,8 @@
 import { layerDimensions } from '../../src/analysis/dimensions.ts';
 import type { SingularValues } from '../../src/analysis/dimensions.ts';
-import { buildReport } from '../../src/analysis/report.ts';
-import type { ModelReport, Report, SequenceMeasurements } from '../../src/analysis/report.ts';
+import { buildReport } from '../../src/analysis/build-report.ts';
+import type { SequenceMeasurements } from '../../src/analysis/build-report.ts';
+import type { ModelReport, Report } from '../../src/analysis/report.ts';
 
 /** One sequence's run, as far as a report needs it. */
 export interface FixtureSequence {

@@ -1,6 +1,7 @@
+import { fillCells } from './cells.ts';
+import type { Cell, FilledCell } from './cells.ts';
 import type { Alignment, PrincipalAngles } from './pairs.ts';
-import { readMeasures } from './table.ts';
-import type { Cell, MeasureDefinition, MeasureName } from './table.ts';
+import type { MeasureDefinition } from './table.ts';
 
 /** A layer's states beside those of the layer before it, and beside the same layer of the text; null if there is none. */
 export interface Compared<Value> {
@@ -49,37 +50,10 @@ const comparisonTable: {
 export const allComparisons = Object.keys(comparisonTable) as ComparisonName[];
 
 /** The cells of a layer's comparisons, filled. */
-export function comparisonCells(
-  names: readonly ComparisonName[],
-  layer: LayerComparisons,
-): {
-  readonly key: string;
-  readonly title: string;
-  readonly decimals: number;
-  readonly value: number | null;
-}[] {
-  return names.flatMap((name) => {
-    const cells = comparisonTable[name].cells as readonly Cell<unknown>[];
-    const value: unknown = layer[name];
-    return cells.map(({ key, title, decimals, of }) => ({
-      key,
-      title,
-      decimals,
-      value: value === undefined ? null : of(value),
-    }));
-  });
-}
-
-/**
- * Reads what measures a profile is asked for: those of one matrix as `readMeasures` does, and `cka` and `angles` of two, which
- * `all` does not hold.
- * @throws InputError naming what is not known, and what may have been meant
- */
-export function readMeasuresAndComparisons(text: string): (MeasureName | ComparisonName)[] {
-  const words = text.split(',').map((word) => word.trim());
-  const comparisons = allComparisons.filter((name) => words.includes(name));
-  const others = words.filter((word) => !isComparison(word));
-  return [...(others.length > 0 ? readMeasures(others.join()) : []), ...comparisons];
+export function comparisonCells(names: readonly ComparisonName[], layer: LayerComparisons): FilledCell[] {
+  return names.flatMap((name) =>
+    fillCells(comparisonTable[name].cells as readonly Cell<unknown>[], layer[name]),
+  );
 }
 
 export function isComparison(name: string): name is ComparisonName {

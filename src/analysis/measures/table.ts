@@ -1,6 +1,5 @@
-import { option, wording } from '../../engine/error-words.ts';
-import { InputError } from '../../engine/errors.ts';
-import { nearNames } from '../near-names.ts';
+import { fillCells } from './cells.ts';
+import type { Cell, FilledCell } from './cells.ts';
 import type { Component } from './component.ts';
 import type { Entropies } from './entropy.ts';
 import type { Neighbours } from './neighbours.ts';
@@ -31,18 +30,6 @@ export interface Measures {
   neighbours: Neighbours;
 }
 export type MeasureName = keyof Measures;
-
-/** A number or a word of a measure, as tables and CSV files show it. */
-export interface Cell<Value> {
-  /** The name of its column in a CSV file. */
-  readonly key: string;
-  /** The head of its column in a table. */
-  readonly title: string;
-  readonly decimals: number;
-  /** Whether it is the number of a token or a dimension: a place, for which bands have no meaning. */
-  readonly isPlace?: boolean;
-  of(value: Value): number | null;
-}
 
 export interface MeasureDefinition<Value> {
   readonly formula: string;
@@ -268,36 +255,6 @@ export function needSpectrum(names: readonly MeasureName[]): boolean {
 }
 
 /**
- * Reads what --measures lists: names of the table, of what they hold, or `all`.
- * @throws InputError naming what is not known, and what may have been meant
- */
-export function readMeasures(text: string): MeasureName[] {
-  const words = text.split(',').map((word) => word.trim());
-  if (words.includes('all') && words.length === 1) return [...allMeasures];
-  const wanted = words.map((word) => {
-    const found = allMeasures.find(
-      (name) => name === word || measureTable[name].aliases?.includes(word) === true,
-    );
-    if (found) return found;
-    const known = [...allMeasures, ...allMeasures.flatMap((name) => measureTable[name].aliases ?? [])];
-    throw new InputError(
-      wording`${option('measures')} ${JSON.stringify(word)} is not known; ${nearNames(word, ['all', ...known])}`,
-      { code: 'name-unknown', subject: { kind: 'option', name: 'measures' } },
-    );
-  });
-  return allMeasures.filter((name) => wanted.includes(name));
-}
-
-/** A number of a row, and the head of its column. */
-export interface FilledCell {
-  readonly key: string;
-  readonly title: string;
-  readonly decimals: number;
-  readonly isPlace: boolean;
-  readonly value: number | null;
-}
-
-/**
  * A row of a table or a CSV file: the cells of the chosen measures, filled from a view's answer.
  * @param thresholds of the answer's effective dimensions
  */
@@ -308,15 +265,6 @@ export function cellsOf(
 ): FilledCell[] {
   return names.flatMap((name) => {
     const { cells } = measureTable[name] as MeasureDefinition<unknown>;
-    const value: unknown = answer[name];
-    return (typeof cells === 'function' ? cells(thresholds) : cells).map(
-      ({ key, title, decimals, isPlace = false, of }) => ({
-        key,
-        title,
-        decimals,
-        isPlace,
-        value: value === undefined ? null : of(value),
-      }),
-    );
+    return fillCells(typeof cells === 'function' ? cells(thresholds) : cells, answer[name]);
   });
 }

@@ -1,5 +1,6 @@
 import { describe, expect, test } from 'vitest';
-import { allMeasures, cellsOf, measureTable, readMeasures } from '../../../src/analysis/measures/table.ts';
+import { readMeasures } from '../../../src/analysis/measures/read-measures.ts';
+import { allMeasures, cellsOf, measureTable } from '../../../src/analysis/measures/table.ts';
 import { readDimensions, readViews } from '../../../src/analysis/views.ts';
 import { InputError } from '../../../src/engine/errors.ts';
 

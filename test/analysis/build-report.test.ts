@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest';
-import { buildReport, laminarVersion } from '../../src/analysis/report.ts';
-import type { ReportParts } from '../../src/analysis/report.ts';
+import { buildReport } from '../../src/analysis/build-report.ts';
+import type { ReportParts } from '../../src/analysis/build-report.ts';
+import { laminarVersion } from '../../src/analysis/report.ts';
 import { InputError } from '../../src/engine/errors.ts';
 import { version } from '../../package.json' with { type: 'json' };
 import { readExpected } from '../support/golden-expectations.ts';
