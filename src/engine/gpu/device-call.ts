@@ -22,3 +22,17 @@ export function deviceFault(attempt: string, cause: unknown): Error {
     cause,
   });
 }
+
+/** The DeviceError for what a device reported of an earlier call. */
+export function reportedFault(error: GPUError): DeviceError {
+  if (!(error instanceof GPUOutOfMemoryError)) {
+    return new DeviceError(`the GPU rejected a command: ${error.message}`, { code: 'command-rejected' });
+  }
+  return new DeviceError(`the GPU refused memory (${error.message.split('\n')[0] ?? ''})`, {
+    code: 'out-of-memory',
+    remedies: [
+      { kind: 'do', what: 'close other programs' },
+      { kind: 'lower', option: 'memoryLimit' },
+    ],
+  });
+}

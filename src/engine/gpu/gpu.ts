@@ -1,7 +1,11 @@
 import { DeviceError } from '../errors.ts';
-import { callDevice } from './device-call.ts';
+import { unlessAborted } from './abortable.ts';
+import { BindGroups } from './bind-groups.ts';
+import { Buffers, wholeWords } from './buffers.ts';
+import { callDevice, reportedFault } from './device-call.ts';
 import { KernelCache } from './kernel.ts';
 import { WorkBudget } from './pace.ts';
+import type { AdapterReport, GpuOptions } from './options.ts';
 import { OwnErrors } from './own-errors.ts';
 import { Recorder, UniformPool } from './recorder.ts';
 import { rowRanges } from './row-ranges.ts';
@@ -11,37 +15,7 @@ import { KernelTimer } from './timer.ts';
 import { traitsOf, tune } from './tuning.ts';
 import type { Tuning, TuningOverrides } from './tuning.ts';
 
-/** What computes. `software` is true if a CPU plays the GPU (llvmpipe, SwiftShader, WARP). */
-export interface AdapterReport {
-  readonly vendor: string;
-  readonly architecture: string;
-  readonly description: string;
-  readonly software: boolean;
-}
-
-export interface GpuOptions {
-  /**
-   * The maximum number of bytes of GPU buffers to hold at once; default no bound. Weights then pass through the GPU layer by layer
-   * where they do not fit.
-   */
-  readonly memoryLimit?: number;
-  /** The largest storage binding to use, in bytes; default the device's own limit. Tests force it down. */
-  readonly bindingLimit?: number;
-  /** Time every dispatch with GPU timestamps where the device has them. */
-  readonly timed?: boolean;
-  /** Decisions to take another way than the device suggests; tests force every kernel's variants with it. */
-  readonly tuning?: TuningOverrides;
-  /** Receives notices about the device, one sentence each. */
-  readonly onNotice?: ((notice: string) => void) | undefined;
-  /**
-   * Ends every wait for the GPU with the signal's reason. What was submitted cannot be called back: a device that Laminar
-   * opened is destroyed once it has done that, and nobody waits for it.
-   */
-  readonly signal?: AbortSignal;
-}
-
-/** What copyBufferToBuffer and writeBuffer need: sizes in whole 32-bit words. */
-const wholeWords = (bytes: number): number => Math.max(4, Math.ceil(bytes / 4) * 4);
+export type { AdapterReport, GpuOptions } from './options.ts';
 
 /**
  * The thin runtime over one GPUDevice: compiles and caches kernels, records dispatches, owns buffers and counts their
@@ -54,13 +28,12 @@ export class Gpu implements Disposable {
   readonly bindingLimit: number;
   readonly memoryLimit: number;
   readonly #uniforms: UniformPool;
-  readonly #sizes = new Map<GPUBuffer, number>();
+  readonly #buffers: Buffers;
+  readonly #bindGroups = new BindGroups();
   readonly #budgets = new Map<string, WorkBudget>();
   readonly #signal: AbortSignal | undefined;
   readonly #onNotice: GpuOptions['onNotice'];
   #tuning: Tuning;
-  #allocated = 0;
-  #peak = 0;
   #failure: DeviceError | undefined;
   #disposed = false;
   /** On a device that was lent: what is not within its scopes is not ours. */
@@ -69,17 +42,7 @@ export class Gpu implements Disposable {
     this.#onError((event as GPUUncapturedErrorEvent).error);
   };
   readonly #onError = (error: GPUError): void => {
-    const firstLine = error.message.split('\n')[0] ?? '';
-    this.#failure ??=
-      error instanceof GPUOutOfMemoryError
-        ? new DeviceError(`the GPU refused memory (${firstLine})`, {
-            code: 'out-of-memory',
-            remedies: [
-              { kind: 'do', what: 'close other programs' },
-              { kind: 'lower', option: 'memoryLimit' },
-            ],
-          })
-        : new DeviceError(`the GPU rejected a command: ${error.message}`, { code: 'command-rejected' });
+    this.#failure ??= reportedFault(error);
   };
 
   constructor(
@@ -99,6 +62,9 @@ export class Gpu implements Disposable {
       maxBufferSize,
     );
     this.memoryLimit = options.memoryLimit ?? Infinity;
+    this.#buffers = new Buffers(device, this.memoryLimit, (buffer) => {
+      this.#bindGroups.forget(buffer);
+    });
     this.#signal = options.signal;
     const canTime = options.timed === true && device.features.has('timestamp-query');
     this.timer = canTime ? new KernelTimer(device) : undefined;
@@ -129,54 +95,24 @@ export class Gpu implements Disposable {
 
   /** Bytes in buffers that are alive now. */
   get allocatedBytes(): number {
-    return this.#allocated;
+    return this.#buffers.bytes;
   }
 
   /** The maximum number of bytes that were alive at once. */
   get peakBytes(): number {
-    return this.#peak;
+    return this.#buffers.peakBytes;
   }
 
   /** Allocates a storage buffer. The caller owns it: hand it to `free`. */
   allocate(label: string, bytes: number, extraUsage: GPUBufferUsageFlags = 0): GPUBuffer {
     this.check();
-    const size = wholeWords(bytes);
-    if (this.#allocated + size > this.memoryLimit) {
-      throw new DeviceError(
-        `${label} needs ${size} bytes of GPU memory, and ${this.#allocated} of the ${this.memoryLimit} allowed are in use`,
-        {
-          code: 'memory-limit',
-          subject: { kind: 'option', name: 'memoryLimit' },
-          remedies: [
-            { kind: 'raise', option: 'memoryLimit' },
-            { kind: 'do', what: 'take fewer tokens' },
-          ],
-        },
-      );
-    }
-    if (size > this.device.limits.maxBufferSize) {
-      throw new DeviceError(
-        `${label} needs a buffer of ${size} bytes; this adapter's largest is ${this.device.limits.maxBufferSize}`,
-        { code: 'buffer-limit' },
-      );
-    }
-    const usage = GPUBufferUsage.STORAGE | GPUBufferUsage.COPY_SRC | GPUBufferUsage.COPY_DST | extraUsage;
-    const buffer = this.#call(`make the buffer ${label} of ${size} bytes`, () =>
-      this.device.createBuffer({ label, size, usage }),
-    );
-    this.#sizes.set(buffer, size);
-    this.#allocated += size;
-    this.#peak = Math.max(this.#peak, this.#allocated);
-    return buffer;
+    const allocate = (): GPUBuffer => this.#buffers.allocate(label, bytes, extraUsage);
+    return this.#own ? this.#own.around(allocate) : allocate();
   }
 
   /** Frees a buffer that `allocate` made; safe while submitted work still uses it, and when called twice. */
   free(buffer: GPUBuffer): void {
-    const size = this.#sizes.get(buffer);
-    if (size === undefined) return;
-    this.#sizes.delete(buffer);
-    this.#allocated -= size;
-    buffer.destroy();
+    this.#buffers.free(buffer);
   }
 
   /** Allocates a tensor, zero-filled, split by rows of its first dimension where one binding cannot hold it. */
@@ -231,7 +167,7 @@ export class Gpu implements Disposable {
 
   recorder(): Recorder {
     this.check();
-    return new Recorder(this.device, this.kernels, this.#uniforms, this.timer, this.#own);
+    return new Recorder(this.device, this.kernels, this.#uniforms, this.#bindGroups, this.timer, this.#own);
   }
 
   /** How much work of a kind a submission may hold; the measurements outlive the job that took them. */
@@ -245,7 +181,7 @@ export class Gpu implements Disposable {
   /** Waits for everything submitted. @throws DeviceError if the GPU rejected any of it. */
   async finish(): Promise<void> {
     const done = callDevice('wait for its work', () => this.device.queue.onSubmittedWorkDone());
-    await this.#unlessAborted(done).catch((cause: unknown) => {
+    await unlessAborted(this.#signal, done).catch((cause: unknown) => {
       this.#signal?.throwIfAborted();
       this.check();
       // The refusal may come before the news of the loss.
@@ -288,7 +224,7 @@ export class Gpu implements Disposable {
   dispose(): void {
     if (this.#disposed) return;
     this.#disposed = true;
-    for (const buffer of [...this.#sizes.keys()]) this.free(buffer);
+    this.#buffers.freeAll();
     this.#uniforms.dispose();
     this.timer?.dispose();
     this.device.removeEventListener('uncapturederror', this.#onUncaptured);
@@ -303,36 +239,6 @@ export class Gpu implements Disposable {
 
   [Symbol.dispose](): void {
     this.dispose();
-  }
-
-  /** Waits for the GPU, or for the signal. @throws the signal's reason */
-  async #unlessAborted(work: Promise<unknown>): Promise<void> {
-    const signal = this.#signal;
-    if (!signal) {
-      await work;
-      return;
-    }
-    await new Promise<void>((resolve, reject) => {
-      const abort = (): void => {
-        reject(signal.reason as Error);
-      };
-      if (signal.aborted) abort();
-      signal.addEventListener('abort', abort, { once: true });
-      const end = (settle: () => void): void => {
-        signal.removeEventListener('abort', abort);
-        settle();
-      };
-      work.then(
-        () => {
-          end(resolve);
-        },
-        (error: unknown) => {
-          end(() => {
-            reject(error as Error);
-          });
-        },
-      );
-    });
   }
 
   /** Hands over bytes of a buffer, in memory that is valid during the call only. */
@@ -357,7 +263,7 @@ export class Gpu implements Disposable {
         this.device.queue.submit([encoder.finish()]);
       });
       const mapped = callDevice('read back', () => staging.mapAsync(GPUMapMode.READ));
-      await this.#unlessAborted(mapped).catch((cause: unknown) => {
+      await unlessAborted(this.#signal, mapped).catch((cause: unknown) => {
         this.#signal?.throwIfAborted();
         this.check();
         throw new DeviceError(

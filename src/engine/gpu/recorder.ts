@@ -1,3 +1,4 @@
+import type { BindGroups } from './bind-groups.ts';
 import { callDevice } from './device-call.ts';
 import type {
   BindingKind,
@@ -63,6 +64,7 @@ export class Recorder {
     private readonly device: GPUDevice,
     private readonly kernels: KernelCache,
     private readonly pool: UniformPool,
+    private readonly bindGroups: BindGroups,
     timer: KernelTimer | undefined,
     private readonly own?: OwnErrors,
   ) {
@@ -83,16 +85,12 @@ export class Recorder {
     const { pipeline, layout } = this.kernels.pipeline(kernel, constants ?? {});
     const [chunk, offset] = this.#uniformSlot();
     writeUniforms(kernel, uniforms, chunk.data, offset);
-    const entries = Object.keys(kernel.bindings).map((name, index): GPUBindGroupEntry => {
-      const range: GPUBuffer | BufferRange = bindings[name]!;
-      return { binding: index + 1, resource: 'buffer' in range ? range : { buffer: range } };
-    });
-    const bindGroup = callDevice(`bind buffers to ${kernel.name}`, () =>
-      this.device.createBindGroup({
-        label: kernel.name,
-        layout,
-        entries: [{ binding: 0, resource: { buffer: chunk.buffer, size: SLOT_BYTES } }, ...entries],
-      }),
+    const ranges: (GPUBuffer | BufferRange)[] = [{ buffer: chunk.buffer, size: SLOT_BYTES }];
+    for (const name in kernel.bindings) ranges.push(bindings[name]);
+    const bindGroup = this.bindGroups.get(layout, ranges, () =>
+      callDevice(`bind buffers to ${kernel.name}`, () =>
+        this.device.createBindGroup({ label: kernel.name, layout, entries: ranges.map(asEntry) }),
+      ),
     );
     const timestampWrites = this.#timed?.writesFor(kernel.name);
     if (timestampWrites) this.#endPass();
@@ -148,4 +146,8 @@ export class Recorder {
     this.#pass?.end();
     this.#pass = undefined;
   }
+}
+
+function asEntry(range: GPUBuffer | BufferRange, binding: number): GPUBindGroupEntry {
+  return { binding, resource: 'buffer' in range ? range : { buffer: range } };
 }

@@ -1,0 +1,30 @@
+import type { TuningOverrides } from './tuning.ts';
+
+/** What computes. `software` is true if a CPU plays the GPU (llvmpipe, SwiftShader, WARP). */
+export interface AdapterReport {
+  readonly vendor: string;
+  readonly architecture: string;
+  readonly description: string;
+  readonly software: boolean;
+}
+
+export interface GpuOptions {
+  /**
+   * The maximum number of bytes of GPU buffers to hold at once; default no bound. Weights then pass through the GPU layer by layer
+   * where they do not fit.
+   */
+  readonly memoryLimit?: number;
+  /** The largest storage binding to use, in bytes; default the device's own limit. Tests force it down. */
+  readonly bindingLimit?: number;
+  /** Time every dispatch with GPU timestamps where the device has them. */
+  readonly timed?: boolean;
+  /** Decisions to take another way than the device suggests; tests force every kernel's variants with it. */
+  readonly tuning?: TuningOverrides;
+  /** Receives notices about the device, one sentence each. */
+  readonly onNotice?: ((notice: string) => void) | undefined;
+  /**
+   * Ends every wait for the GPU with the signal's reason. What was submitted cannot be called back: a device that Laminar
+   * opened is destroyed once it has done that, and nobody waits for it.
+   */
+  readonly signal?: AbortSignal;
+}
