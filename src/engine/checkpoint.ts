@@ -92,8 +92,8 @@ export class Checkpoint {
    */
   find(name: string): TensorEntry | undefined {
     const entry = this.#tensors.get(name);
-    const shard = this.#index.get(name);
-    if (!entry && shard !== undefined && this.#missingShards.has(shard)) {
+    const shard = this.missingShard(name);
+    if (shard !== undefined) {
       throw new FileError(
         `${this.name}: ${shard} is missing, and tensor ${name} is in it; download the rest of the model`,
         { code: 'file-missing', subject: { kind: 'file', name: shard } },
@@ -107,6 +107,13 @@ export class Checkpoint {
       );
     }
     return entry;
+  }
+
+  /** The file that the index puts a tensor in and that is not there; undefined for all other tensors. */
+  missingShard(name: string): string | undefined {
+    const shard = this.#index.get(name);
+    const isMissing = shard !== undefined && this.#missingShards.has(shard) && !this.#tensors.has(name);
+    return isMissing ? shard : undefined;
   }
 
   /** @throws CheckpointError if the files have no tensor of that name; else as `find`. */

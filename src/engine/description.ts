@@ -5,7 +5,7 @@ import { Checkpoint } from './checkpoint.ts';
 import type { OpenOptions } from './checkpoint.ts';
 import type { ModelConfig } from './config.ts';
 import { embeddingName } from './embedding.ts';
-import { CheckpointError, FileError } from './errors.ts';
+import { CheckpointError, FileError, LaminarError } from './errors.ts';
 import type { ModelFiles } from './files.ts';
 import { readJson } from './files.ts';
 import { bytesPerElement, elementCount } from './gpu/tensor.ts';
@@ -186,7 +186,22 @@ export class ModelDescription {
  * engine does not know, CheckpointError if a weight is missing, misshapen or quantised, or if it is an adapter.
  */
 export async function describeModel(files: ModelFiles, options: OpenOptions = {}): Promise<ModelDescription> {
-  await refuseAdapter(files);
+  const isWithAdapter = (await files.list?.())?.includes(ADAPTER_CONFIG) === true;
+  try {
+    const description = await describeWhole(files, options);
+    if (isWithAdapter) {
+      options.onNotice?.(
+        `${files.name}: has an ${ADAPTER_CONFIG}, too; the whole model is run, and no adapter`,
+      );
+    }
+    return description;
+  } catch (error) {
+    // What an adapter lacks is no fault of it.
+    throw isWithAdapter && error instanceof LaminarError ? anAdapter(files.name) : error;
+  }
+}
+
+async function describeWhole(files: ModelFiles, options: OpenOptions): Promise<ModelDescription> {
   const json = await readJson(files, 'config.json');
   if (json === undefined) {
     throw new FileError(`${files.name}: has no config.json; give a folder that holds a model, or a hub id`, {
@@ -205,12 +220,10 @@ export async function describeModel(files: ModelFiles, options: OpenOptions = {}
   }
 }
 
-async function refuseAdapter(files: ModelFiles): Promise<void> {
-  const names = await files.list?.();
-  if (!names?.includes(ADAPTER_CONFIG)) return;
-  throw new CheckpointError(
-    `${files.name}: is an adapter (it has ${ADAPTER_CONFIG}), and Laminar runs whole models; merge the adapter into its base model first (PEFT's merge_and_unload)`,
-    { code: 'weights-of-adapter', subject: { kind: 'file', name: files.name } },
+function anAdapter(name: string): CheckpointError {
+  return new CheckpointError(
+    `${name}: is an adapter (it has ${ADAPTER_CONFIG}), and Laminar runs whole models; merge the adapter into its base model first (PEFT's merge_and_unload)`,
+    { code: 'weights-of-adapter', subject: { kind: 'file', name } },
   );
 }
 

@@ -178,8 +178,15 @@ async function findHead(
 ): Promise<Head> {
   const { table } = embeddings[0]!;
   const headNames = [head.name, ...HEAD_NAMES.filter((name) => name !== head.name)];
-  const [own, ...others] = headEntries(checkpoint, base, headNames);
   const tokens = base.find(table.name);
+  const [own, ...others] = [...possibleHeads(base, headNames)].flatMap((name) => {
+    const shard = config.tiedEmbeddings && tokens ? checkpoint.missingShard(name) : undefined;
+    if (shard === undefined) return checkpoint.find(name) ?? [];
+    notice(
+      `${checkpoint.name}: ${shard} is missing, which may hold ${name}; ${tokens!.name} is used, to which config.json ties it`,
+    );
+    return [];
+  });
   if (!own) {
     if (config.tiedEmbeddings) {
       return { weight: weightOf(tokens ?? base.entry(table.name), table.shape), isEmbedding: true };
@@ -204,15 +211,11 @@ async function findHead(
   return { weight, isEmbedding: false };
 }
 
-/** Every tensor that may be the head, the likeliest first. */
-function headEntries(
-  checkpoint: Checkpoint,
-  { prefix, names }: BaseWeights,
-  headNames: readonly string[],
-): TensorEntry[] {
+/** The names of what may be the head, the likeliest first. */
+function possibleHeads({ prefix, names }: BaseWeights, headNames: readonly string[]): Set<string> {
   const found = new Set<string>(besideBase(prefix, headNames));
   for (const head of headNames) for (const name of names.like(prefix + head)) found.add(name);
-  return [...found].flatMap((name) => checkpoint.find(name) ?? []);
+  return found;
 }
 
 async function isSame(a: TensorEntry, b: TensorEntry): Promise<boolean> {

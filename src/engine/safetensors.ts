@@ -178,7 +178,9 @@ export function encodeHeader(
 /** @param start of the file, the length field and what follows it */
 function headerLength(start: Uint8Array<ArrayBuffer>, fileSize: number, fileName: string): number {
   const length = new DataView(start.buffer, start.byteOffset).getBigUint64(0, true);
-  if (length > BigInt(MAXIMUM_HEADER_BYTES)) throw notSafetensors(start, fileName);
+  // The first bytes of old PyTorch archives make a number that could be a header's length.
+  const isForeign = start[LENGTH_BYTES] !== 0x7b && foreignFile(start) !== undefined;
+  if (isForeign || length > BigInt(MAXIMUM_HEADER_BYTES)) throw notSafetensors(start, fileName);
   if (length > BigInt(fileSize - LENGTH_BYTES)) {
     throw new FormatError(
       `${fileName}: is truncated (its header alone takes ${length} bytes, the file has ${fileSize}); download it again`,

@@ -185,19 +185,31 @@ export function quantisedMessage(where: string, sign: string): string {
   return `${where}: the weights are quantised (${sign}), and Laminar reads F32, F16, BF16 and F64; use the checkpoint that it was quantised from`;
 }
 
-/** The name nearest to a given one, by insertions, deletions and substitutions; undefined if none is near. */
+/**
+ * The name nearest to a given one, by insertions, deletions and substitutions, and of those the one that begins most like
+ * it; undefined if none is near.
+ */
 export function nearestName(name: string, names: Iterable<string>): string | undefined {
   let nearest: string | undefined;
-  let least = Math.ceil(name.length / 2);
+  let least = Math.ceil(name.length / 2) - 1;
+  let alike = -1;
   for (const other of names) {
-    if (Math.abs(other.length - name.length) >= least) continue;
-    const distance = editDistance(name, other, least);
-    if (distance < least) {
+    if (Math.abs(other.length - name.length) > least) continue;
+    const distance = editDistance(name, other, least + 1);
+    const beginning = commonStart(name, other);
+    if (distance < least || (distance === least && beginning > alike)) {
       least = distance;
+      alike = beginning;
       nearest = other;
     }
   }
   return nearest;
+}
+
+function commonStart(a: string, b: string): number {
+  let length = 0;
+  while (length < a.length && a[length] === b[length]) length += 1;
+  return length;
 }
 
 /** A different number means a different layer, not a misspelt name. */

@@ -169,6 +169,11 @@ describe('readArchitecture', () => {
     ).toEqual(parse(gpt2));
   });
 
+  it('finds the model_type that is missing by any known class', () => {
+    const { model_type: type, ...rest } = gpt2;
+    expect(parse({ ...rest, architectures: ['MyHead', 'GPT2LMHeadModel'] }).architecture).toBe(type);
+  });
+
   it('takes every activation that the engine computes', () => {
     for (const activation of activations) {
       expect(parse({ ...gpt2, activation_function: activation }).activation).toBe(activation);

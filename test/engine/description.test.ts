@@ -248,6 +248,7 @@ function addLora(model: RebuiltModel): void {
 }
 
 function addAdapterConfig(model: RebuiltModel): void {
+  model.weightFile = 'adapter_model.safetensors';
   model.files['adapter_config.json'] = '{}';
 }
 

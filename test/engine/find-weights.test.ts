@@ -83,6 +83,45 @@ describe('tensors that are named unlike the others', () => {
       /tensor gpt_neox\.final_layer_norm\.weight is not in .*nearest name there is critic\.final_layer_norm\.weight\)/,
     );
   });
+
+  test('are named as the nearest if they begin like what is missing', async () => {
+    const opened = found(GPT2, (model) => {
+      renameAll(model, (name) => name.replace('ln_f', 'ln_final'));
+    });
+    await expect(opened).rejects.toThrow(
+      /ln_f\.weight is not in .*nearest name there is \S*ln_final\.weight\)/,
+    );
+  });
+});
+
+test('a tied head that would be in a missing shard is the embedding, which a notice says', async () => {
+  const { description, notices } = await found(GPT2, (model) => {
+    model.tensors.delete('lm_head.weight');
+    const names = [...model.tensors.keys()];
+    model.weightFile = 'one.safetensors';
+    model.files['model.safetensors.index.json'] = JSON.stringify({
+      weight_map: {
+        ...Object.fromEntries(names.map((name) => [name, 'one.safetensors'])),
+        'lm_head.weight': 'two.safetensors',
+      },
+    });
+  });
+  await expectWhole(GPT2, description);
+  expect(notices).toEqual([
+    expect.stringMatching(
+      /two\.safetensors is missing, which may hold lm_head\.weight; \S*wte\.weight is used, to which config\.json ties it$/,
+    ),
+  ]);
+});
+
+test('a whole model with the description of an adapter is run, and a notice says without it', async () => {
+  const { description, notices } = await found(GPT2, (model) => {
+    model.files['adapter_config.json'] = '{}';
+  });
+  await expectWhole(GPT2, description);
+  expect(notices).toEqual([
+    'folder: has an adapter_config.json, too; the whole model is run, and no adapter',
+  ]);
 });
 
 describe('two heads', () => {

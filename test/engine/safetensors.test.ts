@@ -220,6 +220,10 @@ describe('header', () => {
     );
     await expect(read(pointer)).rejects.toThrow(/Git LFS pointer.*git lfs pull/);
     await expect(read(new Uint8Array(0))).rejects.toThrow(/is truncated/);
+    const archive = Uint8Array.of(0x50, 0x4b, 3, 4, ...new Uint8Array(100)); // as old PyTorch begins them
+    await expect(read(archive)).rejects.toThrow(
+      /a zip archive, as PyTorch saves its files; save the weights as/,
+    );
   });
 
   it('may list tensors in any order, and empty ones', () => {

@@ -65,15 +65,17 @@ function refuseQuantised(fields: ConfigFields): void {
   }
 }
 
-/** By model_type, and where there is none by the class that `architectures` names. */
+/** By model_type, and where there is none by the first known class that `architectures` names. */
 function chooseFamily(fields: ConfigFields): Family {
   const known = families.map(({ modelType }) => modelType).join(', ');
   const type = fields.text(['model_type']);
   const classes = fields.raw('architectures');
-  const [className]: unknown[] = Array.isArray(classes) ? classes : [];
+  const classNames: unknown[] = Array.isArray(classes) ? classes : [];
   if (type === undefined) {
-    const family = families.find(({ classPrefix }) => isClassOf(className, classPrefix));
-    if (family) return family;
+    for (const className of classNames) {
+      const family = families.find(({ classPrefix }) => isClassOf(className, classPrefix));
+      if (family) return family;
+    }
     throw new ConfigError(`${fields.name}: has no model_type; Laminar runs ${known}`, {
       code: 'architecture-unknown',
       subject: { kind: 'key', name: 'model_type' },

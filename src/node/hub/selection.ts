@@ -1,4 +1,5 @@
 import { FormatError } from '../../engine/errors.ts';
+import { isJsonObject, parseJson } from '../../engine/files.ts';
 import { chooseTokenizerFiles, holdsTokenizer, tokenizerFiles } from '../../engine/tokenizer/files.ts';
 import { chooseWeightFiles, liesInside, weightFile, weightIndex } from '../../engine/weight-files.ts';
 import type { WeightFiles } from '../../engine/weight-files.ts';
@@ -16,16 +17,11 @@ export function besideWeights(has: (name: string) => boolean): string[] {
  * @throws FormatError if the text is not an index or a name leads out of the model's folder.
  */
 export function readShardNames(text: string, where: string): string[] {
-  let index: unknown;
-  try {
-    index = JSON.parse(text);
-  } catch {
-    throw new FormatError(`${where} is not JSON; fetch it again or choose another --revision`);
-  }
-  const map: unknown =
-    typeof index === 'object' && index !== null ? Reflect.get(index, 'weight_map') : undefined;
-  if (typeof map !== 'object' || map === null || Object.keys(map).length === 0) {
-    throw new FormatError(`${where} has no weight_map; fetch it again or choose another --revision`);
+  const advice = 'fetch it again or choose another --revision';
+  const index = parseJson(text.replace(/^\ufeff/, ''), where, advice);
+  const map = isJsonObject(index) ? index['weight_map'] : undefined;
+  if (!isJsonObject(map) || Object.keys(map).length === 0) {
+    throw new FormatError(`${where} has no weight_map; ${advice}`);
   }
   const names = new Set<string>();
   for (const [tensor, name] of Object.entries(map)) {
