@@ -1,6 +1,6 @@
 import { option, wording } from '../engine/error-words.ts';
 import { InputError } from '../engine/errors.ts';
-import { nearNames } from './near-names.ts';
+import { nearNames } from '../engine/near-names.ts';
 
 /** Numbers of a matrix, row-major: float32 where that holds them, else float64. */
 export type Numbers = Float32Array<ArrayBuffer> | Float64Array<ArrayBuffer>;

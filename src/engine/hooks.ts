@@ -5,9 +5,8 @@
  */
 export type { CapturedActivation } from './hooks/captures.ts';
 export { layerOf, matchNames, withAnyLayer } from './hooks/names.ts';
-export { PlannedHooks } from './hooks/request.ts';
+export { PlannedHooks } from './hooks/planned-hooks.ts';
 export type {
-  Batch,
   CaptureRequest,
   Choice,
   Edit,
@@ -15,5 +14,6 @@ export type {
   EditedPart,
   HookRequests,
 } from './hooks/request.ts';
+export type { Batch } from './hooks/selection.ts';
 export { hookShape } from './hooks/spec.ts';
 export type { HookSpec } from './hooks/spec.ts';

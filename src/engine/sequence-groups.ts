@@ -1,8 +1,8 @@
 import { InputError } from './errors.ts';
 import type { HookRequests, HookSpec } from './hooks.ts';
 import { matchNames, PlannedHooks } from './hooks.ts';
-import { ascending, partShape } from './hooks/request.ts';
 import type { CaptureRequest, Edit } from './hooks/request.ts';
+import { ascending, partShape } from './hooks/selection.ts';
 import { elementCount } from './gpu/tensor.ts';
 
 /**

@@ -11,7 +11,7 @@ import type {
 } from './architectures/steps.ts';
 import { bytesPerElement, elementCount } from './gpu/tensor.ts';
 import type { Dtype } from './gpu/tensor.ts';
-import { PIECE_BYTES } from './hooks/pattern.ts';
+import { PIECE_BYTES } from './hooks/pattern-pieces.ts';
 import { noHooks } from './hooks/spec.ts';
 import type { AskedHooks, HookSpec } from './hooks/spec.ts';
 import { addWork } from './work.ts';

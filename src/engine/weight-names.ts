@@ -1,4 +1,5 @@
 import { CheckpointError } from './errors.ts';
+import { nearestName } from './near-names.ts';
 
 /** Where in a checkpoint a model's base (all but the head) stands. */
 export interface Base {
@@ -183,52 +184,4 @@ export function refuseForeignTensors(names: ReadonlySet<string>, where: string):
 /** @param sign what shows it */
 export function quantisedMessage(where: string, sign: string): string {
   return `${where}: the weights are quantised (${sign}), and Laminar reads F32, F16, BF16 and F64; use the checkpoint that it was quantised from`;
-}
-
-/**
- * The name nearest to a given one, by insertions, deletions and substitutions, and of those the one that begins most like
- * it; undefined if none is near.
- */
-export function nearestName(name: string, names: Iterable<string>): string | undefined {
-  let nearest: string | undefined;
-  let least = Math.ceil(name.length / 2) - 1;
-  let alike = -1;
-  for (const other of names) {
-    if (Math.abs(other.length - name.length) > least) continue;
-    const distance = editDistance(name, other, least + 1);
-    const beginning = commonStart(name, other);
-    if (distance < least || (distance === least && beginning > alike)) {
-      least = distance;
-      alike = beginning;
-      nearest = other;
-    }
-  }
-  return nearest;
-}
-
-function commonStart(a: string, b: string): number {
-  let length = 0;
-  while (length < a.length && a[length] === b[length]) length += 1;
-  return length;
-}
-
-/** A different number means a different layer, not a misspelt name. */
-function substitution(a: string, b: string): number {
-  if (a === b) return 0;
-  return /\d/.test(a + b) ? 2 : 1;
-}
-
-/** Levenshtein's distance, or `limit` where it is not less. */
-function editDistance(a: string, b: string, limit: number): number {
-  let row = Array.from({ length: b.length + 1 }, (_, index) => index);
-  for (let i = 1; i <= a.length; i++) {
-    const next = [i];
-    for (let j = 1; j <= b.length; j++) {
-      const replaced = row[j - 1]! + substitution(a[i - 1]!, b[j - 1]!);
-      next.push(Math.min(replaced, row[j]! + 1, next[j - 1]! + 1));
-    }
-    if (Math.min(...next) >= limit) return limit;
-    row = next;
-  }
-  return row[b.length]!;
 }

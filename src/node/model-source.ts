@@ -1,7 +1,7 @@
 import { readdir, stat } from 'node:fs/promises';
 import { basename, join, resolve } from 'node:path';
 import { bundledModels } from '../analysis/bundled.ts';
-import { meantNames } from '../analysis/near-names.ts';
+import { meantNames } from '../engine/near-names.ts';
 import { FileError, InputError } from '../engine/errors.ts';
 import { isHubId, namesTheHub, parseHubReference } from '../hub/reference.ts';
 import { bundledPath, isBundledModel } from './bundled.ts';

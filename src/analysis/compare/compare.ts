@@ -2,7 +2,7 @@ import { option, wording } from '../../engine/error-words.ts';
 import { InputError } from '../../engine/errors.ts';
 import { csvText } from '../csv.ts';
 import type { Figure } from '../figure.ts';
-import { nearNames } from '../near-names.ts';
+import { nearNames } from '../../engine/near-names.ts';
 import { laminarVersion } from '../report.ts';
 import { comparedFigure } from './figure.ts';
 import type { Abscissa, ComparedRuns } from './figure.ts';

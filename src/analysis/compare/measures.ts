@@ -3,7 +3,7 @@ import { InputError } from '../../engine/errors.ts';
 import { layerMeasureNames, usualMeasures } from '../measures/layer-fields.ts';
 import { measureTable } from '../measures/table.ts';
 import type { MeasureDefinition } from '../measures/table.ts';
-import { nearNames } from '../near-names.ts';
+import { nearNames } from '../../engine/near-names.ts';
 import { measureNames } from '../dimensions.ts';
 import type { SavedRun } from './run.ts';
 

@@ -1,6 +1,6 @@
 import { option, wording } from '../../engine/error-words.ts';
 import { InputError } from '../../engine/errors.ts';
-import { nearNames } from '../near-names.ts';
+import { nearNames } from '../../engine/near-names.ts';
 import { allComparisons, isComparison } from './comparisons.ts';
 import type { ComparisonName } from './comparisons.ts';
 import { allMeasures, measureTable } from './table.ts';

@@ -4,7 +4,8 @@ import { bindableRows, rowsOf } from '../gpu/row-ranges.ts';
 import type { Tensor } from '../gpu/tensor.ts';
 import type { HeadSlice } from '../architectures/steps.ts';
 import { editActivation, gatherActivation } from './kernels.ts';
-import type { PlannedEdit, Selection } from './request.ts';
+import type { PlannedEdit } from './planned-edit.ts';
+import type { Selection } from './selection.ts';
 import type { HookTools } from './tools.ts';
 
 const THREADS = 64;

@@ -17,7 +17,7 @@ import type { CapturedActivation } from './captures.ts';
 import { captureRows, editRows } from './in-rows.ts';
 import { add, normaliseRows, normStatistics, scaleShift } from './kernels.ts';
 import { AttentionPatterns } from './pattern.ts';
-import type { PlannedHooks } from './request.ts';
+import type { PlannedHooks } from './planned-hooks.ts';
 import { HookTools } from './tools.ts';
 
 /** A layer norm, or an RMS norm, which has no mean and no bias. */

@@ -4,8 +4,10 @@ import { elementCount } from '../gpu/tensor.ts';
 import type { Tensor } from '../gpu/tensor.ts';
 import { chosenInRows, indexBytes, recordEdit, recordGather } from './chosen.ts';
 import type { Chosen } from './chosen.ts';
-import { partShape } from './request.ts';
-import type { EditedPart, PlannedCapture, PlannedEdit } from './request.ts';
+import type { PlannedEdit } from './planned-edit.ts';
+import type { PlannedCapture } from './planned-hooks.ts';
+import type { EditedPart } from './request.ts';
+import { partShape } from './selection.ts';
 import type { HookTools } from './tools.ts';
 
 /** Changes an activation that lies in the rows of a tensor. */

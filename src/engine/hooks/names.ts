@@ -1,5 +1,5 @@
 import { InputError } from '../errors.ts';
-import { nearestName } from '../weight-names.ts';
+import { meantNames, nearestName } from '../near-names.ts';
 
 const LAYER = /^blocks\.(\d+)\./;
 const NEAR_NAMES = 3;
@@ -29,7 +29,8 @@ function hint(pattern: string, names: readonly string[]): string {
   const isBeyond = layer !== undefined && !layers.has(layer);
   const kinds = new Set(names.map(withAnyLayer));
   if (isBeyond && kinds.has(withAnyLayer(pattern))) return `the model's blocks are 0 to ${layers.size - 1}`;
-  const near: string[] = [];
+  const near = meantNames(withAnyLayer(pattern), [...kinds]).slice(0, NEAR_NAMES);
+  for (const name of near) kinds.delete(name);
   while (near.length < NEAR_NAMES) {
     const nearest = nearestName(withAnyLayer(pattern), kinds);
     if (nearest === undefined) break;

@@ -3,26 +3,22 @@ import { headSlices } from '../architectures/steps.ts';
 import type { Tensor } from '../gpu/tensor.ts';
 import type { OpenCapture } from './captures.ts';
 import { indexBytes, indicesOf, recordEdit, recordGather } from './chosen.ts';
-import type { Chosen, ChosenHead, ChosenRow } from './chosen.ts';
+import type { ChosenHead } from './chosen.ts';
 import { applyFunction, uploadValue } from './in-rows.ts';
 import { attendPattern, attentionPattern } from './kernels.ts';
-import type { PlannedCapture, PlannedEdit, Selection } from './request.ts';
+import { chosenOf, piecesOf, renumbered } from './pattern-pieces.ts';
+import type { PieceRows } from './pattern-pieces.ts';
+import type { PlannedEdit } from './planned-edit.ts';
+import type { PlannedCapture } from './planned-hooks.ts';
+import type { Selection } from './selection.ts';
 import type { HookTools } from './tools.ts';
 
-/** The maximum number of bytes that rows of patterns may take at once. */
-export const PIECE_BYTES = 16 * 2 ** 20;
 const THREADS = 64;
+
 /** What is asked of a block's scores, or of its pattern. */
 export interface PatternRequest {
   readonly edits: readonly PlannedEdit[];
   readonly capture: PlannedCapture | undefined;
-}
-
-/** Some queries of some heads of one sequence. */
-interface PieceRows {
-  readonly sequence: number;
-  readonly queries: readonly number[];
-  readonly heads: readonly number[];
 }
 
 /** A request, and the capture that is open for it. */
@@ -72,7 +68,7 @@ export class AttentionPatterns {
     const pieces: PieceRows[] = [];
     for (let sequence = 0; sequence < pass.sequences; sequence++) {
       const asked = selections.filter(({ sequences }) => sequences.includes(sequence));
-      if (asked.length > 0) pieces.push(...this.#pieces(sequence, asked));
+      if (asked.length > 0) pieces.push(...piecesOf(pass.gpu, pass.tokens, sequence, asked));
     }
     const bytes = Math.max(
       ...pieces.map(({ queries, heads }) => 4 * queries.length * heads.length * pass.tokens),
@@ -81,29 +77,6 @@ export class AttentionPatterns {
     const buffer = uploads.hold('attention pattern', bytes);
     for (const piece of pieces) await this.#run(piece, buffer);
     uploads.release(buffer);
-  }
-
-  /** Cuts the rows that any selection has into pieces: all queries of several heads, or some queries of one head. */
-  #pieces(sequence: number, asked: readonly Selection[]): PieceRows[] {
-    const { gpu, tokens } = this.tools.pass;
-    const free = Math.max(0, gpu.memoryLimit - gpu.allocatedBytes);
-    const bytes = Math.min(PIECE_BYTES, gpu.bindingLimit, free / 4);
-    const maxRows = Math.max(1, Math.floor(bytes / (4 * tokens)));
-    const queries = union(asked.map(({ positions }) => positions));
-    const heads = union(asked.map((selection) => selection.heads));
-    const headsAtOnce = Math.max(1, Math.floor(maxRows / queries.length));
-    const pieces: PieceRows[] = [];
-    for (let head = 0; head < heads.length; head += headsAtOnce) {
-      for (let query = 0; query < queries.length; query += maxRows) {
-        const piece = {
-          sequence,
-          queries: queries.slice(query, query + maxRows),
-          heads: heads.slice(head, head + headsAtOnce),
-        };
-        if (asked.some((selection) => this.#chosen(piece, selection) !== undefined)) pieces.push(piece);
-      }
-    }
-    return pieces;
   }
 
   /** Computes a piece, changes it, and copies what was asked for. */
@@ -162,7 +135,7 @@ export class AttentionPatterns {
   async #edit(piece: PieceRows, buffer: GPUBuffer, edit: PlannedEdit): Promise<void> {
     const { pass, uploads } = this.tools;
     const { selection, kind, value, spec } = edit;
-    const chosen = this.#chosen(piece, selection, buffer);
+    const chosen = chosenOf(piece, selection, buffer, pass.tokens);
     if (!chosen) return;
     if (kind !== 'apply' && kind !== 'transform') {
       const values = await uploadValue(this.tools, edit);
@@ -198,7 +171,7 @@ export class AttentionPatterns {
     { selection }: PlannedCapture,
     open: OpenCapture,
   ): Promise<void> {
-    const chosen = this.#chosen(piece, selection, buffer);
+    const chosen = chosenOf(piece, selection, buffer, this.tools.pass.tokens);
     if (!chosen) return;
     const { sequences, heads, positions } = selection;
     const { tokens } = this.tools.pass;
@@ -218,7 +191,7 @@ export class AttentionPatterns {
   /** attended ← pattern · values, for what a selection has of a piece. */
   async #gatherValues(piece: PieceRows, buffer: GPUBuffer, selection: Selection): Promise<void> {
     const { pass, uploads } = this.tools;
-    const chosen = this.#chosen(piece, selection, buffer);
+    const chosen = chosenOf(piece, selection, buffer, pass.tokens);
     if (!chosen) return;
     await this.tools.makeRoom(indexBytes(chosen));
     const { query, value } = headSlices(this.layout);
@@ -250,49 +223,6 @@ export class AttentionPatterns {
     });
     pass.count(2 * chosen.rows.length * heads.length * pass.tokens * value.headWidth);
   }
-
-  /** What a selection has of a piece; undefined for nothing. `to` counts the selection's own rows and heads. */
-  #chosen(piece: PieceRows, selection: Selection, buffer?: GPUBuffer): Chosen | undefined {
-    if (!selection.sequences.includes(piece.sequence)) return undefined;
-    const { tokens } = this.tools.pass;
-    const places = placesOf(selection.positions);
-    const headPlaces = placesOf(selection.heads);
-    const rows = piece.queries.flatMap((position, index): ChosenRow[] => {
-      const place = places.get(position);
-      return place === undefined ? [] : [[index, place, position]];
-    });
-    const heads = piece.heads.flatMap((head, index): ChosenHead[] => {
-      const place = headPlaces.get(head);
-      return place === undefined ? [] : [[index, place]];
-    });
-    if (rows.length === 0 || heads.length === 0) return undefined;
-    return {
-      binding: buffer!,
-      rows,
-      heads,
-      headWidth: tokens,
-      rowStride: tokens,
-      headStride: tokens * piece.queries.length,
-      firstElement: 0,
-    };
-  }
-}
-
-/** The same rows and heads, to stand side by side from 0 on. */
-function renumbered(chosen: Chosen): Chosen {
-  return {
-    ...chosen,
-    rows: chosen.rows.map(([from, , position], index) => [from, index, position]),
-    heads: chosen.heads.map(([from], index) => [from, index]),
-  };
-}
-
-function placesOf(numbers: readonly number[]): Map<number, number> {
-  return new Map(numbers.map((number, index) => [number, index]));
-}
-
-function union(lists: readonly (readonly number[])[]): number[] {
-  return [...new Set(lists.flat())].sort((a, b) => a - b);
 }
 
 /**
