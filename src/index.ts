@@ -35,14 +35,13 @@ export type { LensOptions, LensResult } from './engine/lens.ts';
 export { Model } from './engine/model.ts';
 export type { HiddenState, LoadOptions, RunOptions, RunResult } from './engine/model.ts';
 export { LoadedModel } from './engine/loaded-model.ts';
+export type { LoadModelOptions, LoadProgress } from './engine/loaded-model.ts';
 export type {
-  LoadModelOptions,
-  LoadProgress,
   SequenceActivation,
   SequenceRun,
   SequenceRunOptions,
   TextOrIds,
-} from './engine/loaded-model.ts';
+} from './engine/sequence-run.ts';
 export { checkSequences } from './engine/sequences.ts';
 export type { LogitsTile } from './engine/log-softmax.ts';
 export { spectra } from './analysis/activation-spectra.ts';

@@ -2,6 +2,7 @@ import { InputError, NumericalError } from '../engine/errors.ts';
 import type { Gpu } from '../engine/gpu/gpu.ts';
 import { Pace } from '../engine/gpu/pace.ts';
 import type { Recorder } from '../engine/gpu/recorder.ts';
+import { MAX_WORKGROUPS } from '../engine/gpu/row-ranges.ts';
 import { checkVariants } from '../engine/gpu/self-test.ts';
 import type { VariantCheck } from '../engine/gpu/self-test.ts';
 import { evenGroups } from '../engine/gpu/tuning.ts';
@@ -40,8 +41,8 @@ export interface SpectrumOptions {
 
 /** The integer column sums stay exact up to this many rows. */
 const MAX_ROWS = 2 ** 18;
-/** Centring takes 16 columns per workgroup, and a dispatch may have 65535 workgroups in a dimension. */
-const MAX_COLUMNS = 16 * 65_535;
+/** Centring takes 16 columns per workgroup. */
+const MAX_COLUMNS = 16 * MAX_WORKGROUPS;
 /** Progress steps per group of matrices: usual sweeps of the two orthogonalisations, and five other stages. */
 const EXPECTED_SWEEPS = [12, 2] as const;
 const STEPS = EXPECTED_SWEEPS[0] + EXPECTED_SWEEPS[1] + 5;

@@ -8,50 +8,20 @@ import type {
   Scratch,
   Steps,
 } from './architectures/steps.ts';
-import { ConfigError } from './errors.ts';
+import { recordAttention } from './attention.ts';
 import type { Gpu } from './gpu/gpu.ts';
 import { Pace } from './gpu/pace.ts';
 import type { Recorder } from './gpu/recorder.ts';
 import { elementCount, Tensor } from './gpu/tensor.ts';
-import type { AttentionVariant, Tuning } from './gpu/tuning.ts';
-import {
-  attention,
-  attentionLanes,
-  attentionWide,
-  headNorm,
-  layerNorm,
-  MAX_WIDE_HEAD_WIDTH,
-  MAX_HEAD_WIDTH,
-  multiply,
-  rmsNorm,
-  rotary,
-} from './kernels.ts';
-import { alignedRowsOf, bindableRows, rowsOf } from './gpu/row-ranges.ts';
+import { alignedRowsOf, bindableRows, MAX_WORKGROUPS, rowsOf } from './gpu/row-ranges.ts';
+import { headNorm, layerNorm, multiply, rmsNorm, rotary } from './kernels.ts';
 import { recordLinear } from './matrix-product.ts';
 import { rotaryTables } from './rotary.ts';
-
-/** The kernel of each variant of attention, and the queries that one workgroup takes. */
-const ATTENTION_VARIANTS = {
-  staged: { kernel: attention, queries: 16 },
-  wide: { kernel: attentionWide, queries: 64 },
-  lanes: { kernel: attentionLanes, queries: 8 },
-} as const satisfies Record<AttentionVariant, unknown>;
-
-/** The kernel of attention for heads of a width, its constants, and the queries that one workgroup takes. */
-export function attentionOf(
-  { attention: chosen, attentionDepth: depth }: Pick<Tuning, 'attention' | 'attentionDepth'>,
-  headWidth: number,
-) {
-  const isTooWide = chosen === 'wide' && headWidth > MAX_WIDE_HEAD_WIDTH;
-  return { ...ATTENTION_VARIANTS[isTooWide ? 'staged' : chosen], constants: { headWidth, depth } };
-}
 
 /** Scratch of the steps, and of steps that are taken apart where activations are looked at. */
 export type ScratchName = Scratch | 'branch' | 'normalised' | 'normStatistics';
 const ROTARY_THREADS = 64;
 const ELEMENT_THREADS = 64;
-/** Workgroups that a dispatch may have in each dimension (WebGPU's smallest limit). */
-const MAX_WORKGROUPS = 65_535;
 /** Operations of a layer norm an element, about. */
 const NORM_WORK = 12;
 
@@ -231,45 +201,8 @@ export class ForwardPass implements Steps<Tensor>, Disposable {
 
   /** Causal attention within each sequence: F32 [B·T, heads · headWidth]. */
   attention(queryKeyValue: Tensor, into: ScratchName, layout: AttentionLayout): Tensor {
-    const { heads, keyValueHeads = heads, headWidth, headStride, keyOffset, valueOffset, scale } = layout;
-    if (headWidth > MAX_HEAD_WIDTH) {
-      throw new ConfigError(
-        `heads of width ${headWidth} are not supported; the widest is ${MAX_HEAD_WIDTH}`,
-        { code: 'config-unsupported', subject: { kind: 'key', name: 'head_dim' } },
-      );
-    }
-    const output = this.scratch(into, heads * headWidth);
-    const { kernel, constants, queries } = attentionOf(this.gpu.tuning, headWidth);
-    // Half of the products with all keys, and of those with all values.
-    const work = 2 * this.tokens ** 2 * heads * headWidth;
-    const { bindingLimit } = this.gpu;
-    const isOneBinding = [queryKeyValue, output].every(({ size }) => 4 * size <= bindingLimit);
-    const together = isOneBinding
-      ? Math.min(Math.max(1, Math.floor(this.#pace.budget / work)), this.sequences, MAX_WORKGROUPS)
-      : 1;
-    for (let sequence = 0; sequence < this.sequences; sequence += together) {
-      const count = Math.min(together, this.sequences - sequence);
-      const source = this.sequenceRows(queryKeyValue, sequence, count);
-      const target = this.sequenceRows(output, sequence, count);
-      this.recorder.dispatch(kernel, {
-        bindings: { queryKeyValue: source.binding, output: target.binding },
-        uniforms: {
-          tokens: this.tokens,
-          heads,
-          stride: queryKeyValue.shape[1]!,
-          headStride,
-          keyOffset,
-          valueOffset,
-          scale,
-          firstInput: source.firstElement,
-          firstOutput: target.firstElement,
-          groupSize: heads / keyValueHeads,
-        },
-        constants,
-        workgroups: [Math.ceil(this.tokens / queries), heads, count],
-      });
-      this.#pace.count(count * work);
-    }
+    const output = this.scratch(into, layout.heads * layout.headWidth);
+    recordAttention(this.gpu, this.#pace, queryKeyValue, output, layout, this);
     return output;
   }
 

@@ -1,7 +1,7 @@
 import type { ModelConfig } from './config.ts';
 import type { ModelDescription } from './description.ts';
 import { runBranched } from './branched-run.ts';
-import type { Branch, BranchedLogits, BranchedOptions } from './branched-run.ts';
+import type { Branch, BranchedLogits, BranchedOptions } from './branches.ts';
 import { enterBlock, runBlock, runFinal } from './architectures/blocks.ts';
 import type { Steps } from './architectures/steps.ts';
 import { embedSequences } from './embed-sequences.ts';

@@ -1,5 +1,5 @@
+import { attentionOf } from './attention.ts';
 import type { ModelDescription } from './description.ts';
-import { attentionOf } from './forward-pass.ts';
 import type { Gpu } from './gpu/gpu.ts';
 import type { PipelineRequest } from './gpu/kernel.ts';
 import {

@@ -3,7 +3,7 @@ import { openTestGpu } from '#platform';
 import { InputError } from '../../src/engine/errors.ts';
 import type { Gpu } from '../../src/engine/gpu/gpu.ts';
 import { LoadedModel } from '../../src/engine/loaded-model.ts';
-import type { SequenceActivation } from '../../src/engine/loaded-model.ts';
+import type { SequenceActivation } from '../../src/engine/sequence-run.ts';
 import { relativeDistance } from '../support/distance.ts';
 import { activationFiles, readActivations } from '../support/golden-activations.ts';
 import { limitedGpu, streamingLimit } from '../support/model-runs.ts';

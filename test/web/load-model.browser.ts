@@ -3,7 +3,7 @@ import { afterAll, beforeAll, expect, test } from 'vitest';
 import { InputError } from '../../src/engine/errors.ts';
 import type { Gpu } from '../../src/engine/gpu/gpu.ts';
 import { openBrowserGpu } from '../../src/engine/gpu/open.ts';
-import type { SequenceRun } from '../../src/engine/loaded-model.ts';
+import type { SequenceRun } from '../../src/engine/sequence-run.ts';
 import { forget, listKept, loadModel } from '../../src/web/index.ts';
 import type { NamedModel } from '../../src/web/index.ts';
 import { relativeDistance } from '../support/distance.ts';

@@ -1,6 +1,6 @@
 import { option, wording } from '../../engine/error-words.ts';
 import { InputError } from '../../engine/errors.ts';
-import type { StatePoint } from '../../engine/branched-run.ts';
+import type { StatePoint } from '../../engine/branches.ts';
 
 /**
  * A state that can be cut: l from 0 to L for hidden_states[l], where 0 is the embedding and L what the final norm made; or

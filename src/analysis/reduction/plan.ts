@@ -1,4 +1,4 @@
-import type { Branch } from '../../engine/branched-run.ts';
+import type { Branch } from '../../engine/branches.ts';
 import type { ModelDescription } from '../../engine/description.ts';
 import { planWeights } from '../../engine/memory.ts';
 import type { WeightPlan } from '../../engine/memory.ts';

@@ -1,5 +1,6 @@
-import { isSeveral } from '../../engine/loaded-model.ts';
-import type { LoadedModel, TextOrIds } from '../../engine/loaded-model.ts';
+import type { LoadedModel } from '../../engine/loaded-model.ts';
+import { isSeveral } from '../../engine/sequence-run.ts';
+import type { TextOrIds } from '../../engine/sequence-run.ts';
 import { checkIds } from '../../engine/sequence-groups.ts';
 import { reduceSequences } from './reduce-states.ts';
 import type { ReductionOptions, ReductionRequest, Reductions } from './reduce-states.ts';

@@ -1,4 +1,4 @@
-import type { Branch, BranchedLogits, BranchedState } from '../../engine/branched-run.ts';
+import type { Branch, BranchedLogits, BranchedState } from '../../engine/branches.ts';
 import type { Gpu } from '../../engine/gpu/gpu.ts';
 import type { Model } from '../../engine/model.ts';
 import { checkComponents } from './components.ts';

@@ -1,5 +1,6 @@
 import { DeviceError } from '../../engine/errors.ts';
 import type { Gpu } from '../../engine/gpu/gpu.ts';
+import { MAX_WORKGROUPS } from '../../engine/gpu/row-ranges.ts';
 
 /** Vectors in one block of the Jacobi sweeps; pairs of blocks must come out even. */
 export const BLOCK = 16;
@@ -124,6 +125,5 @@ export function matricesAtOnce(gpu: Gpu, shape: SpectrumShape, scratchLimit: num
   const short = Math.floor(gpu.tuning.groupWork / roundWork(shape.padded));
   // Each round passes over all triangular factors of a group.
   const cached = Math.floor(gpu.tuning.groupBytes / sizes.lower);
-  // 65535 is WebGPU's smallest limit on workgroups per dimension.
-  return Math.max(1, Math.min(maxByMemory, short, cached, 65535));
+  return Math.max(1, Math.min(maxByMemory, short, cached, MAX_WORKGROUPS));
 }

@@ -11,7 +11,7 @@ export type RowRange = [first: number, rows: number];
 /** Ranges of one buffer must start at multiples of this many bytes (WebGPU's portable default). */
 const OFFSET_ALIGNMENT = 256;
 /** Workgroups that a dispatch may have in each dimension (WebGPU's smallest limit); many kernels take a row with each. */
-const MAX_WORKGROUPS = 65535;
+export const MAX_WORKGROUPS = 65_535;
 /** Rows of the largest tile of a matrix product. */
 const TILE_ROWS = 128;
 

@@ -1,6 +1,7 @@
 import { afterAll, describe, expect, test } from 'vitest';
 import { casesHere, openTestGpu } from '#platform';
-import { attentionOf, ForwardPass } from '../../../src/engine/forward-pass.ts';
+import { attentionOf } from '../../../src/engine/attention.ts';
+import { ForwardPass } from '../../../src/engine/forward-pass.ts';
 import { largestDifference } from '../../support/distance.ts';
 import { MatrixSource } from '../../support/matrices.ts';
 import * as reference from '../../support/reference.ts';
