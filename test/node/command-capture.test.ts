@@ -165,6 +165,7 @@ describe('laminar capture', () => {
         fits: boolean;
         file_bytes: number;
         gpu_bytes: { captures: number; total: number };
+        operations: { forward: number };
         tensors: { name: string; shape: number[] }[];
       };
     };
@@ -177,6 +178,7 @@ describe('laminar capture', () => {
     expect(patterns.gpu_bytes.captures).toBe(2 * 4 * 48);
     expect(patterns.gpu_bytes.total).toBeGreaterThan(states.gpu_bytes.total);
     expect(patterns.fits).toBe(true);
+    expect(states.operations.forward).toBeGreaterThan(0);
     expect(await plan('--out', 'planned.safetensors')).toEqual(states);
     expect(await readdir(folder)).toEqual(['ids.json']);
 

@@ -1,13 +1,12 @@
-import { jsonText } from '../../analysis/json.ts';
 import { formatBytes } from '../../analysis/quantities.ts';
 import type { ModelDescription } from '../../engine/description.ts';
 import { elementCount } from '../../engine/gpu/tensor.ts';
 import type { PlannedHooks } from '../../engine/hooks.ts';
 import { planWeights } from '../../engine/memory.ts';
 import type { TensorDeclaration } from '../../engine/safetensors.ts';
-import { formatTable } from '../table.ts';
 import { printText } from '../terminal.ts';
 import type { CommandContext } from './context.ts';
+import { buffersRow, operationsRow, planJson, planTable, weightsRow } from './plan-output.ts';
 
 /** What a plan is for. */
 export interface CaptureSubject {
@@ -33,49 +32,32 @@ export async function printCapturePlan(
   const file = tensors.reduce((sum, { shape }) => sum + 4 * elementCount(shape), 0);
   const total = weights.bytes + activations;
   // Copies are handed over one by one where memory is short.
-  const minGpu = weights.minBytes + activations - captures + Math.max(0, ...tensorBytes(hooks));
-  const operations = description.operations(1, tokens);
+  const min = weights.minBytes + activations - captures + Math.max(0, ...tensorBytes(hooks));
+  const memory = { weights, gpu: total, minGpu: Math.min(min, total) };
+  const forward = description.operations(1, tokens);
   context.terminal.endStages();
+  const subject = { id, tokens, adapter, memoryLimit };
   if (json) {
-    const answer = {
-      model: id,
-      tokens,
-      adapter,
-      gpu_memory_limit: Number.isFinite(memoryLimit) ? memoryLimit : null,
-      fits: minGpu <= memoryLimit,
-      gpu_bytes: {
-        total,
-        least: Math.min(minGpu, total),
-        weights: weights.bytes,
-        weights_resident: weights.isResident,
-        activations: activations - captures,
-        captures,
+    const fields = {
+      gpuBytes: { activations: activations - captures, captures },
+      others: {
+        file_bytes: file,
+        tensors: tensors.map(({ name, dtype, shape }) => ({ name, dtype, shape })),
+        operations: { forward },
       },
-      file_bytes: file,
-      tensors: tensors.map(({ name, dtype, shape }) => ({ name, dtype, shape })),
-      operations,
     };
-    process.stdout.write(jsonText(answer, 'plan'));
+    process.stdout.write(planJson(subject, memory, fields));
     return;
   }
-  const bound = Number.isFinite(memoryLimit)
-    ? `a bound of ${formatBytes(memoryLimit)} of GPU memory`
-    : 'no bound';
-  const rows = [
-    ['weights', formatBytes(weights.bytes), weights.isResident ? 'stay' : 'stream, two blocks at once'],
+  const table = planTable(subject, memory, `${tokens} tokens`, [
+    weightsRow(memory),
     ['activations', formatBytes(activations - captures), `${tokens} tokens`],
     ['captures', formatBytes(captures), 'copies on their way'],
-    ['GPU buffers', formatBytes(total), `at least ${formatBytes(Math.min(minGpu, total))}`],
+    buffersRow(memory),
     ['file', formatBytes(file), `${tensors.length} tensors`],
-    ['forward', operations.toExponential(2).replace('e+', 'e'), 'floating-point operations'],
-  ];
-  const advice =
-    minGpu <= memoryLimit
-      ? ''
-      : `\nThis does not fit: give --gpu-memory ${Math.ceil(minGpu)} or more, or take fewer tokens.\n`;
-  printText(
-    `${id}, ${tokens} tokens, on ${adapter.description} with ${bound}; at most:\n\n${formatTable(['', '', ''], rows)}${advice}`,
-  );
+    operationsRow('forward', forward),
+  ]);
+  printText(table);
 }
 
 function tensorBytes(hooks: PlannedHooks): number[] {

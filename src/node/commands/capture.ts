@@ -20,11 +20,11 @@ import { findModel } from '../model-source.ts';
 import { collected, nonEmpty, numberList } from '../options.ts';
 import { SafetensorsWriter } from '../safetensors-writer.ts';
 import { printText } from '../terminal.ts';
+import { addTokenOptions } from '../token-options.ts';
 import { readTokens, textListeners } from '../token-source.ts';
 import type { TokenFlags } from '../token-source.ts';
 import { printCapturePlan } from './capture-plan.ts';
 import type { CommandContext } from './context.ts';
-import { addTokenOptions } from './profile.ts';
 
 /** Names of tensors that the last line tells. */
 const MAX_LISTED = 100;

@@ -3,9 +3,10 @@ import type { Command } from 'commander';
 import { profileDefaults } from '../../analysis/report.ts';
 import { bundledModels } from '../bundled.ts';
 import { nonEmpty } from '../options.ts';
+import { describeProfile } from '../profile-summary.ts';
 import { printText } from '../terminal.ts';
 import type { CommandContext } from './context.ts';
-import { describeProfile, profileToFiles } from './profile.ts';
+import { profileToFiles } from './profile.ts';
 
 /** `laminar demo`, what `npm start` runs: the profiles of the bundled models, into out/NAME. */
 export function addDemoCommand(program: Command, context: CommandContext): void {

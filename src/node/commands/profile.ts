@@ -1,19 +1,15 @@
 import { join } from 'node:path';
 import type { Command } from 'commander';
-import { middleLayer } from '../../analysis/figures.ts';
 import type { ProfileSpectra } from '../../analysis/figures.ts';
-import { findings } from '../../analysis/findings.ts';
 import { measuredHooks } from '../../analysis/measured-hooks.ts';
 import { reportJson } from '../../analysis/output-files.ts';
 import type { HookValues } from '../../analysis/profile.ts';
 import { profileReport } from '../../analysis/profile-report.ts';
-import { formatPercent } from '../../analysis/quantities.ts';
 import { measuredReport } from '../../analysis/build-report.ts';
 import { profileDefaults, sequenceNames } from '../../analysis/report.ts';
-import type { Report, SequenceName } from '../../analysis/report.ts';
-import type { LayerDimensions } from '../../analysis/dimensions.ts';
+import type { Report } from '../../analysis/report.ts';
 import { shuffleTokens } from '../../analysis/shuffle.ts';
-import { countedComponents, readThreshold } from '../../analysis/threshold.ts';
+import { readThreshold } from '../../analysis/threshold.ts';
 import { checkDimensions } from '../../analysis/views.ts';
 import { describeModel } from '../../engine/description.ts';
 import { InputError, LaminarError } from '../../engine/errors.ts';
@@ -31,17 +27,14 @@ import { findModel } from '../model-source.ts';
 import type { ModelSource } from '../model-source.ts';
 import { collected, nonEmpty, wholeNumber } from '../options.ts';
 import { profileFileNames, writeProfileFiles } from '../profile-files.ts';
-import { bandTable, wideBandTable } from '../profile-bands.ts';
-import { describeComparisons } from '../profile-comparisons.ts';
-import { describeLogits } from '../profile-logits.ts';
+import { wideBandTable } from '../profile-bands.ts';
+import { describeProfile, plotOf } from '../profile-summary.ts';
 import { describeText, tokensPages } from '../profile-text.ts';
 import { describeComponents } from '../profile-wide.ts';
 import { claimFolder, folderFor } from '../run-folder.ts';
 import type { RunIdentity } from '../run-folder.ts';
 import { addSamplingOptions, samplingOf } from '../sampling-options.ts';
-import { formatTable } from '../table.ts';
-import { terminalAbilities } from '../terminal-abilities.ts';
-import { textPlot } from '../text-plot.ts';
+import { addTokenOptions } from '../token-options.ts';
 import { readTokens, textListeners } from '../token-source.ts';
 import { addViewOptions, viewRequest } from '../view-options.ts';
 import { printText } from '../terminal.ts';
@@ -105,41 +98,6 @@ export function addProfileCommand(program: Command, context: CommandContext): vo
       printText(`${describeProfile(report, folder, flags.layer)}${wide}${text}`);
       if (process.stdout.isTTY) process.stdout.write(`\n${plotOf(report)}`);
     });
-}
-
-/** The effective dimension of each layer, drawn in letters. */
-function plotOf({ sequences }: Report): string {
-  const curve = (name: SequenceName) => ({
-    label: name,
-    values: sequences[name].layers.map((layer) => layer.effective_dimension),
-  });
-  const abilities = terminalAbilities(process.stdout, process.env);
-  return textPlot('Effective dimension of each layer', [curve('real'), curve('shuffled')], abilities);
-}
-
-/** The flags that choose what is run; `capture` has them too. */
-export function addTokenOptions(command: Command, takes: 'one text' | 'several texts' = 'one text'): Command {
-  const isOne = takes === 'one text';
-  return command
-    .option(
-      '--text <file>',
-      `a file, a URL or - for standard input${isOne ? '' : '; several, given one by one'} (default: the bundled Alice's Adventures in Wonderland)`,
-      (text: string, before?: unknown): unknown =>
-        isOne
-          ? nonEmpty('--text')(text)
-          : collected(nonEmpty('--text'))(text, before as string[] | undefined),
-    )
-    .option(
-      '--ids <file>',
-      'token ids instead of a text: an array, an encoding {"input_ids": [...]}, or {"real": [...], "shuffled": [...]}',
-      nonEmpty('--ids'),
-    )
-    .option('--tokens <n>', "number of tokens (default: the model's context)", wholeNumber('--tokens', 1))
-    .option(
-      '--start <n>',
-      'the first token of the window (default: the middle of the text)',
-      wholeNumber('--start', 0),
-    );
 }
 
 /** A model's tokenizer; null if it has none that can be read, as --ids needs none. */
@@ -250,64 +208,4 @@ async function profileModel(
   } finally {
     await description.close();
   }
-}
-
-/**
- * A table with a row per layer, real next to shuffled, what it says in sentences, and where the files are.
- * @param layer of the sentences; the middle one if absent
- */
-export function describeProfile(
-  report: Report,
-  folder: string,
-  layer = middleLayer(report.model.layers),
-): string {
-  const { model, text, threshold, bands, timings_ms: timings, adapter } = report;
-  const length = report.sequences.real.ids.length;
-  const from = text
-    ? `tokens ${text.start} to ${text.start + length - 1} of ${text.source}`
-    : `${length} token ${length === 1 ? 'id' : 'ids'}`;
-  const hooks = Object.keys(report.sequences.real.hooks ?? {}).map((hook) => {
-    const of = (name: SequenceName) => report.sequences[name].hooks![hook]!;
-    const table = bands
-      ? bandTable(of('real'), bands, (band) => band.hooks![hook]!)
-      : tableOf({ real: of('real'), shuffled: of('shuffled') });
-    return `\n${hook}\n${table}`;
-  });
-  const seconds = (milliseconds: number) => `${(milliseconds / 1000).toFixed(2)} s`;
-  return [
-    `${model.id} (${model.architecture}, ${model.layers} layers of width ${model.width}), ${from}\n`,
-    `Effective dimension: ${countedComponents(threshold)}.\n\n`,
-    bands
-      ? bandTable(report.sequences.real.layers, bands)
-      : tableOf({ real: report.sequences.real.layers, shuffled: report.sequences.shuffled.layers }),
-    ...hooks,
-    `\n${findings(report, layer).join('\n')}\n`,
-    describeComparisons(report),
-    describeLogits(report),
-    `\nload ${seconds(timings.load)}, forward ${seconds(timings.forward)}, spectrum ${seconds(timings.spectrum)}`,
-    ` on ${adapter.description}\nreport, spectra and figures: ${folder}\n`,
-  ].join('');
-}
-
-/** A row for each layer, real next to shuffled. */
-function tableOf(
-  layers: Readonly<Record<SequenceName, readonly (LayerDimensions & { layer: number | null })[]>>,
-): string {
-  const header = ['layer', ...sequenceNames.flatMap(() => ['effective', 'rank', '% of rank'])];
-  const rows = layers.real.map(({ layer }, index) => [
-    String(layer ?? '-'),
-    ...sequenceNames.flatMap((name) => {
-      const measured = layers[name][index]!;
-      return [
-        String(measured.effective_dimension),
-        String(measured.rank),
-        formatPercent(measured.percent_of_rank),
-      ];
-    }),
-  ]);
-  return formatTable(header, rows, [
-    ['', 1],
-    ['real', 3],
-    ['shuffled', 3],
-  ]);
 }

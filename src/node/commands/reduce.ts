@@ -25,10 +25,10 @@ import { claimReductionFolder, reductionFileNames, writeReductionFiles } from '.
 import { baseName, folderNamed, USUAL_REVISION } from '../folder-name.ts';
 import { formatTable } from '../table.ts';
 import { printText } from '../terminal.ts';
+import { addTokenOptions } from '../token-options.ts';
 import { readTokens, textListeners } from '../token-source.ts';
 import type { TokenFlags } from '../token-source.ts';
 import type { CommandContext } from './context.ts';
-import { addTokenOptions } from './profile.ts';
 import { describeReductionPlan, reductionPlanJson } from './reduce-plan.ts';
 
 interface ReduceFlags extends TokenFlags {
@@ -180,7 +180,8 @@ async function printPlan(
   const cuts = plan.passes.reduce((sum, { count }) => sum + count, 0);
   const subject = { id, tokens: ids[0]!.length, sequences: ids.length, cuts, adapter, memoryLimit };
   context.terminal.endStages();
-  process.stdout.write(json ? reductionPlanJson(plan, subject) : describeReductionPlan(plan, subject));
+  if (json) process.stdout.write(reductionPlanJson(plan, subject));
+  else printText(describeReductionPlan(plan, subject));
 }
 
 function defaultFolder(modelId: string, flags: ReduceFlags): string {
