@@ -9,7 +9,7 @@ import { evenGroups } from '../engine/gpu/tuning.ts';
 import { readDirections } from './spectrum/directions.ts';
 import type { Directions } from './spectrum/directions.ts';
 import { factorise, recordCentring, recordNorms, sortVectors } from './spectrum/factorise.ts';
-import { cumulativePercent } from './spectrum/kernels.ts';
+import { cumulativePercent, jacobiRound, jacobiRoundStaged } from './spectrum/kernels.ts';
 import type { MatrixView } from './spectrum/matrix-view.ts';
 import { project } from './spectrum/projection.ts';
 import { MAX_SWEEPS, orthogonalise } from './spectrum/sweeps.ts';
@@ -68,7 +68,7 @@ export async function computeSpectra(
   matrices: readonly MatrixView[],
   options: SpectrumOptions = {},
 ): Promise<Spectrum[]> {
-  await checkVariants(gpu, [STAGED_ROUNDS]);
+  await checkVariants(gpu, spectrumChecks);
   return spectraOfAll(gpu, matrices, options);
 }
 
@@ -76,6 +76,7 @@ export async function computeSpectra(
 const STAGED_ROUNDS: VariantCheck = {
   name: 'the Jacobi round of 256 threads',
   isUsed: ({ jacobi, lanes }) => jacobi === 'staged' && lanes === 0,
+  kernels: [jacobiRoundStaged, jacobiRound],
   forced: {},
   portable: { jacobi: 'direct' },
   run: async (gpu) => {
@@ -87,6 +88,9 @@ const STAGED_ROUNDS: VariantCheck = {
     return spectrum!.singularValues;
   },
 };
+
+/** The kernels for hardware that spectra take. */
+export const spectrumChecks: readonly VariantCheck[] = [STAGED_ROUNDS];
 
 async function spectraOfAll(
   gpu: Gpu,

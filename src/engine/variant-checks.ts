@@ -3,6 +3,14 @@ import type { Gpu } from './gpu/gpu.ts';
 import { unpaced } from './gpu/pace.ts';
 import type { VariantCheck } from './gpu/self-test.ts';
 import { Tensor } from './gpu/tensor.ts';
+import {
+  attention,
+  attentionWide,
+  foldLogSoftmax,
+  foldLogSoftmaxTiles,
+  matrixProduct,
+  matrixProductTiles,
+} from './kernels.ts';
 import { MaxLogSoftmax } from './log-softmax.ts';
 import { recordLinear } from './matrix-product.ts';
 
@@ -11,6 +19,7 @@ export const forwardChecks: readonly VariantCheck[] = [
   {
     name: 'the matrix product in tiles of 64 × 64',
     isUsed: ({ product }) => product === 'tiles',
+    kernels: [matrixProductTiles, matrixProduct],
     forced: { largeTilesFrom: Infinity },
     portable: { product: 'staged' },
     run: multiply,
@@ -18,6 +27,7 @@ export const forwardChecks: readonly VariantCheck[] = [
   {
     name: 'the matrix product in tiles of 128 × 128',
     isUsed: ({ product, largeTilesFrom }) => product === 'tiles' && Number.isFinite(largeTilesFrom),
+    kernels: [matrixProductTiles, matrixProduct],
     forced: { largeTilesFrom: 1 },
     portable: { largeTilesFrom: Infinity },
     run: multiply,
@@ -25,6 +35,7 @@ export const forwardChecks: readonly VariantCheck[] = [
   {
     name: 'attention of 64 queries at once',
     isUsed: ({ attention }) => attention === 'wide',
+    kernels: [attentionWide, attention],
     forced: {},
     portable: { attention: 'staged' },
     run: attend,
@@ -32,6 +43,7 @@ export const forwardChecks: readonly VariantCheck[] = [
   {
     name: 'lm_head folded in the matrix product',
     isUsed: ({ head }) => head === 'folded',
+    kernels: [matrixProductTiles, foldLogSoftmaxTiles, matrixProduct, foldLogSoftmax],
     forced: {},
     portable: { head: 'logits' },
     run: fold,

@@ -14,6 +14,8 @@ import type { Dtype, TensorPart } from './tensor.ts';
 import { KernelTimer } from './timer.ts';
 import { traitsOf, tune } from './tuning.ts';
 import type { Tuning, TuningOverrides } from './tuning.ts';
+import { overridesFor } from './variants.ts';
+import type { VerdictStore } from './verdicts.ts';
 
 export type { AdapterReport, GpuOptions } from './options.ts';
 
@@ -27,6 +29,8 @@ export class Gpu implements Disposable {
   /** The maximum number of bytes one storage binding may hold. */
   readonly bindingLimit: number;
   readonly memoryLimit: number;
+  /** What earlier runs found out about kernels on this adapter. */
+  readonly verdicts: VerdictStore | undefined;
   readonly #uniforms: UniformPool;
   readonly #buffers: Buffers;
   readonly #bindGroups = new BindGroups();
@@ -52,7 +56,8 @@ export class Gpu implements Disposable {
     private readonly ownsDevice = false,
   ) {
     this.kernels = KernelCache.of(device);
-    this.#tuning = tune(traitsOf(device, adapter.software), options.tuning);
+    this.#tuning = tuningOf(device, adapter, options);
+    this.verdicts = options.verdicts;
     this.#onNotice = options.onNotice;
     this.#uniforms = new UniformPool(device);
     const { maxStorageBufferBindingSize, maxBufferSize } = device.limits;
@@ -280,4 +285,14 @@ export class Gpu implements Disposable {
       staging.destroy();
     }
   }
+}
+
+/** What the device suggests, then what was chosen for its adapter, then what the caller wants. */
+function tuningOf(
+  device: GPUDevice,
+  { software }: AdapterReport,
+  { choices = {}, tuning }: GpuOptions,
+): Tuning {
+  const traits = traitsOf(device, software);
+  return tune(traits, { ...overridesFor(tune(traits), choices), ...tuning });
 }

@@ -1,4 +1,5 @@
 import type { TuningOverrides } from './tuning.ts';
+import type { VerdictStore } from './verdicts.ts';
 
 /** What computes. `software` is true if a CPU plays the GPU (llvmpipe, SwiftShader, WARP). */
 export interface AdapterReport {
@@ -20,6 +21,13 @@ export interface GpuOptions {
   readonly timed?: boolean;
   /** Decisions to take another way than the device suggests; tests force every kernel's variants with it. */
   readonly tuning?: TuningOverrides;
+  /**
+   * Options of decisions about kernels, by the decision's name, as `laminar bench --tune` lists them: where the device has
+   * such an option it is taken, but `tuning` comes first.
+   */
+  readonly choices?: Readonly<Record<string, string>>;
+  /** Remembers what self-tests of kernels found on this adapter; without it they are made once a process. */
+  readonly verdicts?: VerdictStore | undefined;
   /** Receives notices about the device, one sentence each. */
   readonly onNotice?: ((notice: string) => void) | undefined;
   /**

@@ -1,7 +1,9 @@
 import { NumericalError } from '../errors.ts';
 import { deviceFault } from './device-call.ts';
 import { Gpu } from './gpu.ts';
+import type { KernelDefinition } from './kernel.ts';
 import type { Tuning, TuningOverrides } from './tuning.ts';
+import { selfTestOf } from './verdicts.ts';
 
 /**
  * Kernels that were made for hardware are tested on each adapter before they are used. Drivers' compilers differ, and
@@ -11,6 +13,8 @@ export interface VariantCheck {
   /** What is checked, in words for the notice. */
   readonly name: string;
   readonly isUsed: (tuning: Tuning) => boolean;
+  /** The kernels that are tested: where their texts change, what was found before counts no more. */
+  readonly kernels: readonly Pick<KernelDefinition, 'source' | 'includes'>[];
   /** Decisions, in addition to the device's own, with which small operands use the variant. */
   readonly forced: TuningOverrides;
   /** Decisions that take the portable variant in its place. */
@@ -22,34 +26,51 @@ export interface VariantCheck {
 /** How far results may differ, in units of the largest. */
 const TOLERANCE = 1e-4;
 
-/** What failed on an adapter, by its name and the check's: known for as long as the process lives. */
-const verdicts = new Map<string, Promise<string | undefined>>();
+/** What is wrong with a variant on an adapter, and whether an earlier run of the program found it. */
+interface Finding {
+  readonly fault: string | null;
+  readonly isRemembered: boolean;
+}
+
+/** What self-tests found, by the test: known for as long as the process lives. */
+const findings = new Map<string, Promise<Finding>>();
 
 /**
- * Compares each variant that a hardware GPU is about to use with the portable one, once for each adapter. Where they
- * differ, the GPU takes the portable one from then on, and says so. A CPU that plays the GPU is not given these variants.
+ * Compares each variant that a hardware GPU is about to use with the portable one, once for each adapter: the GPU's store
+ * of verdicts knows what earlier runs found. Where they differ, the GPU takes the portable one from then on, and says so.
+ * A CPU that plays the GPU is not given these variants.
  * @throws DeviceError if the device is lost
  */
 export async function checkVariants(gpu: Gpu, checks: readonly VariantCheck[]): Promise<void> {
   if (gpu.adapter.software) return;
   for (const check of checks) {
     if (!check.isUsed(gpu.tuning)) continue;
-    const { vendor, architecture, description } = gpu.adapter;
-    const key = [vendor, architecture, description, check.name].join('\n');
-    let verdict = verdicts.get(key);
-    if (!verdict) {
-      verdict = faultOf(gpu, check);
-      verdicts.set(key, verdict);
-      verdict.catch(() => verdicts.delete(key));
-    }
-    const fault = await verdict;
-    if (fault === undefined) continue;
+    const { fault, isRemembered } = await findingOf(gpu, check);
+    if (fault === null) continue;
     gpu.fallBack(check.portable);
     gpu.notice(
-      `${check.name} does not work on ${description}: ${fault}. The portable kernel is used instead, which is slower; ` +
-        'please report it',
+      `${check.name} does not work on ${gpu.adapter.description}: ${fault}${isRemembered ? ' (found by an earlier run)' : ''}. ` +
+        'The portable kernel is used instead, which is slower; please report it',
     );
   }
+}
+
+async function findingOf(gpu: Gpu, check: VariantCheck): Promise<Finding> {
+  const test = await selfTestOf(gpu, check);
+  const key = JSON.stringify(test);
+  const known = findings.get(key);
+  if (known) return known;
+  const find = async (): Promise<Finding> => {
+    const remembered = await gpu.verdicts?.find(test).catch(() => undefined);
+    if (remembered) return { fault: remembered.fault, isRemembered: true };
+    const fault = (await faultOf(gpu, check)) ?? null;
+    await gpu.verdicts?.keep({ ...test, fault }).catch(() => undefined);
+    return { fault, isRemembered: false };
+  };
+  const finding = find();
+  findings.set(key, finding);
+  finding.catch(() => findings.delete(key));
+  return finding;
 }
 
 /** What is wrong with a variant on this device, or undefined. */

@@ -110,3 +110,28 @@ export function decisionsOf(tuning: Tuning): Decision[] {
     })),
   ];
 }
+
+/**
+ * What to decide another way for options that were chosen by name. Names that this device does not have, and options that
+ * contradict ones before them, are left out.
+ * @param tuning what the device suggests
+ */
+export function overridesFor(tuning: Tuning, choices: Readonly<Record<string, string>>): TuningOverrides {
+  let overrides: TuningOverrides = {};
+  for (const { name, options } of decisionsOf(tuning)) {
+    const chosen = options.find((option) => option.name === choices[name]);
+    if (!chosen) continue;
+    const changed = changesOf(tuning, chosen.overrides);
+    const isCompatible = Object.entries(changed).every(
+      ([key, value]) => (overrides[key as keyof TuningOverrides] ?? value) === value,
+    );
+    if (isCompatible) overrides = { ...overrides, ...changed };
+  }
+  return overrides;
+}
+
+/** Those of some decisions that differ from the tuning's own. */
+export function changesOf(tuning: Tuning, overrides: TuningOverrides): TuningOverrides {
+  const changed = Object.entries(overrides).filter(([key, value]) => tuning[key as keyof Tuning] !== value);
+  return Object.fromEntries(changed) as TuningOverrides;
+}

@@ -4,6 +4,7 @@ import { NumericalError } from '../../../src/engine/errors.ts';
 import { Gpu } from '../../../src/engine/gpu/gpu.ts';
 import { checkVariants } from '../../../src/engine/gpu/self-test.ts';
 import type { VariantCheck } from '../../../src/engine/gpu/self-test.ts';
+import type { SelfTest, Verdict, VerdictStore } from '../../../src/engine/gpu/verdicts.ts';
 import { forwardChecks } from '../../../src/engine/variant-checks.ts';
 
 let gpu: Gpu;
@@ -15,21 +16,25 @@ afterAll(() => {
 });
 
 /** The test's device under a name of its own, as a hardware GPU; with what it tells. */
-function hardware(description: string): { gpu: Gpu; notices: string[] } {
+function hardware(description: string, verdicts?: VerdictStore): { gpu: Gpu; notices: string[] } {
   const notices: string[] = [];
   const onNotice = (notice: string) => void notices.push(notice);
   return {
-    gpu: new Gpu(gpu.device, { ...gpu.adapter, description, software: false }, { onNotice }),
+    gpu: new Gpu(gpu.device, { ...gpu.adapter, description, software: false }, { onNotice, verdicts }),
     notices,
   };
 }
 
 /** A check of a variant that gives `results`. */
-function checkOf(run: (own: Gpu) => Promise<Float32Array>): { check: VariantCheck; runs: () => number } {
+function checkOf(
+  run: (own: Gpu) => Promise<Float32Array>,
+  text = 'its kernel',
+): { check: VariantCheck; runs: () => number } {
   let runs = 0;
   const check: VariantCheck = {
     name: 'attention of 64 queries at once',
     isUsed: ({ attention }) => attention === 'wide',
+    kernels: [{ source: text, includes: [] }],
     forced: {},
     portable: { attention: 'staged' },
     run: async (own) => {
@@ -98,4 +103,53 @@ test('a CPU that plays the GPU is not tested', async () => {
   using software = new Gpu(gpu.device, { ...gpu.adapter, software: true }, { tuning: { attention: 'wide' } });
   await checkVariants(software, [check]);
   expect(runs()).toBe(0);
+});
+
+/** Remembers in an array, as the faces do in their storage. */
+function storeOf(kept: Verdict[]): VerdictStore {
+  const isOf = (test: SelfTest) => (verdict: Verdict) =>
+    verdict.adapter === test.adapter && verdict.check === test.check && verdict.kernels === test.kernels;
+  return {
+    find: (test) => Promise.resolve(kept.find(isOf(test))),
+    keep: (verdict) => Promise.resolve(void kept.push(verdict)),
+  };
+}
+
+test('what an earlier run found is not tested again, unless the kernel or its decisions have changed', async () => {
+  const { check, runs } = checkOf(() => Promise.resolve(Float32Array.of(1, -100)));
+  const kept: Verdict[] = [];
+  // Each is another adapter to this process, so that it asks the store; the store is made to take them for one.
+  const open = (number: number) => hardware(`a remembered adapter ${number}`, asOne(storeOf(kept)));
+  const asOne = (store: VerdictStore): VerdictStore => ({
+    find: (test) => store.find({ ...test, adapter: 'one' }),
+    keep: (verdict) => store.keep({ ...verdict, adapter: 'one' }),
+  });
+  const isRunAgain = async (number: number, changed: VariantCheck): Promise<boolean> => {
+    const before = runs();
+    using used = open(number).gpu;
+    await checkVariants(used, [changed]);
+    expect(used.tuning.attention).toBe('wide');
+    return runs() > before;
+  };
+  expect(await isRunAgain(1, check)).toBe(true);
+  expect(kept).toMatchObject([{ check: check.name, fault: null }]);
+  expect(await isRunAgain(2, check)).toBe(false);
+  expect(await isRunAgain(3, { ...check, kernels: [{ source: 'another', includes: [] }] })).toBe(true);
+  expect(await isRunAgain(4, { ...check, forced: { attentionDepth: 8 } })).toBe(true);
+  kept.splice(0, Infinity, { ...kept[0]!, fault: 'it is wrong' });
+  const { gpu: own, notices } = open(5);
+  using used = own;
+  await checkVariants(used, [check]);
+  expect(used.tuning.attention).toBe('staged');
+  expect(notices.join()).toMatch(/: it is wrong \(found by an earlier run\)\./);
+});
+
+test('a store that fails costs a test, and nothing else', async () => {
+  const { check, runs } = checkOf(() => Promise.resolve(Float32Array.of(1, -100)));
+  const refuse = () => Promise.reject(new Error('no room'));
+  const { gpu: own, notices } = hardware('an adapter without a memory', { find: refuse, keep: refuse });
+  using used = own;
+  await checkVariants(used, [check]);
+  expect(runs()).toBe(1);
+  expect(notices).toEqual([]);
 });
