@@ -1,9 +1,7 @@
 import { InputError } from '../engine/errors.ts';
-import { openBrowserGpu } from '../engine/gpu/open.ts';
 import type { Gpu } from '../engine/gpu/gpu.ts';
 import { elementCount } from '../engine/gpu/tensor.ts';
 import type { LayerDimensions } from './dimensions.ts';
-import { measureMatrices } from './measure-matrices.ts';
 import type { UnreadMatrix } from './measure-matrices.ts';
 import { profileDefaults } from './report.ts';
 
@@ -47,7 +45,7 @@ const OF_HEADS = /\.hook_(?:q|k|v|z|rot_q|rot_k)$/;
 export async function spectra(
   activations: Readonly<Record<string, ShapedValues>> | ReadonlyMap<string, ShapedValues>,
   options: SpectraOptions = {},
-  openGpu: () => Promise<Gpu> = () => openBrowserGpu(),
+  openGpu: () => Promise<Gpu> = openBrowserGpu,
 ): Promise<Record<string, ActivationSpectrum>> {
   const entries =
     activations instanceof Map
@@ -60,6 +58,8 @@ export async function spectra(
   const sorted = [...matrices].sort((a, b) => a.rows - b.rows || a.columns - b.columns);
   const gpu = options.gpu ?? (await openGpu());
   try {
+    // A page that imports this function fetches the kernels with the first spectrum, not before it shows anything.
+    const { measureMatrices } = await import('./measure-matrices.ts');
     const measured = await measureMatrices(gpu, sorted, {
       threshold,
       ...(signal && { signal }),
@@ -75,6 +75,11 @@ export async function spectra(
   } finally {
     if (gpu !== options.gpu) gpu.dispose();
   }
+}
+
+async function openBrowserGpu(): Promise<Gpu> {
+  const { openBrowserGpu: open } = await import('../engine/gpu/open.ts');
+  return open();
 }
 
 function matricesOf(name: string, { shape, values }: ShapedValues): UnreadMatrix[] {

@@ -3,7 +3,7 @@ import { fileURLToPath } from 'node:url';
 import { Worker } from 'node:worker_threads';
 import { FormatError } from '../engine/errors.ts';
 import type { ModelFiles } from '../engine/files.ts';
-import { createTokenizer } from '../engine/tokenizer.ts';
+import { createTokenizer } from '../engine/tokenizer/pipeline.ts';
 import type { EncodeOptions, Tokenizer } from '../engine/tokenizer.ts';
 import { readDescription } from '../engine/tokenizer/files.ts';
 import { mayBacktrack } from '../engine/tokenizer/patterns.ts';

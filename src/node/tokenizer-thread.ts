@@ -1,6 +1,6 @@
 import { parentPort, workerData } from 'node:worker_threads';
 import { LaminarError } from '../engine/errors.ts';
-import { createTokenizer } from '../engine/tokenizer.ts';
+import { createTokenizer } from '../engine/tokenizer/pipeline.ts';
 import type { TokenizerDescription } from '../engine/tokenizer/files.ts';
 
 /** What a thread that tokenises is started with. */

@@ -1,10 +1,6 @@
-import { describeModel } from '../engine/description.ts';
 import { InputError } from '../engine/errors.ts';
 import type { ModelFiles } from '../engine/files.ts';
-import { openBrowserGpu } from '../engine/gpu/open.ts';
-import { LoadedModel } from '../engine/loaded-model.ts';
-import type { LoadModelOptions } from '../engine/loaded-model.ts';
-import { defaultMemoryLimit } from '../engine/memory.ts';
+import type { LoadModelOptions, LoadedModel } from '../engine/loaded-model.ts';
 import { parseHubReference } from '../hub/reference.ts';
 import { chooseRevision } from '../hub/revision.ts';
 import { chosenFiles } from './chosen-files.ts';
@@ -33,7 +29,9 @@ export async function loadModel(
   options: LoadNamedModelOptions = {},
 ): Promise<LoadedModel> {
   const { signal, onProgress, onNotice } = options;
-  const source = await findSource(model, options);
+  // A page that imports this function fetches the engine with the first model, not before it shows anything.
+  const [source, engine] = await Promise.all([findSource(model, options), import('./engine-part.ts')]);
+  const { LoadedModel, defaultMemoryLimit, describeModel, openBrowserGpu } = engine;
   if ('download' in source) {
     // What the files hold must be known before they are fetched: weights alone are large.
     const description = await describeModel(source.files);
