@@ -66,7 +66,7 @@ export default defineConfig({
     assetsInlineLimit: 0,
     // The figures' packages come in one piece, when the first figure is drawn.
     chunkSizeWarningLimit: 1000,
-    rollupOptions: {
+    rolldownOptions: {
       input: { index: here('src/web/index.html'), 'service-worker': here('src/web/service-worker.ts') },
       output: {
         entryFileNames: ({ name }) =>
