@@ -10,6 +10,7 @@ export { Gpu } from './engine/gpu/gpu.ts';
 export type { AdapterReport, GpuOptions } from './engine/gpu/gpu.ts';
 export { describeAdapter, openAdapter, openBrowserGpu, useDevice } from './engine/gpu/open.ts';
 export type { BrowserGpuOptions } from './engine/gpu/open.ts';
+export type { SelfTest, Verdict, VerdictStore } from './engine/gpu/verdicts.ts';
 export type { Dtype, Tensor, TensorPart } from './engine/gpu/tensor.ts';
 export { bytesSource } from './engine/files.ts';
 export type { ByteSource, ModelFiles } from './engine/files.ts';

@@ -4,6 +4,8 @@ import { pathToFileURL } from 'node:url';
 import { DeviceError, LaminarError } from '../engine/errors.ts';
 import type { AdapterReport, Gpu, GpuOptions } from '../engine/gpu/gpu.ts';
 import { describeAdapter, openAdapter } from '../engine/gpu/open.ts';
+import { adapterLine } from '../engine/gpu/verdicts.ts';
+import { AdapterMemory } from './adapter-memory.ts';
 import { pauseWhileWaiting } from './idle-waits.ts';
 import { probeInstalledDriver } from './installed-driver.ts';
 import type { Probe } from './installed-driver.ts';
@@ -56,7 +58,8 @@ const SWIFTSHADER_SWITCHES = ['disable-dawn-features=use_vulkan_zero_initialize_
 /**
  * Opens a GPU in Node: what an installed driver offers (hardware, else a software driver that Dawn accepts, such as
  * Mesa 25's llvmpipe), else the bundled SwiftShader. Worker threads may do so, too; terminate one only after it has disposed
- * of its GPU, for within one of Dawn's calls the whole process would end.
+ * of its GPU, for within one of Dawn's calls the whole process would end. Kernels are chosen as `bench --tune --remember`
+ * found, and self-tests remembered (`AdapterMemory`).
  * @throws DeviceError if neither gives a device.
  */
 export async function openNodeGpu(options: NodeGpuOptions = {}): Promise<Gpu> {
@@ -70,7 +73,15 @@ export async function openNodeGpu(options: NodeGpuOptions = {}): Promise<Gpu> {
     );
   }
   const bytes = typeof memoryLimit === 'function' ? memoryLimit(report) : memoryLimit;
-  return openAdapter(adapter, { ...rest, memoryLimit: bytes, onNotice });
+  const memory = new AdapterMemory();
+  const kept = await memory.choicesOf(adapterLine(report, adapter.info));
+  return openAdapter(adapter, {
+    verdicts: memory,
+    ...(kept && { choices: kept.options }),
+    ...rest,
+    memoryLimit: bytes,
+    onNotice,
+  });
 }
 
 /**

@@ -42,3 +42,13 @@ export async function packageVersion(folder: string): Promise<string> {
   const { version } = JSON.parse(await readFile(join(folder, 'package.json'), 'utf8')) as { version: string };
   return version;
 }
+
+/** The version of the package that holds Dawn; null if it is not known. */
+export function webgpuVersion(): string | null {
+  try {
+    const { version } = require('webgpu/package.json') as { version?: string };
+    return version ?? null;
+  } catch {
+    return null;
+  }
+}

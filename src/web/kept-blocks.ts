@@ -1,5 +1,5 @@
 /** What is kept between visits; it begins the name of a cache, so that the page lists and deletes only its own. */
-export type KeptKind = 'model' | 'run';
+export type KeptKind = 'model' | 'run' | 'self-test';
 const cacheName = (kind: KeptKind, name: string) => `laminar-${kind}:${name}`;
 
 /** What is kept of one model, or of one run, for the next visit. */

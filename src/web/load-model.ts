@@ -4,6 +4,7 @@ import type { LoadModelOptions, LoadedModel } from '../engine/loaded-model.ts';
 import { parseHubReference } from '../hub/reference.ts';
 import { chooseRevision } from '../hub/revision.ts';
 import { chosenFiles } from './chosen-files.ts';
+import { keptVerdicts } from './kept-verdicts.ts';
 import { machineMemory } from './machine-memory.ts';
 import { addressedModel, hubModel } from './remote-model.ts';
 import type { ModelSource } from './remote-model.ts';
@@ -44,6 +45,7 @@ export async function loadModel(
   }
   return LoadedModel.open(source.files, options, (weightBytes) =>
     openBrowserGpu({
+      verdicts: keptVerdicts,
       memoryLimit: (adapter) => defaultMemoryLimit(adapter, weightBytes, machineMemory()),
       ...(onNotice && { onNotice }),
     }),

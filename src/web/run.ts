@@ -154,7 +154,10 @@ async function withModel<Result>(
     signal.throwIfAborted();
     await source.download(stage('download'));
     const suggested = defaultMemoryLimit(adapter, description.sizes.all, machineMemory());
-    using gpu = new Gpu(device, adapter, { memoryLimit: request.gpuMemory ?? suggested });
+    using gpu = new Gpu(device, adapter, {
+      memoryLimit: request.gpuMemory ?? suggested,
+      verdicts: page.verdicts,
+    });
     return await use({ gpu, description, source, tokens, text, tokenizer });
   } finally {
     await description.close();

@@ -3,6 +3,7 @@ import type { Gpu } from '../engine/gpu/gpu.ts';
 import { messageLine } from '../engine/message.ts';
 import { openBrowserGpu } from '../engine/gpu/open.ts';
 import { measureClouds } from './clouds-spectrum.ts';
+import { keptVerdicts } from './kept-verdicts.ts';
 import type { Answers, FromWorker, Question, ToWorker } from './messages.ts';
 import { pageSentence } from './page-words.ts';
 import { captureStates, profile } from './run.ts';
@@ -73,7 +74,7 @@ async function openGpu(): Promise<Gpu> {
   const known = await openedGpu?.catch(() => undefined);
   if (known && !hasFailed(known)) return known;
   known?.dispose();
-  return (openedGpu = openBrowserGpu());
+  return (openedGpu = openBrowserGpu({ verdicts: keptVerdicts }));
 }
 
 function hasFailed(gpu: Gpu): boolean {

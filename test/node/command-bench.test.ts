@@ -99,6 +99,7 @@ it.each([
     /^laminar: --growth tokens,depth: "depth" cannot grow; give some of tokens,width,/,
   ],
   ['--growth --tune', /^laminar: --growth and --tune measure apart; give one of them$/],
+  ['--remember', /^laminar: --remember is for what --tune finds; add --tune$/],
   ['--growth --tokens 9', /^laminar: --growth measures shapes of its own; leave --tokens 9 out$/],
   ['alice-gpt2 --tune', /^laminar: --tune measures shapes of its own; leave alice-gpt2 out$/],
   ['--out here', /^laminar: --out here is for --growth, which writes files; leave it out, or add --growth$/],

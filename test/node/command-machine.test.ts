@@ -13,6 +13,7 @@ interface Diagnosis {
   readonly driver_cache: { readonly folder: string; readonly refused: string[] } | null;
   readonly limits: Readonly<Record<string, number>>;
   readonly features: readonly string[];
+  readonly choices: readonly { readonly decision: string; readonly why: string }[];
 }
 
 type Environment = Readonly<Record<string, string | undefined>>;
@@ -49,6 +50,11 @@ describe('laminar doctor', () => {
     expect(diagnosis.attempts[0]).toMatchObject({ way: 'installed driver' });
     expect(diagnosis.limits['maxStorageBufferBindingSize']).toBeGreaterThan(0);
     expect(diagnosis.features).toBeInstanceOf(Array);
+    expect(diagnosis.choices).toContainEqual({
+      decision: 'matrix product',
+      option: expect.any(String) as string,
+      why: expect.stringMatching(/^(default|remembered|self-test)$/) as string,
+    });
     expect([diagnosis.complaint, diagnosis.code]).toEqual(['', 0]);
   });
 

@@ -8,6 +8,8 @@ export interface Decision {
   readonly kernels: readonly string[];
   /** The job in which they run. */
   readonly job: 'forward' | 'spectra';
+  /** Whether it can be taken without others: four lanes are used by several kernels, or by none. */
+  readonly standsAlone: boolean;
   readonly options: readonly {
     readonly name: string;
     readonly overrides: TuningOverrides;
@@ -51,6 +53,7 @@ export function decisionsOf(tuning: Tuning): Decision[] {
       name: 'matrix product',
       kernels: ['matrix-product'],
       job: 'forward',
+      standsAlone: true,
       options: options('product', [
         'direct',
         'staged',
@@ -62,6 +65,7 @@ export function decisionsOf(tuning: Tuning): Decision[] {
       name: 'attention',
       kernels: ['attention'],
       job: 'forward',
+      standsAlone: true,
       options: options('attention', [
         'staged',
         ...(fits.wideAttention ? (['wide'] as const) : []),
@@ -72,6 +76,7 @@ export function decisionsOf(tuning: Tuning): Decision[] {
       name: 'layer norm',
       kernels: ['layer-norm', 'rms-norm', 'head-norm'],
       job: 'forward',
+      standsAlone: true,
       options: options('normThreads', THREADS.norm),
     },
     {
@@ -79,6 +84,7 @@ export function decisionsOf(tuning: Tuning): Decision[] {
       name: 'lm_head',
       kernels: ['matrix-product', 'fold-log-softmax'],
       job: 'forward',
+      standsAlone: true,
       options: options('head', fits.tiles ? ['logits', 'folded'] : ['logits'], {
         product: tuning.product,
         foldThreads: tuning.foldThreads,
@@ -88,12 +94,14 @@ export function decisionsOf(tuning: Tuning): Decision[] {
       name: 'log-softmax',
       kernels: ['fold-log-softmax'],
       job: 'forward',
+      standsAlone: true,
       options: options('foldThreads', THREADS.fold, { head: tuning.head }),
     },
     {
       name: 'Jacobi round',
       kernels: ['jacobi-round'],
       job: 'spectra',
+      standsAlone: lanes === 0,
       options: lanes === 4 ? [...jacobi, withLanes] : jacobi,
     },
     ...[
@@ -103,6 +111,7 @@ export function decisionsOf(tuning: Tuning): Decision[] {
       name: name!,
       kernels,
       job: 'spectra',
+      standsAlone: false,
       options: [
         { name: 'plain', overrides: { lanes: 0 }, chosen: lanes === 0 },
         ...(lanes === 4 ? [withLanes] : []),
@@ -112,26 +121,23 @@ export function decisionsOf(tuning: Tuning): Decision[] {
 }
 
 /**
- * What to decide another way for options that were chosen by name. Names that this device does not have, and options that
- * contradict ones before them, are left out.
+ * What to decide another way for options that were chosen by name. Names that this device does not have, decisions that do
+ * not stand alone, and options that contradict ones before them, are left out.
  * @param tuning what the device suggests
  */
 export function overridesFor(tuning: Tuning, choices: Readonly<Record<string, string>>): TuningOverrides {
   let overrides: TuningOverrides = {};
-  for (const { name, options } of decisionsOf(tuning)) {
+  for (const { name, options, standsAlone } of decisionsOf(tuning)) {
     const chosen = options.find((option) => option.name === choices[name]);
-    if (!chosen) continue;
-    const changed = changesOf(tuning, chosen.overrides);
+    if (!chosen || !standsAlone) continue;
+    const changes = Object.entries(chosen.overrides).filter(
+      ([key, value]) => tuning[key as keyof Tuning] !== value,
+    );
+    const changed = Object.fromEntries(changes) as TuningOverrides;
     const isCompatible = Object.entries(changed).every(
       ([key, value]) => (overrides[key as keyof TuningOverrides] ?? value) === value,
     );
     if (isCompatible) overrides = { ...overrides, ...changed };
   }
   return overrides;
-}
-
-/** Those of some decisions that differ from the tuning's own. */
-export function changesOf(tuning: Tuning, overrides: TuningOverrides): TuningOverrides {
-  const changed = Object.entries(overrides).filter(([key, value]) => tuning[key as keyof Tuning] !== value);
-  return Object.fromEntries(changed) as TuningOverrides;
 }

@@ -1,4 +1,4 @@
-import type { Gpu } from './gpu.ts';
+import type { AdapterReport, Gpu } from './gpu.ts';
 import { kernelCode } from './kernel.ts';
 import type { VariantCheck } from './self-test.ts';
 
@@ -36,13 +36,14 @@ export async function selfTestOf(gpu: Gpu, { name, kernels, forced }: VariantChe
   const text = new TextEncoder().encode(JSON.stringify([...texts, ...decisions.sort()]));
   const digest = new Uint8Array(await crypto.subtle.digest('SHA-256', text));
   const hex = Array.from(digest, (byte) => byte.toString(16).padStart(2, '0')).join('');
-  return { adapter: adapterLine(gpu), check: name, kernels: hex };
+  return { adapter: adapterLine(gpu.adapter, gpu.device.adapterInfo), check: name, kernels: hex };
 }
 
-/** What is known of the adapter: Dawn's description of a Vulkan adapter names the driver and its version. */
-export function adapterLine({ adapter, device }: Gpu): string {
+/** What is known of an adapter: Dawn's description of a Vulkan adapter names the driver and its version. */
+export function adapterLine(
+  { vendor, architecture, description }: AdapterReport,
   // Not every browser tells a device's adapter.
-  const info = device.adapterInfo as Partial<GPUAdapterInfo> | undefined;
-  const { vendor, architecture, description } = adapter;
+  info: Partial<GPUAdapterInfo> | undefined,
+): string {
   return JSON.stringify([vendor, architecture, description, info?.device ?? '', info?.description ?? '']);
 }

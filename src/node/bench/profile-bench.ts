@@ -129,7 +129,8 @@ async function repeatProfile(
   const timedSeconds: number[] = [];
   while (!isEnough(timedSeconds)) {
     // A device's kernels are compiled once for all its users.
-    using timed = useDevice(gpu.device, { memoryLimit: gpu.memoryLimit, timed: true, signal });
+    const { memoryLimit, tuning, verdicts } = gpu;
+    using timed = useDevice(gpu.device, { memoryLimit, tuning, verdicts, timed: true, signal });
     if (!timed.timer) break;
     const { timings_ms: timings } = await profile(timed, `to time each kernel, time ${times.length + 1}`);
     timedSeconds.push(timings.total / 1000);

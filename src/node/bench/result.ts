@@ -1,7 +1,7 @@
-import { createRequire } from 'node:module';
 import { laminarVersion } from '../../analysis/report.ts';
 import type { ProductShape } from '../../engine/ceilings.ts';
 import type { AdapterReport } from '../../engine/gpu/gpu.ts';
+import { webgpuVersion } from '../packaged-binaries.ts';
 
 /** What every answer of `bench --json` begins with: what was measured, where, with what and when. */
 export interface BenchHead {
@@ -100,14 +100,4 @@ export function benchHead<Bench extends BenchHead['bench']>(
     platform: `${process.platform}-${process.arch}`,
     adapter,
   };
-}
-
-/** The version of the package that holds Dawn; null if it is not known. */
-function webgpuVersion(): string | null {
-  try {
-    const { version } = createRequire(import.meta.url)('webgpu/package.json') as { version?: string };
-    return version ?? null;
-  } catch {
-    return null;
-  }
 }

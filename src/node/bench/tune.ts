@@ -34,6 +34,8 @@ export interface TuneBench extends BenchHead {
       readonly seconds: readonly (number | null)[];
     }[];
   }[];
+  /** By decision, the option that was faster than the chosen one on every shape, by a tenth at least. */
+  readonly faster: Readonly<Record<string, string>>;
 }
 
 /** Two shapes of each job: a forward pass of two sequences, and spectra of two matrices. */
@@ -56,6 +58,8 @@ const SHAPES = {
   },
 } as const;
 const ROUNDS = 3;
+/** Less is within what another moment would give. */
+const CLEARLY_FASTER = 0.9;
 
 type Job = (gpu: Gpu) => Promise<void>;
 
@@ -111,6 +115,7 @@ export async function benchTune(context: CommandContext, chosen?: TuneShapes): P
       }),
     );
   }
+  const timesOf = (decision: string, option: string) => times.get(keyOf(decision, option)) ?? [];
   return {
     ...benchHead('tune', gpu.adapter),
     tuning: describeTuning(gpu.tuning),
@@ -125,10 +130,35 @@ export async function benchTune(context: CommandContext, chosen?: TuneShapes): P
       options: options.map((option) => ({
         name: option.name,
         chosen: option.chosen,
-        seconds: times.get(keyOf(name, option.name)) ?? [],
+        seconds: timesOf(name, option.name),
       })),
     })),
+    faster: fasterOptions(decisions, timesOf),
   };
+}
+
+/** Of decisions that can be taken alone, the options that are clearly faster than the chosen ones. */
+export function fasterOptions(
+  decisions: readonly Decision[],
+  timesOf: (decision: string, option: string) => readonly (number | null)[],
+): Record<string, string> {
+  const faster: Record<string, string> = {};
+  for (const { name, options, standsAlone } of decisions) {
+    const chosen = options.find((option) => option.chosen);
+    if (!chosen || !standsAlone) continue;
+    const before = timesOf(name, chosen.name);
+    const winners = options.filter((option) => {
+      const seconds = timesOf(name, option.name);
+      return (
+        seconds.length > 0 &&
+        seconds.every((value, shape) => value !== null && value < CLEARLY_FASTER * (before[shape] ?? 0))
+      );
+    });
+    const last = (option: string): number => timesOf(name, option).at(-1) ?? Infinity;
+    const [best] = winners.sort((one, other) => last(one.name) - last(other.name));
+    if (best) faster[name] = best.name;
+  }
+  return faster;
 }
 
 /**
@@ -150,7 +180,14 @@ async function timeOptions(
   for (let round = 0; round <= rounds; round++) {
     for (const { options, overrides } of combinations(decisions)) {
       const { memoryLimit } = gpu;
-      using timed = useDevice(gpu.device, { memoryLimit, tuning: overrides, timed: true, signal });
+      const tuning = { ...gpu.tuning, ...overrides };
+      using timed = useDevice(gpu.device, {
+        memoryLimit,
+        tuning,
+        timed: true,
+        signal,
+        verdicts: gpu.verdicts,
+      });
       await job(timed);
       const totals = await timed.timer!.totals();
       if (round === 0) continue;

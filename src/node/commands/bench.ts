@@ -9,6 +9,7 @@ import { growthFileNames, writeGrowthFiles } from '../bench/growth-files.ts';
 import { benchProfile } from '../bench/profile-bench.ts';
 import { withModel, withRandomModel } from '../bench/random-model.ts';
 import type { ProfileBench } from '../bench/result.ts';
+import { rememberFaster } from '../bench/remember.ts';
 import { benchTune, describeTuneBench } from '../bench/tune.ts';
 import { FileSet } from '../file-set.ts';
 import { findModel } from '../model-source.ts';
@@ -24,6 +25,7 @@ interface BenchFlags {
   /** True where it names no sizes. */
   readonly growth?: readonly GrowthName[] | true;
   readonly tune?: boolean;
+  readonly remember?: boolean;
   readonly out?: string;
   readonly json?: boolean;
 }
@@ -49,6 +51,7 @@ export function addBenchCommand(program: Command, context: CommandContext): void
       readGrowthNames,
     )
     .option('--tune', 'time every variant of the kernels, and show which are chosen')
+    .option('--remember', 'with --tune: from now on, take the options that were clearly faster')
     .option('--out <folder>', `where --growth writes (default: ${GROWTH_FOLDER})`, nonEmpty('--out'))
     .option('--json', 'print JSON')
     .action(async (model: string | undefined, flags: BenchFlags) => {
@@ -68,7 +71,8 @@ interface Answer {
 async function run(model: string | undefined, flags: BenchFlags, context: CommandContext): Promise<Answer> {
   if (flags.tune) {
     const json = await benchTune(context);
-    return { json, text: describeTuneBench(json) };
+    const remembered = flags.remember ? `\n${await rememberFaster(json)}` : '';
+    return { json, text: `${describeTuneBench(json)}${remembered}` };
   }
   if (flags.growth) {
     const folder = flags.out ?? GROWTH_FOLDER;
@@ -87,7 +91,8 @@ async function run(model: string | undefined, flags: BenchFlags, context: Comman
 
 /** @throws InputError for flags that do not go together, before any work */
 function checkFlags(model: string | undefined, flags: BenchFlags): void {
-  const { growth, tune, like, layers, tokens, out } = flags;
+  const { growth, tune, remember, like, layers, tokens, out } = flags;
+  if (remember && !tune) throw new InputError('--remember is for what --tune finds; add --tune');
   if (growth !== undefined && tune)
     throw new InputError('--growth and --tune measure apart; give one of them');
   if (out !== undefined && growth === undefined) {

@@ -6,8 +6,12 @@ import type { AdapterReport } from '../../engine/gpu/gpu.ts';
 import { describeAdapter, openAdapter } from '../../engine/gpu/open.ts';
 import { describeTuning } from '../../engine/gpu/tuning.ts';
 import type { Tuning } from '../../engine/gpu/tuning.ts';
+import { adapterLine } from '../../engine/gpu/verdicts.ts';
+import { AdapterMemory } from '../adapter-memory.ts';
 import { findAdapter, NoAdapterError } from '../gpu.ts';
 import type { AdapterAttempt, FoundAdapter } from '../gpu.ts';
+import { explainChoices } from '../kernel-choices.ts';
+import type { KernelChoice, KnownSelfTest } from '../kernel-choices.ts';
 import { printText } from '../terminal.ts';
 import type { CommandContext } from './context.ts';
 
@@ -25,6 +29,11 @@ interface Diagnosis {
   readonly features: readonly string[];
   /** How Laminar computes on a device of the adapter. */
   readonly decisions: Tuning | null;
+  /** Which kernels that means, and why. */
+  readonly choices: readonly KernelChoice[];
+  readonly self_tests: readonly KnownSelfTest[];
+  /** The files in which self-tests and choices are remembered. */
+  readonly memory: readonly string[];
   readonly advice: string;
 }
 
@@ -40,12 +49,20 @@ const LIMITS = [
 ] as const;
 
 /** `laminar doctor`: which adapter computes, why that one, what it can do, and how to get a better one. */
-export function addDoctorCommand(program: Command, _context: CommandContext): void {
+export function addDoctorCommand(program: Command, { terminal }: CommandContext): void {
   program
     .command('doctor')
     .description('say which GPU computes and why, what it can do, and what to do about it')
+    .option(
+      '--forget',
+      'first forget what is remembered of adapters: self-tests, and what bench --tune chose',
+    )
     .option('--json', 'print JSON')
-    .action(async ({ json }: { json?: boolean }) => {
+    .action(async ({ json, forget }: { json?: boolean; forget?: boolean }) => {
+      if (forget) {
+        const files = await new AdapterMemory().forget();
+        terminal.notice(files.length > 0 ? `removed ${files.join(' and ')}` : 'nothing was remembered');
+      }
       const diagnosis = await diagnose();
       const { decisions } = diagnosis;
       const inJson = { ...diagnosis, decisions: decisions && withoutInfinity(decisions) };
@@ -75,7 +92,10 @@ async function diagnose(): Promise<Diagnosis> {
     const limits = Object.fromEntries(LIMITS.map((name) => [name, adapter.limits[name]]));
     const features = [...adapter.features].sort();
     // Decisions follow the device that Laminar opens, not the adapter.
-    using gpu = await openAdapter(adapter);
+    const memory = new AdapterMemory();
+    const kept = await memory.choicesOf(adapterLine(report, adapter.info));
+    using gpu = await openAdapter(adapter, kept && { choices: kept.options });
+    const { choices, selfTests } = await explainChoices(gpu, memory);
     return {
       ...machine,
       adapter: report,
@@ -84,6 +104,9 @@ async function diagnose(): Promise<Diagnosis> {
       limits,
       features,
       decisions: gpu.tuning,
+      choices,
+      self_tests: selfTests,
+      memory: await memory.files(),
       advice: report.software ? adviceAfter(attempts) : 'nothing to do: a hardware GPU computes',
     };
   } catch (error) {
@@ -96,6 +119,9 @@ async function diagnose(): Promise<Diagnosis> {
       limits: {},
       features: [],
       decisions: null,
+      choices: [],
+      self_tests: [],
+      memory: await new AdapterMemory().files(),
       advice: adviceAfter(error.attempts),
     };
   }
@@ -123,6 +149,9 @@ function describe({
   limits,
   features,
   decisions,
+  choices,
+  self_tests: selfTests,
+  memory,
   advice,
   ...machine
 }: Diagnosis): string {
@@ -150,6 +179,22 @@ function describe({
   }
   if (features.length > 0) lines.push(`features  ${features.join(', ')}`);
   if (decisions) lines.push(...describeTuning(decisions).map((line) => `decision  ${line}`));
+  lines.push(
+    ...choices.map(({ decision, option, why }) => `kernel    ${decision}: ${option} (${WHY[why]})`),
+    ...selfTests.map(({ check, date, fault }) => `self-test ${check}: ${outcomeOf(date, fault)}`),
+    ...memory.map((file) => `memory    ${file}; laminar doctor --forget removes it`),
+  );
   lines.push(`advice    ${advice}`);
   return `${lines.join('\n')}\n`;
+}
+
+const WHY: Readonly<Record<KernelChoice['why'], string>> = {
+  default: 'the default for such a device',
+  remembered: 'chosen by bench --tune --remember',
+  'self-test': 'because a self-test failed',
+};
+
+function outcomeOf(date: string | null, fault: string | null): string {
+  if (date === null) return 'not made yet; it is made when the kernel is first used';
+  return fault === null ? `passed on ${date}` : `failed on ${date}: ${fault}`;
 }
