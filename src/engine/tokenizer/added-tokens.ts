@@ -105,9 +105,10 @@ export class AddedTokenFinder {
       if (token.isSingleWord && (isWordBefore(text, from) || isWordAt(text, to))) continue;
       // White space that the token before has taken stays with it.
       const begin = token.stripsLeft ? Math.max(start, skipSpaceBefore(text, from)) : from;
+      const end = token.stripsRight ? skipSpaceAfter(text, to) : to;
       if (start < begin) yield text.slice(start, begin);
-      yield id;
-      start = token.stripsRight ? skipSpaceAfter(text, to) : to;
+      if (begin < end) yield id; // the token before may have taken all of a token of white space
+      start = end;
     }
     if (start < text.length) yield text.slice(start);
   }

@@ -1,5 +1,5 @@
 import { FormatError } from '../errors.ts';
-import { toByteCharacters } from './byte-level.ts';
+import { byteTokens, toByteCharacters } from './byte-level.ts';
 import { readVocabulary } from './json.ts';
 import { MergeTable, WordMerger } from './merges.ts';
 import type { TokenIds } from './token-ids.ts';
@@ -20,7 +20,8 @@ export class Bpe implements WordModel {
   readonly #table: MergeTable;
   readonly #merger: WordMerger;
   readonly #tokens: (string | undefined)[] = [];
-  readonly #unknown: number | undefined;
+  /** Undefined where unknown characters vanish. */
+  readonly #unknown: (() => number) | undefined;
   readonly #fusesUnknown: boolean;
   readonly #hasByteFallback: boolean;
   readonly #ignoresMerges: boolean;
@@ -51,9 +52,11 @@ export class Bpe implements WordModel {
     this.#longest = longest;
     const unknown = model['unk_token'];
     if (typeof unknown === 'string') {
-      this.#unknown = this.vocabulary.get(unknown);
-      if (this.#unknown === undefined)
+      this.#unknown = () => {
+        const id = this.vocabulary.get(unknown);
+        if (id !== undefined) return id;
         throw new FormatError(`its vocabulary lacks the unknown token ${JSON.stringify(unknown)}`);
+      };
     }
     this.#fusesUnknown = model['fuse_unk'] === true;
     this.#hasByteFallback = model['byte_fallback'] === true;
@@ -111,7 +114,7 @@ export class Bpe implements WordModel {
       offset += character.length;
       const name = prefix + character + (offset === word.length ? this.#suffix : '');
       const id = this.vocabulary.get(name);
-      const bytes = id === undefined && this.#hasByteFallback ? this.#byteTokens(name) : undefined;
+      const bytes = id === undefined && this.#hasByteFallback ? byteTokens(name, this.vocabulary) : undefined;
       if (id !== undefined) {
         settle();
         symbols.push(id);
@@ -119,17 +122,10 @@ export class Bpe implements WordModel {
         symbols.push(...bytes);
       } else {
         if (!this.#fusesUnknown) settle();
-        pending = this.#unknown; // without an unknown token the character vanishes, as in the Rust library
+        pending = this.#unknown?.(); // without an unknown token the character vanishes, as in the Rust library
       }
     }
     settle();
-  }
-
-  #byteTokens(character: string): number[] | undefined {
-    const ids = Array.from(new TextEncoder().encode(character), (byte) =>
-      this.vocabulary.get(`<0x${byte.toString(16).toUpperCase().padStart(2, '0')}>`),
-    );
-    return ids.every((id) => id !== undefined) ? ids : undefined;
   }
 
   /**

@@ -32,3 +32,14 @@ export function bytesOfToken(token: string): Uint8Array {
   }
   return result;
 }
+
+/** The tokens <0x41> of a text's bytes; undefined if the vocabulary lacks one of them. */
+export function byteTokens(text: string, vocabulary: ReadonlyMap<string, number>): number[] | undefined {
+  const ids: number[] = [];
+  for (const byte of encoder.encode(text)) {
+    const id = vocabulary.get(`<0x${byte.toString(16).toUpperCase().padStart(2, '0')}>`);
+    if (id === undefined) return undefined;
+    ids.push(id);
+  }
+  return ids;
+}

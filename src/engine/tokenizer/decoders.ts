@@ -111,8 +111,8 @@ function metaspace(part: Part, keepsSpace: boolean): Decoder {
   const isPrefixed = (part['prepend_scheme'] ?? 'always') !== 'never' && part['add_prefix_space'] !== false;
   return (tokens) =>
     tokens.map((token, index) => {
-      const text = token.replaceAll(mark, ' ');
-      return index === 0 && isPrefixed && !keepsSpace && text.startsWith(' ') ? text.slice(1) : text;
+      // Of the first token the Rust library takes every mark away.
+      return token.replaceAll(mark, index === 0 && isPrefixed && !keepsSpace ? '' : ' ');
     });
 }
 

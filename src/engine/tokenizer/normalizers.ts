@@ -100,7 +100,9 @@ function bert(part: Part): Normalizer {
   return (text) => {
     let changed = text;
     if (part['clean_text'] !== false)
-      changed = changed.replace(/(?![\t\n\r])[\p{C}\uFFFD]/gu, '').replace(/\p{White_Space}/gu, ' ');
+      changed = changed
+        .replace(/(?![\t\n\r])[\p{Cc}\p{Cf}\p{Co}\uFFFD]/gu, '')
+        .replace(/\p{White_Space}/gu, ' ');
     if (part['handle_chinese_chars'] !== false) changed = changed.replace(chineseCharacters, ' $& ');
     if (stripsAccents) changed = changed.normalize('NFD').replace(/\p{Mn}/gu, '');
     return isLower ? lowercase(changed) : changed;

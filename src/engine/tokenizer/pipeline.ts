@@ -1,4 +1,4 @@
-import { FormatError, InputError, LaminarError } from '../errors.ts';
+import { FormatError, InputError } from '../errors.ts';
 import { isJsonObject } from '../files.ts';
 import { AddedTokenFinder, giveIds, readAddedToken } from './added-tokens.ts';
 import { toByteCharacters } from './byte-level.ts';
@@ -127,7 +127,6 @@ class PipelineTokenizer implements Tokenizer {
     try {
       return call();
     } catch (error) {
-      if (error instanceof LaminarError) throw error;
       const reason = error instanceof Error ? error.message : String(error);
       throw new FormatError(`${this.where}: the tokenizer fails on this text (${reason}); give token ids`, {
         cause: error,

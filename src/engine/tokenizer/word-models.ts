@@ -1,6 +1,7 @@
 import { Unigram } from '@huggingface/tokenizers';
 import { FormatError } from '../errors.ts';
 import { Bpe } from './bpe.ts';
+import { byteTokens } from './byte-level.ts';
 import { readVocabulary } from './json.ts';
 import type { TokenIds } from './token-ids.ts';
 import type { WordModel } from './word-model.ts';
@@ -108,10 +109,15 @@ function unigram(model: Readonly<Record<string, unknown>>, map: (word: string) =
   const inner = new Unigram(description as ConstructorParameters<typeof Unigram>[0], '');
   const vocabulary = new Map((pieces as [string, number][]).map(([piece], id) => [piece, id]));
   const unknown = Number(model['unk_id'] ?? 0);
+  const hasByteFallback = model['byte_fallback'] === true;
   return {
     vocabulary,
     encode(word: string, ids: TokenIds) {
-      for (const token of inner([map(word)]) as string[]) ids.push(vocabulary.get(token) ?? unknown);
+      for (const token of inner([map(word)]) as string[]) {
+        const id = vocabulary.get(token);
+        const bytes = id === undefined && hasByteFallback ? byteTokens(token, vocabulary) : undefined;
+        for (const one of bytes ?? [id ?? unknown]) ids.push(one);
+      }
       return undefined;
     },
   };

@@ -172,6 +172,12 @@ describe('bytes that stand for unknown characters', () => {
     expect(small.tokenText(5)).toBe(' a');
   });
 
+  it('that the vocabulary lacks are missed once they are needed', async () => {
+    const small = await tokenizerOf({ ...llama, model: { ...model, type: 'BPE', unk_token: '<gone>' } });
+    expect(small.encode('a é')).toEqual([5, 4, 1, 2]);
+    expect(() => small.encode('一')).toThrow(/fails on this text \(its vocabulary lacks .*"<gone>"\)/);
+  });
+
   it('do not keep a long text without words from being cut where no merge crosses', async () => {
     const small = await tokenizerOf(llama);
     const text = 'a '.repeat(500);

@@ -172,6 +172,7 @@ describe('normalizers', () => {
     [{ type: 'Replace', pattern: { String: '.' }, content: '$&$1' }, 'a.b', 'a$&$1b'],
     [{ type: 'Replace', pattern: { Regex: '\\s+' }, content: ' ' }, 'a\u0085\u0085b\uFEFF', 'a b\uFEFF'],
     [{ type: 'BertNormalizer', lowercase: true }, 'É\u0000漢\u0085a', 'e 漢 a'],
+    [{ type: 'BertNormalizer' }, 'a\u0378\uE000\u200D', 'a\u0378'], // not assigned is not a control
     [{ type: 'Sequence', normalizers: [{ type: 'NFD' }, { type: 'StripAccents' }] }, 'é', 'e'],
   ])('%j', async (normalizer, text, expected) => {
     expect(await normalized(normalizer, text)).toBe(expected);
@@ -204,6 +205,13 @@ describe('added tokens', () => {
       256,
       ...new TextEncoder().encode('\uFEFF'),
     ]);
+  });
+
+  it('of white space are left out where the one before has taken it', async () => {
+    const tokenizer = await make([{ content: ' ', lstrip: true, rstrip: true, normalized: false }]);
+    expect(tokenizer.encode('  a ')).toEqual([256, 97, 256]);
+    const others = await make([{ content: ' ', rstrip: true }]);
+    expect(others.encode('  ')).toEqual([256, 256]);
   });
 
   it('are looked for before the normalizer, or after it', async () => {
@@ -272,5 +280,16 @@ describe('other models', () => {
     });
     expect(tokenizer.encode('ab b')).toEqual([4, 1, 3]);
     expect(tokenizer.decode([4, 1, 3])).toBe('ab b');
+  });
+
+  it('Unigram gives the bytes of unknown characters where it is told to and has them', async () => {
+    const pieces = [['<unk>', 0], ['▁▁', -3], ['<0xC3>', -9], ['<0xA9>', -9], ['a', -3]]; // prettier-ignore
+    const tokenizer = await tokenizerOf({
+      decoder: { type: 'Metaspace', replacement: '▁', prepend_scheme: 'always' },
+      model: { type: 'Unigram', unk_id: 0, byte_fallback: true, vocab: pieces },
+    });
+    expect(tokenizer.encode('aé▁▁一')).toEqual([4, 2, 3, 1, 0]);
+    // Of the first token every mark goes.
+    expect(tokenizer.decode([1, 4, 1])).toBe('a  ');
   });
 });
