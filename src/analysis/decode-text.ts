@@ -24,13 +24,14 @@ const BLOCK_BYTES = 65_536;
 export function decodeText(bytes: Uint8Array, { source, charset }: TextOrigin): string {
   const other = otherKind(bytes);
   if (other) {
-    throw new FormatError(`${source}: is ${other.kind}, not a text; ${other.remedy(shellWord(source))}`);
+    throw FormatError.at(source, `is ${other.kind}, not a text; ${other.remedy(shellWord(source))}`);
   }
   const text = decodeOrExplain(bytes, source, charset);
   const title = htmlTitle(text);
   if (title !== undefined && ERROR_TITLE.test(title)) {
-    throw new FormatError(
-      `${source}: is a page titled ${JSON.stringify(title)}, which a server sent in place of a text; download the text again`,
+    throw FormatError.at(
+      source,
+      `is a page titled ${JSON.stringify(title)}, which a server sent in place of a text; download the text again`,
     );
   }
   return text;
@@ -57,25 +58,28 @@ function decodeOrExplain(bytes: Uint8Array, source: string, charset: string | un
       refuseEscapes(text, source);
       return text;
     }
-    throw new FormatError(
-      `${source}: holds a NUL character (at ${nul}), so that it is not a text; give a text in UTF-8`,
+    throw FormatError.at(
+      source,
+      `holds a NUL character (at ${nul}), so that it is not a text; give a text in UTF-8`,
     );
   }
   if (label.startsWith('utf-16')) {
-    throw new FormatError(`${source}: begins as UTF-16 and is not valid UTF-16; save it again as UTF-8`);
+    throw FormatError.at(source, 'begins as UTF-16 and is not valid UTF-16; save it again as UTF-8');
   }
   if (label !== 'utf-8' && label !== 'utf-32') {
-    throw new FormatError(
-      `${source}: is not valid ${label}, as which it was declared; download it and convert it to UTF-8`,
+    throw FormatError.at(
+      source,
+      `is not valid ${label}, as which it was declared; download it and convert it to UTF-8`,
     );
   }
   if (bytes.includes(0) && label === 'utf-8') {
-    throw new FormatError(`${source}: is a binary file, not a text; give a text in UTF-8`);
+    throw FormatError.at(source, 'is a binary file, not a text; give a text in UTF-8');
   }
   const guess = label === 'utf-32' ? 'UTF-32' : guessEncoding(bytes);
   const invalid = label === 'utf-32' ? '' : ` (byte ${firstInvalid(bytes)} is none of it)`;
-  throw new FormatError(
-    `${source}: is not UTF-8 text${invalid}, perhaps ${guess}; convert it, for example with ${conversion(source, guess)}`,
+  throw FormatError.at(
+    source,
+    `is not UTF-8 text${invalid}, perhaps ${guess}; convert it, for example with ${conversion(source, guess)}`,
   );
 }
 
@@ -91,8 +95,9 @@ function refuseEscapes(text: string, source: string): void {
   const escape = /\x1b\$(?:[@B]|\(D|\)C)/.exec(text)?.[0];
   if (escape === undefined) return;
   const name = escape.endsWith('C') ? 'ISO-2022-KR' : 'ISO-2022-JP';
-  throw new FormatError(
-    `${source}: is not UTF-8 text but ${name}; convert it, for example with ${conversion(source, name)}`,
+  throw FormatError.at(
+    source,
+    `is not UTF-8 text but ${name}; convert it, for example with ${conversion(source, name)}`,
   );
 }
 

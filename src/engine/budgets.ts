@@ -47,7 +47,8 @@ export function budgetOf(fileName: string): number {
 /** @throws FormatError naming the file and what it may take, if it is larger. */
 export function checkBudget({ name, size }: Pick<ByteSource, 'name' | 'size'>, limit: number): void {
   if (size <= limit) return;
-  throw new FormatError(
-    `${name}: has ${size} bytes, and at most ${limit} are read of such a file; is it the right one?`,
+  throw FormatError.at(
+    name,
+    `has ${size} bytes, and at most ${limit} are read of such a file; is it the right one?`,
   );
 }

@@ -94,8 +94,9 @@ export class Checkpoint {
     const entry = this.#tensors.get(name);
     const shard = this.missingShard(name);
     if (shard !== undefined) {
-      throw new FileError(
-        `${this.name}: ${shard} is missing, and tensor ${name} is in it; download the rest of the model`,
+      throw FileError.at(
+        this.name,
+        `${shard} is missing, and tensor ${name} is in it; download the rest of the model`,
         { code: 'file-missing', subject: { kind: 'file', name: shard } },
       );
     }
@@ -138,7 +139,7 @@ export class Checkpoint {
     for (const fileName of chosen.files) {
       const source = await files.open(fileName);
       if (!source)
-        throw new FileError(`${files.name}: ${fileName} is missing; download the model again`, {
+        throw FileError.at(files.name, `${fileName} is missing; download the model again`, {
           code: 'file-missing',
           subject: { kind: 'file', name: fileName },
         });
@@ -158,8 +159,9 @@ export class Checkpoint {
     }
     if (this.#sources.length === 0) {
       const [shard] = this.#missingShards;
-      throw new FileError(
-        `${files.name}: ${shard} is missing, though ${indexName} names it; download the rest of the model`,
+      throw FileError.at(
+        files.name,
+        `${shard} is missing, though ${indexName} names it; download the rest of the model`,
         { code: 'file-missing', subject: { kind: 'file', name: shard! } },
       );
     }
@@ -180,10 +182,11 @@ async function findWeightFiles(files: ModelFiles): Promise<WeightFiles> {
   const chosen = names ? chooseWeightFiles(names) : await probe(files);
   if (isChoice(chosen)) return chosen;
   if (chosen) {
-    throw new FileError(
-      `${files.name}: holds several safetensors files (${listNames(chosen)}) and no index of them; ` +
+    throw FileError.at(
+      files.name,
+      `holds several safetensors files (${listNames(chosen)}) and no index of them; ` +
         `name the one to use ${weightFile}, or add ${weightIndex}`,
-      { code: 'weights-ambiguous', subject: { kind: 'file', name: files.name } },
+      { code: 'weights-ambiguous' },
     );
   }
   throw await noWeights(files);
@@ -207,28 +210,26 @@ async function probe(files: ModelFiles): Promise<WeightFiles | undefined> {
 /** Tensor name to the name of a file beside the index. */
 function parseIndex(index: unknown, name: string): Map<string, string> {
   const weightMap = isJsonObject(index) ? index['weight_map'] : undefined;
-  if (!isJsonObject(weightMap))
-    throw new FormatError(`${name}: has no weight_map; download the file again`, {
-      code: 'bad-format',
-      subject: { kind: 'file', name },
-    });
+  if (!isJsonObject(weightMap)) throw FormatError.at(name, 'has no weight_map; download the file again');
   const shards = new Map<string, string>();
   for (const [tensor, shard] of Object.entries(weightMap)) {
     if (typeof shard !== 'string')
-      throw new FormatError(`${name}: weight_map entry ${tensor} is not a file name`);
+      throw FormatError.at(name, `weight_map entry ${tensor} is not a file name`);
     // A downloaded index must not be able to make the reader open files elsewhere on the machine.
     if (!liesInside(shard)) {
-      throw new FormatError(
-        `${name}: weight_map puts ${tensor} in ${JSON.stringify(shard)}, which is not a file of this folder`,
+      throw FormatError.at(
+        name,
+        `weight_map puts ${tensor} in ${JSON.stringify(shard)}, which is not a file of this folder`,
       );
     }
     shards.set(tensor, shard);
   }
-  if (shards.size === 0) throw new FormatError(`${name}: its weight_map is empty; download the file again`);
+  if (shards.size === 0) throw FormatError.at(name, 'its weight_map is empty; download the file again');
   const files = new Set(shards.values()).size;
   if (files > budgets.shards) {
-    throw new FormatError(
-      `${name}: its weight_map names ${files} files, and at most ${budgets.shards} are read; save the model in fewer shards`,
+    throw FormatError.at(
+      name,
+      `its weight_map names ${files} files, and at most ${budgets.shards} are read; save the model in fewer shards`,
     );
   }
   return shards;
@@ -238,23 +239,26 @@ async function noWeights(files: ModelFiles): Promise<FileError> {
   const names = await files.list?.();
   const adapter = names?.find((name) => /^adapter_model\.(safetensors|bin)$/.test(name));
   if (adapter !== undefined) {
-    return new FileError(
-      `${files.name}: has only the weights of an adapter (${adapter}), and Laminar runs whole models; ` +
+    return FileError.at(
+      files.name,
+      `has only the weights of an adapter (${adapter}), and Laminar runs whole models; ` +
         "merge the adapter into its base model first (PEFT's merge_and_unload)",
       { code: 'weights-of-adapter', subject: { kind: 'file', name: adapter } },
     );
   }
   const other = await otherWeights(files, names);
   if (other !== undefined) {
-    return new FileError(
-      `${files.name}: has its weights only as ${other}, and Laminar reads safetensors; ` +
+    return FileError.at(
+      files.name,
+      `has its weights only as ${other}, and Laminar reads safetensors; ` +
         'use a revision of the model that has model.safetensors',
       { code: 'weights-missing', subject: { kind: 'file', name: other } },
     );
   }
-  return new FileError(
-    `${files.name}: has neither ${weightFile} nor ${weightIndex}; download the model's weights`,
-    { code: 'weights-missing', subject: { kind: 'file', name: files.name } },
+  return FileError.at(
+    files.name,
+    `has neither ${weightFile} nor ${weightIndex}; download the model's weights`,
+    { code: 'weights-missing' },
   );
 }
 

@@ -204,7 +204,7 @@ export async function describeModel(files: ModelFiles, options: OpenOptions = {}
 async function describeWhole(files: ModelFiles, options: OpenOptions): Promise<ModelDescription> {
   const json = await readJson(files, 'config.json');
   if (json === undefined) {
-    throw new FileError(`${files.name}: has no config.json; give a folder that holds a model, or a hub id`, {
+    throw FileError.at(files.name, 'has no config.json; give a folder that holds a model, or a hub id', {
       code: 'file-missing',
       subject: { kind: 'file', name: 'config.json' },
     });

@@ -30,10 +30,14 @@ export interface NamedOption {
 
 /** A text that names options: each face puts its own words there. Made by `wording`. */
 export class Wording {
-  constructor(private readonly parts: readonly (string | NamedOption)[]) {}
+  constructor(private readonly parts: readonly (string | NamedOption | Wording)[]) {}
 
   inWords(words: Words): string {
-    return this.parts.map((part) => (typeof part === 'string' ? part : words(part.option))).join('');
+    return this.parts
+      .map((part) =>
+        typeof part === 'string' ? part : part instanceof Wording ? part.inWords(words) : words(part.option),
+      )
+      .join('');
   }
 }
 
@@ -42,10 +46,13 @@ export function option(name: string): NamedOption {
   return { option: name };
 }
 
-/** wording`${option('tokens')} ${length} is not a number of tokens`: a text that every face words for itself. */
+/**
+ * wording`${option('tokens')} ${length} is not a number of tokens`: a text that every face words for itself. Wordings may stand
+ * within it.
+ */
 export function wording(
   texts: TemplateStringsArray,
-  ...values: readonly (string | number | NamedOption)[]
+  ...values: readonly (string | number | NamedOption | Wording)[]
 ): Wording {
   return new Wording(
     texts.flatMap((text, place) => {

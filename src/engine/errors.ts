@@ -1,5 +1,6 @@
-import { libraryWords, remedyWords } from './error-words.ts';
+import { libraryWords, remedyWords, wording } from './error-words.ts';
 import type { Remedy, Words, Wording } from './error-words.ts';
+import { messageLine } from './message.ts';
 
 /** What an error is about: a file, a tensor, a key of a configuration, an option of the caller's, an activation. */
 export interface ErrorSubject {
@@ -15,7 +16,6 @@ export interface ErrorDetails extends ErrorOptions {
   /** What fixes it: one of these. They end the message. */
   readonly remedies?: readonly Remedy[];
 }
-import { messageLine } from './message.ts';
 
 /**
  * The errors that Laminar throws on purpose. Each message is one line that says what is wrong, where
@@ -65,6 +65,21 @@ export class InputError extends LaminarError {
 /** A file cannot be read or is not what it says it is. */
 export class FileError extends LaminarError {
   protected static override readonly code: string = 'file-unreadable';
+
+  /**
+   * The error of a file or folder: it is named first, and is the subject.
+   * @param name path, address, or what the user calls it
+   * @param problem what is wrong with it, and what to do
+   */
+  static at<Kind extends FileError>(
+    this: new (problem: string | Wording, details?: ErrorDetails) => Kind,
+    name: string,
+    problem: string | Wording,
+    details: ErrorDetails = {},
+  ): Kind {
+    const named = wording`${name}: ${problem}`;
+    return new this(named, { subject: { kind: 'file', name }, ...details });
+  }
 }
 
 /** A safetensors or npy file breaks its format. */

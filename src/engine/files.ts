@@ -27,9 +27,10 @@ export interface ModelFiles {
 export function checkRange(source: Pick<ByteSource, 'name' | 'size'>, offset: number, length: number): void {
   const valid = Number.isSafeInteger(offset) && Number.isSafeInteger(length) && offset >= 0 && length >= 0;
   if (!valid || offset + length > source.size) {
-    throw new FileError(
-      `${source.name}: bytes ${offset} to ${offset + length} were asked for, the file has ${source.size}`,
-      { code: 'file-too-short', subject: { kind: 'file', name: source.name } },
+    throw FileError.at(
+      source.name,
+      `bytes ${offset} to ${offset + length} were asked for, the file has ${source.size}`,
+      { code: 'file-too-short' },
     );
   }
 }
@@ -63,9 +64,8 @@ export async function readText(files: ModelFiles, fileName: string): Promise<str
     try {
       return new TextDecoder('utf-8', { fatal: true }).decode(bytes);
     } catch {
-      throw new FormatError(`${source.name}: is not UTF-8 text; download the file again`, {
+      throw FormatError.at(source.name, 'is not UTF-8 text; download the file again', {
         code: 'bad-text',
-        subject: { kind: 'file', name: source.name },
       });
     }
   } finally {
@@ -97,15 +97,16 @@ export function parseJson(text: string, name: string, advice: string): unknown {
   } catch (error) {
     const value = parsePythonJson(text);
     if (value !== undefined) return value;
-    if (text.trim() === '') throw new FormatError(`${name}: is empty; ${advice}`);
+    if (text.trim() === '') throw FormatError.at(name, `is empty; ${advice}`);
     const foreign = foreignFile(new TextEncoder().encode(text.slice(0, SHOWN_CHARACTERS)));
     if (foreign?.kind === 'lfs') {
-      throw new FormatError(
-        `${name}: is a Git LFS pointer, not the file itself; run \`git lfs pull\` in its folder`,
+      throw FormatError.at(
+        name,
+        `is a Git LFS pointer, not the file itself; run \`git lfs pull\` in its folder`,
       );
     }
     const what = foreign?.kind === 'html' ? ` but ${foreign.what}` : ` (${oneLine(error)})`;
-    throw new FormatError(`${name}: is not valid JSON${what}; ${advice}`);
+    throw FormatError.at(name, `is not valid JSON${what}; ${advice}`);
   }
 }
 

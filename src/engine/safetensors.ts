@@ -72,9 +72,10 @@ const MAXIMUM_HEADER_BYTES = 100_000_000;
  */
 export async function readHeader(source: ByteSource): Promise<SafetensorsHeader> {
   if (source.size < LENGTH_BYTES) {
-    throw new FormatError(
-      `${source.name}: is truncated (${source.size} bytes, too short for a safetensors file); download it again`,
-      { code: 'file-truncated', subject: { kind: 'file', name: source.name } },
+    throw FormatError.at(
+      source.name,
+      `is truncated (${source.size} bytes, too short for a safetensors file); download it again`,
+      { code: 'file-truncated' },
     );
   }
   const start = await source.read(0, Math.min(source.size, FOREIGN_BYTES));
@@ -114,15 +115,16 @@ export function parseHeader(json: Uint8Array, fileSize: number, fileName: string
     previous = `tensor ${place.name}`;
   }
   if (end > fileSize) {
-    throw new FormatError(
-      `${fileName}: is truncated (the header describes ${end} bytes, the file has ${fileSize}); download it again`,
-      { code: 'file-truncated', subject: { kind: 'file', name: fileName } },
+    throw FormatError.at(
+      fileName,
+      `is truncated (the header describes ${end} bytes, the file has ${fileSize}); download it again`,
+      { code: 'file-truncated' },
     );
   }
   if (end < fileSize) {
-    throw new FormatError(
-      `${fileName}: has ${fileSize - end} bytes that belong to no tensor; the file is damaged, download it again`,
-      { code: 'bad-format', subject: { kind: 'file', name: fileName } },
+    throw FormatError.at(
+      fileName,
+      `has ${fileSize - end} bytes that belong to no tensor; the file is damaged, download it again`,
     );
   }
   return { tensors: new Map(places.map((place) => [place.name, place])), metadata };
@@ -182,14 +184,16 @@ function headerLength(start: Uint8Array<ArrayBuffer>, fileSize: number, fileName
   const isForeign = start[LENGTH_BYTES] !== 0x7b && foreignFile(start) !== undefined;
   if (isForeign || length > BigInt(MAXIMUM_HEADER_BYTES)) throw notSafetensors(start, fileName);
   if (length > BigInt(fileSize - LENGTH_BYTES)) {
-    throw new FormatError(
-      `${fileName}: is truncated (its header alone takes ${length} bytes, the file has ${fileSize}); download it again`,
-      { code: 'file-truncated', subject: { kind: 'file', name: fileName } },
+    throw FormatError.at(
+      fileName,
+      `is truncated (its header alone takes ${length} bytes, the file has ${fileSize}); download it again`,
+      { code: 'file-truncated' },
     );
   }
   if (length > BigInt(budgets.safetensorsHeader)) {
-    throw new FormatError(
-      `${fileName}: its header takes ${length} bytes, and at most ${budgets.safetensorsHeader} are read; save the tensors in more files`,
+    throw FormatError.at(
+      fileName,
+      `its header takes ${length} bytes, and at most ${budgets.safetensorsHeader} are read; save the tensors in more files`,
     );
   }
   return Number(length);
@@ -198,22 +202,21 @@ function headerLength(start: Uint8Array<ArrayBuffer>, fileSize: number, fileName
 function notSafetensors(start: Uint8Array, fileName: string): FormatError {
   const foreign = foreignFile(start);
   if (foreign?.kind === 'lfs') {
-    return new FormatError(
-      `${fileName}: is a Git LFS pointer, not the file itself; run \`git lfs pull\` in its folder`,
-      { code: 'file-is-pointer', subject: { kind: 'file', name: fileName } },
+    return FormatError.at(
+      fileName,
+      `is a Git LFS pointer, not the file itself; run \`git lfs pull\` in its folder`,
+      { code: 'file-is-pointer' },
     );
   }
   if (foreign) {
     const remedy = ['html', 'json', 'gzip'].includes(foreign.kind)
       ? 'download it again'
       : 'save the weights as safetensors (in Python, model.save_pretrained(FOLDER)), or use a revision of the model that has model.safetensors';
-    return new FormatError(`${fileName}: is not a safetensors file but ${foreign.what}; ${remedy}`, {
-      code: 'bad-format',
-      subject: { kind: 'file', name: fileName },
-    });
+    return FormatError.at(fileName, `is not a safetensors file but ${foreign.what}; ${remedy}`);
   }
-  return new FormatError(
-    `${fileName}: is not a safetensors file (it begins with ${showBytes(start.subarray(0, LENGTH_BYTES))}, where the length of its header belongs); download it again`,
+  return FormatError.at(
+    fileName,
+    `is not a safetensors file (it begins with ${showBytes(start.subarray(0, LENGTH_BYTES))}, where the length of its header belongs); download it again`,
   );
 }
 
@@ -226,7 +229,7 @@ function showBytes(bytes: Uint8Array): string {
 
 function parseJson(bytes: Uint8Array, fileName: string): Map<string, unknown> {
   const failure = (problem: string) =>
-    new FormatError(`${fileName}: its safetensors header ${problem}; the file is damaged, download it again`);
+    FormatError.at(fileName, `its safetensors header ${problem}; the file is damaged, download it again`);
   let text: string;
   try {
     text = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(bytes);
@@ -241,10 +244,9 @@ function parseJson(bytes: Uint8Array, fileName: string): Map<string, unknown> {
 }
 
 function readMetadata(value: unknown, metadata: Map<string, string>, fileName: string): void {
-  if (!(value instanceof Map)) throw new FormatError(`${fileName}: __metadata__ is not a JSON object`);
+  if (!(value instanceof Map)) throw FormatError.at(fileName, '__metadata__ is not a JSON object');
   for (const [key, text] of value as Map<string, unknown>) {
-    if (typeof text !== 'string')
-      throw new FormatError(`${fileName}: __metadata__ entry ${key} is not a string`);
+    if (typeof text !== 'string') throw FormatError.at(fileName, `__metadata__ entry ${key} is not a string`);
     metadata.set(key, text);
   }
 }
@@ -289,7 +291,7 @@ function byteCount(tensor: TensorDeclaration, fileName: string): number {
 function bitsOf(tensor: TensorDeclaration, fileName: string): number {
   const bits = dtypeBits.get(tensor.dtype);
   if (bits === undefined)
-    throw new FormatError(`${fileName}: tensor ${tensor.name} has the unknown dtype ${tensor.dtype}`);
+    throw FormatError.at(fileName, `tensor ${tensor.name} has the unknown dtype ${tensor.dtype}`);
   return bits;
 }
 

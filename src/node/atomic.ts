@@ -78,7 +78,7 @@ export class AtomicFile {
   }
 
   #mustBeOpen(): void {
-    if (this.#state !== 'open') throw new FileError(`${this.path}: was ${this.#state} already`);
+    if (this.#state !== 'open') throw FileError.at(this.path, `was ${this.#state} already`);
   }
 }
 
@@ -107,6 +107,6 @@ export async function checkWritableFile(path: string): Promise<void> {
 export async function checkReplaceable(path: string): Promise<void> {
   const status = await stat(path).catch(() => undefined);
   if (status?.isDirectory() || /[\\/]$/.test(path))
-    throw new FileError(`${path}: is a folder; give the path of a file`);
-  if (status && !status.isFile()) throw new FileError(`${path}: is not an ordinary file; give another path`);
+    throw FileError.at(path, 'is a folder; give the path of a file');
+  if (status && !status.isFile()) throw FileError.at(path, 'is not an ordinary file; give another path');
 }

@@ -26,5 +26,5 @@ export function systemErrorCode(error: unknown): string | undefined {
 export function fileErrorFrom(error: unknown, path: string, attempt: string): unknown {
   const code = systemErrorCode(error);
   if (code === undefined) return error;
-  return new FileError(`${path}: cannot ${attempt}: ${reasons[code] ?? code}`, { cause: error });
+  return FileError.at(path, `cannot ${attempt}: ${reasons[code] ?? code}`, { cause: error });
 }

@@ -73,8 +73,9 @@ export class FileSet implements AsyncDisposable {
       await makeFolders(folder, made);
       lock = await acquireLock(join(folder, LOCK), {
         onWait: (holder) => {
-          throw new FileError(
-            `${folder}: ${describeOwner(holder)} is writing into it; wait until it is done, or give another --out`,
+          throw FileError.at(
+            folder,
+            `${describeOwner(holder)} is writing into it; wait until it is done, or give another --out`,
           );
         },
         mayTakeFromLiving: false,
@@ -95,8 +96,9 @@ export class FileSet implements AsyncDisposable {
   /** Where to write a file of the set until it is complete. */
   place(name: string): string {
     if (!this.names.includes(name))
-      throw new FileError(
-        `${this.folder}: ${name} is not a file of this run; report this as a defect of Laminar`,
+      throw FileError.at(
+        this.folder,
+        `${name} is not a file of this run; report this as a defect of Laminar`,
       );
     if (!this.#written.includes(name)) this.#written.push(name);
     return join(this.staging, NEW, name);
@@ -199,10 +201,10 @@ async function checkPlaces(folder: string, names: readonly string[]): Promise<vo
     const between = dirname(join(folder, name));
     const status = await stat(between).catch(() => undefined);
     if (status && !status.isDirectory())
-      throw new FileError(`${between}: is a file, where a folder is needed; give another --out`);
+      throw FileError.at(between, 'is a file, where a folder is needed; give another --out');
     // What is written beside cannot be renamed across.
     if (status && status.dev !== dev)
-      throw new FileError(`${between}: is on another file system than ${folder}; give another --out`);
+      throw FileError.at(between, `is on another file system than ${folder}; give another --out`);
   }
 }
 

@@ -39,7 +39,7 @@ export function checkRegular(status: Stats, path: string): void {
       : status.isSocket()
         ? 'a socket'
         : 'a device';
-  throw new FileError(`${path}: is not a file but ${kind}; give the path of a file`);
+  throw FileError.at(path, `is not a file but ${kind}; give the path of a file`);
 }
 
 /** The files of a folder. It is looked at when the first of them is opened. */
@@ -68,14 +68,12 @@ export function folderFiles(path: string): ModelFiles {
 async function checkFolder(path: string): Promise<void> {
   const status = await stat(path).catch((error: unknown) => {
     if (systemErrorCode(error) === 'ENOENT') {
-      throw new FileError(`${path}: no such folder; give the folder of a model, or a hub id such as gpt2`);
+      throw FileError.at(path, 'no such folder; give the folder of a model, or a hub id such as gpt2');
     }
     throw fileErrorFrom(error, path, 'open the folder');
   });
   if (!status.isDirectory()) {
-    throw new FileError(
-      `${path}: is a file; give the folder that holds config.json and the safetensors files`,
-    );
+    throw FileError.at(path, 'is a file; give the folder that holds config.json and the safetensors files');
   }
 }
 
@@ -90,7 +88,7 @@ class OpenFile implements ByteSource {
 
   async read(offset: number, length: number): Promise<Uint8Array<ArrayBuffer>> {
     checkRange(this, offset, length);
-    if (this.#closing) throw new FileError(`${this.name}: was read after it was closed`);
+    if (this.#closing) throw FileError.at(this.name, 'was read after it was closed');
     const bytes = new Uint8Array(length);
     let done = 0;
     while (done < length) {
@@ -100,7 +98,7 @@ class OpenFile implements ByteSource {
         .catch((error: unknown) => {
           throw fileErrorFrom(error, this.name, 'read the file');
         });
-      if (bytesRead === 0) throw new FileError(`${this.name}: became shorter while it was read; start again`);
+      if (bytesRead === 0) throw FileError.at(this.name, 'became shorter while it was read; start again');
       done += bytesRead;
     }
     return bytes;

@@ -41,7 +41,7 @@ export async function checkWritableFolder(folder: string): Promise<string> {
     status = await stat(nearest).catch(() => undefined);
   }
   if (status && !status.isDirectory()) {
-    throw new FileError(`${nearest}: is a file, where a folder is needed; give another folder`);
+    throw FileError.at(nearest, 'is a file, where a folder is needed; give another folder');
   }
   await access(nearest, constants.W_OK).catch((error: unknown) => {
     throw fileErrorFrom(error, folder, 'write into the folder');

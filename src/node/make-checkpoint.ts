@@ -162,8 +162,9 @@ async function checkEmpty(folder: string): Promise<void> {
 async function checkRoom(folder: string, bytes: number): Promise<void> {
   const { bavail, bsize } = await statfs(folder);
   if (bavail * bsize >= bytes) return;
-  throw new FileError(
-    `${folder}: the checkpoint takes ${bytes} bytes and the disk has ${bavail * bsize}; free some, or make fewer layers`,
+  throw FileError.at(
+    folder,
+    `the checkpoint takes ${bytes} bytes and the disk has ${bavail * bsize}; free some, or make fewer layers`,
   );
 }
 

@@ -107,7 +107,7 @@ async function checkHoldsModel(folder: string, reference: string): Promise<void>
     model === undefined
       ? `give the folder that holds config.json and the weights`
       : `is ${join(reference, model)} meant?`;
-  throw new FileError(`${reference}: the folder has no config.json; ${remedy}${orTheHub(reference)}`);
+  throw FileError.at(reference, `the folder has no config.json; ${remedy}${orTheHub(reference)}`);
 }
 
 /** How to name the hub's model that a folder hides. */

@@ -22,8 +22,9 @@ export type ReductionIdentity = Pick<ReductionReport, 'text' | 'seed' | 'reducti
 export async function claimReductionFolder(folder: string, run: ReductionIdentity): Promise<void> {
   const text = await readReport(folder);
   if (text === undefined || isSame(text, run)) return;
-  throw new FileError(
-    `${folder}: holds the report of another run; give --out FOLDER to keep both, or --force to overwrite it`,
+  throw FileError.at(
+    folder,
+    'holds the report of another run; give --out FOLDER to keep both, or --force to overwrite it',
   );
 }
 

@@ -34,8 +34,9 @@ export async function claimFolder(folder: string, run: RunIdentity): Promise<voi
   const text = await readReport(folder);
   const difference = text === undefined ? undefined : differenceFrom(text, run);
   if (difference !== undefined)
-    throw new FileError(
-      `${folder}: holds the report of another run (${difference}); give --out FOLDER to keep both, or --force to overwrite it`,
+    throw FileError.at(
+      folder,
+      `holds the report of another run (${difference}); give --out FOLDER to keep both, or --force to overwrite it`,
     );
 }
 

@@ -42,8 +42,9 @@ async function reportPath(path: string): Promise<string> {
   );
   const runs = inner.flat();
   const meant = runs.length > 0 ? `; is ${runs.slice(0, 3).join(' ')} meant?` : '';
-  throw new FileError(
-    `${path}: has no report.json; give a folder that laminar profile wrote, or a report.json${meant}`,
+  throw FileError.at(
+    path,
+    `has no report.json; give a folder that laminar profile wrote, or a report.json${meant}`,
   );
 }
 
@@ -59,8 +60,9 @@ export function holdsReport(folder: string): Promise<boolean> {
 async function readSpectra(path: string): Promise<SavedSpectra> {
   const source = await openFile(path).catch((error: unknown) => {
     if (systemErrorCode((error as Error).cause) !== 'ENOENT') throw error;
-    throw new FileError(
-      `${path}: is not there, and --threshold needs its singular values; profile the model again, or leave --threshold out`,
+    throw FileError.at(
+      path,
+      'is not there, and --threshold needs its singular values; profile the model again, or leave --threshold out',
     );
   });
   try {
@@ -70,8 +72,9 @@ async function readSpectra(path: string): Promise<SavedSpectra> {
       const [rows = 0, columns = 0] = shape;
       if (!name.endsWith(SUFFIX)) continue;
       if (dtype !== 'F32' || shape.length !== 2)
-        throw new FormatError(
-          `${path}: ${name} is ${dtype} [${shape.join(', ')}], where F32 [layers, components] belongs; profile the model again`,
+        throw FormatError.at(
+          path,
+          `${name} is ${dtype} [${shape.join(', ')}], where F32 [layers, components] belongs; profile the model again`,
         );
       const values = new Float32Array((await source.read(offset, bytes)).buffer);
       const list = Array.from({ length: rows }, (_, row) => values.slice(row * columns, (row + 1) * columns));

@@ -65,9 +65,7 @@ export async function readWholeFile(
     throw fileErrorFrom(error, path, 'read the file');
   });
   if (status.isFIFO()) {
-    throw new FileError(
-      `${path}: is not a file but a pipe; give a file, or pipe the text in and give --text -`,
-    );
+    throw FileError.at(path, 'is not a file but a pipe; give a file, or pipe the text in and give --text -');
   }
   checkRegular(status, path);
   if (status.size > limit) throw tooLarge(path, limit);
@@ -101,7 +99,8 @@ async function readToEnd(
 }
 
 function tooLarge(name: string, limit: number): FileError {
-  return new FileError(
-    `${name}: is larger than ${limit / 2 ** 20} MiB, the most that is read of such a file; give a part of it`,
+  return FileError.at(
+    name,
+    `is larger than ${limit / 2 ** 20} MiB, the most that is read of such a file; give a part of it`,
   );
 }

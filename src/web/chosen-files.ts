@@ -34,7 +34,7 @@ function fileSource(name: string, file: File): ByteSource {
         .slice(offset, offset + length)
         .arrayBuffer()
         .catch((cause: unknown) => {
-          throw new FileError(`${name}: cannot be read any more; choose the folder again`, { cause });
+          throw FileError.at(name, 'cannot be read any more; choose the folder again', { cause });
         });
       return new Uint8Array(buffer);
     },

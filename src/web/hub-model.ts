@@ -48,8 +48,9 @@ export async function findOnHub(
   const response = await fetch(address, { signal, credentials: 'omit' }).catch(() => undefined);
   // Too many questions, or a failure of the hub's own, say nothing of the model.
   if (response && response.status >= 400 && response.status < 500 && response.status !== 429)
-    throw new FileError(
-      `${id}: the hub has no public model of that name and revision ${revision} (it answered ${response.status}); check both`,
+    throw FileError.at(
+      id,
+      `the hub has no public model of that name and revision ${revision} (it answered ${response.status}); check both`,
     );
   const listing = response?.ok ? await readListing(response) : undefined;
   signal.throwIfAborted();
@@ -57,8 +58,9 @@ export async function findOnHub(
     const last = await kept.get(key);
     if (last) return parseListing(id, new TextDecoder().decode(last));
     const answer = response?.ok === false ? ` (it answered ${response.status})` : '';
-    throw new FileError(
-      `${id}: the hub cannot be reached${answer}; check the network, or choose a bundled model or a folder`,
+    throw FileError.at(
+      id,
+      `the hub cannot be reached${answer}; check the network, or choose a bundled model or a folder`,
     );
   }
   const model = parseListing(id, listing);
@@ -68,7 +70,7 @@ export async function findOnHub(
 
 /** @param listing what the hub's API says of a revision: {"sha", "siblings": [{"rfilename", "size"}]} */
 function parseListing(id: string, listing: string): HubModel {
-  const failure = new FileError(`${id}: the hub's answer names no commit and no files; try again later`);
+  const failure = FileError.at(id, `the hub's answer names no commit and no files; try again later`);
   let json: unknown;
   try {
     json = JSON.parse(listing);

@@ -112,8 +112,9 @@ export class RemoteFile implements ByteSource {
     }
     this.#held.clear();
     for (let index = 0; index < blocks; index++) await kept.remove(this.#key(index));
-    throw new FileError(
-      `${this.name}: arrived with the hash ${digest} where the hub lists ${hash.digest}; nothing of it is kept: run again`,
+    throw FileError.at(
+      this.name,
+      `arrived with the hash ${digest} where the hub lists ${hash.digest}; nothing of it is kept: run again`,
     );
   }
 
@@ -151,7 +152,7 @@ export class RemoteFile implements ByteSource {
     const start = index * BLOCK_BYTES;
     const fetched = await fetchBlock(this.place, start, expected);
     if (!fetched || fetched.size !== this.size)
-      throw new FileError(`${this.name}: changed on the server; delete what is kept of it and run again`);
+      throw FileError.at(this.name, 'changed on the server; delete what is kept of it and run again');
     await this.accept(fetched.isWhole ? 0 : index, fetched.bytes);
     return fetched.isWhole ? fetched.bytes.subarray(start, start + expected) : fetched.bytes;
   }
@@ -193,22 +194,23 @@ async function fetchBlock(
   const headers = { Range: `bytes=${offset}-${offset + length - 1}` };
   const unreachable = (cause: unknown): never => {
     signal.throwIfAborted();
-    throw new FileError(`${name}: cannot be fetched; check the network and run again`, { cause });
+    throw FileError.at(name, 'cannot be fetched; check the network and run again', { cause });
   };
   const response = await fetchPatiently(url, { headers, signal, credentials: 'omit' }).catch(unreachable);
   if (response.status === 404) return undefined;
   if (response.status === 401 || response.status === 403)
-    throw new FileError(
-      `${name}: the server refuses it (${response.status}); choose a public model, or download it and open its folder`,
+    throw FileError.at(
+      name,
+      `the server refuses it (${response.status}); choose a public model, or download it and open its folder`,
     );
-  if (!response.ok) throw new FileError(`${name}: the server answered ${response.status}; try again later`);
+  if (!response.ok) throw FileError.at(name, `the server answered ${response.status}; try again later`);
   const bytes = new Uint8Array(await response.arrayBuffer().catch(unreachable));
   if (response.status !== 206) return { bytes, size: bytes.length, isWhole: true };
   // A server of another origin may hide the header that tells the size.
   const total = /\/(\d+)$/.exec(response.headers.get('Content-Range') ?? '')?.[1];
   const size = total === undefined ? knownSize : Number(total);
   if (size === undefined || bytes.length !== Math.min(length, size - offset))
-    throw new FileError(`${name}: the download was cut short; run again`);
+    throw FileError.at(name, 'the download was cut short; run again');
   return { bytes, size, isWhole: false };
 }
 

@@ -71,12 +71,9 @@ async function readText(
 async function readFile(file: File): Promise<Uint8Array<ArrayBuffer>> {
   if (file.size > budgets.text) throw tooLarge(file.name);
   const content = await file.arrayBuffer().catch((cause: unknown) => {
-    throw new FileError(
-      `${file.name}: cannot be read (moved, changed or a folder); choose a text file again`,
-      {
-        cause,
-      },
-    );
+    throw FileError.at(file.name, 'cannot be read (moved, changed or a folder); choose a text file again', {
+      cause,
+    });
   });
   return new Uint8Array(content);
 }
@@ -86,19 +83,20 @@ async function fetchWhole(address: string, signal: AbortSignal): Promise<SourceT
   const url = URL.canParse(address) ? new URL(address) : undefined;
   // A browser refuses them, and with them they would be shown.
   if (!url || url.username !== '' || url.password !== '')
-    throw new FileError(
-      `${address.replace(/\/\/[^/]*@/, '//')}: is not an address without a password; download the text and choose the file`,
+    throw FileError.at(
+      address.replace(/\/\/[^/]*@/, '//'),
+      `is not an address without a password; download the text and choose the file`,
     );
   const unreachable = (cause: unknown): never => {
     signal.throwIfAborted();
-    throw new FileError(
-      `${address}: cannot be fetched (no network, no https, or its server allows no other pages); paste the text instead`,
+    throw FileError.at(
+      address,
+      'cannot be fetched (no network, no https, or its server allows no other pages); paste the text instead',
       { cause },
     );
   };
   const response = await fetch(url, { signal, credentials: 'omit' }).catch(unreachable);
-  if (!response.ok)
-    throw new FileError(`${address}: the server answered ${response.status}; check the address`);
+  if (!response.ok) throw FileError.at(address, `the server answered ${response.status}; check the address`);
   const bytes = await readBounded(response, budgets.text).catch(unreachable);
   if (!bytes) throw tooLarge(address);
   const charset = /;\s*charset\s*=\s*"?([^\s";]+)/i.exec(response.headers.get('Content-Type') ?? '')?.[1];
@@ -106,7 +104,8 @@ async function fetchWhole(address: string, signal: AbortSignal): Promise<SourceT
 }
 
 function tooLarge(name: string): FileError {
-  return new FileError(
-    `${name}: is larger than ${budgets.text / 2 ** 20} MiB, the most that is read as one text; give a part of it`,
+  return FileError.at(
+    name,
+    `is larger than ${budgets.text / 2 ** 20} MiB, the most that is read as one text; give a part of it`,
   );
 }

@@ -89,8 +89,9 @@ export class ReportFields {
     const what =
       found === undefined ? 'is missing' : `is ${typeof found === 'string' ? found : shortJson(found)}`;
     const place = where === '' ? 'the whole' : where;
-    return new FormatError(
-      `${this.source}: is not a report of a profile: ${place} ${what}, where ${expected} belongs; ${reportAdvice}`,
+    return FormatError.at(
+      this.source,
+      `is not a report of a profile: ${place} ${what}, where ${expected} belongs; ${reportAdvice}`,
     );
   }
 

@@ -31,8 +31,9 @@ export function withThreshold(
   const sequences = [...report.sequences].map(([name, sequence]) => {
     const values = spectra.get(name);
     if (values?.length !== report.model.layers + 1)
-      throw new FormatError(
-        `${source}: has ${values ? `${values.length} rows` : 'nothing'} under ${name}.singular_values, where the report has ${report.model.layers + 1} layers; profile the model again`,
+      throw FormatError.at(
+        source,
+        `has ${values ? `${values.length} rows` : 'nothing'} under ${name}.singular_values, where the report has ${report.model.layers + 1} layers; profile the model again`,
       );
     const all = sequence.views.get('all')!.map((layer, index): SavedLayer => {
       const { ids } = sequence;

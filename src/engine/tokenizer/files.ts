@@ -68,8 +68,9 @@ export async function readDescription(files: ModelFiles): Promise<TokenizerDescr
     const tokenizer = fromOldForm(where, { vocabulary, merges, added, special, settings });
     return { where, tokenizer: withSettings(tokenizer, settings) };
   }
-  throw new FileError(
-    `${files.name}: ${await whatIsMissing(files, vocabulary !== undefined, merges !== undefined)}`,
+  throw FileError.at(
+    files.name,
+    `${await whatIsMissing(files, vocabulary !== undefined, merges !== undefined)}`,
   );
 }
 

@@ -27,8 +27,9 @@ export async function createTokenizer({ where, tokenizer }: TokenizerDescription
         : error instanceof Error
           ? error.message.replace(/\s+/g, ' ')
           : String(error);
-    throw new FormatError(
-      `${where}: cannot be used as a tokenizer (${reason}); download the file again, or give token ids instead of a text`,
+    throw FormatError.at(
+      where,
+      `cannot be used as a tokenizer (${reason}); download the file again, or give token ids instead of a text`,
       { cause: error },
     );
   }
@@ -128,7 +129,7 @@ class PipelineTokenizer implements Tokenizer {
       return call();
     } catch (error) {
       const reason = error instanceof Error ? error.message : String(error);
-      throw new FormatError(`${this.where}: the tokenizer fails on this text (${reason}); give token ids`, {
+      throw FormatError.at(this.where, `the tokenizer fails on this text (${reason}); give token ids`, {
         cause: error,
       });
     }

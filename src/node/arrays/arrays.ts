@@ -50,9 +50,7 @@ export async function findArrays(source: ByteSource): Promise<FoundArray[]> {
   if (kind) throw foreign(source.name, kind);
   if (isSafetensors || /\.safetensors$/i.test(source.name)) return await findSafetensors(source);
   if (isTorchPath(source.name)) throw foreign(source.name, torchKind);
-  throw new FormatError(
-    `${source.name}: is not ${NEEDED}; save the array with numpy.save('states.npy', array)`,
-  );
+  throw FormatError.at(source.name, `is not ${NEEDED}; save the array with numpy.save('states.npy', array)`);
 }
 
 /** What messages call a tensor: names may hold line breaks and what else a terminal would obey. */
@@ -61,7 +59,7 @@ function nameOf(source: ByteSource, tensor: string): string {
 }
 
 function foreign(name: string, { what, advice }: ForeignKind): FormatError {
-  return new FormatError(`${name}: is ${what}, not ${NEEDED}; ${advice}`);
+  return FormatError.at(name, `is ${what}, not ${NEEDED}; ${advice}`);
 }
 
 async function findNpy(source: ByteSource, tensor: string | null): Promise<FoundArray> {
@@ -103,7 +101,7 @@ async function findNpz(source: ByteSource): Promise<FoundArray[]> {
 
 async function findSafetensors(source: ByteSource): Promise<FoundArray[]> {
   const { tensors } = await readHeader(source);
-  if (tensors.size === 0) throw new FormatError(`${source.name}: holds no tensor; save some`);
+  if (tensors.size === 0) throw FormatError.at(source.name, 'holds no tensor; save some');
   return [...tensors.values()].map(({ name: tensor, dtype, shape, offset }): FoundArray => {
     const name = nameOf(source, tensor);
     const elements = safetensorsElements(dtype);

@@ -54,8 +54,9 @@ export async function openMatrices(path: string, wanted: string | undefined): Pr
     const { arrays, isDict, misfits } = choose(found, wanted, path);
     const matrices = arrays.reduce((sum, { stored }) => sum + stored.slices, 0);
     if (matrices > budgets.matrices) {
-      throw new FormatError(
-        `${path}: holds ${matrices} matrices, and at most ${budgets.matrices} are measured at once; save a part of them, or reshape the stack where its rows are meant`,
+      throw FormatError.at(
+        path,
+        `holds ${matrices} matrices, and at most ${budgets.matrices} are measured at once; save a part of them, or reshape the stack where its rows are meant`,
       );
     }
     return {
@@ -115,8 +116,9 @@ function chooseAll(found: readonly FoundArray[], path: string): Choice {
   if (!only) {
     const [misfit] = misfits;
     if (misfits.length === 1) throw new FormatError(inFull(misfit!));
-    throw new FormatError(
-      `${path}: holds no matrix [T, d] and no stack of matrices [L, T, d]; it has ${listed(found)}`,
+    throw FormatError.at(
+      path,
+      `holds no matrix [T, d] and no stack of matrices [L, T, d]; it has ${listed(found)}`,
     );
   }
   if (others.length === 0) return { arrays, isDict: false, misfits };

@@ -44,8 +44,9 @@ export async function readNpyHeader(source: ByteSource): Promise<NpyHeader> {
       throw truncated(source, { shape, elements, fortranOrder, offset }, end);
     }
     if (end < source.size) {
-      throw new FormatError(
-        `${source.name}: has ${source.size - end} bytes after its array; save one array a file, or several with numpy.savez`,
+      throw FormatError.at(
+        source.name,
+        `has ${source.size - end} bytes after its array; save one array a file, or several with numpy.savez`,
       );
     }
   }
@@ -66,37 +67,38 @@ function truncated(
     fortranOrder || shape.length < 2 || whole < 1
       ? ''
       : `, or keep what is there with numpy.save('states.npy', numpy.fromfile(path, '${elements.name}', ${count}, offset=${offset}).reshape(${[whole, ...row].join(', ')}))`;
-  return new FormatError(
-    `${name}: is truncated (its shape [${shape.join(', ')}] asks for ${end} bytes, the file has ${size}); save or copy it again${keep}`,
+  return FormatError.at(
+    name,
+    `is truncated (its shape [${shape.join(', ')}] asks for ${end} bytes, the file has ${size}); save or copy it again${keep}`,
   );
 }
 
 async function readPreamble(source: ByteSource): Promise<{ text: string; offset: number }> {
   const preamble = await source.read(0, Math.min(PREAMBLE_BYTES, source.size));
   if (!beginsAsNpy(preamble)) {
-    throw new FormatError(`${source.name}: is not a .npy file; save the array with numpy.save`);
+    throw FormatError.at(source.name, 'is not a .npy file; save the array with numpy.save');
   }
-  if (preamble.length < PREAMBLE_BYTES)
-    throw new FormatError(`${source.name}: is truncated within its header`);
+  if (preamble.length < PREAMBLE_BYTES) throw FormatError.at(source.name, 'is truncated within its header');
   const [version, minor] = [preamble[6]!, preamble[7]!];
   if (version < 1 || version > 3 || minor !== 0) {
-    throw new FormatError(
-      `${source.name}: is .npy format ${version}.${minor}; 1.0, 2.0 and 3.0 can be read; save it again with numpy.save`,
+    throw FormatError.at(
+      source.name,
+      `is .npy format ${version}.${minor}; 1.0, 2.0 and 3.0 can be read; save it again with numpy.save`,
     );
   }
   const view = new DataView(preamble.buffer);
   const start = version === 1 ? 10 : 12;
   const bytes = version === 1 ? view.getUint16(8, true) : view.getUint32(8, true);
   if (bytes > budgets.npyHeader) {
-    throw new FormatError(`${source.name}: its .npy header claims ${bytes} bytes; the file is damaged`);
+    throw FormatError.at(source.name, `its .npy header claims ${bytes} bytes; the file is damaged`);
   }
-  if (start + bytes > source.size) throw new FormatError(`${source.name}: is truncated within its header`);
+  if (start + bytes > source.size) throw FormatError.at(source.name, 'is truncated within its header');
   const header = await source.read(start, bytes);
   try {
     const encoding = version === 3 ? 'utf-8' : 'latin1';
     return { text: new TextDecoder(encoding, { fatal: true }).decode(header), offset: start + bytes };
   } catch {
-    throw new FormatError(`${source.name}: its .npy header is not UTF-8; the file is damaged`);
+    throw FormatError.at(source.name, 'its .npy header is not UTF-8; the file is damaged');
   }
 }
 
@@ -109,7 +111,7 @@ interface ParsedHeader {
 /** The header is a Python literal: {'descr': '<f4', 'fortran_order': False, 'shape': (3, 4), } */
 function parseHeader(text: string, name: string): ParsedHeader {
   const damaged = (problem: string) =>
-    new FormatError(`${name}: its .npy header cannot be read: ${problem}; the file is damaged`);
+    FormatError.at(name, `its .npy header cannot be read: ${problem}; the file is damaged`);
   let header: PythonValue;
   try {
     header = parsePythonLiteral(text);

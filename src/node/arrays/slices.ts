@@ -42,15 +42,17 @@ export class SliceReader {
     const bytes = (elements.isWide ? 8 : 4) * rows * columns;
     const maxBytes = Math.min(MAX_SLICE_BYTES, machineMemory() / 2);
     if (bytes > maxBytes) {
-      throw new FileError(
-        `${name}: one matrix of ${rows} x ${columns} takes ${bytes} bytes of memory, and at most ${Math.floor(maxBytes)} can be used; save fewer rows or columns`,
+      throw FileError.at(
+        name,
+        `one matrix of ${rows} x ${columns} takes ${bytes} bytes of memory, and at most ${Math.floor(maxBytes)} can be used; save fewer rows or columns`,
       );
     }
     const budget = fortranOrder && slices > 1 ? SCATTERED_BYTES : CHUNK_BYTES;
     this.#window = Math.min(slices, Math.max(1, Math.floor(budget / bytes)));
     if (fortranOrder && slices > MAX_PASSES * this.#window) {
-      throw new FileError(
-        `${name}: is a large stack in Fortran order, which cannot be read a matrix at a time; save it with numpy.save(path, numpy.ascontiguousarray(array))`,
+      throw FileError.at(
+        name,
+        'is a large stack in Fortran order, which cannot be read a matrix at a time; save it with numpy.save(path, numpy.ascontiguousarray(array))',
       );
     }
   }

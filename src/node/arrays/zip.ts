@@ -32,8 +32,9 @@ export async function readZip(source: ByteSource): Promise<ZipEntry[]> {
       decodeStrings: false,
     });
     if (zip.entryCount > budgets.npzFiles) {
-      throw new FormatError(
-        `${source.name}: has ${zip.entryCount} files within, and at most ${budgets.npzFiles} are read; save fewer in each archive`,
+      throw FormatError.at(
+        source.name,
+        `has ${zip.entryCount} files within, and at most ${budgets.npzFiles} are read; save fewer in each archive`,
       );
     }
     for await (const entry of zip.eachEntry()) {
@@ -44,7 +45,7 @@ export async function readZip(source: ByteSource): Promise<ZipEntry[]> {
         true,
       );
       if (entries.has(path)) {
-        throw new FormatError(`${source.name}: has two files ${path} within; save it again`);
+        throw FormatError.at(source.name, `has two files ${path} within; save it again`);
       }
       entries.set(path, {
         path,
@@ -154,7 +155,7 @@ class EntrySource implements ByteSource {
     for (let done = 0; done < length;) {
       if (this.#rest.length === 0) {
         const next = await this.#chunks!.next();
-        if (next.done === true) throw new FormatError(`${this.name}: ends early; the file is damaged`);
+        if (next.done === true) throw FormatError.at(this.name, 'ends early; the file is damaged');
         this.#rest = next.value;
         this.#checksum = crc32(next.value, this.#checksum);
       }
@@ -169,7 +170,7 @@ class EntrySource implements ByteSource {
   async #checkEnd(): Promise<void> {
     const next = await this.#chunks!.next();
     if (next.done !== true || this.#checksum !== this.entry.crc32) {
-      throw new FormatError(`${this.name}: does not fit its checksum; the file is damaged, save it again`);
+      throw FormatError.at(this.name, 'does not fit its checksum; the file is damaged, save it again');
     }
   }
 }
@@ -177,8 +178,9 @@ class EntrySource implements ByteSource {
 /** What goes wrong in an archive as one of our errors; those are left as they are. */
 function zipError(name: string, error: unknown): unknown {
   if (error instanceof LaminarError || !(error instanceof Error)) return error;
-  return new FormatError(
-    `${name}: the zip archive is damaged or cut off (${error.message.split(/[\n.]/)[0]}); save it again`,
+  return FormatError.at(
+    name,
+    `the zip archive is damaged or cut off (${error.message.split(/[\n.]/)[0]}); save it again`,
     { cause: error },
   );
 }

@@ -78,7 +78,7 @@ async function compare(
     throw new InputError('--out is missing; name the folder for the table and the figures, or give --json');
   if (out !== undefined) {
     if (await holdsReport(out))
-      throw new FileError(`${out}: holds the report of a run; give another folder to --out`);
+      throw FileError.at(out, 'holds the report of a run; give another folder to --out');
   }
   const onNotice = (line: string) => {
     context.terminal.notice(line);
