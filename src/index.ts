@@ -80,8 +80,13 @@ export { measureViews } from './analysis/measures/measure-views.ts';
 export type { MatrixViews, MeasuredView, ViewRequest } from './analysis/measures/measure-views.ts';
 export { measureTable } from './analysis/measures/table.ts';
 export type { MeasureName, Measures } from './analysis/measures/table.ts';
-export { kernelAlignment, principalAngles } from './analysis/measures/pairs.ts';
-export type { Alignment, ComparedMatrix, PrincipalAngles } from './analysis/measures/pairs.ts';
+export {
+  kernelAlignment,
+  kernelAlignmentLong,
+  principalAngles,
+  principalAnglesLong,
+} from './analysis/measures/pairs.ts';
+export type { Alignment, ComparedMatrix, PairOptions, PrincipalAngles } from './analysis/measures/pairs.ts';
 export { keepComponents } from './analysis/reduction/reduce-matrix.ts';
 export type { Components } from './analysis/reduction/components.ts';
 export type { Cut } from './analysis/reduction/reduce-matrix.ts';

@@ -1,3 +1,4 @@
+import { inSlices } from '../engine/abort.ts';
 import type { Gpu } from '../engine/gpu/gpu.ts';
 import type { HiddenState } from '../engine/model.ts';
 import type { ComparisonName, LayerComparisons } from './measures/comparisons.ts';
@@ -46,15 +47,22 @@ export class StateComparer {
       const real = index === 0 ? undefined : states[0]!;
       const compared: LayerComparisons = {};
       if (this.asked.includes('cka'))
-        compared.cka = { before: before?.alignment(own) ?? null, real: real?.alignment(own) ?? null };
+        compared.cka = {
+          before: before ? await this.#inSlices(before.alignmentSteps(own)) : null,
+          real: real ? await this.#inSlices(real.alignmentSteps(own)) : null,
+        };
       if (this.asked.includes('angles'))
-        compared.angles = { before: before?.angles(own) ?? null, real: real?.angles(own) ?? null };
+        compared.angles = {
+          before: before ? await this.#inSlices(before.anglesSteps(own)) : null,
+          real: real ? await this.#inSlices(real.anglesSteps(own)) : null,
+        };
       this.layers[index]!.push(compared);
-      // It keeps the host busy; a signal is heard in between.
-      await this.gpu.finish();
-      this.signal?.throwIfAborted();
     }
     this.#before = states;
     this.milliseconds += performance.now() - started;
+  }
+
+  #inSlices<Value>(steps: Generator<void, Value>): Promise<Value> {
+    return inSlices(steps, this.signal);
   }
 }

@@ -34,12 +34,12 @@ export async function runBranched(
   let done = 0;
   const step = async (): Promise<void> => {
     // The GPU must have used a streamed block's weights before the next ones come.
-    await (store.isResident ? batch.pass.settle() : gpu.finish());
+    await (store.isResident ? batch.pass.settle() : batch.pass.finish());
     signal?.throwIfAborted();
     onProgress?.(++done, steps);
   };
   using states = new StateWatch(gpu, config.layers + 2);
-  using batch = new GrowingBatch(gpu, sequences, config.width);
+  using batch = new GrowingBatch(gpu, sequences, config.width, signal);
   const tokens = sequences[0]!.length;
   const bytesOf = (slots: number) => description.activationBytes(slots, tokens);
   const stateBytes = 4 * tokens * config.width;
@@ -55,6 +55,7 @@ export async function runBranched(
     if (joining.length > 0) await options.onBranch(state, firstBegun);
     states.watch(batch.pass, batch.state);
     batch.pass.submit();
+    await batch.pass.settle();
     await options.onState(state);
   };
 

@@ -33,6 +33,8 @@ export interface TensorEntry {
 export interface OpenOptions {
   /** Receives notices: one sentence each that a user should know, but that is not an error. */
   readonly onNotice?: ((notice: string) => void) | undefined;
+  /** Stops opening. */
+  readonly signal?: AbortSignal | undefined;
 }
 
 /**
@@ -52,11 +54,14 @@ export class Checkpoint {
   /** @param name folder path or hub id, for messages */
   private constructor(readonly name: string) {}
 
-  /** @throws FileError or FormatError if there are no weights, or a file that is there is malformed. */
-  static async open(files: ModelFiles, { onNotice }: OpenOptions = {}): Promise<Checkpoint> {
+  /**
+   * @throws FileError or FormatError if there are no weights, or a file that is there is malformed, the signal's reason if it
+   * aborts between two files.
+   */
+  static async open(files: ModelFiles, options: OpenOptions = {}): Promise<Checkpoint> {
     const checkpoint = new Checkpoint(files.name);
     try {
-      await checkpoint.#openFiles(files, onNotice);
+      await checkpoint.#openFiles(files, options);
       return checkpoint;
     } catch (error) {
       await checkpoint.close();
@@ -133,10 +138,11 @@ export class Checkpoint {
     await Promise.all(this.#sources.map((source) => source.close()));
   }
 
-  async #openFiles(files: ModelFiles, onNotice: OpenOptions['onNotice']): Promise<void> {
+  async #openFiles(files: ModelFiles, { onNotice, signal }: OpenOptions): Promise<void> {
     const chosen = await findWeightFiles(files);
-    if ('index' in chosen) return this.#openShards(files, chosen.index);
+    if ('index' in chosen) return this.#openShards(files, chosen.index, signal);
     for (const fileName of chosen.files) {
+      signal?.throwIfAborted();
       const source = await files.open(fileName);
       if (!source)
         throw FileError.at(files.name, `${fileName} is missing; download the model again`, {
@@ -150,9 +156,10 @@ export class Checkpoint {
     }
   }
 
-  async #openShards(files: ModelFiles, indexName: string): Promise<void> {
+  async #openShards(files: ModelFiles, indexName: string, signal?: AbortSignal): Promise<void> {
     this.#index = parseIndex(await readJson(files, indexName), `${files.name}/${indexName}`);
     for (const shard of new Set(this.#index.values())) {
+      signal?.throwIfAborted();
       const source = await files.open(shard);
       if (source) await this.#add(source);
       else this.#missingShards.add(shard);

@@ -1,3 +1,4 @@
+import { unlessAborted } from './abort.ts';
 import type { Architecture } from './architectures/architecture.ts';
 import { enterBlock, runBlock, runFinal } from './architectures/blocks.ts';
 import { readArchitecture } from './architectures/registry.ts';
@@ -183,9 +184,15 @@ export class ModelDescription {
  * needs. Weights are read later; only where a tied head has a table of its own are the two compared.
  *
  * @throws FileError or FormatError if a file is missing or malformed, ConfigError if config.json asks for what the
- * engine does not know, CheckpointError if a weight is missing, misshapen or quantised, or if it is an adapter.
+ * engine does not know, CheckpointError if a weight is missing, misshapen or quantised, or if it is an adapter, and the
+ * signal's reason as soon as it aborts; no file stays open then.
  */
 export async function describeModel(files: ModelFiles, options: OpenOptions = {}): Promise<ModelDescription> {
+  options.signal?.throwIfAborted();
+  return unlessAborted(describeFiles(files, options), options.signal, (late) => late.close());
+}
+
+async function describeFiles(files: ModelFiles, options: OpenOptions): Promise<ModelDescription> {
   const isWithAdapter = (await files.list?.())?.includes(ADAPTER_CONFIG) === true;
   try {
     const description = await describeWhole(files, options);
@@ -212,7 +219,7 @@ async function describeWhole(files: ModelFiles, options: OpenOptions): Promise<M
   const architecture = readArchitecture(json, `${files.name}/config.json`, options);
   const checkpoint = await Checkpoint.open(files, options);
   try {
-    const weights = await findWeights(checkpoint, architecture, options.onNotice ?? (() => undefined));
+    const weights = await findWeights(checkpoint, architecture, options);
     return new ModelDescription(files.name, architecture, weights, checkpoint, options.onNotice);
   } catch (error) {
     await checkpoint.close();

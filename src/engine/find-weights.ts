@@ -1,5 +1,5 @@
 import type { Architecture, EmbeddingSpec, WeightSpec } from './architectures/architecture.ts';
-import type { Checkpoint, TensorEntry } from './checkpoint.ts';
+import type { Checkpoint, OpenOptions, TensorEntry } from './checkpoint.ts';
 import { floatDtypes } from './decode.ts';
 import { CheckpointError } from './errors.ts';
 import { holdSameNumbers } from './tied-head.ts';
@@ -23,19 +23,19 @@ export interface Weights {
 
 /**
  * Finds each weight that an architecture needs, under whatever names wrappers have left in front of it or within it.
- * @param notice receives notices: one sentence each that a user should know, but that is not an error
- * @throws FileError if a shard is missing, CheckpointError if a weight is missing, ambiguous, misshapen or quantised
+ * @throws FileError if a shard is missing, CheckpointError if a weight is missing, ambiguous, misshapen or quantised, the
+ * signal's reason if it aborts
  */
 export async function findWeights(
   checkpoint: Checkpoint,
   architecture: Architecture,
-  notice: (text: string) => void,
+  { onNotice: notice = () => undefined, signal }: OpenOptions = {},
 ): Promise<Weights> {
   const { embeddings, blocks, finalWeights, config } = architecture;
   const token = embeddings[0]!.table;
   const base = new BaseWeights(checkpoint, architecture, notice);
   base.checkLayers(notice);
-  const head = await findHead(checkpoint, architecture, base, notice);
+  const head = await findHead(checkpoint, architecture, base, { notice, signal });
   const found: Weights = {
     embeddings: embeddings.map(({ table, by }) => ({
       table: table === token && head.isEmbedding ? head.weight! : base.weight(table),
@@ -174,7 +174,7 @@ async function findHead(
   checkpoint: Checkpoint,
   { embeddings, head, config }: Architecture,
   base: BaseWeights,
-  notice: (text: string) => void,
+  { notice, signal }: { readonly notice: (text: string) => void; readonly signal: AbortSignal | undefined },
 ): Promise<Head> {
   const { table } = embeddings[0]!;
   const headNames = [head.name, ...HEAD_NAMES.filter((name) => name !== head.name)];
@@ -196,7 +196,7 @@ async function findHead(
   }
   const weight = weightOf(own, head.shape);
   for (const other of others) {
-    if (await isSame(own, other)) continue;
+    if (await isSame(own, other, signal)) continue;
     notice(
       `${checkpoint.name}: has two heads that differ, ${own.name} and ${other.name}; ${own.name} is used`,
     );
@@ -204,7 +204,7 @@ async function findHead(
   if (!config.tiedEmbeddings) return { weight, isEmbedding: false };
   if (!tokens) return { weight, isEmbedding: true };
   const embedding = weightOf(tokens, table.shape);
-  if (await holdSameNumbers(own, tokens)) return { weight: embedding, isEmbedding: true };
+  if (await holdSameNumbers(own, tokens, signal)) return { weight: embedding, isEmbedding: true };
   notice(
     `${checkpoint.name}: ${own.name} differs from ${tokens.name}, to which config.json ties it; it is used as it is`,
   );
@@ -218,9 +218,9 @@ function possibleHeads({ prefix, names }: BaseWeights, headNames: readonly strin
   return found;
 }
 
-async function isSame(a: TensorEntry, b: TensorEntry): Promise<boolean> {
+async function isSame(a: TensorEntry, b: TensorEntry, signal?: AbortSignal): Promise<boolean> {
   if (a.shape.join() !== b.shape.join() || !floatDtypes.includes(b.dtype)) return false;
-  return holdSameNumbers(a, b);
+  return holdSameNumbers(a, b, signal);
 }
 
 function specs(record: Readonly<Record<string, WeightSpec>>): WeightSpec[] {

@@ -39,14 +39,16 @@ export class ForwardPass implements Steps<Tensor>, Disposable {
    * @param sequences B
    * @param tokens T, the length of each sequence
    * @param width of the residual stream
+   * @param signal ends every wait for the GPU
    */
   constructor(
     readonly gpu: Gpu,
     readonly sequences: number,
     readonly tokens: number,
     readonly width: number,
+    readonly signal?: AbortSignal,
   ) {
-    this.#pace = new Pace(gpu, 'forward');
+    this.#pace = new Pace(gpu, 'forward', signal);
     this.residual = this.scratch('residual', width);
   }
 
@@ -68,9 +70,17 @@ export class ForwardPass implements Steps<Tensor>, Disposable {
     this.#pace.submit();
   }
 
-  /** Waits until the GPU has little left of what was sent. @throws DeviceError if the GPU rejected any of it */
+  /**
+   * Waits until the GPU has little left of what was sent.
+   * @throws DeviceError if the GPU rejected any of it, the signal's reason
+   */
   async settle(): Promise<void> {
     await this.#pace.settle();
+  }
+
+  /** Waits until the GPU has done everything that was sent. @throws as `settle` does */
+  async finish(): Promise<void> {
+    await this.#pace.finish();
   }
 
   /** Normalises each row of input F32 [B·T, width]. */

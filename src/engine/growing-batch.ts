@@ -14,9 +14,10 @@ export class GrowingBatch implements Disposable {
     private readonly gpu: Gpu,
     private readonly sequences: readonly Int32Array[],
     private readonly width: number,
+    private readonly signal: AbortSignal | undefined,
   ) {
     this.#tokens = sequences[0]!.length;
-    this.pass = new ForwardPass(gpu, sequences.length, this.#tokens, width);
+    this.pass = new ForwardPass(gpu, sequences.length, this.#tokens, width, signal);
     this.state = this.pass.residual;
   }
 
@@ -35,7 +36,7 @@ export class GrowingBatch implements Disposable {
     if (copied.length === 0) return;
     const slots = this.pass.sequences + copied.length;
     this.pass.submit();
-    const grown = new ForwardPass(this.gpu, slots, this.#tokens, this.width);
+    const grown = new ForwardPass(this.gpu, slots, this.#tokens, this.width, this.signal);
     const bytes = this.#stateBytes;
     const held = this.pass.sequences * bytes;
     grown.recorder.copy(this.state.buffer, 0, grown.residual.buffer, 0, held);

@@ -1,3 +1,4 @@
+import { unlessAborted } from './abort.ts';
 import { openBrowserGpu } from './gpu/open.ts';
 import type { Gpu } from './gpu/gpu.ts';
 import type { ModelConfig } from './config.ts';
@@ -12,7 +13,7 @@ import { isSeveral, resultOf, sliceOf } from './sequence-run.ts';
 import type { SequenceActivation, SequenceRun, SequenceRunOptions, TextOrIds } from './sequence-run.ts';
 import { checkSequences } from './sequences.ts';
 import { loadTokenizer } from './tokenizer.ts';
-import type { Tokenizer } from './tokenizer.ts';
+import type { EncodeOptions, Tokenizer } from './tokenizer.ts';
 
 /** How far loading has come, in bytes: of files fetched from the hub, then of weights read. */
 export interface LoadProgress {
@@ -60,18 +61,21 @@ export class LoadedModel implements Disposable, AsyncDisposable {
   ): Promise<LoadedModel> {
     const { signal, onProgress, onNotice } = options;
     signal?.throwIfAborted();
-    const description = await describeModel(files, onNotice && { onNotice });
+    const description = await describeModel(files, { signal, onNotice });
     let gpu = options.gpu;
     try {
       const { maxTokens = 2 * description.config.context } = options;
-      gpu ??= await openGpu(description.sizes.all);
-      const reading = loadTokenizer(files).catch((error: unknown) => error as Error);
+      gpu ??= await unlessAborted(openGpu(description.sizes.all), signal, (late) => late.dispose());
+      const reading = loadTokenizer(files, { signal }).catch((error: unknown) => error as Error);
       const model = await Model.load(gpu, description, {
         ...(signal && { signal }),
         maxTokens,
         onProgress: (done, total) => onProgress?.({ stage: 'load', done, total }),
       });
-      return new LoadedModel(model, await reading, maxTokens, gpu !== options.gpu);
+      const tokenizer = await reading;
+      if (signal?.aborted) model.dispose();
+      signal?.throwIfAborted();
+      return new LoadedModel(model, tokenizer, maxTokens, gpu !== options.gpu);
     } catch (error) {
       await description.close();
       if (gpu !== options.gpu) gpu?.dispose();
@@ -93,11 +97,19 @@ export class LoadedModel implements Disposable, AsyncDisposable {
   }
 
   /**
-   * A text's token ids, [T], with no special token added.
+   * A text's token ids, [T], with no special token added; in one piece, which takes about a second for each 10 MB.
    * @throws FileError or FormatError if the model has no tokenizer that can be used
    */
   tokenize(text: string): Int32Array<ArrayBuffer> {
     return Int32Array.from(this.#tokenizer.encode(text));
+  }
+
+  /**
+   * The same ids of a text of any length, in slices of time: a signal is heard, and others have a turn.
+   * @throws as `tokenize`, and the signal's reason if it aborts
+   */
+  async tokenizeLong(text: string, options?: EncodeOptions): Promise<Int32Array<ArrayBuffer>> {
+    return this.#tokenizer.encodeLong(text, options);
   }
 
   /**
@@ -194,9 +206,7 @@ export class LoadedModel implements Disposable, AsyncDisposable {
 
   async #runAll(inputs: readonly TextOrIds[], options: SequenceRunOptions): Promise<SequenceRun[]> {
     const { config, description } = this;
-    const sequences = inputs.map((input, place) =>
-      checkIds(typeof input === 'string' ? this.tokenize(input) : input, place),
-    );
+    const sequences = await tokensOf(this, inputs, options.signal);
     const groups = groupByLength(sequences, this.maxTokens).map((places) => {
       const ids = places.map((place) => sequences[place]!);
       checkSequences(config, ids);
@@ -232,4 +242,21 @@ export class LoadedModel implements Disposable, AsyncDisposable {
     }
     return runs;
   }
+}
+
+/**
+ * The ids of texts, and of what is ids already.
+ * @throws InputError for what cannot be an id, as `model.tokenize`, and the signal's reason if it aborts
+ */
+export async function tokensOf(
+  model: LoadedModel,
+  inputs: readonly TextOrIds[],
+  signal: AbortSignal | undefined,
+): Promise<Int32Array<ArrayBuffer>[]> {
+  const sequences: Int32Array<ArrayBuffer>[] = [];
+  for (const [place, input] of inputs.entries())
+    sequences.push(
+      checkIds(typeof input === 'string' ? await model.tokenizeLong(input, { signal }) : input, place),
+    );
+  return sequences;
 }

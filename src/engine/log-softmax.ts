@@ -115,17 +115,19 @@ export class MaxLogSoftmax implements Disposable {
    * Folds rows `firstToken` … of lm_head in; call it in the order of the tokens.
    * @param head [tokens, width], packed
    * @param onLogits receives each tile's logits when given
+   * @param signal ends every wait between two tiles
    */
   async fold(
     head: Tensor,
     firstToken: number,
     onLogits?: (tile: LogitsTile) => void | Promise<void>,
+    signal?: AbortSignal,
   ): Promise<void> {
     const rows = this.input.shape[0]!;
     const width = this.input.shape[1]!;
     const free = this.gpu.memoryLimit - this.gpu.allocatedBytes;
     const tileBytes = Math.min(LOGITS_TILE_BYTES, this.gpu.bindingLimit, free);
-    const pace = new Pace(this.gpu, 'log-softmax');
+    const pace = new Pace(this.gpu, 'log-softmax', signal);
     // A reader of single logits needs them written.
     const isSeen = onLogits ?? this.#top ?? this.#picked ?? this.#compared;
     const canFold = this.gpu.tuning.head === 'folded' && !isSeen;
@@ -157,6 +159,7 @@ export class MaxLogSoftmax implements Disposable {
         pace.count(0);
         pace.submit();
         if (onLogits) {
+          signal?.throwIfAborted();
           await onLogits({ firstToken: first, tokens, values: await this.gpu.readFloats(logits) });
         } else await pace.settle();
       }

@@ -165,14 +165,14 @@ export class Model implements Disposable {
     let done = 0;
     const step = async (pass: ForwardPass): Promise<void> => {
       // The GPU must have used a streamed block's weights before the next ones come.
-      await (store.isResident ? pass.settle() : gpu.finish());
+      await (store.isResident ? pass.settle() : pass.finish());
       signal?.throwIfAborted();
       options.onProgress?.(++done, steps);
     };
 
     signal?.throwIfAborted();
     try {
-      using pass = new ForwardPass(gpu, sequences.length, tokens, config.width);
+      using pass = new ForwardPass(gpu, sequences.length, tokens, config.width, signal);
       using hooked = hooks.isEmpty
         ? undefined
         : new HookedPass(pass, hooks, options.onActivation ?? ((it) => void activations.set(it.name, it)));
@@ -186,6 +186,7 @@ export class Model implements Disposable {
       const emit = async (name: HiddenState['name'], layer: number, tensor: Tensor): Promise<void> => {
         states.watch(pass, tensor);
         pass.submit();
+        await pass.settle(); // readers of the state wait without the signal, and so not for long
         await hooked?.turn();
         await options.onState?.({ name, layer, tensor });
         if (layer < config.layers) await lens?.add(runFinal<Tensor>(architecture, pass, store.final));

@@ -6,10 +6,16 @@ const CHUNK_ELEMENTS = 2 ** 20;
 /**
  * Whether two tensors of one shape hold the same numbers, in whatever dtypes. A difference is mostly found in the first
  * elements; equality takes reading both.
+ * @throws the signal's reason if it aborts between two pieces
  */
-export async function holdSameNumbers(a: TensorEntry, b: TensorEntry): Promise<boolean> {
+export async function holdSameNumbers(
+  a: TensorEntry,
+  b: TensorEntry,
+  signal?: AbortSignal,
+): Promise<boolean> {
   const elements = a.shape.reduce((product, extent) => product * extent, 1);
   for (let first = 0; first < elements; first += CHUNK_ELEMENTS) {
+    signal?.throwIfAborted();
     const count = Math.min(CHUNK_ELEMENTS, elements - first);
     const [left, right] = await Promise.all(
       [a, b].map((entry) => readElements(entry, elements, first, count)),

@@ -1,3 +1,4 @@
+import { unlessAborted } from './abort.ts';
 import type { ModelFiles } from './files.ts';
 
 /** What a long text is tokenised with. */
@@ -33,13 +34,18 @@ export interface Tokenizer {
 
 /**
  * Loads tokenizer.json, or vocab.json with merges.txt, and tokenizer_config.json where there is one.
- * @throws FileError if the model has no tokenizer that can be read, FormatError if a file of it cannot be used.
+ * @throws FileError if the model has no tokenizer that can be read, FormatError if a file of it cannot be used, the signal's
+ * reason if it aborts.
  */
-export async function loadTokenizer(files: ModelFiles): Promise<Tokenizer> {
+export async function loadTokenizer(
+  files: ModelFiles,
+  { signal }: Pick<EncodeOptions, 'signal'> = {},
+): Promise<Tokenizer> {
+  signal?.throwIfAborted();
   // Those who give token ids need none of it, and a browser does not fetch it for them.
   const [{ readDescription }, { createTokenizer }] = await Promise.all([
     import('./tokenizer/files.ts'),
     import('./tokenizer/pipeline.ts'),
   ]);
-  return createTokenizer(await readDescription(files));
+  return createTokenizer(await unlessAborted(readDescription(files), signal));
 }

@@ -69,9 +69,8 @@ export class Vocabulary {
       await this.store.forEachHeadSlice(
         async (slice, firstToken) => {
           for (const [index, fold] of folds.entries()) {
-            signal?.throwIfAborted();
             const isOutput = isLast && index === folds.length - 1;
-            await fold.fold(slice, firstToken, isOutput ? onLogits : undefined);
+            await fold.fold(slice, firstToken, isOutput ? onLogits : undefined, signal);
           }
         },
         { signal },

@@ -35,7 +35,7 @@ export async function loadModel(
   const { LoadedModel, defaultMemoryLimit, describeModel, openBrowserGpu } = engine;
   if ('download' in source) {
     // What the files hold must be known before they are fetched: weights alone are large.
-    const description = await describeModel(source.files);
+    const description = await describeModel(source.files, { signal });
     try {
       await source.download((done, total) => onProgress?.({ stage: 'fetch', done, total }));
     } finally {

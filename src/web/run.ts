@@ -143,7 +143,7 @@ async function withModel<Result>(
   const { signal, gpu: page, stage, onNotice } = context;
   const { device, adapter } = page;
   const source = await findModel(request.model, { signal, onNotice });
-  const description = await describeModel(source.files, { onNotice });
+  const description = await describeModel(source.files, { onNotice, signal });
   try {
     const { text, tokenizer, ...tokens } = await readTokens(
       request,

@@ -43,7 +43,7 @@ export async function readTokens(
   }
   const text = await readText(choice, signal);
   signal.throwIfAborted();
-  const tokenizer = await loadTokenizer(files);
+  const tokenizer = await loadTokenizer(files, { signal });
   const onProgress = stage('tokens');
   const options = { tokens, start, windows: sampling?.windows, signal, onProgress, onNotice };
   return { ...(await textWindow(tokenizer, text, config.context, options)), tokenizer };

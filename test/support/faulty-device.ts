@@ -11,8 +11,11 @@ export type DeviceCall =
   | 'onSubmittedWorkDone'
   | 'mapAsync';
 
-/** How a call fails: at once, by a promise, or by an event that comes a little later. */
-export type Fault = 'throws' | 'rejects' | 'out of memory' | 'internal error' | 'lost';
+/**
+ * How a call fails: at once, by a promise, or by an event that comes a little later. A device that hangs settles no wait from
+ * that call on.
+ */
+export type Fault = 'throws' | 'rejects' | 'out of memory' | 'internal error' | 'lost' | 'hangs';
 
 type Listener = (event: Event) => void;
 
@@ -27,6 +30,8 @@ export class FaultyDevice {
   readonly device: GPUDevice;
   readonly #listeners = new Set<Listener>();
   #fault: { readonly call: DeviceCall; readonly at: number; readonly kind: Fault } | undefined;
+  /** Whether it settles no wait any more. */
+  hangs = false;
   #lose: (info: GPUDeviceLostInfo) => void = () => undefined;
   #lost: Promise<GPUDeviceLostInfo>;
   readonly #scopes: { readonly filter: GPUErrorFilter; error?: GPUError }[] = [];
@@ -70,6 +75,7 @@ export class FaultyDevice {
   /** Starts counting anew, and fails the call of that number, from 1 on; no call if none is given. */
   arm(call?: DeviceCall, at = 1, kind: Fault = 'throws'): void {
     this.calls.clear();
+    this.hangs = false;
     this.#lost = this.#losable();
     this.#fault = call === undefined ? undefined : { call, at, kind };
   }
@@ -92,6 +98,9 @@ export class FaultyDevice {
     const count = (this.calls.get(name) ?? 0) + 1;
     this.calls.set(name, count);
     const { call, at, kind } = this.#fault ?? {};
+    if (call === name && at === count && kind === 'hangs') this.hangs = true;
+    if (this.hangs && (name === 'onSubmittedWorkDone' || name === 'mapAsync'))
+      return new Promise(() => undefined);
     if (call !== name || at !== count) return make();
     const failure = new Error(`injected into ${name} number ${count}`);
     if (kind === 'throws') throw failure;

@@ -1,6 +1,6 @@
 import type { SingularValues } from '../dimensions.ts';
 import { sumOfSquares } from './centred.ts';
-import { dot, leadingVectors, times } from './leading-vectors.ts';
+import { dot, leadingVectorSteps, times } from './leading-vectors.ts';
 
 /** The first component of a centred matrix, and who carries it. */
 export interface Component {
@@ -27,20 +27,21 @@ const EQUAL_SHARES = 1e-12;
  * @param centred row-major [rows · columns]
  * @param singularValues descending, in any unit
  * @param numbers of the first row and of the columns in the whole matrix
+ * @yields now and then: it keeps the host busy
  * @returns null without variance
  */
-export function firstComponent(
+export function* firstComponentSteps(
   centred: Float64Array,
   rows: number,
   columns: number,
   singularValues: SingularValues,
   numbers: { readonly firstToken: number; readonly dimensions: readonly number[] },
-): Component | null {
+): Generator<void, Component | null> {
   const [first = 0, second = 0] = singularValues;
   if (first === 0) return null;
   let total = 0;
   for (const value of singularValues) total += (value / first) ** 2;
-  const right = leadingVectors(centred, rows, columns, 1).right[0];
+  const right = (yield* leadingVectorSteps(centred, rows, columns, 1)).right[0];
   if (!right) return null;
   const left = times(centred, rows, columns, right);
   const tokens = largest(shares(left), SHOWN + 1);

@@ -1,8 +1,9 @@
+import { inSlices } from '../../engine/abort.ts';
 import { cumulativePercent, effectiveDimension } from '../dimensions.ts';
 import { timesPowerOfTwo } from '../measure-matrices.ts';
 import { rowNorms } from '../views.ts';
 import { sumOfSquares } from './centred.ts';
-import { firstComponent, firstRowShare } from './component.ts';
+import { firstComponentSteps, firstRowShare } from './component.ts';
 import { promptEntropies } from './entropy.ts';
 import { measureNeighbours } from './neighbours.ts';
 import { meanCosine } from './rows.ts';
@@ -54,8 +55,11 @@ export const computeMeasure: {
 
   alpha_req: ({ spectrum }) => powerLaw(spectrum.singularValues, spectrum.dimensions.rank_tolerance),
 
-  component_1: ({ spectrum, centred, view }) =>
-    firstComponent(centred, view.rows, view.columns, spectrum.singularValues, view),
+  component_1: ({ spectrum, centred, view, options }) =>
+    inSlices(
+      firstComponentSteps(centred, view.rows, view.columns, spectrum.singularValues, view),
+      options.signal,
+    ),
 
   first_token_share: ({ centred, view }) =>
     view.firstToken > 0 ? null : firstRowShare(centred, view.columns),

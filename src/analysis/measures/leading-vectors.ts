@@ -23,14 +23,15 @@ const EXHAUSTED = 1e-13;
  * gap after them is wide; as many as the matrix has columns at most.
  *
  * @param centred row-major [rows · columns]
+ * @yields between two steps, each of which takes 4 · rows · columns operations and more
  * @returns fewer vectors where the rank is lower
  */
-export function leadingVectors(
+export function* leadingVectorSteps(
   centred: Float64Array,
   rows: number,
   columns: number,
   count: number,
-): LeadingVectors {
+): Generator<void, LeadingVectors> {
   const basis: Float64Array[] = [];
   const diagonal: number[] = [];
   const beside: number[] = [];
@@ -42,6 +43,7 @@ export function leadingVectors(
   while (next && basis.length < maxVectors) {
     const current: Float64Array = next;
     basis.push(current);
+    yield;
     const image = transposedTimes(centred, rows, columns, times(centred, rows, columns, current));
     diagonal.push(dot(current, image));
     for (let pass = 0; pass < 2; pass++) {

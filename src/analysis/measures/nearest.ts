@@ -1,3 +1,4 @@
+import { inSlices } from '../../engine/abort.ts';
 import { DeviceError } from '../../engine/errors.ts';
 import type { Gpu } from '../../engine/gpu/gpu.ts';
 import { Pace } from '../../engine/gpu/pace.ts';
@@ -59,12 +60,17 @@ export async function nearestDistances(
   const squares = await smallestSquares(gpu, values, { rows, columns, ranks, scale: 2 ** exponent }, signal);
   const distances = Float64Array.from(squares, (square) => Math.sqrt(square) * 2 ** -exponent);
   const minSquare = exact ? MIN_ROUNDED_SQUARE * columns : MIN_SQUARE;
-  for (let point = 0; point < rows; point++) {
-    const last = squares[(ranks - 1) * rows + point]!;
-    if (squares[point]! >= minSquare && last < 2 ** 127) continue;
-    exactDistances(exact ?? values, columns, point)
-      .subarray(0, ranks)
-      .forEach((distance, rank) => (distances[rank * rows + point] = distance));
+  const isPoor = (point: number): boolean =>
+    squares[point]! < minSquare || squares[(ranks - 1) * rows + point]! >= 2 ** 127;
+  await inSlices(computeAgain(), signal);
+  function* computeAgain(): Generator<void, void> {
+    for (let point = 0; point < rows; point++) {
+      if (!isPoor(point)) continue;
+      yield;
+      exactDistances(exact ?? values, columns, point)
+        .subarray(0, ranks)
+        .forEach((distance, rank) => (distances[rank * rows + point] = distance));
+    }
   }
   return { points: rows, ranks, distances };
 }

@@ -1,8 +1,9 @@
+import { atOnce, inSlices } from '../../engine/abort.ts';
 import { InputError } from '../../engine/errors.ts';
 import { prepareMatrix } from '../prepare-matrix.ts';
 import type { Numbers } from '../views.ts';
 import { centredColumns, sumOfSquares } from './centred.ts';
-import { dot, leadingVectors } from './leading-vectors.ts';
+import { dot, leadingVectorSteps } from './leading-vectors.ts';
 import type { LeadingVectors } from './leading-vectors.ts';
 
 /** A matrix to compare with another, row-major [rows, columns]. */
@@ -34,6 +35,11 @@ export interface PrincipalAngles {
   gaps: [number, number];
 }
 
+export interface PairOptions {
+  /** Heard within a fraction of a second. */
+  readonly signal?: AbortSignal | undefined;
+}
+
 const DIRECTIONS = 10;
 const MIN_ROWS = 3;
 
@@ -45,7 +51,19 @@ const MIN_ROWS = 3;
  * @throws NumericalError naming a matrix that holds NaN or infinity
  */
 export function kernelAlignment(a: ComparedMatrix, b: ComparedMatrix): Alignment | null {
-  return new ComparedState(a).alignment(new ComparedState(b));
+  return atOnce(new ComparedState(a).alignmentSteps(new ComparedState(b)));
+}
+
+/**
+ * The same in slices of time: matrices of 1024 x 1600 take some seconds.
+ * @throws as `kernelAlignment`, and the signal's reason if it aborts
+ */
+export async function kernelAlignmentLong(
+  a: ComparedMatrix,
+  b: ComparedMatrix,
+  { signal }: PairOptions = {},
+): Promise<Alignment | null> {
+  return inSlices(new ComparedState(a).alignmentSteps(new ComparedState(b)), signal);
 }
 
 /**
@@ -56,7 +74,19 @@ export function kernelAlignment(a: ComparedMatrix, b: ComparedMatrix): Alignment
  * @throws NumericalError naming a matrix that holds NaN or infinity
  */
 export function principalAngles(a: ComparedMatrix, b: ComparedMatrix): PrincipalAngles | null {
-  return new ComparedState(a).angles(new ComparedState(b));
+  return atOnce(new ComparedState(a).anglesSteps(new ComparedState(b)));
+}
+
+/**
+ * The same in slices of time.
+ * @throws as `principalAngles`, and the signal's reason if it aborts
+ */
+export async function principalAnglesLong(
+  a: ComparedMatrix,
+  b: ComparedMatrix,
+  { signal }: PairOptions = {},
+): Promise<PrincipalAngles | null> {
+  return inSlices(new ComparedState(a).anglesSteps(new ComparedState(b)), signal);
 }
 
 /** A matrix to compare with several others: what of it does not depend on them is made once. */
@@ -76,8 +106,8 @@ export class ComparedState {
     this.#unit = unitNorm(matrix);
   }
 
-  /** As `kernelAlignment`. */
-  alignment(other: ComparedState): Alignment | null {
+  /** As `kernelAlignment`, with pauses. */
+  *alignmentSteps(other: ComparedState): Generator<void, Alignment | null> {
     if (this.#rows !== other.#rows) {
       throw new InputError(
         `${this.#name} has ${this.#rows} rows and ${other.#name} ${other.#rows}; their kernels can be aligned where the rows are the same tokens`,
@@ -85,7 +115,11 @@ export class ComparedState {
     }
     const [left, right] = [this.#unit, other.#unit];
     if (this.#rows < MIN_ROWS || !left || !right) return null;
-    const products = { aa: this.#selfNorm(left), bb: other.#selfNorm(right), ab: crossNorm(left, right) };
+    const products = {
+      aa: yield* this.#selfNorm(left),
+      bb: yield* other.#selfNorm(right),
+      ab: yield* crossNorm(left, right),
+    };
     const biased = products.ab / (Math.sqrt(products.aa) * Math.sqrt(products.bb));
     const aa = debias(products.aa, left, left);
     const bb = debias(products.bb, right, right);
@@ -94,15 +128,16 @@ export class ComparedState {
     return Number.isFinite(debiased) ? { debiased, biased } : null;
   }
 
-  /** As `principalAngles`. */
-  angles(other: ComparedState): PrincipalAngles | null {
+  /** As `principalAngles`, with pauses. */
+  *anglesSteps(other: ComparedState): Generator<void, PrincipalAngles | null> {
     if (this.#columns !== other.#columns) {
       throw new InputError(
         `${this.#name} has ${this.#columns} columns and ${other.#name} ${other.#columns}; angles need directions in one space`,
       );
     }
     if (!this.#unit || !other.#unit) return null;
-    const [left, right] = [this.#leading(this.#unit), other.#leading(other.#unit)];
+    const left = yield* this.#leading(this.#unit);
+    const right = yield* other.#leading(other.#unit);
     const k = Math.min(rankWithin(left.squares, this.#unit), rankWithin(right.squares, other.#unit));
     const products = left.right
       .slice(0, k)
@@ -116,12 +151,12 @@ export class ComparedState {
     };
   }
 
-  #selfNorm(unit: UnitMatrix): number {
-    return (this.#self ??= crossNorm(unit, unit));
+  *#selfNorm(unit: UnitMatrix): Generator<void, number> {
+    return (this.#self ??= yield* crossNorm(unit, unit));
   }
 
-  #leading({ values, rows, columns }: UnitMatrix): LeadingVectors {
-    return (this.#space ??= leadingVectors(values, rows, columns, DIRECTIONS));
+  *#leading({ values, rows, columns }: UnitMatrix): Generator<void, LeadingVectors> {
+    return (this.#space ??= yield* leadingVectorSteps(values, rows, columns, DIRECTIONS));
   }
 }
 
@@ -140,16 +175,17 @@ function unitNorm({ name, rows, columns, values }: ComparedMatrix): UnitMatrix |
 }
 
 /** ‖AᵀB‖², the sum of the products of AAᵀ's and BBᵀ's elements: by whichever of the two takes less. */
-function crossNorm(a: UnitMatrix, b: UnitMatrix): number {
+function crossNorm(a: UnitMatrix, b: UnitMatrix): Generator<void, number> {
   const byRows = (a.rows * (a.columns + b.columns)) / 2;
   return byRows < a.columns * b.columns ? crossNormByRows(a, b) : crossNormByColumns(a, b);
 }
 
-function crossNormByRows(a: UnitMatrix, b: UnitMatrix): number {
+function* crossNormByRows(a: UnitMatrix, b: UnitMatrix): Generator<void, number> {
   const row = ({ values, columns }: UnitMatrix, index: number) =>
     values.subarray(index * columns, (index + 1) * columns);
   let sum = 0;
   for (let i = 0; i < a.rows; i++) {
+    yield;
     const [ownA, ownB] = [row(a, i), row(b, i)];
     for (let j = 0; j <= i; j++) {
       const product = dot(ownA, row(a, j)) * dot(ownB, row(b, j));
@@ -159,9 +195,10 @@ function crossNormByRows(a: UnitMatrix, b: UnitMatrix): number {
   return sum;
 }
 
-function crossNormByColumns(a: UnitMatrix, b: UnitMatrix): number {
+function* crossNormByColumns(a: UnitMatrix, b: UnitMatrix): Generator<void, number> {
   const product = new Float64Array(a.columns * b.columns);
   for (let row = 0; row < a.rows; row++) {
+    yield;
     for (let i = 0, place = 0; i < a.columns; i++) {
       const factor = a.values[row * a.columns + i]!;
       for (let j = 0; j < b.columns; j++, place++) product[place]! += factor * b.values[row * b.columns + j]!;

@@ -15,9 +15,13 @@ const MIN_GAP = 1e-5;
  * leaves an error of second order (Golub and Van Loan, Matrix Computations, 8.1); then modified Gram–Schmidt, twice.
  *
  * @param count from 1 to the matrix's rank
+ * @yields now and then: it keeps the host busy
  * @returns [count · n]
  */
-export function leadingBasis(directions: Directions, count: number): Float64Array<ArrayBuffer> {
+export function* leadingBasisSteps(
+  directions: Directions,
+  count: number,
+): Generator<void, Float64Array<ArrayBuffer>> {
   const { vectors, length } = directions;
   const units = unitRows(directions.weights, vectors);
   const image = (j: number) => directions.images.subarray(j * length, (j + 1) * length);
@@ -25,6 +29,7 @@ export function leadingBasis(directions: Directions, count: number): Float64Arra
   const squares = Float64Array.from({ length: vectors }, (_, j) => dot(image(j), image(j)));
   const basis = units.slice(0, count * vectors);
   for (let i = 0; i < count; i++) {
+    yield;
     const vector = basis.subarray(i * vectors, (i + 1) * vectors);
     for (let j = count; j < vectors && squares[j]! > 0; j++) {
       const gap = squares[i]! - squares[j]!;
@@ -33,7 +38,7 @@ export function leadingBasis(directions: Directions, count: number): Float64Arra
       addTimes(vector, across / gap, unit(j));
     }
   }
-  orthonormalise(basis, count, vectors);
+  yield* orthonormalise(basis, count, vectors);
   return basis;
 }
 
@@ -47,9 +52,10 @@ function unitRows(rows: Float32Array, length: number): Float64Array<ArrayBuffer>
   return units;
 }
 
-function orthonormalise(basis: Float64Array, count: number, length: number): void {
+function* orthonormalise(basis: Float64Array, count: number, length: number): Generator<void, void> {
   const row = (k: number) => basis.subarray(k * length, (k + 1) * length);
   for (let k = 0; k < count; k++) {
+    yield;
     const vector = row(k);
     for (let pass = 0; pass < 2; pass++) {
       for (let before = 0; before < k; before++) addTimes(vector, -dot(row(before), vector), row(before));

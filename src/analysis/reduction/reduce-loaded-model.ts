@@ -1,7 +1,7 @@
+import { tokensOf } from '../../engine/loaded-model.ts';
 import type { LoadedModel } from '../../engine/loaded-model.ts';
 import { isSeveral } from '../../engine/sequence-run.ts';
 import type { TextOrIds } from '../../engine/sequence-run.ts';
-import { checkIds } from '../../engine/sequence-groups.ts';
 import { reduceSequences } from './reduce-states.ts';
 import type { ReductionOptions, ReductionRequest, Reductions } from './reduce-states.ts';
 
@@ -21,8 +21,6 @@ export async function reduceStates(
   options: ReductionOptions = {},
 ): Promise<Reductions> {
   const inputs = isSeveral(input) ? input : [input];
-  const sequences = inputs.map((each, place) =>
-    checkIds(typeof each === 'string' ? model.tokenize(each) : each, place),
-  );
+  const sequences = await tokensOf(model, inputs, options.signal);
   return reduceSequences(model.model, sequences, request, options);
 }

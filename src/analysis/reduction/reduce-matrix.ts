@@ -1,3 +1,4 @@
+import { inSlices } from '../../engine/abort.ts';
 import type { Gpu } from '../../engine/gpu/gpu.ts';
 import type { EditedMatrix } from '../../engine/hooks.ts';
 import { layerDimensions } from '../dimensions.ts';
@@ -8,7 +9,7 @@ import type { MatrixView } from '../spectrum/matrix-view.ts';
 import { checkComponents, percentOf } from './components.ts';
 import type { Components } from './components.ts';
 import { componentImages, rebuildState, stateMeans } from './kernels.ts';
-import { leadingBasis } from './leading-basis.ts';
+import { leadingBasisSteps } from './leading-basis.ts';
 
 const THREADS = 64;
 /** Components that the kernels take at once. */
@@ -36,6 +37,7 @@ export class ReducibleMatrix implements Disposable {
     private readonly matrix: Omit<MatrixView, 'isCentred' | 'offset'>,
     private readonly spectrum: Spectrum,
     private readonly means: GPUBuffer,
+    private readonly signal: AbortSignal | undefined,
     /** How many components have a singular value above the rank tolerance. */
     readonly rank: number,
   ) {}
@@ -63,7 +65,7 @@ export class ReducibleMatrix implements Disposable {
       workgroups: [Math.ceil(columns / THREADS)],
     });
     recorder.submit();
-    return new ReducibleMatrix(gpu, matrix, spectrum!, means, rank);
+    return new ReducibleMatrix(gpu, matrix, spectrum!, means, signal, rank);
   }
 
   /** σ, descending, [min(rows, columns)]. */
@@ -91,8 +93,9 @@ export class ReducibleMatrix implements Disposable {
    * Writes the matrix, cut, to a buffer, which may be its own. Of as many components as its rank it stays as it is, bit for
    * bit.
    * @param target F32 [rows, columns]
+   * @throws the signal's reason if it aborts
    */
-  reduceTo(components: Components, target: GPUBuffer): Cut {
+  async reduceTo(components: Components, target: GPUBuffer): Promise<Cut> {
     const cut = this.cutOf(components);
     const { gpu, matrix, means } = this;
     const { buffer, rows, columns } = matrix;
@@ -105,7 +108,7 @@ export class ReducibleMatrix implements Disposable {
     const { vectors, length, transposed } = this.spectrum.directions!;
     const padded = COMPONENTS_AT_ONCE * Math.ceil(cut.components / COMPONENTS_AT_ONCE);
     const kept = new Float32Array(padded * vectors);
-    kept.set(leadingBasis(this.spectrum.directions!, cut.components));
+    kept.set(await inSlices(leadingBasisSteps(this.spectrum.directions!, cut.components), this.signal));
     const basis = gpu.allocate(`basis of ${matrix.name}`, kept.byteLength);
     let images: GPUBuffer | undefined;
     try {
@@ -140,7 +143,7 @@ export class ReducibleMatrix implements Disposable {
  * `{ at: 'blocks.3.hook_resid_post', ...keepComponents('95%') }`.
  * @param components how many, or a percent of the variance that they are to exceed
  * @param onCut told what was kept, for each sequence
- * @throws InputError if it is neither
+ * @throws InputError if it is neither; the edit throws the signal's reason if the run's signal aborts
  */
 export function keepComponents(
   components: Components,
@@ -150,8 +153,8 @@ export function keepComponents(
   return {
     op: 'transform',
     transform: async (matrix) => {
-      using reducible = await ReducibleMatrix.open(matrix.gpu, matrix);
-      onCut?.(reducible.reduceTo(components, matrix.buffer), matrix);
+      using reducible = await ReducibleMatrix.open(matrix.gpu, matrix, { signal: matrix.signal });
+      onCut?.(await reducible.reduceTo(components, matrix.buffer), matrix);
     },
   };
 }

@@ -176,7 +176,7 @@ class ReductionRun implements Disposable {
       using reducible = await ReducibleMatrix.open(gpu, matrix, { signal });
       for (const branch of own) {
         const { asked } = branches[branch]!;
-        this.#done[branch] = { ...reducible.reduceTo(asked, this.#reduced), rank: reducible.rank };
+        this.#done[branch] = { ...(await reducible.reduceTo(asked, this.#reduced)), rank: reducible.rank };
         state.write(state.sequences + branch, this.#reduced);
       }
     }

@@ -1,5 +1,5 @@
+import { unlessAborted } from '../abort.ts';
 import { DeviceError } from '../errors.ts';
-import { unlessAborted } from './abortable.ts';
 import { BindGroups } from './bind-groups.ts';
 import { Buffers, wholeWords } from './buffers.ts';
 import { callDevice, reportedFault } from './device-call.ts';
@@ -186,7 +186,7 @@ export class Gpu implements Disposable {
   /** Waits for everything submitted. @throws DeviceError if the GPU rejected any of it. */
   async finish(): Promise<void> {
     const done = callDevice('wait for its work', () => this.device.queue.onSubmittedWorkDone());
-    await unlessAborted(this.#signal, done).catch((cause: unknown) => {
+    await unlessAborted(done, this.#signal).catch((cause: unknown) => {
       this.#signal?.throwIfAborted();
       this.check();
       // The refusal may come before the news of the loss.
@@ -268,7 +268,7 @@ export class Gpu implements Disposable {
         this.device.queue.submit([encoder.finish()]);
       });
       const mapped = callDevice('read back', () => staging.mapAsync(GPUMapMode.READ));
-      await unlessAborted(this.#signal, mapped).catch((cause: unknown) => {
+      await unlessAborted(mapped, this.#signal).catch((cause: unknown) => {
         this.#signal?.throwIfAborted();
         this.check();
         throw new DeviceError(

@@ -1,3 +1,4 @@
+import { unlessAborted } from '../abort.ts';
 import type { Gpu } from './gpu.ts';
 import type { Recorder } from './recorder.ts';
 
@@ -72,7 +73,10 @@ export class Pace implements Recording {
   #lastDone = 0;
   #failure: { readonly cause: unknown } | undefined;
 
-  /** @param job the kind of work, such as `forward`: each has its own operations per second, measured apart */
+  /**
+   * @param job the kind of work, such as `forward`: each has its own operations per second, measured apart
+   * @param signal ends every wait for room, or for the end
+   */
   constructor(
     private readonly gpu: Gpu,
     job: string,
@@ -143,14 +147,14 @@ export class Pace implements Recording {
 
   /** Waits until there is room for another submission. @throws what made one fail, or the signal's reason. */
   async settle(): Promise<void> {
-    while (this.#inFlight.length >= IN_FLIGHT) await this.#inFlight[0];
+    while (this.#inFlight.length >= IN_FLIGHT) await unlessAborted(this.#inFlight[0]!, this.signal);
     this.#check();
   }
 
   /** Submits what is recorded and waits until the GPU has done it. @throws as `settle` does */
   async finish(): Promise<void> {
     this.submit();
-    await Promise.all(this.#inFlight);
+    await unlessAborted(Promise.all(this.#inFlight), this.signal);
     this.#check();
   }
 

@@ -72,7 +72,15 @@ async function transformRows(
     await tools.makeRoom(4 * rows * columns);
     const buffer = uploads.hold(`values of ${spec.name}`, 4 * rows * columns);
     await gatherInto(tools, runs, buffer, strides);
-    await transform!({ name: spec.name, sequence, gpu: pass.gpu, buffer, rows, columns });
+    await transform!({
+      name: spec.name,
+      sequence,
+      gpu: pass.gpu,
+      buffer,
+      rows,
+      columns,
+      signal: pass.signal,
+    });
     await writeBack(tools, runs, buffer, strides);
   }
 }

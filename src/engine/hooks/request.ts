@@ -36,6 +36,8 @@ export interface EditedMatrix {
   readonly rows: number;
   /** Features: where there are heads, those of all chosen heads side by side. */
   readonly columns: number;
+  /** The run's. */
+  readonly signal?: AbortSignal | undefined;
 }
 
 /**

@@ -1,3 +1,4 @@
+import { atOnce, inSlices } from '../abort.ts';
 import { FormatError, InputError } from '../errors.ts';
 import { isJsonObject } from '../files.ts';
 import { AddedTokenFinder, giveIds, readAddedToken } from './added-tokens.ts';
@@ -37,8 +38,6 @@ export async function createTokenizer({ where, tokenizer }: TokenizerDescription
 
 /** Words between two looks at the clock. */
 const WORDS_AT_ONCE = 256;
-/** Milliseconds after which others have a turn. */
-const SLICE = 40;
 
 /** Added tokens, normalizer, pre-tokenizer and model in turn, as the Rust library runs them. */
 class PipelineTokenizer implements Tokenizer {
@@ -78,8 +77,7 @@ class PipelineTokenizer implements Tokenizer {
 
   encode(text: string): number[] {
     const ids = new TokenIds();
-    const steps = this.#steps(text, ids);
-    while (!steps.next().done);
+    atOnce(this.#steps(text, ids));
     return [...ids.slice()];
   }
 
@@ -87,16 +85,10 @@ class PipelineTokenizer implements Tokenizer {
     text: string,
     { signal, onProgress }: EncodeOptions = {},
   ): Promise<Int32Array<ArrayBuffer>> {
-    signal?.throwIfAborted();
     const ids = new TokenIds();
-    let last = performance.now();
-    for (const done of this.#steps(text, ids)) {
-      if (performance.now() - last < SLICE) continue;
+    await inSlices(this.#steps(text, ids), signal, (done) => {
       onProgress?.(Math.min(done, text.length), text.length);
-      await new Promise((resolve) => setTimeout(resolve, 0));
-      signal?.throwIfAborted();
-      last = performance.now();
-    }
+    });
     onProgress?.(text.length, text.length);
     return ids.slice();
   }

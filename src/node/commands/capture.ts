@@ -93,7 +93,7 @@ async function capture(reference: string, flags: CaptureFlags, context: CommandC
   const source = await findModel(reference, { revision: flags.revision, signal, terminal });
   const files = folderFiles(source.folder);
   const onNotice = (notice: string) => terminal.notice(notice);
-  const description = await describeModel(files, { onNotice });
+  const description = await describeModel(files, { onNotice, signal });
   try {
     const { config } = description;
     const inputs = [...texts, flags.ids];

@@ -28,7 +28,7 @@ export async function printPlan(reference: string, flags: PlanFlags, context: Co
   const { terminal, signal } = context;
   const source = await findModel(reference, { revision: flags.revision, signal, terminal });
   const files = folderFiles(source.folder);
-  const model = await describeModel(files, { onNotice: (notice) => terminal.notice(notice) });
+  const model = await describeModel(files, { signal, onNotice: (notice) => terminal.notice(notice) });
   try {
     const listeners = textListeners(terminal);
     const tokens = (await readTokens(flags, files, model.config, signal, listeners)).real.length;

@@ -161,7 +161,7 @@ async function profileModel(
   const started = performance.now();
   const files = folderFiles(source.folder);
   const onNotice = (notice: string) => terminal.notice(notice);
-  const description = await describeModel(files, { onNotice });
+  const description = await describeModel(files, { onNotice, signal });
   try {
     const { config } = description;
     if (flags.layer !== undefined && flags.layer > config.layers)

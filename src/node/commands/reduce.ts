@@ -93,7 +93,7 @@ async function reduce(reference: string, flags: ReduceFlags, context: CommandCon
   const source = await findModel(reference, { revision: flags.revision, signal, terminal });
   const files = folderFiles(source.folder);
   const onNotice = (notice: string) => terminal.notice(notice);
-  const description = await describeModel(files, { onNotice });
+  const description = await describeModel(files, { onNotice, signal });
   try {
     const { config } = description;
     const request = {

@@ -1,6 +1,7 @@
 import { expect, test } from 'vitest';
-import { firstComponent } from '../../../src/analysis/measures/component.ts';
-import { dot, leadingVectors, times } from '../../../src/analysis/measures/leading-vectors.ts';
+import { atOnce } from '../../../src/engine/abort.ts';
+import { firstComponentSteps } from '../../../src/analysis/measures/component.ts';
+import { dot, leadingVectorSteps, times } from '../../../src/analysis/measures/leading-vectors.ts';
 import { tridiagonalEigen } from '../../../src/analysis/measures/tridiagonal.ts';
 import { centredColumns, singularValues } from '../../support/jacobi-svd.ts';
 import { MatrixSource } from '../../support/matrices.ts';
@@ -26,7 +27,7 @@ test.each([
   const centred = centredColumns(make(rows, columns), rows, columns);
   const reference = referenceValues(centred, rows, columns);
   const rank = reference.filter((value) => value > 1e-10 * reference[0]!).length;
-  const { squares, right } = leadingVectors(centred, rows, columns, count);
+  const { squares, right } = atOnce(leadingVectorSteps(centred, rows, columns, count));
   expect(right).toHaveLength(Math.min(count, rank));
   right.forEach((vector, k) => {
     expect(Math.sqrt(squares[k]!) / reference[k]!).toBeCloseTo(1, 10);
@@ -59,10 +60,10 @@ test('equal shares stand in the order of their numbers, and few rows show what t
   // The first component is (1, 1, 1, 1) / 2 over the columns; rows 1 and 2 carry it alike.
   const centred = Float64Array.from([0, 0, 0, 0, 1, 1, 1, 1, -1, -1, -1, -1]);
   const numbers = { firstToken: 5, dimensions: [2, 3, 7, 9] };
-  const component = firstComponent(centred, 3, 4, Float64Array.of(Math.sqrt(8), 0, 0), numbers)!;
+  const component = atOnce(firstComponentSteps(centred, 3, 4, Float64Array.of(Math.sqrt(8), 0, 0), numbers))!;
   expect(component).toMatchObject({ share: 1, gap: 1, next_token_share: null });
   expect(component.tokens.map(({ token }) => token)).toEqual([6, 7, 5]);
   expect(component.dimensions.map(({ dimension }) => dimension)).toEqual([2, 3, 7]);
   expect(component.next_dimension_share).toBeCloseTo(0.25, 12);
-  expect(firstComponent(new Float64Array(12), 3, 4, new Float64Array(3), numbers)).toBeNull();
+  expect(atOnce(firstComponentSteps(new Float64Array(12), 3, 4, new Float64Array(3), numbers))).toBeNull();
 });

@@ -57,7 +57,7 @@ test.each(shapes)('cuts %s, [%i, %i], as float64 does', async (name, rows, colum
   const atRest = gpu.allocatedBytes;
   using matrix = await ReducibleMatrix.open(gpu, { name, buffer: tensor.buffer, rows, columns });
   for (const asked of [1, 2, 7, '95%'] as const) {
-    const { components, explained } = matrix.reduceTo(asked, target.buffer);
+    const { components, explained } = await matrix.reduceTo(asked, target.buffer);
     if (asked !== '95%') expect(components).toBe(asked);
     const squares = matrix.singularValues.map((value) => value ** 2);
     const sum = (of: Float32Array) => of.reduce((total, value) => total + value, 0);
@@ -67,9 +67,12 @@ test.each(shapes)('cuts %s, [%i, %i], as float64 does', async (name, rows, colum
     expect(relativeDistance(reduced, expected), `${asked}`).toBeLessThan(5e-7);
   }
   // The rank leaves the matrix as it is, in its own place too.
-  expect(matrix.reduceTo(rows * columns, target.buffer)).toEqual({ components: matrix.rank, explained: 100 });
+  expect(await matrix.reduceTo(rows * columns, target.buffer)).toEqual({
+    components: matrix.rank,
+    explained: 100,
+  });
   expect(await gpu.readFloats(target)).toEqual(values);
-  matrix.reduceTo(1, tensor.buffer);
+  await matrix.reduceTo(1, tensor.buffer);
   const inPlace = await gpu.readFloats(tensor);
   expect(relativeDistance(inPlace, reference(values, rows, columns, 1))).toBeLessThan(5e-7);
   matrix[Symbol.dispose]();
@@ -79,7 +82,7 @@ test.each(shapes)('cuts %s, [%i, %i], as float64 does', async (name, rows, colum
 test('equal rows have no component, and stay', async () => {
   using tensor = gpu.upload('equal rows', [3, 4], new Float32Array(12).fill(0.1));
   using matrix = await ReducibleMatrix.open(gpu, { name: 'x', buffer: tensor.buffer, rows: 3, columns: 4 });
-  expect(matrix.reduceTo('95%', tensor.buffer)).toEqual({ components: 0, explained: null });
+  expect(await matrix.reduceTo('95%', tensor.buffer)).toEqual({ components: 0, explained: null });
   expect(await gpu.readFloats(tensor)).toEqual(new Float32Array(12).fill(0.1));
 });
 

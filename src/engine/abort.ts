@@ -1,0 +1,63 @@
+/**
+ * Waits for work, or for a signal. The work itself goes on: nothing can call back a read or a command of a GPU.
+ * @param onLate receives what the work gives after the signal; to free it
+ * @throws the signal's reason, as soon as it aborts
+ */
+export async function unlessAborted<T>(
+  work: Promise<T>,
+  signal: AbortSignal | undefined,
+  onLate?: (result: T) => unknown,
+): Promise<T> {
+  if (!signal) return work;
+  let stop: (() => void) | undefined;
+  const aborted = new Promise<never>((_, reject) => {
+    stop = () => {
+      reject(signal.reason as Error);
+    };
+    if (signal.aborted) stop();
+    else signal.addEventListener('abort', stop, { once: true });
+  });
+  try {
+    return await Promise.race([aborted, work]);
+  } catch (error) {
+    if (signal.aborted) work.then(onLate).catch(() => undefined); // nobody waits for it any more
+    throw error;
+  } finally {
+    signal.removeEventListener('abort', stop!);
+  }
+}
+
+/** Milliseconds after which others have a turn. */
+const SLICE = 40;
+
+/**
+ * Does work that keeps the host busy in slices of time, so that a signal is heard and others have a turn.
+ * @param steps pauses wherever it may be interrupted: some milliseconds apart at most
+ * @param onPause receives the latest of what the steps yield, between two slices
+ * @throws what the steps throw, and the signal's reason
+ */
+export async function inSlices<Step, Result>(
+  steps: Generator<Step, Result>,
+  signal?: AbortSignal,
+  onPause?: (step: Step) => void,
+): Promise<Result> {
+  signal?.throwIfAborted();
+  let last = performance.now();
+  for (;;) {
+    const step = steps.next();
+    if (step.done) return step.value;
+    if (performance.now() - last < SLICE) continue;
+    onPause?.(step.value);
+    await new Promise((resolve) => setTimeout(resolve, 0));
+    signal?.throwIfAborted();
+    last = performance.now();
+  }
+}
+
+/** Does the same work in one piece. */
+export function atOnce<Result>(steps: Generator<unknown, Result>): Result {
+  for (;;) {
+    const step = steps.next();
+    if (step.done) return step.value;
+  }
+}
