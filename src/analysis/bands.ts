@@ -127,10 +127,11 @@ export function middleOf(values: readonly number[]): number {
 }
 
 /**
+ * The band of one number.
  * @param numbers of the sequences
  * @param real the text's own
  */
-function bandOfNumber(
+export function bandOfNumber(
   numbers: readonly { readonly isReal: boolean; readonly value: number | null }[],
   real: number | null,
 ): BandOfNumber | null {

@@ -1,9 +1,18 @@
 import type { TopLevelSpec } from 'vega-lite';
 import { lineSeries, shaded } from './figure-bands.ts';
 import type { ShadedPlace } from './figure-bands.ts';
-import { frame, grey, lineEncoding, pointEncoding, pointMark, runLine } from './figure-style.ts';
+import {
+  frame,
+  hoverRule,
+  lineEncoding,
+  noticeAt,
+  pointEncoding,
+  pointMark,
+  runLine,
+} from './figure-style.ts';
 import type { Layer, PositionX, PositionY } from './figure-style.ts';
 import type { Figure } from './figure.ts';
+import { few } from './quantities.ts';
 import type { Report } from './report.ts';
 
 /** Panels in a row. */
@@ -32,20 +41,38 @@ export function panelsFigure(
   panels: readonly Panel[],
   sharesScale: boolean,
 ): Figure {
-  const { width, height, ...common } = frame(title, [runLine(report), ...subtitle]);
   const shared = rangeOf(panels);
-  const specification: TopLevelSpec = {
+  const plots = panels.map((panel, index) => ({
+    title: panel.title,
+    layer: layersOf(report, panel, sharesScale ? shared : rangeOf([panel]), index),
+  }));
+  return { name, title, specification: plotsSideBySide(title, [runLine(report), ...subtitle], plots) };
+}
+
+/** A plot among others: its title, and what is drawn. */
+export interface Plot {
+  readonly title: string;
+  readonly layer: Layer[];
+}
+
+/** Plots of half the usual size side by side, under one title; they share one legend. */
+export function plotsSideBySide(
+  title: string,
+  subtitle: readonly string[],
+  plots: readonly Plot[],
+): TopLevelSpec {
+  const { width, height, ...common } = frame(title, subtitle);
+  return {
     ...common,
-    concat: panels.map((panel) => ({
+    concat: plots.map((plot) => ({
       width: Number(width) * 0.5,
       height: Number(height) * 0.5,
-      title: { text: panel.title, fontSize: 13 },
-      layer: layersOf(report, panel, sharesScale ? shared : rangeOf([panel])),
+      title: { text: plot.title, fontSize: 13 },
+      layer: plot.layer,
     })),
     columns: COLUMNS,
     spacing: { row: 40, column: 40 },
   };
-  return { name, title, specification };
 }
 
 /** From zero to a little over the highest number; below zero where numbers are. */
@@ -58,7 +85,12 @@ function rangeOf(panels: readonly Panel[]): [number, number] {
   return [lowest * 1.05, highest === 0 && lowest === 0 ? 1 : highest * 1.05];
 }
 
-function layersOf(report: Report, { rows, bands, axis }: Panel, domain: [number, number]): Layer[] {
+function layersOf(
+  report: Report,
+  { rows, bands, axis }: Panel,
+  domain: [number, number],
+  index: number,
+): Layer[] {
   const x: PositionX = {
     field: 'layer',
     type: 'quantitative',
@@ -75,8 +107,7 @@ function layersOf(report: Report, { rows, bands, axis }: Panel, domain: [number,
   };
   const series = lineSeries(report);
   const values = rows.map((row) => ({ ...row }));
-  // A panel does not know its width by that name: words in the middle stand by the scales.
-  const middle = [{ layer: report.model.layers / 2, value: (domain[0] + domain[1]) / 2 }];
+  const middle = { layer: report.model.layers / 2, value: (domain[0] + domain[1]) / 2 };
   return [
     ...bands.map(({ colour, places }) => shaded(places, x, y, colour)),
     { data: { values }, mark: { type: 'line' }, encoding: { x, y, ...lineEncoding(series) } },
@@ -86,13 +117,21 @@ function layersOf(report: Report, { rows, bands, axis }: Panel, domain: [number,
       encoding: { x, y, ...pointEncoding(series, 0.6) },
     },
     ...(values.every(({ value }) => value === null)
-      ? [
-          {
-            data: { values: middle },
-            mark: { type: 'text', text: 'nothing varies here', color: grey, fontSize: 14 } as const,
-            encoding: { x, y },
-          },
-        ]
-      : []),
+      ? [noticeAt('nothing varies here', { x, y }, middle)]
+      : [layerHover(rows, `hovered${index}`)]),
   ];
+}
+
+/** What the pointer reads at a layer: the number of each line. */
+function layerHover(rows: readonly PanelRow[], name: string): Layer {
+  const labels = [...new Set(rows.map(({ series }) => series))];
+  const places = [...new Set(rows.map(({ layer }) => layer))].map((layer) => {
+    const numbers = labels.map((label, index) => {
+      const row = rows.find((own) => own.layer === layer && own.series === label);
+      return [`line${index}`, few(row?.value ?? null)] as const;
+    });
+    return { layer, ...Object.fromEntries(numbers) };
+  });
+  const lines = labels.map((label, index) => [label, `line${index}`] as const);
+  return hoverRule(places, 'layer', [['Layer', 'layer'], ...lines], name);
 }

@@ -158,28 +158,43 @@ export function notice(text: string): Layer {
   };
 }
 
+/** The same in one plot of several, which does not know its width by that name. @param row a place, by fields of x and y */
+export function noticeAt(
+  text: string,
+  { x, y }: { readonly x: PositionX; readonly y: PositionY },
+  row: Readonly<Record<string, number>>,
+): Layer {
+  return {
+    data: { values: [{ ...row }] },
+    mark: { type: 'text', text, color: grey, fontSize: 14 },
+    encoding: { x, y },
+  };
+}
+
 /**
  * An invisible rule over every place of the x axis; the one nearest to the pointer appears and shows its row's text.
  * @param field of the x axis
  * @param lines title of each line of the tooltip, and the field with its text
+ * @param name of what is selected; a figure of several plots has one for each
  */
 export function hoverRule(
   values: readonly Record<string, unknown>[],
   field: string,
   lines: readonly (readonly [title: string, field: string])[],
+  name = 'hovered',
 ): Layer {
   return {
     data: { values: [...values] },
     params: [
       {
-        name: 'hovered',
+        name,
         select: { type: 'point', fields: [field], nearest: true, on: 'pointerover', clear: 'pointerout' },
       },
     ],
     mark: { type: 'rule', color: grey, strokeWidth: 1 },
     encoding: {
       x: { field, type: 'quantitative' },
-      opacity: { condition: { param: 'hovered', value: 0.6, empty: false }, value: 0 },
+      opacity: { condition: { param: name, value: 0.6, empty: false }, value: 0 },
       tooltip: lines.map(([title, text]) => ({ field: text, type: 'nominal', title })),
     },
   };

@@ -13,7 +13,7 @@ import type { Report, SequencesBy } from './report.ts';
 export { figureFont, figurePixelRatio } from './figure.ts';
 export type { Figure, FigureSpecification } from './figure.ts';
 
-/** The singular values of every state 0 to L of each sequence, each [components]. */
+/** The singular values of every state 0 to L of each sequence, each [components]; those of views by `spectrumName`. */
 export type ProfileSpectra = SequencesBy<readonly SingularValues[]>;
 
 export interface FigureOptions {

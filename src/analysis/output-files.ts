@@ -17,8 +17,9 @@ export interface SpectraTensor extends TensorDeclaration {
 
 /**
  * What spectra.safetensors holds: `real.singular_values`, `shuffled.singular_values` and those of any other sequence, F32
- * [L + 1, min(T, d)], and where named activations were measured `real.NAME.singular_values` [layers, min(T, columns)], * for
- * the layer's number.
+ * [L + 1, min(T, d)]; of views other than `all` `real.VIEW.singular_values` of the same shape (zeros follow where a view has
+ * fewer); and where named activations were measured `real.NAME.singular_values` [layers, min(T, columns)], * for the layer's
+ * number.
  */
 export function spectraTensors(spectra: ProfileSpectra, hooks?: HookValues): SpectraTensor[] {
   const tensor = (name: string, rows: readonly ArrayLike<number>[]): SpectraTensor => ({

@@ -13,6 +13,7 @@ import type { SequenceMeasurements } from './build-report.ts';
 import type { SequencesBy } from './report.ts';
 import { StateComparer } from './state-comparer.ts';
 import { StateReducer } from './state-reducer.ts';
+import { spectrumName } from './views.ts';
 import type { ViewName } from './views.ts';
 
 /** What a profile is asked to measure: the flags of the command, and what the form of the page asks. */
@@ -52,7 +53,7 @@ export type HookValues = SequencesBy<Readonly<Record<string, readonly Float32Arr
 /** The laminar profile of a text's tokens and others. */
 export interface Profile {
   readonly sequences: SequencesBy<SequenceMeasurements>;
-  /** One for each state 0 to L, [min(T, d)] each. */
+  /** One for each state 0 to L, [min(T, d)] each; those of views by `spectrumName`. */
   readonly singularValues: SequencesBy<readonly Float32Array[]>;
   /** Of named activations, by their names with * for the layer's number: a row for each layer, [min(T, columns)] each. */
   readonly hookValues: HookValues | undefined;
@@ -216,7 +217,14 @@ async function profileGroup(
     }));
     return {
       sequences: Object.fromEntries(names.map((name, index) => [name, measured[index]!])),
-      singularValues: Object.fromEntries(names.map((name, index) => [name, reducer.singularValues[index]!])),
+      singularValues: Object.fromEntries(
+        names.flatMap((name, index) => [
+          [name, reducer.singularValues[index]!] as const,
+          ...Object.entries(reducer.viewValues[index]!).map(
+            ([view, rows]) => [spectrumName(name, view as ViewName), rows] as const,
+          ),
+        ]),
+      ),
       hookValues: hookSpectra?.singularValues ?? {},
       spectrumMilliseconds:
         reducer.milliseconds + (hookSpectra?.milliseconds ?? 0) + (comparer?.milliseconds ?? 0),

@@ -1,9 +1,11 @@
 import { bandsOf } from './bands.ts';
 import { layerDimensions } from './dimensions.ts';
-import type { LayerDimensions } from './dimensions.ts';
+import type { LayerDimensions, SingularValues } from './dimensions.ts';
 import type { ProfileSpectra } from './figures.ts';
 import type { Report, SequenceReport, SequenceReports, ViewLayerReport } from './report.ts';
 import { checkThreshold } from './threshold.ts';
+import { spectrumName } from './views.ts';
+import type { ViewName } from './views.ts';
 
 /** What a threshold changes in a layer. */
 type OfThreshold = Pick<
@@ -13,7 +15,8 @@ type OfThreshold = Pick<
 
 /**
  * A report as it would be at another threshold, from the singular values of its run. Nothing but the effective dimension
- * and what follows from it changes. Views and named activations have no singular values here, so they lose it.
+ * and what follows from it changes. Named activations have no singular values here, so they lose it; so do views of runs
+ * that kept none of them.
  * @throws InputError if the threshold is not a percent
  */
 export function reportAtThreshold(report: Report, spectra: ProfileSpectra, threshold: number): Report {
@@ -22,7 +25,7 @@ export function reportAtThreshold(report: Report, spectra: ProfileSpectra, thres
   const sequences = Object.fromEntries(
     Object.entries(report.sequences).map(([name, sequence]) => [
       name,
-      sequenceAt(sequence, spectra[name], report.model.width, threshold),
+      sequenceAt(name, sequence, spectra, report.model.width, threshold),
     ]),
   ) as unknown as SequenceReports;
   const { bands, ...others } = report;
@@ -31,26 +34,28 @@ export function reportAtThreshold(report: Report, spectra: ProfileSpectra, thres
 }
 
 function sequenceAt(
+  name: string,
   sequence: SequenceReport,
-  spectra: ProfileSpectra[string] | undefined,
+  spectra: ProfileSpectra,
   width: number,
   threshold: number,
 ): SequenceReport {
   const { views, layers, ...others } = sequence;
-  if (spectra?.length !== layers.length) return sequence;
+  const all = spectra[name];
+  if (all?.length !== layers.length) return sequence;
   delete others.hooks;
   return {
     ...others,
     layers: layers.map((layer, index) => ({
       ...layer,
-      ...ofThreshold(layerDimensions(spectra[index]!, sequence.ids.length, width, threshold)),
+      ...ofThreshold(layerDimensions(all[index]!, sequence.ids.length, width, threshold)),
     })),
     ...(views && {
       views: Object.fromEntries(
-        Object.entries(views).map(([name, { layers: own }]) => [
-          name,
-          { layers: own.map((layer) => withoutThreshold(layer)) },
-        ]),
+        Object.entries(views).map(([view, { layers: own }]) => {
+          const values = spectra[spectrumName(name, view as ViewName)];
+          return [view, { layers: own.map((layer, index) => viewAt(layer, values?.[index], threshold)) }];
+        }),
       ),
     }),
   };
@@ -61,9 +66,18 @@ function ofThreshold(dimensions: LayerDimensions): OfThreshold {
   return { effective_dimension, effective_index, percent_of_rank, notebook_percent };
 }
 
-function withoutThreshold(layer: ViewLayerReport): ViewLayerReport {
-  if ('same_as' in layer) return layer;
+/** @param values of the view; undefined if the run kept none */
+function viewAt(
+  layer: ViewLayerReport,
+  values: SingularValues | undefined,
+  threshold: number,
+): ViewLayerReport {
+  if ('same_as' in layer || layer.effective_dimension === undefined) return layer;
   const others = { ...layer };
+  if (values) {
+    const own = values.subarray(0, Math.min(layer.rows, layer.columns));
+    return { ...others, ...ofThreshold(layerDimensions(own, layer.rows, layer.columns, threshold)) };
+  }
   delete others.effective_dimension;
   delete others.effective_index;
   delete others.percent_of_rank;

@@ -10,12 +10,15 @@ import type { ProfileOptions } from './profile.ts';
 import { computeSpectra } from './spectrum.ts';
 import type { Spectrum } from './spectrum.ts';
 import type { MatrixView } from './spectrum/matrix-view.ts';
+import type { ViewName } from './views.ts';
 
 /** Collects copies of states and turns a full collection into spectra, all its matrices at once, and measures them. */
 export class StateReducer {
   /** The singular values of each sequence. */
   readonly singularValues: readonly Float32Array[][];
   readonly states: readonly MeasuredState[][];
+  /** The singular values of each sequence's views other than `all`, a row for each state; see `paddedTo`. */
+  readonly viewValues: readonly Partial<Record<ViewName, Float32Array[]>>[];
   /** What spectra and measures have taken so far. */
   milliseconds = 0;
   readonly #waiting: MatrixView[] = [];
@@ -42,6 +45,7 @@ export class StateReducer {
   ) {
     this.singularValues = names.map(() => []);
     this.states = names.map(() => []);
+    this.viewValues = names.map(() => ({}));
   }
 
   get #matrixBytes(): number {
@@ -111,6 +115,9 @@ export class StateReducer {
       this.singularValues[sequence]!.push(spectra[index]!.singularValues);
       this.options.onLayer?.(this.names[sequence]!, this.states[sequence]!.length, state.layer);
       this.states[sequence]!.push(state);
+      const components = Math.min(this.rows, this.columns);
+      for (const [view, values] of Object.entries(state.viewValues))
+        (this.viewValues[sequence]![view as ViewName] ??= []).push(paddedTo(components, values));
     }
   }
 
@@ -118,6 +125,13 @@ export class StateReducer {
   dispose(): void {
     for (const { buffer } of this.#waiting.splice(0)) this.gpu.free(buffer);
   }
+}
+
+/** Singular values as a row of a matrix; a view has at most as many as the state itself, and zeros follow them. */
+function paddedTo(components: number, values: Float64Array): Float32Array {
+  const row = new Float32Array(components);
+  row.set(values);
+  return row;
 }
 
 /** Where rows [first, first + count) of a tensor lie: byte ranges of its parts and their place in a whole copy. */

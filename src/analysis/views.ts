@@ -23,6 +23,14 @@ export const viewFlags = {
   'unit-rows': 'unit_rows',
 } as const satisfies Readonly<Record<string, ViewName>>;
 
+/**
+ * Under which name singular values are kept: of the states as they are under the sequence's own, `real`, and of another view
+ * under `real.unit_rows`. Rows have one length; zeros follow where a view of a layer has fewer components.
+ */
+export function spectrumName(sequence: string, view: ViewName): string {
+  return view === 'all' ? sequence : `${sequence}.${view}`;
+}
+
 /** A matrix as one view shows it. Rows and columns keep the numbers that they have in the whole matrix. */
 export interface View {
   readonly name: ViewName;

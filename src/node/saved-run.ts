@@ -4,6 +4,7 @@ import type { SavedRun, SavedSpectra } from '../analysis/compare/run.ts';
 import { readReport } from '../analysis/compare/saved-report.ts';
 import { withThreshold } from '../analysis/compare/with-threshold.ts';
 import { FileError, FormatError } from '../engine/errors.ts';
+import { listNames } from '../engine/message.ts';
 import { readHeader } from '../engine/safetensors.ts';
 import { fileErrorFrom, systemErrorCode } from './file-errors.ts';
 import { openFile } from './files.ts';
@@ -25,7 +26,15 @@ export async function readRun(path: string, threshold?: number): Promise<SavedRu
   const report = readReport(text, file);
   if (threshold === undefined || threshold === report.threshold) return { source: path, report };
   const spectra = join(dirname(file), 'spectra.safetensors');
-  return { source: path, report: withThreshold(report, await readSpectra(spectra), threshold, spectra) };
+  const changed = withThreshold(report, await readSpectra(spectra), threshold, spectra);
+  const { lostViews } = changed;
+  const notices =
+    lostViews.length === 0
+      ? []
+      : [
+          `${spectra}: has no singular values of ${listNames(lostViews)}, so their effective dimensions at ${threshold}% are not known; profile the model again`,
+        ];
+  return { source: path, report: changed.report, notices };
 }
 
 async function reportPath(path: string): Promise<string> {

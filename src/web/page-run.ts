@@ -11,6 +11,7 @@ import type {
   SequenceReport,
   SequenceReports,
 } from '../analysis/report.ts';
+import { viewNames } from '../analysis/views.ts';
 import { decodeFloats } from '../engine/decode.ts';
 import { FormatError } from '../engine/errors.ts';
 import { bytesSource, parseJson } from '../engine/files.ts';
@@ -91,13 +92,15 @@ export function spectraBlob(spectra: ProfileSpectra): Blob {
   return safetensorsBlob(spectraTensors(spectra), new Map(chunks));
 }
 
+/** The tensors of sequences and of their views; those of named activations have the activation's name between. */
+const spectrum = new RegExp(`^(\\w+(?:\\.(?:${viewNames.join('|')}))?)\\.singular_values$`);
+
 /** Reads spectra.safetensors. @throws FormatError if it is another file */
 export async function readSpectra(bytes: Uint8Array<ArrayBuffer>): Promise<ProfileSpectra> {
   const { tensors } = await readHeader(bytesSource('spectra.safetensors', bytes));
   const spectra: Record<string, Float32Array[]> = {};
   for (const [name, { dtype, shape, offset, bytes: length }] of tensors) {
-    // Those of named activations have the activation's name between.
-    const sequence = /^(\w+)\.singular_values$/.exec(name)?.[1];
+    const sequence = spectrum.exec(name)?.[1];
     if (sequence === undefined || dtype !== 'F32' || shape.length !== 2) continue;
     const [rows, columns] = shape as [number, number];
     const values = decodeFloats('F32', bytes.subarray(offset, offset + length), name);

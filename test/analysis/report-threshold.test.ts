@@ -46,6 +46,11 @@ test('everything else stays, views lose what cannot be known, and bands follow',
   expect(changed.bands!['shuffled']!.layers[3]!.effective_dimension).toMatchObject({
     min: Math.min(shown(3), changed.sequences.shuffled.layers[3]!.effective_dimension),
   });
+  const kept = { ...spectra!, shuffled_2: spectra!.real, 'real.unit_rows': [spectra!.real[3]!] };
+  expect(reportAtThreshold(richer, kept, 80).sequences.real.views!.unit_rows!.layers[0]).toMatchObject({
+    effective_dimension: expected.effective_dimension,
+    rank: real.layers[0]!.rank,
+  });
   expect(reportAtThreshold(report, spectra!, 95)).toBe(report);
   expect(() => reportAtThreshold(report, spectra!, 101)).toThrow(InputError);
 });

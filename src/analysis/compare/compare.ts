@@ -4,6 +4,7 @@ import { csvText } from '../csv.ts';
 import type { Figure } from '../figure.ts';
 import { nearNames } from '../../engine/near-names.ts';
 import { laminarVersion } from '../report.ts';
+import { viewFlags, viewNames } from '../views.ts';
 import { comparedFigure } from './figure.ts';
 import type { Abscissa, ComparedRuns } from './figure.ts';
 import { runLabels } from './labels.ts';
@@ -20,6 +21,8 @@ export interface CompareOptions {
   readonly x?: Abscissa | undefined;
   /** Names of sequences, * for any characters; default real and shuffled. */
   readonly sequences?: readonly string[] | undefined;
+  /** Views of the states to draw, as reports name them or as the command does; default `all`, the states as they are. */
+  readonly views?: readonly string[] | undefined;
   /** Columns or names of measures to draw, or all; default the usual ones and those that every run was asked for. */
   readonly measures?: readonly string[] | undefined;
 }
@@ -45,16 +48,23 @@ export interface Comparison extends ComparedRuns {
  */
 export function compareRuns(
   given: readonly SavedRun[],
-  { x, sequences: patterns = ['real', 'shuffled'], measures: named }: CompareOptions = {},
+  {
+    x,
+    sequences: patterns = ['real', 'shuffled'],
+    views: namedViews = ['all'],
+    measures: named,
+  }: CompareOptions = {},
 ): Comparison {
   if (given.length === 0) throw new InputError('there is no run to compare; give at least one');
   const { runs, notices: copies } = withoutCopies(given);
   const sequences = chooseSequences(runs, patterns);
   const depths = new Set(runs.map(({ report }) => report.model.layers));
-  const measures = chooseMeasures(runs, sequences, named);
+  const views = chooseViews(runs, sequences, namedViews);
+  const measures = chooseMeasures(runs, { sequences, views }, named);
   const compared: ComparedRuns = {
     runs,
     sequences,
+    views,
     x: x ?? (depths.size === 1 ? 'layer' : 'depth'),
     ...runLabels(runs, sequences),
   };
@@ -65,6 +75,7 @@ export function compareRuns(
     rows,
     notices: [
       ...copies,
+      ...runs.flatMap((run) => run.notices ?? []),
       ...newer(compared),
       ...missing(compared, measures),
       ...differentThresholds(compared, measures),
@@ -102,6 +113,37 @@ function chooseSequences(runs: readonly SavedRun[], patterns: readonly string[])
   return known.filter((name) => chosen.includes(name));
 }
 
+/** The views that are named, of those that any run has. */
+function chooseViews(
+  runs: readonly SavedRun[],
+  sequences: readonly string[],
+  named: readonly string[],
+): string[] {
+  const present = new Set(
+    runs.flatMap(({ report }) =>
+      sequences.flatMap((name) => [...(report.sequences.get(name)?.views.keys() ?? [])]),
+    ),
+  );
+  const flags: Readonly<Record<string, string>> = {
+    ...viewFlags,
+    'without-dimensions': 'without_dimensions',
+  };
+  const flagOf = (view: string) => Object.keys(flags).find((flag) => flags[flag] === view) ?? view;
+  const wanted = named.map((name) => {
+    const view = Object.hasOwn(flags, name) ? flags[name]! : name;
+    if (!viewNames.some((known) => known === view))
+      throw new InputError(
+        wording`${option('views')} ${name} is not known; ${nearNames(name, Object.keys(flags))}`,
+      );
+    if (!present.has(view))
+      throw new InputError(
+        wording`${option('views')} ${name}: no run has it; profile with ${option(view === 'without_dimensions' ? 'withoutDimensions' : 'views')} to get it. They have ${[...present].map(flagOf).join(', ')}`,
+      );
+    return view;
+  });
+  return viewNames.filter((view) => wanted.includes(view));
+}
+
 /** Reports of a later version may hold what this one passes over. */
 function newer({ runs }: ComparedRuns): string[] {
   return runs.flatMap(({ source, report: { laminar } }) =>
@@ -114,11 +156,25 @@ function newer({ runs }: ComparedRuns): string[] {
 }
 
 /** Which runs lack what is drawn of others. */
-function missing({ runs, labels, sequences }: ComparedRuns, measures: readonly ComparedMeasure[]): string[] {
+function missing(
+  { runs, labels, sequences, views }: ComparedRuns,
+  measures: readonly ComparedMeasure[],
+): string[] {
   const without = (has: (run: SavedRun) => boolean) => labels.filter((_, index) => !has(runs[index]!));
+  const isThere = ({ report }: SavedRun, view: string) =>
+    sequences.some((name) => report.sequences.get(name)?.views.has(view));
   const absent = [
     ...sequences.map((name) => [name, without(({ report }) => report.sequences.has(name))] as const),
-    ...measures.map(({ key }) => [key, without((run) => hasMeasure(run, sequences, key))] as const),
+    ...views.flatMap((view) => {
+      const those = [`the view ${view}`, without((run) => isThere(run, view))] as const;
+      const own = measures.map(({ key }) => {
+        const lacks = without(
+          (run) => !isThere(run, view) || hasMeasure(run, { sequences, views: [view] }, key),
+        );
+        return [view === 'all' ? key : `${key} of ${view}`, lacks] as const;
+      });
+      return [those, ...own];
+    }),
   ];
   return absent.flatMap(([name, those]) =>
     those.length === 0 ? [] : [`${name} is not there in ${those.join('; ')}`],

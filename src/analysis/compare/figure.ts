@@ -1,5 +1,6 @@
 import type { TopLevelSpec } from 'vega-lite';
-import { frame, hoverRule, notice, sequenceSeries } from '../figure-style.ts';
+import { plotsSideBySide } from '../figure-panels.ts';
+import { frame, hoverRule, noticeAt, sequenceSeries } from '../figure-style.ts';
 import type { Figure } from '../figure.ts';
 import type { Encoding, Layer, PositionX, PositionY } from '../figure-style.ts';
 import { few } from '../quantities.ts';
@@ -17,6 +18,8 @@ export interface ComparedRuns extends RunLabels {
   readonly runs: readonly SavedRun[];
   /** Names of sequences to show. */
   readonly sequences: readonly string[];
+  /** Names of views to show, `all` for the states as they are. */
+  readonly views: readonly string[];
   readonly x: Abscissa;
 }
 
@@ -30,17 +33,86 @@ const legend = {
   symbolType: 'stroke',
   symbolSize: 500,
   symbolStrokeWidth: 2.5,
+  // Not as pale as the bands, which share the colours.
+  symbolOpacity: 1,
 } as const;
 /** Width of a letter in a legend, and of what stands before its text. */
 const LETTER = 7.6;
 const SYMBOL = 60;
 
-/** A measure of all runs, laid over their layers: a colour for each run, and dashes for each sequence. */
+/** A number of a run's layer, at its place on the x axis. */
+interface Point {
+  readonly run: string;
+  readonly sequence: string;
+  readonly x: number;
+  readonly layer: number;
+  readonly value: number | null;
+}
+
+/** From where to where many sequences of a run reach at a place. */
+interface Reach {
+  readonly run: string;
+  readonly group: string;
+  readonly x: number;
+  readonly value: number;
+  readonly top: number;
+}
+
+/**
+ * A measure of all runs, laid over their layers: a colour for each run, and dashes for each sequence. Several views stand
+ * side by side on one scale.
+ */
 export function comparedFigure(compared: ComparedRuns, { key, title }: ComparedMeasure): Figure {
-  const { runs, labels, shared, sequences, x } = compared;
-  const points = runs.flatMap((run, index) =>
+  const { runs, shared, sequences, views, x } = compared;
+  const panels = views.map((view) => ({
+    view,
+    points: pointsOf(compared, key, view),
+    reaches: reachesOf(compared, key, view),
+  }));
+  const layers = Math.max(1, ...runs.map(({ report }) => report.model.layers));
+  const values = panels.flatMap(({ points, reaches }) => [
+    ...points.map(({ value }) => value),
+    ...reaches.map(({ top }) => top),
+  ]);
+  const across = axisOf(x, layers);
+  const up = valueAxis(key, title, values, views.length > 1);
+  const encoding: Encoding = { x: across, y: up };
+  const middle = { x: x === 'layer' ? layers / 2 : 0.5, value: Math.max(0, ...known(values)) / 2 };
+  const [only] = views;
+  const hasBands = panels.some(({ reaches }) => reaches.length > 0);
+  const subtitle = [
+    [
+      ...shared,
+      ...(sequences.length === 1 ? sequences : []),
+      ...(views.length === 1 && only !== 'all' ? [only!.replaceAll('_', ' ')] : []),
+    ].join(' · '),
+    ...(isThresholdKey(key) ? thresholdWords(runs) : []),
+    ...(hasBands ? ['bands: from the lowest to the highest of many sequences'] : []),
+  ];
+  const plots = panels.map(({ view, points, reaches }, index) => ({
+    title: view.replaceAll('_', ' '),
+    layer: [
+      ...bandLayers(compared, reaches, encoding),
+      ...lineLayers(compared, points, encoding, layers > 30),
+      ...(x === 'layer' ? [hover(compared, points, `hovered${index}`)] : []),
+      ...(points.some(({ value }) => value !== null)
+        ? []
+        : [noticeAt('no run has a number here', { x: across, y: up }, middle)]),
+    ],
+  }));
+  const heading = `${title} of each layer`;
+  const under = subtitle.filter(Boolean);
+  const specification: TopLevelSpec =
+    plots.length === 1
+      ? { ...frame(heading, under), layer: plots[0]!.layer }
+      : plotsSideBySide(heading, under, plots);
+  return { name: key.replaceAll('_', '-'), title, specification };
+}
+
+function pointsOf({ runs, labels, sequences, x }: ComparedRuns, key: string, view: string): Point[] {
+  return runs.flatMap((run, index) =>
     sequences.flatMap((sequence) =>
-      (run.report.sequences.get(sequence)?.views.get('all') ?? []).map(({ layer, numbers }) => ({
+      (run.report.sequences.get(sequence)?.views.get(view) ?? []).map(({ layer, numbers }) => ({
         run: labels[index]!,
         sequence,
         x: placeOf(run, layer, x),
@@ -49,13 +121,59 @@ export function comparedFigure(compared: ComparedRuns, { key, title }: ComparedM
       })),
     ),
   );
-  const [longest = 1, ...depths] = [...new Set(runs.map(({ report }) => report.model.layers))];
-  const encoding: Encoding = {
-    x: axisOf(x, Math.max(longest, ...depths)),
-    y: valueAxis(key, title, points),
-  };
-  const columns = legendColumns(labels);
-  const colour: Encoding = {
+}
+
+/** The range of many sequences, where a run has one of a sequence that is shown. The text's own curve has none. */
+function reachesOf({ runs, labels, sequences, x }: ComparedRuns, key: string, view: string): Reach[] {
+  const shown = sequences.filter((name) => name !== 'real');
+  return runs.flatMap((run, index) =>
+    [...run.report.bands].flatMap(([group, { sequences: members, views }]) => {
+      if (!members.some((name) => shown.includes(name))) return [];
+      return (views.get(view) ?? []).flatMap(({ layer, numbers }) => {
+        const band = numbers.get(key);
+        const place = { run: labels[index]!, group, x: placeOf(run, layer, x) };
+        return band ? [{ ...place, value: band.min, top: band.max }] : [];
+      });
+    }),
+  );
+}
+
+function bandLayers(compared: ComparedRuns, reaches: readonly Reach[], encoding: Encoding): Layer[] {
+  return [...new Set(reaches.map(({ group }) => group))].map((group): Layer => ({
+    data: { values: reaches.filter((reach) => reach.group === group) },
+    mark: { type: 'area', opacity: 0.18 },
+    encoding: { ...encoding, y2: { field: 'top' }, ...colourOf(compared) },
+  }));
+}
+
+function lineLayers(
+  compared: ComparedRuns,
+  points: readonly Point[],
+  encoding: Encoding,
+  isMany: boolean,
+): Layer[] {
+  const { sequences } = compared;
+  const colour = colourOf(compared);
+  return [
+    {
+      data: { values: [...points] },
+      mark: { type: 'line', strokeWidth: 2 },
+      encoding: { ...encoding, ...colour, ...dashOf(sequences) },
+    },
+    ...sequences.map((sequence, index): Layer => {
+      const own = points.filter((point) => point.sequence === sequence);
+      const mark = { type: 'point', size: isMany ? 12 : 36, strokeWidth: 1.5, opacity: 1 } as const;
+      return {
+        data: { values: own },
+        mark: index === 0 ? { ...mark, filled: true } : { ...mark, filled: false, fill: 'white' },
+        encoding: { ...encoding, ...colour },
+      };
+    }),
+  ];
+}
+
+function colourOf({ runs, labels }: ComparedRuns): Encoding {
+  return {
     color: {
       field: 'run',
       type: 'nominal',
@@ -66,10 +184,13 @@ export function comparedFigure(compared: ComparedRuns, { key, title }: ComparedM
           ? { range: palette.slice(0, labels.length) }
           : { scheme: { name: 'viridis', extent: [0, 0.92] } }),
       },
-      legend: runs.length === 1 ? null : { ...legend, columns },
+      legend: runs.length === 1 ? null : { ...legend, columns: legendColumns(labels) },
     },
   };
-  const dash: Encoding = {
+}
+
+function dashOf(sequences: readonly string[]): Encoding {
+  return {
     strokeDash: {
       field: 'sequence',
       type: 'nominal',
@@ -81,37 +202,6 @@ export function comparedFigure(compared: ComparedRuns, { key, title }: ComparedM
       legend: sequences.length === 1 ? null : legend,
     },
   };
-  const many = Math.max(longest, ...depths) > 30;
-  const counted = isThresholdKey(key) ? thresholdWords(runs) : [];
-  const bands = bandLayers(compared, key, encoding, colour);
-  const subtitle = [
-    [...shared, ...(sequences.length === 1 ? sequences : [])].join(' · '),
-    ...counted,
-    ...(bands.length > 0 ? ['bands: from the lowest to the highest of many sequences'] : []),
-  ];
-  const specification: TopLevelSpec = {
-    ...frame(`${title} of each layer`, subtitle.filter(Boolean)),
-    layer: [
-      ...bands,
-      {
-        data: { values: points },
-        mark: { type: 'line', strokeWidth: 2 },
-        encoding: { ...encoding, ...colour, ...dash },
-      },
-      ...sequences.map((sequence, index): Layer => {
-        const own = points.filter((point) => point.sequence === sequence);
-        const mark = { type: 'point', size: many ? 12 : 36, strokeWidth: 1.5, opacity: 1 } as const;
-        return {
-          data: { values: own },
-          mark: index === 0 ? { ...mark, filled: true } : { ...mark, filled: false, fill: 'white' },
-          encoding: { ...encoding, ...colour },
-        };
-      }),
-      ...(x === 'layer' ? [hover(compared, points)] : []),
-      ...(points.some(({ value }) => value !== null) ? [] : [notice('no run has a number here')]),
-    ],
-  };
-  return { name: key.replaceAll('_', '-'), title, specification };
 }
 
 /** Where a layer stands on the x axis. */
@@ -136,19 +226,33 @@ function axisOf(x: Abscissa, layers: number): PositionX {
       };
 }
 
-function valueAxis(key: string, title: string, points: readonly { value: number | null }[]): PositionY {
-  const values = points.flatMap(({ value }) => (value === null ? [] : [value]));
+/** @param isShared whether panels that know nothing of each other have this axis */
+function valueAxis(
+  key: string,
+  title: string,
+  given: readonly (number | null)[],
+  isShared: boolean,
+): PositionY {
+  const values = known(given);
   const isPercent = key === 'percent_of_rank' || key === 'notebook_percent' || key === 'top_percent';
   const isWhole = values.every((value) => Number.isInteger(value));
+  const [lowest, highest] = [Math.min(0, ...values), Math.max(0, ...values)];
+  const range: [number, number] = [lowest, lowest === highest ? 1 : highest];
   return {
     field: 'value',
     type: 'quantitative',
     title,
     // From zero: closely framed, a small difference would look like a cliff.
-    scale: isPercent ? { domain: [0, Math.max(100, ...values)] } : { zero: true, nice: true },
+    scale: isPercent
+      ? { domain: [0, Math.max(100, ...values)] }
+      : isShared
+        ? { domain: range, nice: true }
+        : { zero: true, nice: true },
     axis: isWhole ? { format: 'd', tickMinStep: 1, tickCount: 8 } : { tickCount: 8 },
   };
 }
+
+const known = (values: readonly (number | null)[]) => values.filter((value) => value !== null);
 
 function thresholdWords(runs: readonly SavedRun[]): string[] {
   const thresholds = new Set(runs.map(({ report }) => report.threshold));
@@ -157,35 +261,7 @@ function thresholdWords(runs: readonly SavedRun[]): string[] {
     : ['at different thresholds: the heights of the curves are not comparable'];
 }
 
-/** The range of many sequences, where a run has one of a sequence that is shown. The text's own curve has none. */
-function bandLayers(
-  { runs, labels, sequences, x }: ComparedRuns,
-  key: string,
-  encoding: Encoding,
-  colour: Encoding,
-): Layer[] {
-  const shown = sequences.filter((name) => name !== 'real');
-  const bands = runs.flatMap((run, index) =>
-    [...run.report.bands].flatMap(([group, { sequences: members, layers }]) => {
-      if (!members.some((name) => shown.includes(name))) return [];
-      return layers.flatMap(({ layer, numbers }) => {
-        const band = numbers.get(key);
-        const place = { run: labels[index]!, group, x: placeOf(run, layer, x) };
-        return band ? [{ ...place, value: band.min, top: band.max }] : [];
-      });
-    }),
-  );
-  return [...new Set(bands.map(({ group }) => group))].map((group): Layer => ({
-    data: { values: bands.filter((band) => band.group === group) },
-    mark: { type: 'area', opacity: 0.18 },
-    encoding: { ...encoding, y2: { field: 'top' }, ...colour },
-  }));
-}
-
-function hover(
-  { labels, sequences }: ComparedRuns,
-  points: readonly { run: string; sequence: string; x: number; value: number | null }[],
-): Layer {
+function hover({ labels, sequences }: ComparedRuns, points: readonly Point[], name: string): Layer {
   const rows = [...new Set(points.map((point) => point.x))].map((x) => ({
     x,
     layer: String(x),
@@ -199,10 +275,8 @@ function hover(
       }),
     ),
   }));
-  return hoverRule(rows, 'x', [
-    ['Layer', 'layer'],
-    ...labels.map((label, index) => [label, `run${index}`] as const),
-  ]);
+  const lines = labels.map((label, index) => [label, `run${index}`] as const);
+  return hoverRule(rows, 'x', [['Layer', 'layer'], ...lines], name);
 }
 
 /** As many names beside each other as have room. */

@@ -63,19 +63,17 @@ export const comparedMeasures: readonly ComparedMeasure[] = [
 /**
  * The measures to draw: those that are named, by their columns or by the names of measures; else the usual ones, and
  * those that every run was asked for.
- * @param sequences whose numbers count
+ * @param shown whose numbers count
  * @throws InputError if a name is not known, or no run has it
  */
 export function chooseMeasures(
   runs: readonly SavedRun[],
-  sequences: readonly string[],
+  shown: ShownParts,
   named: readonly string[] | undefined,
 ): ComparedMeasure[] {
-  const present = comparedMeasures.filter(({ key }) => runs.some((run) => hasMeasure(run, sequences, key)));
+  const present = comparedMeasures.filter(({ key }) => runs.some((run) => hasMeasure(run, shown, key)));
   if (named === undefined)
-    return present.filter(
-      ({ key, isUsual }) => isUsual && runs.every((run) => hasMeasure(run, sequences, key)),
-    );
+    return present.filter(({ key, isUsual }) => isUsual && runs.every((run) => hasMeasure(run, shown, key)));
   if (named.includes('all')) return present;
   const wanted = named.flatMap((name) => {
     const found = comparedMeasures.filter(({ key }) => key === name);
@@ -95,14 +93,18 @@ export function chooseMeasures(
   return [...new Set(wanted)];
 }
 
-/** Whether a run has a number of a measure in any of these sequences. */
-export function hasMeasure({ report }: SavedRun, sequences: readonly string[], key: string): boolean {
-  return sequences.some((name) =>
-    report.sequences
-      .get(name)
-      ?.views.get('all')!
-      .some(({ numbers }) => typeof numbers[key] === 'number'),
+/** Names of the sequences and of the views that are shown. */
+export interface ShownParts {
+  readonly sequences: readonly string[];
+  readonly views: readonly string[];
+}
+
+/** Whether a run has a number of a measure in any of these sequences and views. */
+export function hasMeasure({ report }: SavedRun, { sequences, views }: ShownParts, key: string): boolean {
+  const layers = sequences.flatMap((name) =>
+    views.flatMap((view) => report.sequences.get(name)?.views.get(view) ?? []),
   );
+  return layers.some(({ numbers }) => typeof numbers[key] === 'number');
 }
 
 function sentence(key: string): string {

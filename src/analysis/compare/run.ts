@@ -6,7 +6,9 @@ export interface SavedRun {
   /** Where it came from: a folder, a file's name. */
   readonly source: string;
   readonly report: SavedReport;
+  /** What a reader should know of it: a sentence each. */
+  readonly notices?: readonly string[];
 }
 
-/** The singular values of every state 0 to L, by the sequence's name, as spectra.safetensors has them. */
+/** The singular values of every state 0 to L, by `spectrumName`, as spectra.safetensors has them. */
 export type SavedSpectra = ReadonlyMap<string, readonly SingularValues[]>;

@@ -23,15 +23,18 @@ export interface SavedBandNumber {
   readonly share_above: number | null;
 }
 
+/** The bands of a layer, by the names of profile.csv. */
+export interface SavedBandLayer {
+  readonly layer: number;
+  readonly numbers: ReadonlyMap<string, SavedBandNumber>;
+}
+
 /** What the numbers of every layer are over sequences that differ by chance, or by the part of the text. */
 export interface SavedBand {
   /** Names of its sequences. */
   readonly sequences: readonly string[];
-  /** The bands of each layer, by the names of profile.csv. */
-  readonly layers: readonly {
-    readonly layer: number;
-    readonly numbers: ReadonlyMap<string, SavedBandNumber>;
-  }[];
+  /** By the view's name; `all` is always there. */
+  readonly views: ReadonlyMap<string, readonly SavedBandLayer[]>;
 }
 
 export interface SavedSequence {
@@ -47,7 +50,10 @@ export interface SavedSequence {
   readonly meanLogSoftmax: number | null;
   /** The mean loss of the next token, in nats. */
   readonly meanLoss: number | null;
-  /** By the view's name; `all` is always there. States 0 to L each, as far as the view measured them. */
+  /**
+   * By the view's name; `all` is always there. States 0 to L each, as far as the view measured them. Where a view equals the
+   * state itself, its layer is the very object of `all`.
+   */
   readonly views: ReadonlyMap<string, readonly SavedLayer[]>;
 }
 
@@ -161,7 +167,7 @@ function viewLayer(own: ReportFields, layers: readonly SavedLayer[]): SavedLayer
  * Both percents, from the counts: before `notebook_percent` was added, reports held that percent under the name of the
  * other.
  */
-function percentsOf(dimension: number, rank: number) {
+export function percentsOf(dimension: number, rank: number) {
   return {
     percent_of_rank: rank === 0 ? null : (100 * dimension) / rank,
     notebook_percent: rank === 0 ? null : (100 * (dimension - 1)) / rank,
@@ -202,17 +208,23 @@ function cellNumbers(
 function savedBands(bands: ReportFields | null): Map<string, SavedBand> {
   const groups = (bands?.names() ?? []).map((name) => {
     const group = bands!.object(name);
-    const layers = group.list('layers').map((layer) => {
-      const measures = layer.names().filter((measure) => measure !== 'layer');
-      const numbers = measures.flatMap((measure) => {
-        const band = layer.optional(measure);
-        return band ? [[measure, bandNumber(band)] as const] : [];
-      });
-      return { layer: layer.number('layer'), numbers: new Map(numbers) };
-    });
-    return [name, { sequences: group.texts('sequences'), layers }] as const;
+    const views = group.optional('views');
+    const others = (views?.names() ?? []).map((view) => [view, bandLayers(views!.object(view))] as const);
+    const all = ['all', bandLayers(group)] as const;
+    return [name, { sequences: group.texts('sequences'), views: new Map([all, ...others]) }] as const;
   });
   return new Map(groups);
+}
+
+function bandLayers(fields: ReportFields): SavedBandLayer[] {
+  return fields.list('layers').map((layer) => {
+    const measures = layer.names().filter((measure) => measure !== 'layer');
+    const numbers = measures.flatMap((measure) => {
+      const band = layer.optional(measure);
+      return band ? [[measure, bandNumber(band)] as const] : [];
+    });
+    return { layer: layer.number('layer'), numbers: new Map(numbers) };
+  });
 }
 
 function bandNumber(band: ReportFields): SavedBandNumber {

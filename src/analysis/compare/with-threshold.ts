@@ -1,8 +1,13 @@
 import { FormatError } from '../../engine/errors.ts';
-import { layerDimensions } from '../dimensions.ts';
+import { bandOfNumber } from '../bands.ts';
+import { cumulativePercent, effectiveDimension, layerDimensions } from '../dimensions.ts';
+import type { SingularValues } from '../dimensions.ts';
 import { checkThreshold } from '../threshold.ts';
-import type { SavedLayer, SavedReport, SavedSequence } from './saved-report.ts';
+import { spectrumName } from '../views.ts';
+import type { ViewName } from '../views.ts';
 import type { SavedSpectra } from './run.ts';
+import { percentsOf } from './saved-report.ts';
+import type { SavedBand, SavedBandLayer, SavedLayer, SavedReport, SavedSequence } from './saved-report.ts';
 
 /** The numbers that a threshold changes. */
 const thresholdKeys = [
@@ -14,9 +19,10 @@ const thresholdKeys = [
 
 /**
  * A report as it would be at another threshold, from the singular values that the run left: only the effective dimension
- * and its percents change. Views have no singular values in the file, so that they lose those numbers, and so do bands.
+ * and its percents change, and their bands. Views of runs that kept no singular values of them lose those numbers.
  *
  * @param source of the spectra, for messages
+ * @returns the report, and the views that lost numbers
  * @throws InputError if the threshold is not a percent
  * @throws FormatError if the spectra are not the report's
  */
@@ -25,44 +31,113 @@ export function withThreshold(
   spectra: SavedSpectra,
   threshold: number,
   source: string,
-): SavedReport {
+): { report: SavedReport; lostViews: readonly string[] } {
   checkThreshold(threshold);
-  if (threshold === report.threshold) return report;
-  const sequences = [...report.sequences].map(([name, sequence]) => {
-    const values = spectra.get(name);
-    if (values?.length !== report.model.layers + 1)
-      throw FormatError.at(
-        source,
-        `has ${values ? `${values.length} rows` : 'nothing'} under ${name}.singular_values, where the report has ${report.model.layers + 1} layers; profile the model again`,
-      );
-    const all = sequence.views.get('all')!.map((layer, index): SavedLayer => {
-      const { ids } = sequence;
-      const dimensions = layerDimensions(values[index]!, ids.length, report.model.width, threshold);
-      const changed = thresholdKeys.map((key) => [key, dimensions[key]] as const);
-      return { ...layer, numbers: { ...layer.numbers, ...Object.fromEntries(changed) } };
+  if (threshold === report.threshold) return { report, lostViews: [] };
+  const lost = new Set<string>();
+  const sequences = new Map(
+    [...report.sequences].map(([name, sequence]) => {
+      const own = sequenceAt(name, sequence, { report, spectra, threshold, source });
+      own.lost.forEach((view) => lost.add(view));
+      return [name, own.sequence] as const;
+    }),
+  );
+  const bands = new Map([...report.bands].map(([name, band]) => [name, bandAt(band, sequences)] as const));
+  return { report: { ...report, threshold, sequences, bands }, lostViews: [...lost] };
+}
+
+function sequenceAt(
+  name: string,
+  sequence: SavedSequence,
+  {
+    report: { model },
+    spectra,
+    threshold,
+    source,
+  }: { report: SavedReport; spectra: SavedSpectra; threshold: number; source: string },
+): { sequence: SavedSequence; lost: readonly string[] } {
+  const values = spectra.get(name);
+  if (values?.length !== model.layers + 1)
+    throw FormatError.at(
+      source,
+      `has ${values ? `${values.length} rows` : 'nothing'} under ${name}.singular_values, where the report has ${model.layers + 1} layers; profile the model again`,
+    );
+  const before = sequence.views.get('all')!;
+  const all = before.map((layer, index): SavedLayer => {
+    const dimensions = layerDimensions(values[index]!, sequence.ids.length, model.width, threshold);
+    const changed = thresholdKeys.map((key) => [key, dimensions[key]] as const);
+    return { ...layer, numbers: { ...layer.numbers, ...Object.fromEntries(changed) } };
+  });
+  const others = [...sequence.views].filter(([view]) => view !== 'all');
+  const lost: string[] = [];
+  const changed = others.map(([view, layers]) => {
+    const own = spectra.get(spectrumName(name, view as ViewName));
+    const ofView = layers.map((layer) => {
+      const same = before.indexOf(layer);
+      if (same >= 0) return all[same]!;
+      const ofLayer = own?.[layer.layer];
+      if (ofLayer === undefined && isMeasured(layer)) lost.push(view);
+      return viewLayerAt(layer, ofLayer, threshold);
     });
-    const others = [...sequence.views].filter(([view]) => view !== 'all');
-    const views = new Map([
-      ['all', all] as const,
-      ...others.map(([view, layers]) => [view, layers.map(withoutThreshold)] as const),
-    ]);
-    return [name, { ...sequence, views } satisfies SavedSequence] as const;
+    return [view, ofView] as const;
   });
-  const bands = [...report.bands].map(([name, band]) => {
-    const layers = band.layers.map(({ layer, numbers }) => ({
-      layer,
-      numbers: new Map([...numbers].filter(([key]) => !isThresholdKey(key))),
-    }));
-    return [name, { ...band, layers }] as const;
+  return { sequence: { ...sequence, views: new Map([['all', all] as const, ...changed]) }, lost };
+}
+
+const isMeasured = ({ numbers }: SavedLayer) => typeof numbers['effective_dimension'] === 'number';
+
+/** A layer of a view. @param values padded with zeros; undefined if the run kept none, and the numbers are not known */
+function viewLayerAt(
+  { layer, numbers }: SavedLayer,
+  values: SingularValues | undefined,
+  threshold: number,
+): SavedLayer {
+  const { components, rank } = numbers;
+  if (!values || typeof components !== 'number' || typeof rank !== 'number')
+    return { layer, numbers: withoutThreshold(numbers) };
+  const cumulative = cumulativePercent(values.subarray(0, components));
+  const dimension = values[0] === 0 ? 0 : effectiveDimension(cumulative, threshold);
+  const index = dimension === 0 ? null : dimension - 1;
+  return {
+    layer,
+    numbers: {
+      ...numbers,
+      effective_dimension: dimension,
+      effective_index: index,
+      ...percentsOf(dimension, rank),
+    },
+  };
+}
+
+function withoutThreshold(numbers: SavedLayer['numbers']): SavedLayer['numbers'] {
+  return Object.fromEntries(Object.entries(numbers).filter(([key]) => !isThresholdKey(key)));
+}
+
+/** The bands of the numbers that the threshold changed, over the same sequences; others stay. */
+function bandAt({ sequences: names, views }: SavedBand, sequences: SavedReport['sequences']): SavedBand {
+  const changed = [...views].map(([view, layers]) => {
+    const numberOf = (name: string, layer: number, key: string) =>
+      sequences
+        .get(name)
+        ?.views.get(view)
+        ?.find((own) => own.layer === layer)?.numbers[key] ?? null;
+    const ofView = layers.map(({ layer, numbers }): SavedBandLayer => {
+      const bands = thresholdKeys.flatMap((key) => {
+        const members = names.map((name) => ({
+          isReal: name === 'real',
+          value: numberOf(name, layer, key),
+        }));
+        const band = numbers.has(key) ? bandOfNumber(members, numberOf('real', layer, key)) : null;
+        return band ? [[key, band] as const] : [];
+      });
+      const others = [...numbers].filter(([key]) => !isThresholdKey(key));
+      return { layer, numbers: new Map([...others, ...bands]) };
+    });
+    return [view, ofView] as const;
   });
-  return { ...report, threshold, sequences: new Map(sequences), bands: new Map(bands) };
+  return { sequences: names, views: new Map(changed) };
 }
 
 export function isThresholdKey(key: string): boolean {
   return thresholdKeys.some((name) => name === key);
-}
-
-function withoutThreshold({ layer, numbers }: SavedLayer): SavedLayer {
-  const kept = Object.entries(numbers).filter(([key]) => !isThresholdKey(key));
-  return { layer, numbers: Object.fromEntries(kept) };
 }

@@ -16,6 +16,8 @@ export interface MeasuredState {
   readonly layer: LayerMeasurements;
   /** Views other than `all`, which is the layer itself. */
   readonly views: Readonly<Partial<Record<ViewName, ViewLayer>>>;
+  /** The singular values of those views, [min(rows, columns)] of the view each; empty where it has none. */
+  readonly viewValues: Readonly<Partial<Record<ViewName, Float64Array>>>;
 }
 
 /**
@@ -32,7 +34,7 @@ export async function measureStates(
     const measured: MeasuredState[] = [];
     for (const state of states) {
       options.signal?.throwIfAborted();
-      measured.push({ layer: await measureUsual(gpu, state), views: {} });
+      measured.push({ layer: await measureUsual(gpu, state), views: {}, viewValues: {} });
     }
     return measured;
   }
@@ -52,20 +54,20 @@ export async function measureStates(
       ...besideDimensions(all as MeasuredView),
     };
     const views: Partial<Record<ViewName, ViewLayer>> = {};
+    const viewValues: Partial<Record<ViewName, Float64Array>> = {};
     for (const name of whole.views) {
       const view = name === 'all' ? undefined : others[name];
       if (!view) continue;
-      views[name] =
-        'same_as' in view
-          ? view
-          : {
-              rows: view.rows,
-              columns: view.columns,
-              ...spectra[name]?.dimensions,
-              ...besideDimensions(view),
-            };
+      if ('same_as' in view) {
+        views[name] = view;
+        viewValues[name] = states[index]!.measured.singularValues;
+        continue;
+      }
+      const { rows, columns } = view;
+      views[name] = { rows, columns, ...spectra[name]?.dimensions, ...besideDimensions(view) };
+      viewValues[name] = spectra[name]?.singularValues ?? new Float64Array(0);
     }
-    return { layer, views };
+    return { layer, views, viewValues };
   });
 }
 

@@ -1,5 +1,5 @@
 import type { TopLevelSpec } from 'vega-lite';
-import { frame, grey, notice, runLine } from '../figure-style.ts';
+import { frame, grey, noticeAt, runLine } from '../figure-style.ts';
 import type { Encoding, Layer, PositionX, PositionY } from '../figure-style.ts';
 import type { Figure } from '../figure.ts';
 import type { CutLayer } from './cut-layers.ts';
@@ -185,7 +185,9 @@ function stateChangesFigure(report: ReductionReport, name: Name, ending: string)
         layer: [
           { data, mark: { type: 'line' as const, strokeWidth: 1.75 }, encoding },
           { data, mark: { type: 'point' as const, filled: true, size: 22, opacity: 1 }, encoding },
-          ...(data.values.length === 0 ? [notice('nothing to show')] : []),
+          ...(data.values.length === 0
+            ? [noticeAt('nothing to show', { x, y }, { state: layers / 2, change: 0 })]
+            : []),
         ],
       };
     }),

@@ -11,6 +11,7 @@ import { jsonText } from '../../analysis/json.ts';
 import { fixed } from '../../analysis/quantities.ts';
 import { laminarVersion } from '../../analysis/report.ts';
 import { readThreshold } from '../../analysis/threshold.ts';
+import { viewFlags } from '../../analysis/views.ts';
 import { FileError, InputError } from '../../engine/errors.ts';
 import { withWords } from '../completion/declarations.ts';
 import { figureFileNames, writeFigures } from '../figure-files.ts';
@@ -25,6 +26,7 @@ interface CompareFlags {
   readonly out?: string;
   readonly x?: Abscissa;
   readonly sequence?: string[];
+  readonly views?: string[];
   readonly measure?: string[];
   readonly threshold?: number;
   readonly json?: boolean;
@@ -47,6 +49,15 @@ export function addCompareCommand(program: Command, context: CommandContext): vo
       '--sequence <names>',
       "sequences to show; * is any run of characters, as in 'block_*' (default: real and shuffled)",
       commaSeparated('--sequence'),
+    )
+    .addOption(
+      withWords(
+        new Option(
+          '--views <names>',
+          'views to draw, side by side, of those that the runs were asked for (default: all, the states as they are)',
+        ).argParser(commaSeparated('--views')),
+        [...Object.keys(viewFlags), 'without-dimensions'],
+      ),
     )
     .addOption(
       withWords(
@@ -87,7 +98,8 @@ async function compare(
     out === undefined ? undefined : await FileSet.open(out, comparisonFileNames, { onNotice });
   const runs: SavedRun[] = [];
   for (const path of paths) runs.push(await readRun(path, threshold));
-  const options: CompareOptions = { x: flags.x, sequences: flags.sequence, measures: flags.measure };
+  const { x, sequence: sequences, views, measure: measures } = flags;
+  const options: CompareOptions = { x, sequences, views, measures };
   const comparison = compareRuns(runs, options);
   comparison.notices.forEach(onNotice);
   if (files) await writeComparison(files, comparison, context);
@@ -118,13 +130,14 @@ async function writeComparison(
 }
 
 function comparisonJson(comparison: Comparison): string {
-  const { runs, labels, shared, x, sequences, measures, rows, notices } = comparison;
+  const { runs, labels, shared, x, sequences, views, measures, rows, notices } = comparison;
   const columns = rowColumns(rows);
   return jsonText(
     {
       laminar: laminarVersion,
       x,
       sequences,
+      views,
       measures: measures.map(({ key }) => key),
       shared,
       runs: runs.map(({ source }, index) => ({ run: labels[index], source })),
@@ -135,32 +148,37 @@ function comparisonJson(comparison: Comparison): string {
   );
 }
 
-/** A row for each run and sequence: its mean over the layers, with the lowest and the highest layer. */
-function describeComparison({ runs, labels, shared, sequences }: Comparison, folder: string): string {
-  const header = ['run', 'sequence', 'layers', 'mean', 'lowest', 'highest', 'mean', 'mean'];
+/** A row for each run, sequence and view: its mean over the layers, with the lowest and the highest layer. */
+function describeComparison({ runs, labels, shared, sequences, views }: Comparison, folder: string): string {
+  const hasViews = views.some((view) => view !== 'all');
+  const header = ['run', 'sequence', ...(hasViews ? ['view'] : []), 'layers'];
   const rows = runs.flatMap(({ report }, index) =>
-    sequences.flatMap((name) => {
-      const layers = report.sequences.get(name)?.views.get('all');
-      if (!layers) return [];
-      const of = (key: string) => layers.map(({ numbers }) => numbers[key] ?? null);
-      const dimensions = of('effective_dimension').map((value) => value ?? 0);
-      const at = (value: number) => `${value} (layer ${layers[dimensions.indexOf(value)]!.layer})`;
-      return [
-        [
-          labels[index]!,
-          name,
-          String(layers.length - 1),
-          fixed(mean(dimensions), 1),
-          at(Math.min(...dimensions)),
-          at(Math.max(...dimensions)),
-          fixed(mean(of('percent_of_rank')), 1),
-          fixed(mean(of('participation_ratio')), 2),
-        ],
-      ];
-    }),
+    sequences.flatMap((name) =>
+      views.flatMap((view) => {
+        const layers = report.sequences.get(name)?.views.get(view);
+        if (!layers) return [];
+        const of = (key: string) => layers.map(({ numbers }) => numbers[key] ?? null);
+        const dimensions = of('effective_dimension');
+        const known = dimensions.filter((value) => value !== null);
+        const at = (value: number) => `${value} (layer ${layers[dimensions.indexOf(value)]!.layer})`;
+        return [
+          [
+            labels[index]!,
+            name,
+            ...(hasViews ? [view.replaceAll('_', ' ')] : []),
+            String(layers.length - 1),
+            fixed(mean(known), 1),
+            known.length === 0 ? '–' : at(Math.min(...known)),
+            known.length === 0 ? '–' : at(Math.max(...known)),
+            fixed(mean(of('percent_of_rank')), 1),
+            fixed(mean(of('participation_ratio')), 2),
+          ],
+        ];
+      }),
+    ),
   );
-  const table = formatTable(header, rows, [
-    ['', 3],
+  const table = formatTable([...header, 'mean', 'lowest', 'highest', 'mean', 'mean'], rows, [
+    ['', header.length],
     ['effective dimension', 3],
     ['% of rank', 1],
     ['participation', 1],

@@ -161,6 +161,41 @@ describe('compareRuns', () => {
     expect(() => named('twonn')).toThrow(/measure twonn: no run has it; .* They have effective_dim/);
   });
 
+  it('draws views side by side, with their own bands, and says who lacks one', () => {
+    const viewed = (report: Report) => {
+      const rank = { min: 1, median: 1.5, max: 7, share_above: 0.5 };
+      const layers = [0, 1].map((layer) => ({ layer, rank }));
+      const band = { kind: 'shuffled', block: 1, sequences: ['shuffled'], layers: [] };
+      Object.assign(report, { bands: { shuffled: { ...band, views: { unit_rows: { layers } } } } });
+      for (const name of ['real', 'shuffled'] as const) {
+        const sequence = report.sequences[name];
+        const own = sequence.layers.map((layer) => ({ ...layer, rows: 3, columns: 4, rankme: 1.5 }));
+        sequence.views = { unit_rows: { layers: own } };
+      }
+    };
+    const runs = [run('a', { change: viewed }), run('b', { model: { id: 'other' } })];
+    const views = ['unit-rows', 'all'];
+    const both = compareRuns(runs, { views, measures: ['rank', 'rankme'] });
+    expect(both.views).toEqual(['all', 'unit_rows']);
+    expect(both.notices).toEqual([
+      'rankme is not there in alice-gpt2; other',
+      'the view unit_rows is not there in other',
+    ]);
+    for (const { name, specification } of both.figures()) {
+      expect(() => compile(specification as TopLevelSpec)).not.toThrow();
+      const plots = (specification as unknown as { concat: unknown[] }).concat.map((plot) =>
+        JSON.stringify(plot),
+      );
+      expect(plots.map((plot) => plot.includes('"area"'))).toEqual([false, name === 'rank']);
+    }
+    const [one] = compareRuns(runs, { views: ['unit_rows'], measures: ['rank'] }).figures();
+    expect(JSON.stringify(one!.specification.title)).toContain('unit rows');
+    expect(() => compareRuns(runs, { views: ['unit-row'] })).toThrow(/not known; did you mean unit-rows/);
+    expect(() => compareRuns(runs, { views: ['without-first'] })).toThrow(
+      /no run has it; .* They have all, unit-rows/,
+    );
+  });
+
   it('takes any sequences by name', () => {
     const more = (report: Report) => {
       const shuffled = { ...report.sequences.shuffled, kind: 'block', seed: 4, block: 16 };

@@ -1,6 +1,8 @@
 import { describe, expect, it } from 'vitest';
 import { readReport, savedReport } from '../../../src/analysis/compare/saved-report.ts';
 import { withThreshold } from '../../../src/analysis/compare/with-threshold.ts';
+import { bandsOf } from '../../../src/analysis/bands.ts';
+import { layerDimensions } from '../../../src/analysis/dimensions.ts';
 import type { Report } from '../../../src/analysis/report.ts';
 import { FormatError } from '../../../src/engine/errors.ts';
 import { makeReport } from '../../support/report-fixture.ts';
@@ -94,20 +96,65 @@ describe('withThreshold', () => {
 
   it.each([50, 80, 99.5, 100])('gives what a run at %d gives', (threshold) => {
     const changed = withThreshold(savedReport(report(), 'run'), values, threshold, 'spectra');
-    expect(changed).toEqual(savedReport(report(threshold), 'run'));
+    expect(changed.report).toEqual(savedReport(report(threshold), 'run'));
   });
 
-  it('leaves out what cannot be known: views and bands at the new threshold', () => {
-    const viewed = report();
-    viewed.sequences.real.views = { unit_rows: { layers: [{ layer: 0, same_as: 'all' }] } };
-    const band = { min: 1, median: 2, max: 3, share_above: null };
-    const layers = [{ layer: 0, rank: band, effective_dimension: band }];
-    Object.assign(viewed, { bands: { shuffled: { sequences: ['shuffled'], layers } } });
-    const changed = withThreshold(savedReport(viewed, 'run'), values, 50, 'spectra');
-    expect([...changed.bands.get('shuffled')!.layers[0]!.numbers]).toEqual([['rank', band]]);
-    const [layer] = changed.sequences.get('real')!.views.get('unit_rows')!;
-    expect(layer!.numbers).toMatchObject({ rank: 3 });
-    expect(layer!.numbers).not.toHaveProperty('effective_dimension');
+  /** Two shuffles and a view of three of four dimensions, whose last component is zero. */
+  const richReport = (threshold: number) => {
+    const ofView = [Float32Array.of(3, 2, 1), Float32Array.of(4, 4, 0)];
+    const value = report(threshold);
+    const { real, shuffled } = value.sequences;
+    const viewOf = (rows: number) => ({
+      without_first_token: {
+        layers: [
+          {
+            layer: 0,
+            rows,
+            columns: 4,
+            ...layerDimensions(ofView[0]!.subarray(0, rows), rows, 4, threshold),
+          },
+          { layer: 1, same_as: 'all' as const },
+        ],
+      },
+    });
+    const second = makeReport(sequence, { ...sequence, spectra: ofView }, 4, { threshold });
+    const more = { ...second.sequences.shuffled, kind: 'shuffled' as const, views: viewOf(2) };
+    Object.assign(value.sequences, {
+      real: { ...real, views: viewOf(2) },
+      shuffled: { ...shuffled, views: viewOf(2) },
+      shuffled_2: more,
+    });
+    const names = ['shuffled', 'shuffled_2'];
+    value.bands = bandsOf(value.sequences, [
+      { name: 'shuffled', kind: 'shuffled', block: 1, sequences: names },
+    ]);
+    const rows = [Float32Array.of(3, 2, 0), spectra[1]!];
+    const kept = new Map([
+      ...values,
+      ['shuffled_2', ofView],
+      ...['real', ...names].map((name) => [`${name}.without_first_token`, rows] as const),
+    ]);
+    return { saved: savedReport(value, 'run'), kept };
+  };
+
+  it.each([50, 60, 99.5])('gives views and bands as a run at %d does', (threshold) => {
+    const { saved, kept } = richReport(95);
+    const changed = withThreshold(saved, kept, threshold, 'spectra');
+    expect(changed).toEqual({ report: richReport(threshold).saved, lostViews: [] });
+  });
+
+  it('leaves out the numbers of views that have no singular values, and says which', () => {
+    const { saved, kept } = richReport(95);
+    const without = new Map([...kept].filter(([name]) => !name.includes('.')));
+    const changed = withThreshold(saved, without, 50, 'spectra');
+    expect(changed.lostViews).toEqual(['without_first_token']);
+    const [lost, same] = changed.report.sequences.get('real')!.views.get('without_first_token')!;
+    expect(lost!.numbers).toMatchObject({ rank: 2 });
+    expect(lost!.numbers).not.toHaveProperty('effective_dimension');
+    expect(same).toBe(changed.report.sequences.get('real')!.views.get('all')![1]);
+    const band = changed.report.bands.get('shuffled')!.views.get('without_first_token')![0]!;
+    expect(band.numbers.has('rank')).toBe(true);
+    expect(band.numbers.has('effective_dimension')).toBe(false);
   });
 
   it('refuses spectra of another run', () => {
