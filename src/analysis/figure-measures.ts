@@ -1,11 +1,16 @@
 import type { BandOfNumber } from './bands.ts';
 import { lineSeries, placesOf, shadedGroups, shadedWords } from './figure-bands.ts';
-import { panelsFigure } from './figure-panels.ts';
+import { layerAxes, panelsFigure, plotsSideBySide, rangeOf } from './figure-panels.ts';
 import type { Panel } from './figure-panels.ts';
+import { hoverRule, runLine } from './figure-style.ts';
+import type { Encoding, Layer, Series } from './figure-style.ts';
+import { equalsAll, viewLayers, viewTitle } from './figure-views.ts';
 import type { Figure } from './figure.ts';
 import { layerNumbers, partsOf } from './layer-numbers.ts';
 import type { LayerNumber } from './layer-numbers.ts';
-import type { Report } from './report.ts';
+import { few } from './quantities.ts';
+import type { LayerReport, Report } from './report.ts';
+import type { ViewName } from './views.ts';
 
 /** More panels would be a wall. */
 const MAX_PANELS = 24;
@@ -37,4 +42,105 @@ export function measureFigures(report: Report): Figure[] {
   if (panels.length === 0) return [];
   const words = { name: 'measures', title: 'Measures of each layer', subtitle: shadedWords(groups) };
   return [panelsFigure(report, words, panels.slice(0, MAX_PANELS), false)];
+}
+
+/** Blue, vermilion, green, pink and orange of Okabe and Ito, "Color Universal Design" (2002), a view each. */
+const palette = ['#0072b2', '#d55e00', '#009e73', '#cc79a7', '#e69f00'];
+
+/**
+ * The same in every view: a panel for each measure with a colour for each view, the shuffle dashed. None where no other view
+ * was asked for.
+ */
+export function measureViewFigures(report: Report): Figure[] {
+  const { measured, sequences, bands } = report;
+  const asked = Object.keys(sequences.real.views ?? {}) as ViewName[];
+  const isAll = (view: ViewName) => equalsAll(sequences.real, view) && equalsAll(sequences.shuffled, view);
+  const others = asked.filter((view) => !isAll(view));
+  if (!measured || measured.measures.length === 0 || others.length === 0) return [];
+  const views = ['all', ...others] as const;
+  const labels = views.map((view) => viewTitle(report, view));
+  const [real, shuffled] = lineSeries(report) as readonly [Series, Series];
+  const parts = { ...partsOf(sequences.real.layers[0]!), hasNorms: false, comparisons: [] };
+  const ofView = (view: ViewName) =>
+    view === 'all' ? bands?.['shuffled']?.layers : bands?.['shuffled']?.views?.[view]?.layers;
+  const panels = layerNumbers({}, parts).flatMap(({ key, title, isPlace }, column) => {
+    if (title === undefined || isPlace) return [];
+    const rows = views.flatMap((view, place) =>
+      [sequences.real, sequences.shuffled].flatMap((sequence, line) =>
+        viewLayers(sequence, view).map((own: Partial<LayerReport>, layer) => {
+          const median =
+            line === 1 ? (ofView(view)?.[layer]?.[key] as BandOfNumber | null | undefined) : undefined;
+          const value = layerNumbers(own, parts)[column]!.value;
+          const { label } = line === 0 ? real : shuffled;
+          return { view: labels[place]!, sequence: label, layer, value: median ? median.median : value };
+        }),
+      ),
+    );
+    return rows.every(({ value }) => value === null) ? [] : [{ key, title, rows }];
+  });
+  if (panels.length === 0) return [];
+  const heading = 'Measures of each layer, in each view';
+  const plots = panels.slice(0, MAX_PANELS).map(({ key, title, rows }, index) => {
+    const isShared = panels.filter((other) => other.title === title).length > 1;
+    const { x, y } = layerAxes(report, null, rangeOf([{ rows, bands: [] }]));
+    return {
+      title: isShared ? key.replaceAll('_', ' ') : title,
+      layer: [
+        {
+          data: { values: rows },
+          mark: { type: 'line', strokeWidth: 1.75 },
+          encoding: { x, y, ...viewEncoding(labels, [real, shuffled]) },
+        } satisfies Layer,
+        rowsHover(rows, labels, `hovered${index}`),
+      ],
+    };
+  });
+  const same = asked.filter(isAll).map((view) => `${viewTitle(report, view)}: as all`);
+  const under = [runLine(report), `solid: ${real.label}; dashed: ${shuffled.label}`, ...same];
+  const specification = plotsSideBySide(heading, under, plots);
+  return [{ name: 'measures-views', title: heading, specification }];
+}
+
+function viewEncoding(labels: readonly string[], series: readonly Series[]): Encoding {
+  const field = { type: 'nominal', sort: null } as const;
+  const legend = {
+    title: null,
+    orient: 'bottom',
+    symbolType: 'stroke',
+    symbolSize: 500,
+    columns: 2,
+  } as const;
+  return {
+    color: {
+      ...field,
+      field: 'view',
+      scale: { domain: [...labels], range: palette.slice(0, labels.length) },
+      legend: { ...legend, symbolStrokeWidth: 2.5 },
+    },
+    strokeDash: {
+      ...field,
+      field: 'sequence',
+      scale: { domain: series.map(({ label }) => label), range: series.map(({ dash }) => [...dash]) },
+      legend,
+    },
+  };
+}
+
+/** What the pointer reads at a layer: the numbers of each view, the text's first. */
+function rowsHover(
+  rows: readonly { readonly view: string; readonly layer: number; readonly value: number | null }[],
+  labels: readonly string[],
+  parameter: string,
+): Layer {
+  const places = [...new Set(rows.map(({ layer }) => layer))].map((layer) => ({
+    layer,
+    ...Object.fromEntries(
+      labels.map((label, index) => {
+        const own = rows.filter((row) => row.layer === layer && row.view === label);
+        return [`view${index}`, own.map(({ value }) => few(value)).join(', ')];
+      }),
+    ),
+  }));
+  const lines = labels.map((label, index) => [label, `view${index}`] as const);
+  return hoverRule(places, 'layer', [['Layer', 'layer'], ...lines], parameter);
 }

@@ -27,6 +27,12 @@ export interface Panel {
   readonly bands: readonly { readonly colour: string; readonly places: readonly ShadedPlace[] }[];
 }
 
+/** What an axis must reach. */
+interface Drawn {
+  readonly rows: readonly { readonly value: number | null }[];
+  readonly bands: Panel['bands'];
+}
+
 export interface PanelRow {
   /** The label of its line, of `lineSeries`. */
   readonly series: string;
@@ -52,6 +58,8 @@ export function panelsFigure(
 /** A plot among others: its title, and what is drawn. */
 export interface Plot {
   readonly title: string;
+  /** A line under it. */
+  readonly subtitle?: string;
   readonly layer: Layer[];
 }
 
@@ -67,7 +75,11 @@ export function plotsSideBySide(
     concat: plots.map((plot) => ({
       width: Number(width) * 0.5,
       height: Number(height) * 0.5,
-      title: { text: plot.title, fontSize: 13 },
+      title: {
+        text: plot.title,
+        fontSize: 13,
+        ...(plot.subtitle !== undefined && { subtitle: plot.subtitle }),
+      },
       layer: plot.layer,
     })),
     columns: COLUMNS,
@@ -76,7 +88,7 @@ export function plotsSideBySide(
 }
 
 /** From zero to a little over the highest number; below zero where numbers are. */
-function rangeOf(panels: readonly Panel[]): [number, number] {
+export function rangeOf(panels: readonly Drawn[]): [number, number] {
   const values = panels.flatMap(({ rows, bands }) => [
     ...rows.flatMap(({ value }) => (value === null ? [] : [value])),
     ...bands.flatMap(({ places }) => places.flatMap(({ low, high }) => [low, high])),
@@ -91,20 +103,7 @@ function layersOf(
   domain: [number, number],
   index: number,
 ): Layer[] {
-  const x: PositionX = {
-    field: 'layer',
-    type: 'quantitative',
-    title: 'Layer',
-    scale: { domain: [0, Math.max(1, report.model.layers)], nice: false, padding: 10 },
-    axis: { format: 'd', tickMinStep: 1, tickCount: 7, grid: false },
-  };
-  const y: PositionY = {
-    field: 'value',
-    type: 'quantitative',
-    title: axis,
-    scale: { domain, nice: true },
-    axis: { tickCount: 6 },
-  };
+  const { x, y } = layerAxes(report, axis, domain);
   const series = lineSeries(report);
   const values = rows.map((row) => ({ ...row }));
   const middle = { layer: report.model.layers / 2, value: (domain[0] + domain[1]) / 2 };
@@ -120,6 +119,30 @@ function layersOf(
       ? [noticeAt('nothing varies here', { x, y }, middle)]
       : [layerHover(rows, `hovered${index}`)]),
   ];
+}
+
+/** The axes of a number over the layers. @param title of the vertical one; null if the panel's title says it */
+export function layerAxes(
+  report: Report,
+  title: string | null,
+  domain: [number, number],
+): { x: PositionX; y: PositionY } {
+  return {
+    x: {
+      field: 'layer',
+      type: 'quantitative',
+      title: 'Layer',
+      scale: { domain: [0, Math.max(1, report.model.layers)], nice: false, padding: 10 },
+      axis: { format: 'd', tickMinStep: 1, tickCount: 7, grid: false },
+    },
+    y: {
+      field: 'value',
+      type: 'quantitative',
+      title,
+      scale: { domain, nice: true },
+      axis: { tickCount: 6 },
+    },
+  };
 }
 
 /** What the pointer reads at a layer: the number of each line. */

@@ -14,6 +14,25 @@ export function numberClipPaths(svg: string): string {
   });
 }
 
+/**
+ * A specification as a document shows it: without what only a pointer would bring to light. A document cannot be pointed at,
+ * and the invisible rules over a thousand components are most of its bytes and of the time to draw it.
+ */
+export function withoutHover<Value>(value: Value): Value {
+  if (Array.isArray(value))
+    return value.filter((item) => !isHover(item)).map((item: unknown) => withoutHover(item)) as Value;
+  if (typeof value !== 'object' || value === null) return value;
+  const entries = Object.entries(value).map(
+    ([key, item]) => [key, key === 'data' ? item : withoutHover<unknown>(item)] as const,
+  );
+  return Object.fromEntries(entries) as Value;
+}
+
+/** A layer of `hoverRule`: the only ones that select. */
+function isHover(value: unknown): boolean {
+  return typeof value === 'object' && value !== null && 'mark' in value && 'params' in value;
+}
+
 /** A specification in which no text holds a character that XML forbids, or that turns others round. */
 export function visibleTexts<Value>(value: Value): Value {
   if (typeof value === 'string') return visible(value) as Value;

@@ -9,8 +9,8 @@ import type { ViewName } from './views.ts';
 
 /** What the figures show of each view. */
 const shown = [
-  { key: 'effective_dimension', name: 'effective-dimension-views', axis: 'Effective dimension' },
   { key: 'rank', name: 'rank-views', axis: 'Rank' },
+  { key: 'effective_dimension', name: 'effective-dimension-views', axis: 'Effective dimension' },
   { key: 'participation_ratio', name: 'participation-ratio-views', axis: 'Participation ratio' },
 ] as const;
 type Shown = (typeof shown)[number];
@@ -29,6 +29,29 @@ export function viewFigures(report: Report): Figure[] {
   });
 }
 
+/** Dimensions named in a title. */
+const MAX_NAMED = 3;
+
+/**
+ * What figures call a view: with the dimensions that were listed, or that no layer of the text has an outlier. Not longer than
+ * a small plot is wide.
+ */
+export function viewTitle({ measured, sequences }: Report, view: ViewName): string {
+  const words = view === 'without_outlier_dimensions' ? 'without outliers' : view.replaceAll('_', ' ');
+  if (view === 'without_dimensions') {
+    const listed = measured?.without_dimensions ?? [];
+    const rest = listed.length - MAX_NAMED;
+    return `${words} ${listed.slice(0, MAX_NAMED).join(', ')}${rest > 0 ? ` + ${rest}` : ''}`;
+  }
+  return view !== 'all' && equalsAll(sequences.real, view) ? `${words} (none)` : words;
+}
+
+/** Whether a view is, in every layer, the states as they are. */
+export function equalsAll({ views }: SequenceReport, view: ViewName): boolean {
+  const layers = views?.[view]?.layers ?? [];
+  return layers.length > 0 && layers.every((layer) => 'same_as' in layer);
+}
+
 function panelOf(
   report: Report,
   view: ViewName,
@@ -39,11 +62,11 @@ function panelOf(
   const { real, shuffled } = report.sequences;
   const ofBand = (band: ShadedGroup['band'] | undefined) =>
     view === 'all' ? band?.layers : band?.views?.[view]?.layers;
-  const median = medianLayers({ layers: layersOf(shuffled, view) }, ofBand(report.bands?.['shuffled']));
+  const median = medianLayers({ layers: viewLayers(shuffled, view) }, ofBand(report.bands?.['shuffled']));
   return {
-    title: view.replaceAll('_', ' '),
+    title: viewTitle(report, view),
     axis,
-    rows: [layersOf(real, view), median].flatMap((layers, place) =>
+    rows: [viewLayers(real, view), median].flatMap((layers, place) =>
       layers.map((layer) => ({
         series: series[place]!.label,
         layer: layer.layer,
@@ -55,7 +78,8 @@ function panelOf(
   };
 }
 
-function layersOf({ layers, views }: SequenceReport, view: ViewName): LayerReport[] {
+/** The layers of a view; one that equals the layer itself is that. */
+export function viewLayers({ layers, views }: SequenceReport, view: ViewName): LayerReport[] {
   if (view === 'all') return layers;
   return views![view]!.layers.map((own) => ('same_as' in own ? layers[own.layer]! : (own as LayerReport)));
 }

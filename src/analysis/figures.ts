@@ -1,10 +1,10 @@
 import { InputError } from '../engine/errors.ts';
 import type { SingularValues } from './dimensions.ts';
-import { measureFigures } from './figure-measures.ts';
+import { measureFigures, measureViewFigures } from './figure-measures.ts';
 import { effectiveDimensionFigure, rankFigure } from './figure-layers.ts';
-import { cumulativeFigure, percentVarianceFigure, singularValuesFigure } from './figure-spectrum.ts';
+import { spectrumFigures, spectrumViewFigures } from './figure-spectrum.ts';
 import { visibleTexts } from './figure-svg.ts';
-import { blockFigures } from './figure-blocks.ts';
+import { blockFigures, blockViewFigures } from './figure-blocks.ts';
 import { viewFigures } from './figure-views.ts';
 import { maxLogSoftmaxFigure } from './figure-tokens.ts';
 import type { Figure } from './figure.ts';
@@ -35,10 +35,15 @@ export const figureNames = [
   'rank',
   'effective-dimension',
   'shuffle-blocks',
-  'effective-dimension-views',
+  'singular-values-views',
+  'percent-variance-views',
+  'cumulative-views',
   'rank-views',
+  'effective-dimension-views',
   'participation-ratio-views',
+  'shuffle-blocks-views',
   'measures',
+  'measures-views',
 ] as const;
 
 /**
@@ -52,28 +57,35 @@ export function figures(report: Report, spectra: ProfileSpectra, options: Figure
   const shuffled = spectra.shuffled[layer];
   if (real === undefined || shuffled === undefined || report.sequences.real.layers[layer] === undefined)
     throw new InputError(`there is no layer ${layer} to draw; give one from 0 to ${report.model.layers}`);
-  const ofLayer = Object.fromEntries(Object.entries(spectra).map(([name, layers]) => [name, layers[layer]!]));
-  const spectrum = [
-    singularValuesFigure(report, ofLayer, layer),
-    percentVarianceFigure(report, ofLayer, layer),
-    cumulativeFigure(report, ofLayer, layer),
-  ];
-  return reportFigures(report, visibleTexts(spectrum));
+  return reportFigures(report, {
+    figures: spectrumFigures(report, spectra, layer),
+    views: spectrumViewFigures(report, spectra, layer),
+  });
+}
+
+/** Figures that need singular values. */
+interface OfSpectrum {
+  readonly figures: readonly Figure[];
+  /** The same of the views. */
+  readonly views: readonly Figure[];
 }
 
 /**
  * The figures that need no singular values: of a report that came alone.
  * @param spectrum those that do, to stand among them
  */
-export function reportFigures(report: Report, spectrum: readonly Figure[] = []): Figure[] {
+export function reportFigures(report: Report, spectrum: OfSpectrum = { figures: [], views: [] }): Figure[] {
   const tokens = maxLogSoftmaxFigure(report);
-  const before = visibleTexts(tokens ? [tokens] : []);
-  const after = [
+  return visibleTexts([
+    ...(tokens ? [tokens] : []),
+    ...spectrum.figures,
     rankFigure(report),
     effectiveDimensionFigure(report),
     ...blockFigures(report),
+    ...spectrum.views,
     ...viewFigures(report),
+    ...blockViewFigures(report),
     ...measureFigures(report),
-  ];
-  return [...before, ...spectrum, ...visibleTexts(after)];
+    ...measureViewFigures(report),
+  ]);
 }

@@ -1,7 +1,7 @@
 import { createRequire } from 'node:module';
 import type * as resvg from '@resvg/resvg-js';
 import type { TopLevelSpec } from 'vega-lite';
-import { numberClipPaths } from '../analysis/figure-svg.ts';
+import { numberClipPaths, withoutHover } from '../analysis/figure-svg.ts';
 import { figureFont, figurePixelRatio } from '../analysis/figure.ts';
 import type { FigureSpecification } from '../analysis/figure.ts';
 import { bundledPath } from './bundled.ts';
@@ -12,7 +12,9 @@ const load = createRequire(import.meta.url);
 /** Draws a Vega-Lite specification as an SVG document, with no DOM and no canvas. */
 export async function renderSvg(specification: FigureSpecification): Promise<string> {
   const [{ parse, View }, { compile }] = await Promise.all([import('vega'), import('vega-lite')]);
-  const view = new View(parse(compile(specification as TopLevelSpec).spec), { renderer: 'none' });
+  const view = new View(parse(compile(withoutHover(specification) as TopLevelSpec).spec), {
+    renderer: 'none',
+  });
   try {
     return numberClipPaths(await view.toSVG());
   } finally {

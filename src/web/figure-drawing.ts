@@ -2,7 +2,7 @@ import { parse, textMetrics, View } from 'vega';
 import { expressionInterpreter } from 'vega-interpreter';
 import { compile } from 'vega-lite';
 import type { TopLevelSpec } from 'vega-lite';
-import { numberClipPaths } from '../analysis/figure-svg.ts';
+import { numberClipPaths, withoutHover } from '../analysis/figure-svg.ts';
 import type { FigureSpecification } from '../analysis/figure.ts';
 
 /** Where a figure is drawn, and what happens when the pointer meets it. */
@@ -47,7 +47,7 @@ export function figureSvg(specification: FigureSpecification): Promise<string> {
 async function writeSvg(specification: FigureSpecification): Promise<string> {
   // Where there is no canvas, Vega estimates the widths of words. So it must here, for the same layout.
   textMetrics.canvas(false);
-  const view = viewOf(specification, { renderer: 'none' });
+  const view = viewOf(withoutHover(specification), { renderer: 'none' });
   try {
     return numberClipPaths(await view.toSVG());
   } finally {

@@ -5,6 +5,7 @@ import { bandsOf } from '../../src/analysis/bands.ts';
 import { figureNames, figures } from '../../src/analysis/figures.ts';
 import type { Figure, ProfileSpectra } from '../../src/analysis/figures.ts';
 import type { Report } from '../../src/analysis/report.ts';
+import { withoutHover } from '../../src/analysis/figure-svg.ts';
 import { InputError } from '../../src/engine/errors.ts';
 import { readExpected } from '../support/golden-expectations.ts';
 import { makeReport } from '../support/report-fixture.ts';
@@ -243,12 +244,13 @@ function sampledProfile(): Profile {
   const reports = made.map(([name, own]) => {
     const { layers, ...rest } = makeReport(real, own, 12).sequences.shuffled;
     const views = {
-      unit_rows: { layers: layers.map((layer) => ({ ...layer, rows: tokens, columns: 12 })) },
+      unit_rows: { layers: layers.map((layer) => ({ ...layer, rankme: 3, rows: tokens, columns: 12 })) },
       without_first_token: { layers: layers.map(({ layer }) => ({ layer, rows: 0, columns: 12 })) },
     };
     const alike = (value: number) => ({ debiased: value, biased: value });
     const compared = layers.map((layer, place) => ({
       ...layer,
+      rankme: 2,
       cka: {
         before: place === 0 ? null : alike(-0.1 * place),
         real: name === 'real' ? null : alike(0.5),
@@ -259,13 +261,18 @@ function sampledProfile(): Profile {
   const report = makeReport(real, made[1]![1], 12);
   Object.assign(report.sequences, Object.fromEntries(reports));
   report.sampling = { shuffles: 3, shuffle_blocks: [4], windows: 2 };
-  report.measured = { measures: ['cka'], views: [], without_dimensions: [] };
+  report.measured = { measures: ['rankme', 'cka'], views: [], without_dimensions: [] };
   report.bands = bandsOf(report.sequences, [
     { name: 'shuffled', kind: 'shuffled', block: 1, sequences: names.slice(0, 3) },
     { name: 'block_4', kind: 'block', block: 4, sequences: names.slice(3, 6) },
     { name: 'window', kind: 'window', block: null, sequences: ['real', 'window_2'] },
   ]);
-  const spectra = Object.fromEntries(made.map(([name, own]) => [name, own.spectra]));
+  const spectra = Object.fromEntries(
+    made.flatMap(([name, own]) => [
+      [name, own.spectra],
+      [`${name}.unit_rows`, own.spectra.map((values) => values.map((value) => value / 2))],
+    ]),
+  );
   return { report, spectra: spectra as unknown as ProfileSpectra };
 }
 
@@ -311,6 +318,7 @@ describe('figures of many sequences and views', () => {
     const text = JSON.stringify(dataOf('measures'));
     expect(text.match(/"title":\{"text":"[^"]+/g)).toEqual([
       '"title":{"text":"Measures of each layer',
+      '"title":{"text":"RankMe',
       '"title":{"text":"CKA before',
       '"title":{"text":"CKA real',
     ]);
@@ -326,5 +334,43 @@ describe('figures of many sequences and views', () => {
     const text = JSON.stringify(dataOf('participation-ratio-views'));
     expect(text.match(/"text":"(all|unit rows|without first token)"/g)).toHaveLength(3);
     expect(text.split('nothing varies here')).toHaveLength(2);
+  });
+
+  it('show spectra of views side by side on one scale, with their own effective dimensions', () => {
+    for (const name of ['singular-values', 'percent-variance', 'cumulative']) {
+      const { concat } = dataOf(`${name}-views`) as unknown as {
+        concat: { title: unknown; layer: object[] }[];
+      };
+      // The other view has no components.
+      expect(concat.map(({ title }) => title)).toMatchObject([{ text: 'all' }, { text: 'unit rows' }]);
+      const [all, unit] = concat.map((plot) => JSON.stringify(plot));
+      const domains = (plot: string) => plot.match(/"domain":\[[^\]]+\]/g);
+      expect(domains(unit!)).toEqual(domains(all!));
+    }
+    const values = (plot: object) => rowsWith(plot, 'value').filter(({ series }) => series === 'real');
+    const { concat } = dataOf('singular-values-views') as unknown as { concat: [object, object] };
+    expect(values(concat[1])[0]!['value']).toBe(spectra.real[1]![0]! / 2);
+  });
+
+  it('show measures of each view, and leave out a view that is the states as they are', () => {
+    const text = JSON.stringify(dataOf('measures-views'));
+    for (const [view, value] of [
+      ['all', 2],
+      ['unit rows', 3],
+    ])
+      expect(text).toContain(JSON.stringify({ view, sequence: 'real', layer: 0, value }));
+    const same = { layers: [0, 1, 2].map((layer) => ({ layer, same_as: 'all' as const })) };
+    const { report: other } = sampledProfile();
+    for (const name of Object.keys(other.sequences))
+      other.sequences[name]!.views = { without_outlier_dimensions: same };
+    expect(figures(other, spectra).map(({ name }) => name)).not.toContain('measures-views');
+  });
+
+  it('leave nothing for a pointer in a document', () => {
+    for (const { name, specification } of drawn) {
+      const still = JSON.stringify(withoutHover(specification));
+      expect(still, name).not.toContain('hovered');
+      expect(still.split('"mark"').length, name).toBeGreaterThan(1);
+    }
   });
 });
