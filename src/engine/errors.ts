@@ -2,9 +2,9 @@ import { libraryWords, remedyWords, wording } from './error-words.ts';
 import type { Remedy, Words, Wording } from './error-words.ts';
 import { messageLine } from './message.ts';
 
-/** What an error is about: a file, a tensor, a key of a configuration, an option of the caller's, an activation. */
+/** What an error is about: a file, a tensor, a key of a configuration, an option of the caller's, an activation, a model on the hub. */
 export interface ErrorSubject {
-  readonly kind: 'file' | 'tensor' | 'key' | 'option' | 'activation' | 'device';
+  readonly kind: 'file' | 'tensor' | 'key' | 'option' | 'activation' | 'device' | 'model';
   readonly name: string;
 }
 

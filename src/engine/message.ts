@@ -44,6 +44,14 @@ function bounded(text: string): string {
   return `${text.slice(0, HEAD_LENGTH)} … (${left} characters are left out) … ${text.slice(-TAIL_LENGTH)}`;
 }
 
+/** Words of another machine, for a message: without line breaks, control characters or excess. */
+export function foreignLine(text: string): string {
+  return text
+    .replace(/\p{Cc}+/gu, ' ')
+    .trim()
+    .slice(0, 200);
+}
+
 /** Some names of many, and how many more there are: "a, b and 19998 more". */
 export function listNames(names: Iterable<string>, max = MAX_NAMES): string {
   const all = [...names];

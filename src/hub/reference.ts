@@ -1,4 +1,5 @@
 import { InputError } from '../engine/errors.ts';
+import type { ErrorDetails } from '../engine/errors.ts';
 
 /** A model on the hub, as a user named it. */
 export interface HubReference {
@@ -22,6 +23,11 @@ const NOT_MODELS: Readonly<Record<string, string>> = {
   docs: 'a page of documentation',
   blog: 'an article',
 };
+
+const unknownModel = {
+  code: 'model-unknown',
+  subject: { kind: 'option', name: 'model' },
+} as const satisfies ErrorDetails;
 
 /**
  * Whether a text can be a model's name on the hub: NAME or ORGANISATION/NAME.
@@ -56,7 +62,10 @@ export function parseHubReference(text: string, endpoint?: string): HubReference
   if (parts[0] === 'api' && parts[1] === 'models') parts.splice(0, 2);
   const kind = parts.length > 1 ? NOT_MODELS[parts[0] ?? ''] : undefined;
   if (kind !== undefined && (parts.length > 2 || path !== trimmed)) {
-    throw new InputError(`${text} is ${kind} of the hub; name a model such as gpt2 or EleutherAI/pythia-70m`);
+    throw new InputError(
+      `${text} is ${kind} of the hub; name a model such as gpt2 or EleutherAI/pythia-70m`,
+      unknownModel,
+    );
   }
   const verb = parts.findIndex((part, at) => at > 0 && (BEFORE_REVISION.has(part) || OTHER_PAGES.has(part)));
   const isPage = verb !== -1 && verb <= 2 && (path !== trimmed || parts.length > 2);
@@ -64,11 +73,27 @@ export function parseHubReference(text: string, endpoint?: string): HubReference
   const id = name.replace(/\.git$/, '');
   if (!isHubId(id) || (path === trimmed && /^\/|\/$|\/\//.test(path))) {
     if (namesTheHub(trimmed)) {
-      throw new InputError(`${text} names no model of the hub; give one such as EleutherAI/pythia-70m`);
+      throw new InputError(
+        `${text} does not name a model of the hub; give one such as EleutherAI/pythia-70m`,
+        unknownModel,
+      );
     }
     return undefined;
   }
   return { id, revision: isPage ? revisionAfter(parts, verb) : atRevision };
+}
+
+/**
+ * Reads a model's name where only one of the hub can be meant.
+ * @throws InputError if the text does not name a model of the hub
+ */
+export function readHubReference(text: string): HubReference {
+  const named = parseHubReference(text);
+  if (named) return named;
+  throw new InputError(
+    `${text} is not an id of a model on the hub; give one such as gpt2 or EleutherAI/pythia-70m`,
+    unknownModel,
+  );
 }
 
 /** What follows the host in an address of the hub; a text that is not one comes back as it is. */
@@ -91,7 +116,8 @@ function pathOnHub(text: string, endpoint: string | undefined): string {
   }
   const host = url ? url.host : 'it';
   throw new InputError(
-    `MODEL is an address, and ${host} is not the hub; give a folder, a hub id such as gpt2, or an address of huggingface.co`,
+    `the model is an address, and ${host} is not the hub; give a folder, a hub id such as gpt2, or an address of huggingface.co`,
+    unknownModel,
   );
 }
 

@@ -1,28 +1,21 @@
 import { stat } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 import { FileError, LaminarError } from '../engine/errors.ts';
+import { foreignLine } from '../engine/message.ts';
 import { isCommit } from '../hub/addresses.ts';
+import { HubError, HubRefusal, HubUnreachableError, UnlikeTheHubError, hostOf } from '../hub/errors.ts';
+import type { HubSubject } from '../hub/errors.ts';
 import { namesTheHub, parseHubReference } from '../hub/reference.ts';
 import { chooseRevision } from '../hub/revision.ts';
 import { ModelCache } from './hub/cache.ts';
 import { HubClient } from './hub/client.ts';
 import { readHubSettings } from './hub/environment.ts';
-import {
-  HubError,
-  HubRefusal,
-  HubUnreachableError,
-  UnlikeTheHubError,
-  cacheFault,
-  hostOf,
-  isFileSystemError,
-} from './hub/errors.ts';
-import type { Subject } from './hub/errors.ts';
+import { cacheFault, isFileSystemError } from './hub/errors.ts';
 import { fetchMissing } from './hub/fetch-missing.ts';
 import type { FetchProgress, Fetching } from './hub/fetch-missing.ts';
 import { isStandIn, listPlainMirror } from './hub/plain-mirror.ts';
 import { listRemoteFiles, resolveCommit } from './hub/repository.ts';
 import type { RemoteFile } from './hub/repository.ts';
-import { oneLine } from './network/errors.ts';
 import type { Environment } from './network/proxy.ts';
 import { inspectSnapshot } from './hub/selection.ts';
 import type { Holding } from './hub/selection.ts';
@@ -30,7 +23,7 @@ import { isIntact } from './hub/verified.ts';
 
 export { isHubId } from '../hub/reference.ts';
 export type { FetchProgress } from './hub/fetch-missing.ts';
-export { HubError, HubUnreachableError } from './hub/errors.ts';
+export { HubError, HubUnreachableError } from '../hub/errors.ts';
 
 export interface ResolveModelOptions {
   /** Branch, tag or commit; main if absent. */
@@ -74,7 +67,7 @@ export async function resolveModelFolder(
   if (folder !== undefined) {
     if (options.revision !== undefined) {
       options.onNotice?.(
-        `${reference} is a folder here: --revision ${options.revision} does not apply to it`,
+        `${reference} is a folder here, and only models of the hub have revisions: ${options.revision} does not apply to it`,
       );
     }
     return { folder, revision: null };
@@ -83,7 +76,10 @@ export async function resolveModelFolder(
   const named = parseHubReference(reference, settings.endpoint);
   if (!named) {
     const shown = reference.trim() === '' ? JSON.stringify(reference) : reference;
-    throw new FileError(`no such model folder ${shown}; give a folder or a hub id such as gpt2-xl`);
+    throw new FileError(`no such model folder ${shown}; give a folder or a hub id such as gpt2-xl`, {
+      code: 'model-unknown',
+      subject: { kind: 'file', name: reference },
+    });
   }
   const subject = {
     repository: named.id,
@@ -103,8 +99,9 @@ export async function resolveModelFolder(
     options.signal?.throwIfAborted();
     if (isFileSystemError(error)) throw cacheFault(error, settings.cacheFolder);
     if (error instanceof LaminarError) throw error;
-    throw new HubError(
-      `cannot fetch ${named.id} at ${subject.revision}: ${oneLine(String(error))}; run with --verbose and report it`,
+    throw HubError.about(
+      subject,
+      `cannot fetch ${named.id} at ${subject.revision}: ${foreignLine(String(error))}; report this as a defect of Laminar`,
       { cause: error },
     );
   } finally {
@@ -117,7 +114,7 @@ async function findFolder(reference: string): Promise<string | undefined> {
   const found = namesTheHub(reference) ? undefined : await stat(reference).catch(() => undefined);
   if (!found) return undefined;
   if (found.isDirectory()) return resolve(reference);
-  throw new FileError(`${reference} is a file; give the folder that holds config.json and the weights`);
+  throw FileError.at(reference, 'is a file; give the folder that holds config.json and the weights');
 }
 
 /** A model to bring into the cache, and how. */
@@ -148,8 +145,10 @@ async function resolveSnapshot(fetching: Resolving): Promise<string> {
   if (offline) {
     if (usable) return useCached(known);
     const lack = held ? `the cached copy ${held.lack ?? 'lacks nothing'}` : 'there is no cached copy of it';
-    throw new HubError(
+    throw HubError.about(
+      subject,
       `cannot fetch ${repository} at ${revision}: HF_HUB_OFFLINE is set and ${lack} in ${cacheFolder}; fetch it once without`,
+      { code: 'hub-offline' },
     );
   }
   try {
@@ -176,7 +175,7 @@ async function resolveSnapshot(fetching: Resolving): Promise<string> {
 /** The commit of a revision; from a mirror that has the files alone, the files that it has, too. */
 async function askForCommit(
   client: HubClient,
-  subject: Subject,
+  subject: HubSubject,
   patience: number | undefined,
 ): Promise<{ readonly commit: string; readonly files?: ReadonlyMap<string, RemoteFile> }> {
   try {

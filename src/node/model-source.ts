@@ -1,12 +1,13 @@
 import { readdir, stat } from 'node:fs/promises';
 import { basename, join, resolve } from 'node:path';
 import { bundledModels } from '../analysis/bundled.ts';
-import { meantNames } from '../engine/near-names.ts';
+import { option, wording } from '../engine/error-words.ts';
 import { FileError, InputError } from '../engine/errors.ts';
+import { meantNames } from '../engine/near-names.ts';
+import { HubError, HubUnreachableError } from '../hub/errors.ts';
 import { isHubId, namesTheHub, parseHubReference } from '../hub/reference.ts';
 import { bundledPath, isBundledModel } from './bundled.ts';
 import { resolveModelFolder } from './hub.ts';
-import { HubError, HubUnreachableError } from './hub/errors.ts';
 import { readHubSettings } from './hub/environment.ts';
 import { publishedIds, publishedNames } from './published-shapes.ts';
 import type { Terminal } from './terminal.ts';
@@ -56,7 +57,8 @@ export async function findModel(
   if (folder !== undefined) {
     if (revision !== undefined) {
       throw new InputError(
-        `--revision ${revision}: ${reference} is a folder; only models of the hub have revisions${orTheHub(reference)}`,
+        wording`${option('revision')} ${revision}: ${reference} is a folder; only models of the hub have revisions${orTheHub(reference)}`,
+        { code: 'option-ambiguous', subject: { kind: 'option', name: 'revision' } },
       );
     }
     await checkHoldsModel(folder, reference);
@@ -91,7 +93,12 @@ function withMeantModel(error: unknown, reference: string): unknown {
   if (knownModels.includes(reference)) return error;
   const meant = meantNames(reference, knownModels).slice(0, 3);
   if (meant.length === 0) return error;
-  return new FileError(`${error.message}; did you mean ${meant.join(' or ')}?`, { cause: error });
+  const { message, code, subject } = error;
+  return new FileError(`${message}; did you mean ${meant.join(' or ')}?`, {
+    code,
+    ...(subject && { subject }),
+    cause: error,
+  });
 }
 
 /** @throws FileError if a folder holds nothing that a model is made of, so that another one must be meant */

@@ -1,8 +1,9 @@
-import { FileError, InputError } from '../engine/errors.ts';
 import { isJsonObject } from '../engine/files.ts';
 import { liesInside } from '../engine/weight-files.ts';
 import { HUB, fileAddress, isCommit, revisionAddress } from '../hub/addresses.ts';
-import { parseHubReference } from '../hub/reference.ts';
+import { refusal, unlikeTheHub, unreachable } from '../hub/errors.ts';
+import type { HubSubject } from '../hub/errors.ts';
+import { readHubReference } from '../hub/reference.ts';
 import { readBounded } from './bounded-answer.ts';
 import { listedHash } from './content-hash.ts';
 import type { ListedHash } from './content-hash.ts';
@@ -36,31 +37,24 @@ export async function findOnHub(
   chosenRevision: string,
   signal: AbortSignal,
 ): Promise<HubModel> {
-  const named = parseHubReference(reference);
-  if (!named)
-    throw new InputError(
-      `${reference} is not an id of a model on the hub; give one such as gpt2 or EleutherAI/pythia-70m`,
-    );
-  const { id, revision = chosenRevision } = named;
+  const { id, revision = chosenRevision } = readHubReference(reference);
+  const subject: HubSubject = { repository: id, revision };
   const kept = await KeptBlocks.open('model', 'names on the hub');
   const key = `${id}@${revision}`;
   const address = `${revisionAddress(HUB, id, revision)}?blobs=true`;
   const response = await fetch(address, { signal, credentials: 'omit' }).catch(() => undefined);
   // Too many questions, or a failure of the hub's own, say nothing of the model.
   if (response && response.status >= 400 && response.status < 500 && response.status !== 429)
-    throw FileError.at(
-      id,
-      `the hub has no public model of that name and revision ${revision} (it answered ${response.status}); check both`,
-    );
+    throw refusal(response, subject, { endpoint: HUB, tokenSource: null });
   const listing = response?.ok ? await readListing(response) : undefined;
   signal.throwIfAborted();
   if (listing === undefined) {
     const last = await kept.get(key);
     if (last) return parseListing(id, new TextDecoder().decode(last));
-    const answer = response?.ok === false ? ` (it answered ${response.status})` : '';
-    throw FileError.at(
-      id,
-      `the hub cannot be reached${answer}; check the network, or choose a bundled model or a folder`,
+    throw unreachable(
+      subject,
+      response?.ok === false ? `the hub answered ${response.status}` : 'the hub cannot be reached',
+      'check the network, or choose a bundled model or a folder',
     );
   }
   const model = parseListing(id, listing);
@@ -70,7 +64,7 @@ export async function findOnHub(
 
 /** @param listing what the hub's API says of a revision: {"sha", "siblings": [{"rfilename", "size"}]} */
 function parseListing(id: string, listing: string): HubModel {
-  const failure = FileError.at(id, `the hub's answer names no commit and no files; try again later`);
+  const failure = unlikeTheHub(HUB, 'check whether this network wants a login first');
   let json: unknown;
   try {
     json = JSON.parse(listing);

@@ -1,6 +1,7 @@
 import { FileError } from '../engine/errors.ts';
 import type { ByteSource } from '../engine/files.ts';
 import { checkRange } from '../engine/files.ts';
+import { HubError, hashFault } from '../hub/errors.ts';
 import { ContentHash } from './content-hash.ts';
 import type { ListedHash } from './content-hash.ts';
 import type { KeptBlocks } from './kept-blocks.ts';
@@ -112,10 +113,11 @@ export class RemoteFile implements ByteSource {
     }
     this.#held.clear();
     for (let index = 0; index < blocks; index++) await kept.remove(this.#key(index));
-    throw FileError.at(
-      this.name,
-      `arrived with the hash ${digest} where the hub lists ${hash.digest}; nothing of it is kept: run again`,
-    );
+    const fault = hashFault(this.name, hash.algorithm, digest, hash.digest);
+    throw new HubError(`${fault}; nothing of it is kept: run again`, {
+      code: 'file-changed',
+      subject: { kind: 'file', name: this.name },
+    });
   }
 
   /** Takes bytes that came from the server, from a block's start on: one block, or the whole file. */

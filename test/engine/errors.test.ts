@@ -68,3 +68,16 @@ test.each([
   expect(error.inWords(flagWords)).toBe(expected(flag));
   expect(pageSentence(error)).toBe(`${expected(field)}.`);
 });
+
+test("a file's error names the file first, is about it, and words options in it", () => {
+  const error = errors.FormatError.at('a.json', wording`is over ${option('memoryLimit')}`, {
+    code: 'too-large',
+  });
+  expect(error).toBeInstanceOf(errors.FormatError);
+  expect(error).toMatchObject({
+    message: 'a.json: is over memoryLimit',
+    code: 'too-large',
+    subject: { kind: 'file', name: 'a.json' },
+  });
+  expect(error.inWords(flagWords)).toBe('a.json: is over --gpu-memory');
+});

@@ -48,8 +48,8 @@ test.each([
   [`${hub}/datasets/allenai/c4`, /is a data set of the hub; name a model/],
   ['datasets/allenai/c4', /is a data set of the hub/],
   ['hf:spaces/a/b', /is a space of the hub/],
-  [hub, /names no model of the hub/],
-  ['hf:', /names no model/],
+  [hub, /does not name a model of the hub/],
+  ['hf:', /does not name a model/],
   ['https://github.com/openai/gpt-2', /github\.com is not the hub/],
 ])('%s is refused by name', (text, message) => {
   expect(() => parseHubReference(text)).toThrow(InputError);

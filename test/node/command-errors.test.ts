@@ -75,7 +75,7 @@ const cases: readonly Case[] = [
   ['capture --out .', 1, /\.: is a folder/],
   ['capture --out file/states', 1, /\/file: is a file, where a folder is needed/, { file: '' }],
   ['profile ./nowhere', 1, /\.\/nowhere/],
-  ['profile file', 1, /file is a file/, { file: '' }],
+  ['profile file', 1, /file: is a file/, { file: '' }],
   ['profile empty', 1, /empty.*config\.json.*; hf:empty names the hub's model/, { 'empty/readme': '' }],
   [
     'profile adapter',

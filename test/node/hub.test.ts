@@ -208,7 +208,7 @@ describe('what is chosen', () => {
       const failure = await hub.resolve('gpt2').catch((error: unknown) => error);
       expect(failure).toBeInstanceOf(FormatError);
       expect((failure as Error).message).toMatch(
-        /index\.json of gpt2 at main puts a into .*inside the model's folder/,
+        /index\.json of gpt2 at main: it puts a into .*inside the model's folder/,
       );
     },
   );
@@ -231,14 +231,14 @@ describe('what is chosen', () => {
     const { 'model.safetensors': weights, ...files } = singleFileModel();
     addModel(hub.server, 'gpt2', files);
     await expect(hub.resolve('gpt2')).rejects.toThrow(
-      /gpt2 at main has pytorch_model.bin and no safetensors.*gpt2\/discussions.*--revision refs\/pr\/N/,
+      /gpt2 at main has pytorch_model.bin and no safetensors.*gpt2\/discussions.*revision refs\/pr\/N/,
     );
     addModel(hub.server, 'gpt2', { ...files, 'model.safetensors': weights! }, ['refs/pr/4'], OTHER_COMMIT);
     hub.server.discussions.push(
       { num: 3, title: 'Does it speak safetensors?', isPullRequest: false },
       { num: 4, title: 'Adding `safetensors` variant of this model', isPullRequest: true },
     );
-    await expect(hub.resolve('gpt2')).rejects.toThrow(/use --revision refs\/pr\/4/);
+    await expect(hub.resolve('gpt2')).rejects.toThrow(/use revision refs\/pr\/4/);
   });
 
   test('a repository without config.json is refused', async () => {
@@ -277,7 +277,9 @@ describe('what a model may be called', () => {
     await mkdir(folder, { recursive: true });
     expect(await hub.resolve(folder)).toEqual({ folder: resolve(folder), revision: null });
     await hub.resolve(folder, { revision: 'step1' });
-    expect(hub.notices).toEqual([`${folder} is a folder here: --revision step1 does not apply to it`]);
+    expect(hub.notices).toEqual([
+      `${folder} is a folder here, and only models of the hub have revisions: step1 does not apply to it`,
+    ]);
     expect(hub.server.seen).toEqual([]);
   });
 
@@ -288,7 +290,7 @@ describe('what a model may be called', () => {
       'no such model folder ./no/such; give a folder or a hub id such as gpt2-xl',
     );
     expect((await stat('package.json')).isFile()).toBe(true);
-    await expect(hub.resolve('package.json')).rejects.toThrow(/package.json is a file; give the folder/);
+    await expect(hub.resolve('package.json')).rejects.toThrow(/package.json: is a file; give the folder/);
   });
 
   test.each(['', '../x', 'a..b', '/x', 'x/', 'a//b', 'a b', 'a:b', 'a\nb', '.'])(

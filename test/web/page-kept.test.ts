@@ -179,7 +179,7 @@ describe('a model of the hub', () => {
   }
 
   test.each([
-    ['somebody/none', /no public model of that name and revision main \(it answered 404\)/],
+    ['somebody/none', /Cannot find somebody\/none at main: huggingface.co shows no such model \(404\)/],
     ['not an id', /is not an id of a model on the hub/],
   ])('%s: a sentence', async (id, sentence) => {
     expect(await chooseAndRun(id)).toMatch(sentence);
@@ -203,12 +203,16 @@ describe('a model of the hub', () => {
 
     await visit.context.unroute(`${hub}/**`);
     await visit.context.route(`${hub}/**`, (route) => route.fulfill({ status: 503 }));
-    expect(await chooseAndRun('somebody/else')).toMatch(/^somebody\/else: the hub cannot be reached/);
+    expect(await chooseAndRun('somebody/else')).toMatch(
+      /^Cannot fetch somebody\/else at main: the hub answered 503/,
+    );
     await visit.context.unroute(`${hub}/**`);
     await visit.context.route(`${hub}/**`, (route) => route.abort('internetdisconnected'));
     await visit.page.reload();
     expect(await chooseAndRun('https://huggingface.co/somebody/tiny/tree/main')).toBeUndefined();
     expect(await visit.table()).toEqual(table);
-    expect(await chooseAndRun('somebody/else')).toMatch(/^somebody\/else: the hub cannot be reached/);
+    expect(await chooseAndRun('somebody/else')).toMatch(
+      /^Cannot fetch somebody\/else at main: the hub cannot be reached/,
+    );
   });
 });

@@ -105,7 +105,7 @@ describe('a download', () => {
     changed[BLOCK_BYTES + 5]! ^= 1;
     const file = await open(kept, right);
     await expect(file.download(() => undefined)).rejects.toThrow(
-      `org/model/file: arrived with the hash ${sha256(changed)} where the hub lists ${right.digest}; nothing of it is kept: run again`,
+      `org/model/file arrived with SHA-256 ${sha256(changed)} where the hub lists ${right.digest}; nothing of it is kept: run again`,
     );
     expect(kept.blocks.size).toBe(0);
     changed = undefined;

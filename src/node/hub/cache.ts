@@ -15,7 +15,7 @@ import { basename, dirname, join, relative, resolve, sep } from 'node:path';
 import { budgetOf } from '../../engine/budgets.ts';
 import { makeFolder } from '../folders.ts';
 import { isAsListed, isUnlikeItsName } from './content-hash.ts';
-import { HubError } from './errors.ts';
+import { HubError } from '../../hub/errors.ts';
 import type { RemoteFile } from './repository.ts';
 import { isCommit } from '../../hub/addresses.ts';
 import type { FileState } from './selection.ts';
@@ -134,8 +134,9 @@ export class ModelCache {
       await makeFolder(step);
       const real = await realpath(step);
       if (!resolve(real).startsWith(root.endsWith(sep) ? root : root + sep)) {
-        throw new HubError(
-          `${step} is a link that leads out of the cache, to ${real}; remove it, or name that place in HF_HUB_CACHE`,
+        throw HubError.at(
+          step,
+          `is a link that leads out of the cache, to ${real}; remove it, or name that place in HF_HUB_CACHE`,
         );
       }
     }

@@ -1,11 +1,12 @@
+import { HubError, describeSubject, hostOf, refusal, unreachable } from '../../hub/errors.ts';
+import type { HubSubject } from '../../hub/errors.ts';
 import { budgets } from '../../engine/budgets.ts';
 import { Network } from '../network/http.ts';
 import type { Answer } from '../network/http.ts';
 import { Backoff, transientFailure } from '../network/backoff.ts';
 import { NetworkError } from '../network/errors.ts';
 import type { HubSettings } from './environment.ts';
-import { HubError, HubUnreachableError, describeSubject, hostOf, refusal, unlikeTheHub } from './errors.ts';
-import type { Subject } from './errors.ts';
+import { unlikeTheHub } from './errors.ts';
 
 const MAX_REDIRECTS = 10;
 /** Milliseconds that a JSON answer may take as a whole. */
@@ -36,15 +37,17 @@ export class HubClient {
   }
 
   /** @param patience failures after which it gives up with a HubUnreachableError. */
-  backoff(subject: Subject, patience: number): Backoff {
+  backoff(subject: HubSubject, patience: number): Backoff {
     return new Backoff({
       ...this.options,
       what: describeSubject(subject),
       patience,
       giveUp: (reason, remedy = 'check the network and HF_ENDPOINT', cause) =>
-        new HubUnreachableError(
-          `cannot fetch ${describeSubject(subject)}: ${reason}${remedy === '' ? '' : `; ${remedy}, then try again: what has arrived is kept`}`,
-          { cause },
+        unreachable(
+          subject,
+          reason,
+          remedy === '' ? undefined : `${remedy}, then try again: what has arrived is kept`,
+          cause,
         ),
     });
   }
@@ -53,7 +56,7 @@ export class HubClient {
    * Does something until it succeeds, as often as patience allows.
    * @throws HubError for a refusal, HubUnreachableError when patience ends.
    */
-  async patiently<T>(subject: Subject, patience: number, attempt: () => Promise<T>): Promise<T> {
+  async patiently<T>(subject: HubSubject, patience: number, attempt: () => Promise<T>): Promise<T> {
     const backoff = this.backoff(subject, patience);
     for (;;) {
       try {
@@ -71,7 +74,7 @@ export class HubClient {
    */
   getJson(
     address: string,
-    subject: Subject,
+    subject: HubSubject,
     patience: number,
   ): Promise<{ readonly value: unknown; readonly next: string | undefined; readonly bytes: number }> {
     return this.patiently(subject, patience, async () => {
@@ -112,7 +115,7 @@ export class HubClient {
    */
   async open(
     address: string,
-    subject: Subject,
+    subject: HubSubject,
     headers: Readonly<Record<string, string>> = {},
     onHop?: (headers: Headers) => void,
   ): Promise<Answer> {
@@ -135,18 +138,22 @@ export class HubClient {
       if (target.protocol === 'https:' && next.protocol === 'http:') break; // a step down that the hub never takes
       target = next;
     }
-    throw new HubError(
+    throw HubError.about(
+      subject,
       `cannot fetch ${describeSubject(subject)}: ${hostOf(endpoint)} redirects in circles or to where nobody should follow; check HF_ENDPOINT`,
     );
   }
 
-  #accept(answer: Answer, subject: Subject): Answer {
+  #accept(answer: Answer, subject: HubSubject): Answer {
     const { status } = answer;
     if (status === 200 || status === 206 || status === 416) return answer;
     answer.discard();
     throw (
       transientFailure(answer) ??
-      refusal(answer, subject, this.settings.endpoint, this.settings.token?.source)
+      refusal(answer, subject, {
+        endpoint: this.settings.endpoint,
+        tokenSource: this.settings.token?.source,
+      })
     );
   }
 }

@@ -1,12 +1,12 @@
 import { join } from 'node:path';
 import { fileAddress } from '../../hub/addresses.ts';
+import { HubError, describeSubject, hashFault, hostOf } from '../../hub/errors.ts';
+import type { HubSubject } from '../../hub/errors.ts';
 import { acquireLock } from '../lock.ts';
 import { NetworkError } from '../network/errors.ts';
 import type { Answer } from '../network/http.ts';
 import type { ModelCache } from './cache.ts';
 import type { HubClient } from './client.ts';
-import { HubError, describeSubject, hostOf } from './errors.ts';
-import type { Subject } from './errors.ts';
 import { Partial } from './partial.ts';
 import type { RemoteFile } from './repository.ts';
 import { noteVerified } from './verified.ts';
@@ -18,7 +18,7 @@ const PATIENCE = 5;
 export interface Download {
   readonly client: HubClient;
   readonly cache: ModelCache;
-  readonly subject: Subject;
+  readonly subject: HubSubject;
   readonly commit: string;
   readonly file: RemoteFile;
   /** How many of the file's bytes are there now; may shrink when a download begins again. */
@@ -86,9 +86,11 @@ async function receiveVerified(download: Download, partial: Partial): Promise<vo
     if (digest === file.etag) return;
     // No byte of it can be trusted, because the wrong part is not known.
     await partial.clear();
-    const kind = file.algorithm === 'sha256' ? 'SHA-256' : 'git SHA-1';
-    const fault = `${describeSubject(subject)} arrived with ${kind} ${digest} where the hub lists ${file.etag}`;
-    if (isSecond) throw new HubError(`${fault}, twice; nothing of it is kept: try again later`);
+    const fault = hashFault(describeSubject(subject), file.algorithm, digest, file.etag);
+    if (isSecond)
+      throw HubError.about(subject, `${fault}, twice; nothing of it is kept: try again later`, {
+        code: 'file-changed',
+      });
     client.options.onNotice(`${fault}; fetching it again`);
   }
 }
@@ -133,10 +135,11 @@ async function receive(download: Download, partial: Partial): Promise<void> {
 }
 
 /** Checks what the answer's headers promise against the hub's listing. */
-function checkLength(answer: Answer, from: number, file: RemoteFile, subject: Subject): void {
+function checkLength(answer: Answer, from: number, file: RemoteFile, subject: HubSubject): void {
   const range = /^bytes (\d+)-\d+\/(\d+|\*)$/.exec(answer.headers.get('content-range') ?? '');
   if (answer.status === 206 && Number(range?.[1]) !== from) {
-    throw new HubError(
+    throw HubError.about(
+      subject,
       `cannot fetch ${describeSubject(subject)}: asked for bytes from ${from}, got ${answer.headers.get('content-range') ?? 'no range'}; check the proxy or HF_ENDPOINT`,
     );
   }
@@ -145,8 +148,9 @@ function checkLength(answer: Answer, from: number, file: RemoteFile, subject: Su
   if (total !== null && Number(total) !== file.size) throw wrongLength(subject, total, file.size);
 }
 
-function wrongLength(subject: Subject, found: string, expected: number): HubError {
-  return new HubError(
+function wrongLength(subject: HubSubject, found: string, expected: number): HubError {
+  return HubError.about(
+    subject,
     `${describeSubject(subject)} comes with ${found} bytes where the hub lists ${expected}; nothing of it is taken: try again later, or check HF_ENDPOINT`,
   );
 }

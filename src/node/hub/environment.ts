@@ -53,7 +53,10 @@ function readEndpoint(value: string): Pick<HubSettings, 'endpoint' | 'authorizat
   const endpoint = URL.canParse(value) ? new URL(value) : undefined;
   if (!endpoint || !/^https?:$/.test(endpoint.protocol)) {
     const shown = value.replace(/[^/@]*@/, ''); // whatever it is, a password may stand before the @
-    throw new InputError(`HF_ENDPOINT is ${shown}, which is not an http address; give one such as ${HUB}`);
+    throw new InputError(`HF_ENDPOINT is ${shown}, which is not an http address; give one such as ${HUB}`, {
+      code: 'environment-invalid',
+      subject: { kind: 'option', name: 'HF_ENDPOINT' },
+    });
   }
   return {
     endpoint: `${endpoint.origin}${endpoint.pathname}`.replace(/\/+$/, ''),
@@ -78,6 +81,7 @@ function cleanToken(text: string | undefined, source: string): string | undefine
   if (value && !/^[\x21-\x7e]+$/.test(value)) {
     throw new InputError(
       `the token in ${source} holds spaces or characters that no token has; paste it again`,
+      { code: 'environment-invalid', subject: { kind: 'option', name: source } },
     );
   }
   return value;

@@ -1,9 +1,10 @@
 import { statfs } from 'node:fs/promises';
+import { option, wording } from '../../engine/error-words.ts';
+import { HubError } from '../../hub/errors.ts';
+import type { HubSubject } from '../../hub/errors.ts';
 import type { ModelCache } from './cache.ts';
 import type { HubClient } from './client.ts';
 import { downloadFile } from './download.ts';
-import { HubError } from './errors.ts';
-import type { Subject } from './errors.ts';
 import { cleanLeftovers } from './partial.ts';
 import { selectFiles } from './repository.ts';
 import type { RemoteFile } from './repository.ts';
@@ -24,7 +25,7 @@ export interface FetchProgress {
 export interface Fetching {
   readonly client: HubClient;
   readonly cache: ModelCache;
-  readonly subject: Subject;
+  readonly subject: HubSubject;
   readonly onProgress?: ((progress: FetchProgress) => void) | undefined;
 }
 
@@ -100,5 +101,8 @@ async function warnIfTight(client: HubClient, bytes: number): Promise<void> {
 function listedFile(name: string, where: string, listed: ReadonlyMap<string, RemoteFile>): RemoteFile {
   const file = listed.get(name);
   if (file) return file;
-  throw new HubError(`${where} names ${name}, which the repository does not have; choose another --revision`);
+  throw new HubError(
+    wording`${where} names ${name}, which the repository does not have; choose another ${option('revision')}`,
+    { code: 'file-missing', subject: { kind: 'file', name } },
+  );
 }

@@ -2,9 +2,10 @@ import { createHash } from 'node:crypto';
 import { chooseTokenizerFiles, tokenizerFiles } from '../../engine/tokenizer/files.ts';
 import { weightCandidates } from '../../engine/weight-files.ts';
 import type { HubClient } from './client.ts';
-import { HubRefusal, unlikeTheHub } from './errors.ts';
-import type { Subject } from './errors.ts';
+import { unlikeTheHub } from './errors.ts';
 import { fileAddress, isCommit } from '../../hub/addresses.ts';
+import { HubRefusal } from '../../hub/errors.ts';
+import type { HubSubject } from '../../hub/errors.ts';
 import type { RemoteFile } from './repository.ts';
 import { CONFIG, readShardNames } from './selection.ts';
 
@@ -36,7 +37,7 @@ export function isStandIn(commit: string): boolean {
  */
 export async function listPlainMirror(
   client: HubClient,
-  subject: Subject,
+  subject: HubSubject,
 ): Promise<MirrorListing | undefined> {
   const files = new Map<string, RemoteFile>();
   let commit: string | undefined;
@@ -69,7 +70,7 @@ export async function listPlainMirror(
 /** What the server says of a file, by the headers that the hub sends along; undefined if it has none of that name. */
 async function probe(
   client: HubClient,
-  subject: Subject,
+  subject: HubSubject,
   name: string,
 ): Promise<{ readonly file: RemoteFile; readonly commit: string | undefined } | undefined> {
   const words = new Map<string, string>();
@@ -116,7 +117,7 @@ async function probe(
 
 async function readSmall(
   client: HubClient,
-  subject: Subject,
+  subject: HubSubject,
   name: string,
 ): Promise<Uint8Array<ArrayBuffer>> {
   return client.patiently({ ...subject, file: name }, PATIENCE, async () =>

@@ -1,12 +1,14 @@
 import { budgets } from '../../engine/budgets.ts';
+import { option, wording } from '../../engine/error-words.ts';
 import { listNames } from '../../engine/message.ts';
 import { isJsonObject } from '../../engine/files.ts';
 import { isCommit, revisionAddress } from '../../hub/addresses.ts';
+import { HubError } from '../../hub/errors.ts';
+import type { HubSubject } from '../../hub/errors.ts';
 import { liesInside } from '../../engine/weight-files.ts';
 import type { WeightFiles } from '../../engine/weight-files.ts';
 import type { HubClient } from './client.ts';
-import { HubError, unlikeTheHub } from './errors.ts';
-import type { Subject } from './errors.ts';
+import { unlikeTheHub } from './errors.ts';
 import { CONFIG, besideWeights, chooseWeights, isChoice } from './selection.ts';
 
 /** A file of a repository at a commit, and the hash that its bytes must have. */
@@ -35,7 +37,7 @@ const MAX_PAGES = 100;
  */
 export async function resolveCommit(
   client: HubClient,
-  subject: Subject,
+  subject: HubSubject,
   patience = PATIENCE,
 ): Promise<string> {
   const { endpoint } = client.settings;
@@ -52,7 +54,7 @@ export async function resolveCommit(
  */
 export async function listRemoteFiles(
   client: HubClient,
-  subject: Subject,
+  subject: HubSubject,
   commit: string,
 ): Promise<Map<string, RemoteFile>> {
   const { endpoint } = client.settings;
@@ -98,20 +100,24 @@ function parseEntry(entry: unknown): RemoteFile | undefined {
  */
 export async function selectFiles(
   client: HubClient,
-  subject: Subject,
+  subject: HubSubject,
   files: ReadonlyMap<string, RemoteFile>,
 ): Promise<{ readonly weights: WeightFiles; readonly beside: RemoteFile[] }> {
   const place = `${subject.repository} at ${subject.revision}`;
   if (!files.has(CONFIG)) {
-    throw new HubError(
+    throw HubError.about(
+      subject,
       `${place} has no config.json; name a model in the layout of Hugging Face transformers`,
+      { code: 'config-missing' },
     );
   }
   const weights = chooseWeights(files.keys());
   if (weights === undefined) throw await withoutSafetensors(client, subject, [...files.keys()]);
   if (!isChoice(weights)) {
-    throw new HubError(
-      `${place} has several safetensors files (${listNames(weights, 5)}) and no index of them; choose another --revision or model`,
+    throw HubError.about(
+      subject,
+      wording`${place} has several safetensors files (${listNames(weights, 5)}) and no index of them; choose another ${option('revision')} or model`,
+      { code: 'weights-ambiguous' },
     );
   }
   return {
@@ -123,7 +129,7 @@ export async function selectFiles(
 /** The error for a model that has weights only in other formats: the hub's own converter may have offered some. */
 async function withoutSafetensors(
   client: HubClient,
-  subject: Subject,
+  subject: HubSubject,
   names: readonly string[],
 ): Promise<HubError> {
   const { repository, revision } = subject;
@@ -133,13 +139,15 @@ async function withoutSafetensors(
   const converted = await findConversion(client, subject).catch(() => undefined);
   const remedy =
     converted === undefined
-      ? `look for one with safetensors among ${client.settings.endpoint}/${repository}/discussions (a pull request's number N is --revision refs/pr/N)`
-      : `use --revision ${converted}, where the hub's converter has put them`;
-  return new HubError(`${repository} at ${revision} has ${has}; ${remedy}`);
+      ? wording`look for one with safetensors among ${client.settings.endpoint}/${repository}/discussions (a pull request's number N is ${option('revision')} refs/pr/N)`
+      : wording`use ${option('revision')} ${converted}, where the hub's converter has put them`;
+  return HubError.about(subject, wording`${repository} at ${revision} has ${has}; ${remedy}`, {
+    code: 'weights-missing',
+  });
 }
 
 /** The pull request that adds model.safetensors, as refs/pr/N. */
-async function findConversion(client: HubClient, subject: Subject): Promise<string | undefined> {
+async function findConversion(client: HubClient, subject: HubSubject): Promise<string | undefined> {
   const address = `${client.settings.endpoint}/api/models/${subject.repository}/discussions?type=pull_request`;
   const { value } = await client.getJson(address, subject, 0);
   const discussions = isJsonObject(value) ? value['discussions'] : undefined;

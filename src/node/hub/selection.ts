@@ -17,17 +17,18 @@ export function besideWeights(has: (name: string) => boolean): string[] {
  * @throws FormatError if the text is not an index or a name leads out of the model's folder.
  */
 export function readShardNames(text: string, where: string): string[] {
-  const advice = 'fetch it again or choose another --revision';
+  const advice = 'fetch it again or choose another revision';
   const index = parseJson(text.replace(/^\ufeff/, ''), where, advice);
   const map = isJsonObject(index) ? index['weight_map'] : undefined;
   if (!isJsonObject(map) || Object.keys(map).length === 0) {
-    throw new FormatError(`${where} has no weight_map; ${advice}`);
+    throw FormatError.at(where, `has no weight_map; ${advice}`);
   }
   const names = new Set<string>();
   for (const [tensor, name] of Object.entries(map)) {
     if (typeof name !== 'string' || !liesInside(name)) {
-      throw new FormatError(
-        `${where} puts ${tensor} into ${JSON.stringify(name)}, which is not a file inside the model's folder; do not trust this model`,
+      throw FormatError.at(
+        where,
+        `it puts ${tensor} into ${JSON.stringify(name)}, which is not a file inside the model's folder; do not trust this model`,
       );
     }
     names.add(name);

@@ -1,3 +1,5 @@
+import { foreignLine } from '../../engine/message.ts';
+
 /** What another attempt meets again: a certificate that is refused, and who does not speak TLS or HTTP. */
 const PERMANENT = /CERT|SIGNATURE|^ERR_(SSL|TLS)|^EPROTO$|^HPE_|does not match the HTTP/;
 
@@ -24,21 +26,13 @@ export class NetworkError extends Error {
 
 /** The code of a failed connection (ENOTFOUND, ECONNRESET, ...), or the best words that there are. */
 export function networkReason(error: unknown): string {
-  if (!(error instanceof Error)) return oneLine(String(error));
+  if (!(error instanceof Error)) return foreignLine(String(error));
   const { code } = error as NodeJS.ErrnoException;
   if (code?.startsWith('UND_ERR_CONNECT_TIMEOUT')) return 'no connection in time';
   // The HTTP library's own codes say less than its messages.
-  if (code && !code.startsWith('UND_ERR')) return oneLine(code);
+  if (code && !code.startsWith('UND_ERR')) return foreignLine(code);
   if (error instanceof AggregateError) return networkReason(error.errors[0]);
   return error.message === '' && error.cause !== undefined
     ? networkReason(error.cause)
-    : oneLine(error.message);
-}
-
-/** Words of another machine without line breaks, control characters or excess. */
-export function oneLine(text: string): string {
-  return text
-    .replace(/\p{Cc}+/gu, ' ')
-    .trim()
-    .slice(0, 200);
+    : foreignLine(error.message);
 }
