@@ -10,6 +10,11 @@ export interface ByteSource {
   readonly size: number;
   /** Reads exactly `length` bytes; calls may overlap in time. @throws FileError if they are not there. */
   read(offset: number, length: number): Promise<Uint8Array<ArrayBuffer>>;
+  /**
+   * Reads as `read` does, into memory that is used again and again. A source has it if that spares a copy, or the memory.
+   * @param target filled from its first byte to its last
+   */
+  readInto?(offset: number, target: Uint8Array<ArrayBuffer>): Promise<void>;
   close(): Promise<void>;
 }
 

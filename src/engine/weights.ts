@@ -4,7 +4,7 @@ import { CheckpointError, NumericalError } from './errors.ts';
 import { recordFindNonfinite } from './find-nonfinite.ts';
 import type { Gpu } from './gpu/gpu.ts';
 import { bytesPerElement, elementCount } from './gpu/tensor.ts';
-import type { Dtype, TensorPart, Tensor } from './gpu/tensor.ts';
+import type { Dtype, Tensor } from './gpu/tensor.ts';
 import { TinyNumbers } from './tiny-numbers.ts';
 import { quantisedMessage } from './weight-names.ts';
 
@@ -88,11 +88,10 @@ export class WeightReader {
         const { name, shape, dtype } = weights[role];
         tensors.push((loaded[role] = this.gpu.tensor(name, shape, dtype)));
       }
-      for (const [index, role] of roles.entries()) {
-        const tiny = new TinyNumbers(weights[role].entry.dtype);
-        await this.#fill(tensors[index]!, weights[role], 0, options, tiny);
-        if (tiny.found) options.onTiny?.(weights[role]);
-      }
+      const tiny = roles.map((role) => new TinyNumbers(weights[role].entry.dtype));
+      const pieces = roles.flatMap((role, index) => piecesOf(tensors[index]!, weights[role], 0, tiny[index]));
+      await this.#fill(pieces, options);
+      for (const [index, role] of roles.entries()) if (tiny[index]!.found) options.onTiny?.(weights[role]);
       await this.checkFinite(
         tensors,
         roles.map((role) => weights[role]),
@@ -108,7 +107,7 @@ export class WeightReader {
   async loadRows(weight: Weight, firstRow: number, rows: number, options: ReadOptions = {}): Promise<Tensor> {
     const tensor = this.gpu.tensor(weight.name, [rows, ...weight.shape.slice(1)], weight.dtype);
     try {
-      await this.#fill(tensor, weight, firstRow, options);
+      await this.#fill(piecesOf(tensor, weight, firstRow), options);
     } catch (error) {
       tensor.dispose();
       throw error;
@@ -144,41 +143,79 @@ export class WeightReader {
     }
   }
 
-  async #fill(
-    tensor: Tensor,
-    weight: Weight,
-    firstRow: number,
-    options: ReadOptions,
-    tiny?: TinyNumbers,
-  ): Promise<void> {
-    for (const part of tensor.parts)
-      await this.#fillPart(part, weight, firstRow + part.firstRow, options, tiny);
-  }
-
-  async #fillPart(
-    { buffer, rows }: TensorPart,
-    { entry, shape, dtype }: Weight,
-    firstRow: number,
-    { signal, onBytes }: ReadOptions,
-    tiny: TinyNumbers | undefined,
-  ): Promise<void> {
-    const rowBytes = entry.bytes / (shape[0] ?? 1);
-    const growth = bytesPerElement[dtype] / (entry.bytes / elementCount(shape));
-    const start = entry.offset + firstRow * rowBytes;
-    const bytes = rows * rowBytes;
-    for (let done = 0; done < bytes; done += CHUNK_BYTES) {
-      signal?.throwIfAborted();
-      const length = Math.min(CHUNK_BYTES, bytes - done);
-      const chunk = await entry.source.read(start + done, length);
-      tiny?.look(chunk);
-      this.gpu.write(buffer, done * growth, asStored(chunk, entry, dtype));
-      onBytes?.(length);
-      this.#inFlight += length;
-      if (this.#inFlight >= BYTES_IN_FLIGHT) {
-        this.#inFlight = 0;
-        await this.gpu.finish();
+  /** Copies pieces of files into buffers, in order; each is read while the one before it is handed over. */
+  async #fill(pieces: readonly Piece[], { signal, onBytes }: ReadOptions): Promise<void> {
+    const reader = new PieceReader();
+    const read = (piece: Piece | undefined): Promise<Uint8Array<ArrayBuffer>> | undefined => {
+      const reading = piece && reader.read(piece);
+      reading?.catch(() => undefined); // a failure is heard when the piece is waited for
+      return reading;
+    };
+    let coming = read(pieces[0]);
+    try {
+      for (const [index, { buffer, offset, length, weight, tiny }] of pieces.entries()) {
+        signal?.throwIfAborted();
+        const bytes = await coming!;
+        coming = read(pieces[index + 1]);
+        tiny?.look(bytes);
+        this.gpu.write(buffer, offset, asStored(bytes, weight.entry, weight.dtype));
+        onBytes?.(length);
+        this.#inFlight += length;
+        if (this.#inFlight >= BYTES_IN_FLIGHT) {
+          this.#inFlight = 0;
+          await this.gpu.finish();
+        }
       }
+    } finally {
+      // A read that nobody wants any more must end before its file is closed.
+      await coming?.catch(() => undefined);
     }
+  }
+}
+
+/** Bytes of a file, and where on the GPU they go. */
+interface Piece {
+  readonly weight: Weight;
+  /** In the file. */
+  readonly start: number;
+  readonly length: number;
+  readonly buffer: GPUBuffer;
+  /** In the buffer. */
+  readonly offset: number;
+  readonly tiny: TinyNumbers | undefined;
+}
+
+/** The pieces of a tensor that holds a weight's rows from one on. */
+function piecesOf(tensor: Tensor, weight: Weight, firstRow: number, tiny?: TinyNumbers): Piece[] {
+  const { entry, shape, dtype } = weight;
+  const rowBytes = entry.bytes / (shape[0] ?? 1);
+  const growth = bytesPerElement[dtype] / (entry.bytes / elementCount(shape));
+  return tensor.parts.flatMap(({ buffer, rows, firstRow: first }) => {
+    const start = entry.offset + (firstRow + first) * rowBytes;
+    const bytes = rows * rowBytes;
+    return Array.from({ length: Math.ceil(bytes / CHUNK_BYTES) }, (_, index): Piece => {
+      const done = index * CHUNK_BYTES;
+      const length = Math.min(CHUNK_BYTES, bytes - done);
+      return { weight, start: start + done, length, buffer, offset: done * growth, tiny };
+    });
+  });
+}
+
+/** Reads pieces into the same two memories in turn, where a source can do that: new memory costs more time than its bytes. */
+class PieceReader {
+  readonly #memories: Uint8Array<ArrayBuffer>[] = [];
+  #turn = 0;
+
+  /** @returns bytes that are valid until the call after the next one; at most two may be under way */
+  async read({ weight, start, length }: Piece): Promise<Uint8Array<ArrayBuffer>> {
+    const { source } = weight.entry;
+    if (!source.readInto) return source.read(start, length);
+    const turn = (this.#turn = 1 - this.#turn);
+    let memory = this.#memories[turn];
+    if (!memory || memory.length < length) this.#memories[turn] = memory = new Uint8Array(length);
+    const target = memory.subarray(0, length);
+    await source.readInto(start, target);
+    return target;
   }
 }
 

@@ -87,21 +87,27 @@ class OpenFile implements ByteSource {
   ) {}
 
   async read(offset: number, length: number): Promise<Uint8Array<ArrayBuffer>> {
+    checkRange(this, offset, length); // before memory is taken
+    const bytes = new Uint8Array(length);
+    await this.readInto(offset, bytes);
+    return bytes;
+  }
+
+  async readInto(offset: number, target: Uint8Array<ArrayBuffer>): Promise<void> {
+    const { length } = target;
     checkRange(this, offset, length);
     if (this.#closing) throw FileError.at(this.name, 'was read after it was closed');
-    const bytes = new Uint8Array(length);
     let done = 0;
     while (done < length) {
       const wanted = Math.min(length - done, MAXIMUM_READ_BYTES);
       const { bytesRead } = await this.handle
-        .read(bytes, done, wanted, offset + done)
+        .read(target, done, wanted, offset + done)
         .catch((error: unknown) => {
           throw fileErrorFrom(error, this.name, 'read the file');
         });
       if (bytesRead === 0) throw FileError.at(this.name, 'became shorter while it was read; start again');
       done += bytesRead;
     }
-    return bytes;
   }
 
   close(): Promise<void> {
