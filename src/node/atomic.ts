@@ -2,6 +2,7 @@ import type { FileHandle } from 'node:fs/promises';
 import { open, rename, stat, writeFile } from 'node:fs/promises';
 import { basename, dirname, join, relative, resolve } from 'node:path';
 import { FileError } from '../engine/errors.ts';
+import { syncFolder, syncHandle } from './durable.ts';
 import { fileErrorFrom } from './file-errors.ts';
 import { checkWritableFolder, makeFolder } from './folders.ts';
 import { cleanStaging, makeStaging, removeStaging } from './staging.ts';
@@ -54,13 +55,17 @@ export class AtomicFile {
     }
   }
 
-  /** Gives the file its name, in place of what was there. @throws FileError if that fails; nothing is left then. */
+  /**
+   * Gives the file its name, in place of what was there, when the disk has all of it.
+   * @throws FileError if that fails; nothing is left then.
+   */
   async commit(): Promise<void> {
     this.#mustBeOpen();
     this.#state = 'committed';
     try {
-      await this.handle.close();
+      await syncHandle(this.handle).finally(() => this.handle.close());
       await rename(join(this.staging, basename(this.path)), this.path);
+      await syncFolder(dirname(this.path));
     } catch (error) {
       throw fileErrorFrom(error, this.path, 'write the file');
     } finally {

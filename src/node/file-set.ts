@@ -4,13 +4,14 @@ import { dirname, join, resolve } from 'node:path';
 import { FileError } from '../engine/errors.ts';
 import { liesInside } from '../engine/weight-files.ts';
 import { checkReplaceable } from './atomic.ts';
+import { syncFile, syncFolder } from './durable.ts';
 import { fileErrorFrom } from './file-errors.ts';
 import { checkWritableFolder } from './folders.ts';
 import { acquireLock } from './lock.ts';
 import type { Lock } from './lock.ts';
 import { describeOwner, isToken } from './owner.ts';
 import { atSuddenEnd } from './sudden-end.ts';
-import { abandonedStaging, JOURNAL, makeStaging, removeStaging } from './staging.ts';
+import { JOURNAL, makeStaging, removeStaging, stagingIn } from './staging.ts';
 
 const LOCK = '.laminar.lock';
 /** Folders in the staging folder: for new files, and for the old files that made room. */
@@ -32,8 +33,9 @@ interface Swap {
 /**
  * The files that a run writes into a folder. They are written in a hidden folder within it. When the last is done, they
  * replace an earlier run's files all at once. Whenever the process is killed, the folder holds the files of one run only. If
- * it is killed during the swap, the next writer finishes the swap. Other files in the folder are not touched. Only one
- * writer at a time has the folder.
+ * it is killed during the swap, the next writer finishes the swap. The disk has the files before the swap begins, and the
+ * swap before it is forgotten, so that this holds for a loss of power, too. Other files in the folder are not touched. Only
+ * one writer at a time has the folder.
  */
 export class FileSet implements AsyncDisposable {
   readonly #written: string[] = [];
@@ -117,8 +119,13 @@ export class FileSet implements AsyncDisposable {
     try {
       const journal = join(this.staging, JOURNAL);
       await writeFile(`${journal}.new`, JSON.stringify({ all: this.names, written } satisfies Swap));
+      const files = written.map((name) => join(this.staging, NEW, name));
+      await Promise.all([...files, `${journal}.new`].map(syncFile));
+      await Promise.all(foldersOf(join(this.staging, NEW), written).map(syncFolder));
       await rename(`${journal}.new`, journal);
+      await syncFolder(this.staging);
       swap(this.folder, this.staging, { all: this.names, written });
+      await syncSwapped(this.folder, written);
       await this.#end();
     } catch (error) {
       await this[Symbol.asyncDispose]();
@@ -167,12 +174,25 @@ function swap(folder: string, staging: string, { all, written }: Swap): void {
   }
 }
 
-/** Finishes what a killed process had begun to put in place, and removes what others left. */
+/** The folder of a set and those within it that hold files of it. */
+function foldersOf(folder: string, names: readonly string[]): string[] {
+  return [...new Set(['.', ...names.map((name) => dirname(name))])].map((name) => join(folder, name));
+}
+
+/** What was put in place stays there though the power fails. A disk that cannot say so has done it all the same. */
+async function syncSwapped(folder: string, written: readonly string[]): Promise<void> {
+  await Promise.all(foldersOf(folder, written).map(syncFolder)).catch(() => undefined);
+}
+
+/** Finishes what a process that has ended had begun to put in place, and removes what others left. */
 async function finishAbandoned(folder: string, onNotice?: (line: string) => void): Promise<void> {
-  for (const path of await abandonedStaging(folder)) {
+  for (const { path, isAbandoned } of await stagingIn(folder)) {
+    // Only who holds the lock swaps, as we do now: a process that began to has ended, even one before the machine restarted.
+    if (!isAbandoned && !isThere(join(path, JOURNAL))) continue;
     const plan = readJournal(path);
     if (plan?.written.some((name) => isThere(join(path, NEW, name)))) {
       swap(folder, path, plan);
+      await syncSwapped(folder, plan.written);
       onNotice?.(`${folder}: put the files of a run in place that was stopped as it did so`);
     }
     await removeStaging(path);
@@ -183,9 +203,13 @@ async function finishAbandoned(folder: string, onNotice?: (line: string) => void
 function readJournal(staging: string): Swap | undefined {
   const path = join(staging, JOURNAL);
   if (!isThere(path)) return undefined;
-  const { all, written } = JSON.parse(readFileSync(path, 'utf8')) as Swap;
-  const isSwap = [...all, ...written].every((name) => typeof name === 'string' && liesInside(name));
-  return isSwap ? { all, written } : undefined;
+  try {
+    const { all, written } = JSON.parse(readFileSync(path, 'utf8')) as Swap;
+    const isSwap = [...all, ...written].every((name) => typeof name === 'string' && liesInside(name));
+    return isSwap ? { all, written } : undefined;
+  } catch {
+    return undefined; // not ours: we write it whole
+  }
 }
 
 function isThere(path: string): boolean {

@@ -28,23 +28,25 @@ export async function makeStaging(folder: string): Promise<string> {
   return path;
 }
 
-/** The staging folders that ended processes of this user left. */
-export async function abandonedStaging(folder: string): Promise<string[]> {
-  const found: string[] = [];
+/** All staging folders of this user, of whatever process. */
+export async function stagingIn(folder: string): Promise<{ path: string; isAbandoned: boolean }[]> {
+  const found: { path: string; isAbandoned: boolean }[] = [];
   for (const name of await readdir(folder).catch(() => [])) {
     if (!name.startsWith('.') || !isToken(name.slice(1))) continue;
     const path = join(folder, name);
     const status = await lstat(path).catch(() => undefined);
     if (!status?.isDirectory() || !isOurs(status)) continue;
     // Nobody touches the folder of another machine's process while it writes into the files.
-    if (hasEnded(name.slice(1), Date.now() - status.mtimeMs, 2880 * STALE_AFTER)) found.push(path);
+    const isAbandoned = hasEnded(name.slice(1), Date.now() - status.mtimeMs, 2880 * STALE_AFTER);
+    found.push({ path, isAbandoned });
   }
   return found;
 }
 
 /** Removes what killed processes left. `FileSet` finishes what was already about to be put in place. */
 export async function cleanStaging(folder: string): Promise<void> {
-  for (const path of await abandonedStaging(folder)) {
+  for (const { path, isAbandoned } of await stagingIn(folder)) {
+    if (!isAbandoned) continue;
     const isUnderWay = await lstat(join(path, JOURNAL)).then(
       () => true,
       () => false,

@@ -1,6 +1,9 @@
-import { mkdir, readdir, readFile, rename, stat, symlink, utimes, writeFile } from 'node:fs/promises';
+import { readlinkSync } from 'node:fs';
+import type { FileHandle } from 'node:fs/promises';
+import { mkdir, open, readdir, readFile, rename, stat, symlink, utimes, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
-import { describe, expect, it } from 'vitest';
+import { fileURLToPath } from 'node:url';
+import { describe, expect, it, vi } from 'vitest';
 import { FileError } from '../../src/engine/errors.ts';
 import { AtomicFile } from '../../src/node/atomic.ts';
 import { FileSet } from '../../src/node/file-set.ts';
@@ -35,6 +38,13 @@ async function swapUntil(steps: number, folder: string, staging: string, written
     await mkdir(dirname(to!), { recursive: true });
     await rename(from!, to!);
   }
+}
+
+/** Where all file handles have their methods. */
+async function fileHandlePrototype(): Promise<FileHandle> {
+  const handle = await open(fileURLToPath(import.meta.url));
+  await handle.close();
+  return Object.getPrototypeOf(handle) as FileHandle;
 }
 
 describe('FileSet', () => {
@@ -90,6 +100,71 @@ describe('FileSet', () => {
       await next[Symbol.asyncDispose]();
       expect(notices).toHaveLength(steps < 0 || steps === names.length + written.length ? 0 : 1);
     }
+  });
+
+  it('finishes the swap of a machine that restarted, and forgets one that makes no sense', async () => {
+    for (const [journal, run] of [
+      [JSON.stringify({ all: names, written: names }), 'second'],
+      ['{"all": ["table.csv"], "written": ["../table.csv"]}', 'first'],
+      ['{"all": 1}', 'first'],
+      ['{"al', 'first'],
+      ['', 'first'],
+    ] as const) {
+      const folder = await temporaryFolder();
+      await write(folder, 'first');
+      // Another boot of this machine counts as another machine.
+      const token = ownerToken().replace(/^laminar-.{8}/, 'laminar-00000000');
+      const staging = join(folder, `.${token}`);
+      await mkdir(join(staging, 'new', 'figures'), { recursive: true });
+      for (const name of names) await writeFile(join(staging, 'new', name), 'second');
+      await writeFile(join(staging, 'swap.json'), journal);
+      await (await FileSet.open(folder, names))[Symbol.asyncDispose]();
+      expect(await contents(folder), journal).toEqual(of(run));
+    }
+  });
+
+  // Other systems do not say which file a handle is of.
+  it.runIf(process.platform === 'linux')(
+    'has every file on the disk before it takes its name, and the names after',
+    async () => {
+      const folder = await temporaryFolder();
+      await using files = await FileSet.open(folder, names);
+      for (const name of names) await files.write(name, 'first');
+      const synced: string[] = [];
+      const prototype = await fileHandlePrototype();
+      const sync = vi.spyOn(prototype, 'sync').mockImplementation(function (this: FileHandle) {
+        const path = readlinkSync(`/proc/self/fd/${this.fd}`).slice(folder.length + 1);
+        synced.push(path.replace(/^\.laminar-[^/]*/, '.staging'));
+        return Promise.resolve();
+      });
+      await files.commit();
+      sync.mockRestore();
+      const isFolder = (path: string) => !/\.\w+$/.test(path) || path === '.staging';
+      expect(synced.filter((path) => !isFolder(path)).sort()).toEqual(
+        [...names.map((name) => `.staging/new/${name}`), '.staging/swap.json.new'].sort(),
+      );
+      expect(synced.filter(isFolder)).toEqual(
+        expect.arrayContaining(['.staging/new', '.staging/new/figures', '.staging', '', 'figures']),
+      );
+      expect(synced.indexOf('.staging')).toBeLessThan(synced.indexOf(''));
+    },
+  );
+
+  it.each(['EIO', 'ENOSPC'])('keeps the old run if the disk refuses the new one late (%s)', async (code) => {
+    const folder = await temporaryFolder();
+    await write(folder, 'first');
+    const prototype = await fileHandlePrototype();
+    const sync = vi
+      .spyOn(prototype, 'sync')
+      .mockRejectedValue(Object.assign(new Error(code), { code, syscall: 'fsync' }));
+    await expect(write(folder, 'second')).rejects.toThrow(FileError);
+    const file = await AtomicFile.create(join(folder, 'table.csv'));
+    await expect(file.commit()).rejects.toThrow(/table\.csv: cannot write the file: /);
+    sync.mockRejectedValue(Object.assign(new Error('EINVAL'), { code: 'EINVAL' }));
+    expect(await contents(folder)).toEqual(of('first'));
+    await write(folder, 'third'); // a file system that cannot tell
+    expect(await contents(folder)).toEqual(of('third'));
+    sync.mockRestore();
   });
 
   it('puts everything back when a file cannot take its place', async () => {
