@@ -14,7 +14,9 @@ const kernels = Object.values(modules).flatMap((module) => Object.values(module)
 const DIRECTIVE = /^enable subgroups;$/m;
 const withSubgroups = [
   'attention-lanes',
-  'jacobi-round-lanes',
+  'jacobi-round-lanes-angles',
+  'jacobi-round-lanes-products',
+  'jacobi-round-lanes-turns',
   'matrix-product-lanes',
   'project-vectors-lanes',
   'qr-panel-lanes',

@@ -5,7 +5,9 @@ import cumulativePercentSource from '../../shaders/spectrum/cumulative-percent.w
 import directionExtentsSource from '../../shaders/spectrum/direction-extents.wgsl?raw';
 import gatherVectorsSource from '../../shaders/spectrum/gather-vectors.wgsl?raw';
 import jacobiRoundSource from '../../shaders/spectrum/jacobi-round.wgsl?raw';
-import jacobiRoundLanesSource from '../../shaders/spectrum/jacobi-round-lanes.wgsl?raw';
+import jacobiAnglesLanesSource from '../../shaders/spectrum/jacobi-round-lanes-angles.wgsl?raw';
+import jacobiProductsLanesSource from '../../shaders/spectrum/jacobi-round-lanes-products.wgsl?raw';
+import jacobiTurnsLanesSource from '../../shaders/spectrum/jacobi-round-lanes-turns.wgsl?raw';
 import jacobiRoundStagedSource from '../../shaders/spectrum/jacobi-round-staged.wgsl?raw';
 import jacobiSweepEndSource from '../../shaders/spectrum/jacobi-sweep-end.wgsl?raw';
 import orderDescendingSource from '../../shaders/spectrum/order-descending.wgsl?raw';
@@ -17,6 +19,8 @@ import qrUpdateLanesSource from '../../shaders/spectrum/qr-update-lanes.wgsl?raw
 import qrUpdateSource from '../../shaders/spectrum/qr-update.wgsl?raw';
 import rowExtentsSource from '../../shaders/spectrum/row-extents.wgsl?raw';
 import transposeTriangleSource from '../../shaders/spectrum/transpose-triangle.wgsl?raw';
+import blockPairSource from '../../shaders/snippets/block-pair.wgsl?raw';
+import productsOfFourSource from '../../shaders/snippets/products-of-four.wgsl?raw';
 import vectorNormsSource from '../../shaders/spectrum/vector-norms.wgsl?raw';
 
 /** The kernels of the spectrum; each shader's header says what it computes. */
@@ -81,6 +85,7 @@ export const qrPanel = defineKernel({
 export const qrPanelLanes = defineKernel({
   name: 'qr-panel-lanes',
   source: qrPanelLanesSource,
+  includes: [productsOfFourSource],
   bindings: { columns: 'read_write', reflectors: 'read_write', triangle: 'read_write' },
   uniforms: { columns: 'u32', padded: 'u32', length4: 'u32', first: 'u32' },
 });
@@ -95,6 +100,7 @@ export const qrUpdate = defineKernel({
 export const qrUpdateLanes = defineKernel({
   name: 'qr-update-lanes',
   source: qrUpdateLanesSource,
+  includes: [productsOfFourSource],
   bindings: { columns: 'read_write', reflectors: 'read', triangle: 'read' },
   uniforms: { padded: 'u32', length4: 'u32', first: 'u32' },
 });
@@ -114,17 +120,35 @@ export const jacobiRound = defineKernel({
   constants: ['threads'],
 });
 
-export const jacobiRoundLanes = defineKernel({
-  name: 'jacobi-round-lanes',
-  source: jacobiRoundLanesSource,
+export const jacobiProductsLanes = defineKernel({
+  name: 'jacobi-round-lanes-products',
+  source: jacobiProductsLanesSource,
+  includes: [blockPairSource, productsOfFourSource],
+  bindings: { vectors: 'read', progress: 'read', grams: 'read_write' },
+  uniforms: { blocks: 'u32', length4: 'u32', round: 'u32', crosswise: 'u32' },
+});
+
+export const jacobiAnglesLanes = defineKernel({
+  name: 'jacobi-round-lanes-angles',
+  source: jacobiAnglesLanesSource,
+  includes: [blockPairSource],
   bindings: {
-    vectors: 'read_write',
     grams: 'read_write',
     floors: 'read',
     progress: 'read',
     worst: 'read_write',
+    steps: 'read_write',
+    turns: 'read_write',
   },
-  uniforms: { blocks: 'u32', length4: 'u32', round: 'u32', crosswise: 'u32' },
+  uniforms: { blocks: 'u32', round: 'u32', crosswise: 'u32' },
+});
+
+export const jacobiTurnsLanes = defineKernel({
+  name: 'jacobi-round-lanes-turns',
+  source: jacobiTurnsLanesSource,
+  includes: [blockPairSource],
+  bindings: { steps: 'read', turns: 'read', progress: 'read', vectors: 'read_write' },
+  uniforms: { blocks: 'u32', length4: 'u32', round: 'u32' },
 });
 
 export const jacobiRoundStaged = defineKernel({

@@ -50,8 +50,11 @@ function scratchBytes({ columns, vectors, padded, length4 }: SpectrumShape, matr
     reflectors: 4 * matrices * 16 * length,
     triangle: 4 * matrices * 256,
     lower: 4 * matrices * padded * padded,
-    /** The Gram matrices of the blocks of `lower`. */
-    grams: 4 * matrices * padded * BLOCK,
+    /** The Gram matrices of the blocks of `lower`, then the products between the blocks of each pair. */
+    grams: 6 * matrices * padded * BLOCK,
+    /** Of each pair of blocks the steps of a round, and their angles: 31 steps of four lanes with eight numbers each. */
+    steps: (4 * matrices * padded) / (2 * BLOCK),
+    turns: (4 * matrices * padded * 31 * 4 * 8) / (2 * BLOCK),
     norms: 4 * matrices * padded,
     vectorOrder: 4 * matrices * padded,
     vectorNorms: 4 * matrices * padded,

@@ -33,12 +33,6 @@ fn total(column: u32) -> f32 {
   return (partials[at] + partials[at + 1u]) + (partials[at + 2u] + partials[at + 3u]);
 }
 
-// What four rows, one per lane, add to a lane's four products of one vector.
-fn products4(x: f32, b0: vec4<f32>, b1: vec4<f32>, b2: vec4<f32>, b3: vec4<f32>) -> vec4<f32> {
-  let firstTwo = quadBroadcast(x, 0u) * b0 + quadBroadcast(x, 1u) * b1;
-  return firstTwo + (quadBroadcast(x, 2u) * b2 + quadBroadcast(x, 3u) * b3);
-}
-
 // Keeps the components of group k whose row is `row` or later.
 fn keepFrom(four: vec4<f32>, k: u32, row: u32) -> vec4<f32> {
   return select(vec4<f32>(), four, vec4<u32>(0u, 1u, 2u, 3u) + 4u * k >= vec4<u32>(row));

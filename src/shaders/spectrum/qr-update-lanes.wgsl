@@ -23,12 +23,6 @@ struct Shape {
 var<workgroup> products: array<vec4<f32>, 64>; // [reflector, lane]: V'A
 var<workgroup> weights: array<vec4<f32>, 64>; // [column, four reflectors]: T' V'A
 
-// What four rows, one per lane, add to a lane's four products of one vector.
-fn products4(x: f32, b0: vec4<f32>, b1: vec4<f32>, b2: vec4<f32>, b3: vec4<f32>) -> vec4<f32> {
-  let firstTwo = quadBroadcast(x, 0u) * b0 + quadBroadcast(x, 1u) * b1;
-  return firstTwo + (quadBroadcast(x, 2u) * b2 + quadBroadcast(x, 3u) * b3);
-}
-
 @compute @workgroup_size(4)
 fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index) lane: u32) {
   let matrix = group.y;

@@ -4,7 +4,6 @@ import {
   cumulativePercent,
   directionExtents,
   jacobiRound,
-  jacobiRoundLanes,
   jacobiRoundStaged,
   jacobiSweepEnd,
   orderDescending,
@@ -13,6 +12,7 @@ import {
   rowExtents,
   vectorNorms,
 } from '../../../src/analysis/spectrum/kernels.ts';
+import { recordLanesRound } from '../../../src/analysis/spectrum/sweeps.ts';
 import type { Gpu } from '../../../src/engine/gpu/gpu.ts';
 import type { Recorder } from '../../../src/engine/gpu/recorder.ts';
 
@@ -61,14 +61,18 @@ describe('jacobi-round and jacobi-sweep-end', () => {
         return dot(vector(from, first + i), vector(from, first + j));
       });
     const vector = (from: Float32Array, index: number) => from.subarray(index * length, (index + 1) * length);
-    // A sweep's first round makes them, the others go on with them.
-    const grams = bench.input(crosswise ? blockGrams(values) : new Float32Array(matrices * blocks * 256));
+    // A sweep's first round makes them, the others go on with them. Beside them is room for products between blocks.
+    const gramValues = new Float32Array(1.5 * matrices * blocks * 256);
+    if (crosswise) gramValues.set(blockGrams(values).subarray(0, blocks * 256));
+    const grams = bench.input(gramValues);
+    const steps = bench.output((matrices * blocks) / 2);
+    const turns = bench.output((matrices * blocks * 31 * 32) / 2);
     await bench.run((recorder) => {
       const common = { vectors, floors, progress, worst };
       const uniforms = { blocks, length4, round: 1, crosswise };
       const workgroups = [blocks / 2, matrices] as const;
       if (isLanes) {
-        recorder.dispatch(jacobiRoundLanes, { bindings: { ...common, grams }, uniforms, workgroups });
+        recordLanesRound(recorder, { ...common, grams, steps, turns }, uniforms, workgroups);
       } else if (typeof threads === 'string') {
         recorder.dispatch(jacobiRoundStaged, { bindings: common, uniforms, workgroups });
       } else {
