@@ -67,6 +67,8 @@ export default defineConfig({
       formats: ['es'],
     },
     rolldownOptions: {
+      // The types say what the docstrings say.
+      output: { comments: { jsdoc: false } },
       external: [
         ...builtinModules,
         ...builtinModules.map((name) => `node:${name}`),

@@ -9,11 +9,11 @@ import { AdapterMemory } from './adapter-memory.ts';
 import { pauseWhileWaiting } from './idle-waits.ts';
 import { probeInstalledDriver } from './installed-driver.ts';
 import type { Probe } from './installed-driver.ts';
-import { unpackSwiftShader } from './software-gpu.ts';
+import { isSwiftShaderInstalled, SOFTWARE_PACKAGE, unpackSwiftShader } from './software-gpu.ts';
 
 /** One way to get an adapter, and what came of it. */
 export interface AdapterAttempt {
-  readonly way: 'installed driver' | 'bundled SwiftShader';
+  readonly way: 'installed driver' | 'packaged SwiftShader';
   readonly outcome: string;
   /** What the libraries below printed meanwhile, line by line. */
   readonly said: readonly string[];
@@ -23,7 +23,7 @@ export interface AdapterAttempt {
 export interface FoundAdapter {
   readonly adapter: GPUAdapter;
   readonly attempts: readonly AdapterAttempt[];
-  /** Where the bundled software GPU lies unpacked, and the better places that could not be used; null if not needed. */
+  /** Where the packaged software GPU lies unpacked, and the better places that could not be used; null if not needed. */
   readonly driverCache: { readonly folder: string; readonly refused: readonly string[] } | null;
 }
 
@@ -31,8 +31,14 @@ export interface FoundAdapter {
 export class NoAdapterError extends DeviceError {
   constructor(readonly attempts: readonly AdapterAttempt[]) {
     const tried = attempts.map(({ way, outcome }) => `${way}: ${outcome}`).join('; ');
-    super(`no WebGPU adapter (${tried}); install a GPU driver or Mesa 25's Vulkan drivers`);
+    super(`no WebGPU adapter (${tried}); ${gpuRemedy()}`);
   }
+}
+
+/** What gives a machine without an adapter one. */
+function gpuRemedy(): string {
+  if (isSwiftShaderInstalled() !== false) return "install a GPU driver or Mesa 25's Vulkan drivers";
+  return `install the GPU's driver, or run npm install ${SOFTWARE_PACKAGE}, which computes on the CPU (slow)`;
 }
 
 export interface NodeGpuOptions extends Omit<GpuOptions, 'memoryLimit'> {
@@ -57,8 +63,8 @@ const SWIFTSHADER_SWITCHES = ['disable-dawn-features=use_vulkan_zero_initialize_
 
 /**
  * Opens a GPU in Node: what an installed driver offers (hardware, else a software driver that Dawn accepts, such as
- * Mesa 25's llvmpipe), else the bundled SwiftShader. Worker threads may do so, too; terminate one only after it has disposed
- * of its GPU, for within one of Dawn's calls the whole process would end. Kernels are chosen as `bench --tune --remember`
+ * Mesa 25's llvmpipe), else SwiftShader from its package. Worker threads may do so, too; terminate one only after it
+ * has disposed of its GPU, for within one of Dawn's calls the whole process would end. Kernels are chosen as `bench --tune --remember`
  * found, and self-tests remembered (`AdapterMemory`).
  * @throws DeviceError if neither gives a device.
  */
@@ -106,10 +112,10 @@ export async function findAdapter(): Promise<FoundAdapter> {
     const driverCache = await unpackSwiftShader();
     const entry = pathToFileURL(join(driverCache.folder, 'index.js')).href;
     const adapter = await requestAdapter(entry, SWIFTSHADER_SWITCHES);
-    attempts.push({ way: 'bundled SwiftShader', outcome: describeAdapter(adapter).description, said: [] });
+    attempts.push({ way: 'packaged SwiftShader', outcome: describeAdapter(adapter).description, said: [] });
     return { adapter, attempts, driverCache };
   } catch (error) {
-    attempts.push({ way: 'bundled SwiftShader', outcome: messageOf(error), said: [] });
+    attempts.push({ way: 'packaged SwiftShader', outcome: messageOf(error), said: [] });
   }
   throw new NoAdapterError(attempts);
 }

@@ -1,12 +1,12 @@
 import { readdir, stat } from 'node:fs/promises';
 import { basename, join, resolve } from 'node:path';
-import { bundledModels } from '../analysis/bundled.ts';
+import { bundledModels as repositoryModels } from '../analysis/bundled.ts';
 import { option, wording } from '../engine/error-words.ts';
 import { FileError, InputError } from '../engine/errors.ts';
 import { meantNames } from '../engine/near-names.ts';
 import { HubError, HubUnreachableError } from '../hub/errors.ts';
 import { isHubId, namesTheHub, parseHubReference } from '../hub/reference.ts';
-import { bundledPath, isBundledModel } from './bundled.ts';
+import { bundledModels, bundledPath, isBundledModel } from './bundled.ts';
 import { resolveModelFolder } from './hub.ts';
 import { readHubSettings } from './hub/environment.ts';
 import { publishedIds, publishedNames } from './published-shapes.ts';
@@ -26,7 +26,7 @@ export interface ModelSource {
  * @param revision the value of --revision
  * @param thorough whether a cached copy is compared with the hub's listing
  * @throws InputError if a revision is asked of a folder
- * @throws FileError if there is no such folder, it holds no model, or the model cannot be fetched
+ * @throws FileError if there is no such folder, it holds no model, the npm package lacks it, or it cannot be fetched
  */
 export async function findModel(
   reference: string,
@@ -67,6 +67,7 @@ export async function findModel(
     }
     return { id: basename(resolve(folder)), folder, revision: null };
   }
+  if (repositoryModels.some((name) => name === reference)) throw notInPackage(reference);
   const onFetched = terminal.stage('fetch', 'bytes');
   const found = await resolveModelFolder(reference, {
     revision,
@@ -84,12 +85,21 @@ export async function findModel(
   return { id: parseHubReference(reference, endpoint)?.id ?? reference, ...found };
 }
 
-/** Names that may be mistyped: what comes with the package, and what is asked for most. */
-const knownModels = [...bundledModels, ...publishedIds];
+/** A model of the repository that the npm package leaves out, to stay small. */
+function notInPackage(reference: string): FileError {
+  const here = bundledModels();
+  return new FileError(
+    `${reference}: the npm package does not contain this model, only the project's repository does; ` +
+      (here.length > 0 ? `run ${here.join(' or ')}, which is here, or ` : '') +
+      `give the folder weights/${reference} of a copy of the repository${orTheHub(reference)}`,
+  );
+}
 
 /** The hub's refusal, with the model that may have been meant. */
 function withMeantModel(error: unknown, reference: string): unknown {
   if (!(error instanceof HubError) || error instanceof HubUnreachableError) return error;
+  /** Names that may be mistyped: what comes with the package, and what is asked for most. */
+  const knownModels = [...bundledModels(), ...publishedIds];
   if (knownModels.includes(reference)) return error;
   const meant = meantNames(reference, knownModels).slice(0, 3);
   if (meant.length === 0) return error;

@@ -35,7 +35,7 @@ export function packageFolder(name: string): string {
       // not here
     }
   }
-  throw new DeviceError(`the package ${name} is not installed; run npm install ${name}`);
+  throw new DeviceError(`the package ${name} is not installed`);
 }
 
 export async function packageVersion(folder: string): Promise<string> {

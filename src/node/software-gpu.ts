@@ -5,6 +5,25 @@ import { archivedFiles, packageFolder, packageVersion } from './packaged-binarie
 import { unpackPrograms } from './unpacked.ts';
 import type { Programs, Unpacked } from './unpacked.ts';
 
+/** The npm package that contains SwiftShader. */
+export const SOFTWARE_PACKAGE = '@sparticuz/chromium';
+
+/** Whether the package with SwiftShader is installed; null on platforms for which it has none. */
+export function isSwiftShaderInstalled(): boolean | null {
+  if (!isSupported()) return null;
+  try {
+    packageFolder(SOFTWARE_PACKAGE);
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+/** SwiftShader is packaged for one platform. */
+function isSupported(): boolean {
+  return process.platform === 'linux' && process.arch === 'x64';
+}
+
 /**
  * SwiftShader (a Vulkan driver that runs on the CPU, Apache-2.0) from the npm package that contains it, and a copy of Dawn
  * that uses it. The package is large and only needed without a GPU, so users install it themselves.
@@ -15,13 +34,12 @@ import type { Programs, Unpacked } from './unpacked.ts';
  * @throws DeviceError if the package is missing or carries no driver for this platform.
  */
 async function swiftShaderPrograms(): Promise<Programs> {
-  if (process.platform !== 'linux' || process.arch !== 'x64') {
-    throw new DeviceError(
-      `no software GPU is bundled for ${process.platform}-${process.arch}; install a GPU driver`,
-    );
+  if (!isSupported()) {
+    const platform = `${process.platform}-${process.arch}`;
+    throw new DeviceError(`${SOFTWARE_PACKAGE} has no software GPU for ${platform}`);
   }
   const webgpu = packageFolder('webgpu');
-  const chromium = packageFolder('@sparticuz/chromium');
+  const chromium = packageFolder(SOFTWARE_PACKAGE);
   const [webgpuVersion, chromiumVersion] = await Promise.all([webgpu, chromium].map(packageVersion));
   return {
     name: `webgpu-${webgpuVersion}-swiftshader-${chromiumVersion}`,
@@ -29,7 +47,7 @@ async function swiftShaderPrograms(): Promise<Programs> {
     unpack: async () => {
       const archive = await archivedFiles(join(chromium, 'bin', 'swiftshader.tar.br'));
       const driver = archive.get('libvk_swiftshader.so');
-      if (!driver) throw new DeviceError('the package @sparticuz/chromium carries no libvk_swiftshader.so');
+      if (!driver) throw new DeviceError(`the package ${SOFTWARE_PACKAGE} has no libvk_swiftshader.so`);
       const binaries = join('dist', 'linux-x64');
       const copied = await Promise.all(
         [join(binaries, 'dawn.node'), 'index.js', 'package.json'].map(

@@ -68,7 +68,7 @@ describe('laminar doctor', () => {
     expect(stdout).toMatch(
       /^tried {5}installed driver: Dawn accepts none of those installed\n {10}it said: \S/m,
     );
-    expect(stdout).toMatch(/^tried {5}bundled SwiftShader: SwiftShader/m);
+    expect(stdout).toMatch(/^tried {5}packaged SwiftShader: SwiftShader/m);
     expect(stdout).toContain(`\ncache     ${join(cache, 'laminar', 'webgpu-')}`);
     expect([stderr, code]).toEqual(['', 0]);
   });
@@ -87,7 +87,7 @@ describe('laminar doctor', () => {
     const { adapter, attempts, code } = await diagnose(env);
     expect(attempts).toMatchObject([
       { way: 'installed driver', outcome: expect.stringMatching(/crashed|failed|accepts none/) as string },
-      { way: 'bundled SwiftShader', outcome: adapter!.description },
+      { way: 'packaged SwiftShader', outcome: adapter!.description },
     ]);
     expect(code).toBe(0);
   });

@@ -12,6 +12,7 @@ import { findAdapter, NoAdapterError } from '../gpu.ts';
 import type { AdapterAttempt, FoundAdapter } from '../gpu.ts';
 import { explainChoices } from '../kernel-choices.ts';
 import type { KernelChoice, KnownSelfTest } from '../kernel-choices.ts';
+import { isSwiftShaderInstalled, SOFTWARE_PACKAGE } from '../software-gpu.ts';
 import { printText } from '../terminal.ts';
 import type { CommandContext } from './context.ts';
 
@@ -23,7 +24,7 @@ interface Diagnosis {
   readonly adapter: AdapterReport | null;
   /** The ways to an adapter that were tried, in order; the last one succeeded if there is an adapter. */
   readonly attempts: readonly AdapterAttempt[];
-  /** Where the bundled software GPU lies unpacked, and the better places that could not be used; null if not needed. */
+  /** Where the packaged software GPU lies unpacked, and the better places that could not be used; null if not needed. */
   readonly driver_cache: FoundAdapter['driverCache'];
   readonly limits: Readonly<Record<string, number>>;
   readonly features: readonly string[];
@@ -136,10 +137,11 @@ function adviceAfter(attempts: readonly AdapterAttempt[]): string {
     : /^(crashed|failed)/.test(installed)
       ? 'the installed driver fails: update it, or let VK_DRIVER_FILES name the description of another'
       : "with a GPU, install or update its Vulkan driver (NVIDIA's own, or mesa-vulkan-drivers for AMD and Intel)";
-  return (
-    `${first}; in a container pass the GPU through; without one, Mesa 25 or newer may compute faster than the bundled ` +
-    'SwiftShader'
-  );
+  const without =
+    isSwiftShaderInstalled() === false
+      ? `run npm install ${SOFTWARE_PACKAGE}: it contains SwiftShader, which computes on the CPU (slow); Mesa 25 or newer does, too`
+      : 'Mesa 25 or newer may compute faster than SwiftShader';
+  return `${first}; in a container pass the GPU through; without a GPU, ${without}`;
 }
 
 function describe({
