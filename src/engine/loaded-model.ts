@@ -133,6 +133,17 @@ export class LoadedModel implements Disposable, AsyncDisposable {
     input: TextOrIds | readonly TextOrIds[],
     options: SequenceRunOptions = {},
   ): Promise<SequenceRun | SequenceRun[]> {
+    return this.whileRunning(async () => {
+      if (isSeveral(input)) return this.#runAll(input, options);
+      return (await this.#runAll([input], options))[0]!;
+    });
+  }
+
+  /**
+   * Does something that runs the model. Where weights pass through the GPU, only one run at a time can have them.
+   * @throws InputError `disposed` or `busy`
+   */
+  async whileRunning<Result>(act: () => Promise<Result>): Promise<Result> {
     if (this.#disposed)
       throw new InputError(`${this.description.name}: was used after dispose(); load it again`, {
         code: 'disposed',
@@ -145,8 +156,7 @@ export class LoadedModel implements Disposable, AsyncDisposable {
     }
     this.#running += 1;
     try {
-      if (isSeveral(input)) return await this.#runAll(input, options);
-      return (await this.#runAll([input], options))[0]!;
+      return await act();
     } finally {
       this.#running -= 1;
     }

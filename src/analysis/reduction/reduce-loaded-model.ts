@@ -12,7 +12,7 @@ import type { ReductionOptions, ReductionRequest, Reductions } from './reduce-st
  * `reduceStates(model, text, { layers: [3, 'residual_final'], components: [1, 8, '95%'] })`
  *
  * @param input a text or token ids, or several of equally many tokens
- * @throws as `reduceSequences` does, and as `model.tokenize`
+ * @throws as `reduceSequences` does, as `model.tokenize`, and as `model.run` where another run is not done
  */
 export async function reduceStates(
   model: LoadedModel,
@@ -20,7 +20,9 @@ export async function reduceStates(
   request: ReductionRequest,
   options: ReductionOptions = {},
 ): Promise<Reductions> {
-  const inputs = isSeveral(input) ? input : [input];
-  const sequences = await tokensOf(model, inputs, options.signal);
-  return reduceSequences(model.model, sequences, request, options);
+  return model.whileRunning(async () => {
+    const inputs = isSeveral(input) ? input : [input];
+    const sequences = await tokensOf(model, inputs, options.signal);
+    return reduceSequences(model.model, sequences, request, options);
+  });
 }

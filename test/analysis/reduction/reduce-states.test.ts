@@ -4,8 +4,10 @@ import type { Components } from '../../../src/analysis/reduction/components.ts';
 import { readCutLayers } from '../../../src/analysis/reduction/cut-layers.ts';
 import { reduceSequences } from '../../../src/analysis/reduction/reduce-states.ts';
 import type { Reductions } from '../../../src/analysis/reduction/reduce-states.ts';
+import { reduceStates } from '../../../src/analysis/reduction/reduce-loaded-model.ts';
 import { describeModel } from '../../../src/engine/description.ts';
 import type { Gpu } from '../../../src/engine/gpu/gpu.ts';
+import { LoadedModel } from '../../../src/engine/loaded-model.ts';
 import { Model } from '../../../src/engine/model.ts';
 import { activationFiles, readActivations, sequenceNames } from '../../support/golden-activations.ts';
 import { readReductions, reductionCases } from '../../support/golden-reductions.ts';
@@ -135,4 +137,21 @@ describe.each(reductionCases)('%s', (name) => {
       expect(cut.loss).toEqual(loss);
     }
   });
+});
+
+test('where weights stream, a model does one thing at a time, and nothing after its end', async () => {
+  const [name] = reductionCases;
+  const files = activationFiles(name!);
+  const [ids] = (await readActivations(name!)).ids as [Int32Array];
+  using tight = limitedGpu(gpu, { memoryLimit: await streamingLimit(gpu, files) });
+  const model = await LoadedModel.open(files, { gpu: tight });
+  expect(model.model.isResident).toBe(false);
+  const reduce = () => reduceStates(model, ids.slice(0, 5), { layers: [1], components: [1] });
+  const first = reduce();
+  await expect(reduce()).rejects.toMatchObject({ code: 'busy' });
+  await expect(model.run(ids)).rejects.toMatchObject({ code: 'busy' });
+  expect((await first).cuts).toHaveLength(1);
+  expect(await reduce()).toEqual(await first);
+  await model[Symbol.asyncDispose]();
+  await expect(reduce()).rejects.toMatchObject({ code: 'disposed' });
 });
