@@ -3,7 +3,7 @@ import type { Checkpoint, OpenOptions, TensorEntry } from './checkpoint.ts';
 import { floatDtypes } from './decode.ts';
 import { CheckpointError } from './errors.ts';
 import { holdSameNumbers } from './tied-head.ts';
-import { besideBase, countBlocks, findBase, refuseForeignTensors, WeightNames } from './weight-names.ts';
+import { besideBase, findBase, refuseForeignTensors, WeightNames } from './weight-names.ts';
 import type { Weight } from './weights.ts';
 import { weightOf } from './weights.ts';
 
@@ -77,7 +77,7 @@ class BaseWeights {
       notice(`${checkpoint.name}: the tensors that begin with ${JSON.stringify(other)} are left out`);
     }
     this.prefix = found.prefix;
-    this.names = new WeightNames(names, found);
+    this.names = new WeightNames(names, found, basePrefix);
   }
 
   /** Compares the number of layers with what the files have, before anything is made for each layer. */
@@ -85,7 +85,7 @@ class BaseWeights {
     const { name } = this.checkpoint;
     const { layers } = this.architecture.config;
     const prefix = `${this.prefix}${this.architecture.blocks}.`;
-    const held = countBlocks(this.names, prefix);
+    const held = this.names.countBlocks(prefix);
     if (held === 0) this.entry(this.#firstOfBlocks);
     if (layers > held) {
       throw new CheckpointError(

@@ -64,7 +64,7 @@ export function findBase(
 
 /**
  * What wrappers of a model, or of a module within it, put into names: torch.compile, FSDP, checkpointing of activations,
- * data parallelism, trainers; and the names that published files have for the base itself.
+ * data parallelism, trainers.
  */
 const WRAPPERS: ReadonlySet<string> = new Set([
   '_orig_mod',
@@ -79,45 +79,41 @@ const WRAPPERS: ReadonlySet<string> = new Set([
   'net',
   'network',
   'state_dict',
-  'transformer',
-  'gpt_neox',
 ]);
-
-/** A name without what wrappers put into it. */
-function unwrapped(name: string): string {
-  return name
-    .split('.')
-    .filter((part) => !WRAPPERS.has(part))
-    .join('.');
-}
 
 /** The names of a checkpoint's tensors, looked up whatever wrappers have put into them. */
 export class WeightNames {
   readonly #byUnwrapped = new Map<string, string[]>();
+  readonly #wrappers: ReadonlySet<string>;
 
   /**
    * @param names of all tensors
    * @param base where the model stands; names of the others are left out
+   * @param usual what published files put before the base's names: '', or ending with a dot
    */
-  constructor(names: ReadonlySet<string>, base: Base) {
+  constructor(names: ReadonlySet<string>, base: Base, usual: string) {
+    this.#wrappers = new Set([...WRAPPERS, ...usual.split('.').filter((part) => part !== '')]);
     const others = base.others.filter((prefix) => !base.prefix.startsWith(prefix));
     for (const name of names) {
       if (others.some((prefix) => name.startsWith(prefix))) continue;
-      const key = unwrapped(name);
+      const key = this.unwrapped(name);
       const alike = this.#byUnwrapped.get(key);
       if (alike) alike.push(name);
       else this.#byUnwrapped.set(key, [name]);
     }
   }
 
-  /** Without what wrappers put into them. */
-  get unwrapped(): Iterable<string> {
-    return this.#byUnwrapped.keys();
+  /** A name without what wrappers put into it. */
+  unwrapped(name: string): string {
+    return name
+      .split('.')
+      .filter((part) => !this.#wrappers.has(part))
+      .join('.');
   }
 
   /** The names that differ from one in wrappers alone. */
   like(name: string): readonly string[] {
-    return this.#byUnwrapped.get(unwrapped(name)) ?? [];
+    return this.#byUnwrapped.get(this.unwrapped(name)) ?? [];
   }
 
   /**
@@ -127,21 +123,22 @@ export class WeightNames {
    */
   nearest(name: string, published: string): string | undefined {
     const keys = [...this.#byUnwrapped.keys()];
-    const key = keys.find((other) => other.endsWith(`.${published}`)) ?? nearestName(unwrapped(name), keys);
+    const key =
+      keys.find((other) => other.endsWith(`.${published}`)) ?? nearestName(this.unwrapped(name), keys);
     return key === undefined ? undefined : this.#byUnwrapped.get(key)![0];
   }
-}
 
-/** How many blocks there are: one more than the highest number after `prefix`, which ends with a dot. */
-export function countBlocks(names: WeightNames, prefix: string): number {
-  const before = unwrapped(prefix);
-  let count = 0;
-  for (const name of names.unwrapped) {
-    if (!name.startsWith(before)) continue;
-    const number = /^\d+(?=\.)/.exec(name.slice(before.length));
-    if (number) count = Math.max(count, Number(number[0]) + 1);
+  /** How many blocks there are: one more than the highest number after `prefix`, which ends with a dot. */
+  countBlocks(prefix: string): number {
+    const before = this.unwrapped(prefix);
+    let count = 0;
+    for (const name of this.#byUnwrapped.keys()) {
+      if (!name.startsWith(before)) continue;
+      const number = /^\d+(?=\.)/.exec(name.slice(before.length));
+      if (number) count = Math.max(count, Number(number[0]) + 1);
+    }
+    return count;
   }
-  return count;
 }
 
 /**
