@@ -111,6 +111,17 @@ function encodingByMark(bytes: Uint8Array): string | undefined {
   return undefined;
 }
 
+/** What 16-bit units make of a text, read in one order of bytes. */
+interface Units {
+  readonly label: string;
+  /** Characters of ASCII and Latin-1, spaces and line breaks among them. */
+  blanks: number;
+  /** Those of alphabets: below U+2000. */
+  letters: number;
+  /** Those of scripts that many texts are in, punctuation and pairs of surrogates. */
+  usual: number;
+}
+
 /**
  * UTF-16 without a mark: texts have spaces and line breaks at least, whose other byte is zero, always the same one of the
  * two; and no NUL.
@@ -118,25 +129,47 @@ function encodingByMark(bytes: Uint8Array): string | undefined {
 function encodingByNulls(bytes: Uint8Array): string | undefined {
   const length = Math.min(bytes.length, BLOCK_BYTES) & ~1;
   if (length < 2 || bytes.length % 2 !== 0) return undefined;
-  const blanks = { 'utf-16le': 0, 'utf-16be': 0 };
-  const others = { 'utf-16le': 0, 'utf-16be': 0 };
-  for (let at = 0; at < length; at += 2) {
-    const [first, second] = [bytes[at]!, bytes[at + 1]!];
-    if (first === 0 && second === 0) return undefined;
-    const order = second === 0 ? 'utf-16le' : first === 0 ? 'utf-16be' : undefined;
-    if (order === undefined) continue;
-    const other = first + second;
-    if (other >= 0x20 || (other >= 0x09 && other <= 0x0d)) blanks[order]++;
-    else others[order]++;
+  const little = readUnits(bytes.subarray(0, length), 'utf-16le', 1);
+  const big = readUnits(bytes.subarray(0, length), 'utf-16be', 0);
+  const readings = [little, big].filter((units) => units !== undefined && units.blanks > 0) as Units[];
+  const total = length / 2;
+  const isUtf8 = decodeBytes(bytes, 'utf-8') !== undefined;
+  const found = readings.find((units) => {
+    const other = units === little ? big : little;
+    const { blanks, letters, usual } = units;
+    // Letters of alphabets share their first byte, which would be a control if it were one character of UTF-8.
+    if (letters * 5 >= total * 4 && letters > (other?.letters ?? 0)) return true;
+    if (isUtf8) return false;
+    return (
+      usual * 50 >= total * 49 && (!other || other.usual * 10 < total * 9 || other.blanks * 20 <= blanks)
+    );
+  });
+  return found && decodeBytes(bytes, found.label) !== undefined ? found.label : undefined;
+}
+
+/**
+ * @param high which byte of a unit is the first one of its number
+ * @returns undefined if there is a control, which no text has
+ */
+function readUnits(bytes: Uint8Array, label: string, high: 0 | 1): Units | undefined {
+  const units: Units = { label, blanks: 0, letters: 0, usual: 0 };
+  for (let at = 0; at < bytes.length; at += 2) {
+    const [first, second] = [bytes[at + high]!, bytes[at + 1 - high]!];
+    if (first === 0) {
+      if (second < 0x20 && (second < 0x09 || second > 0x0d)) return undefined;
+      units.blanks++;
+    }
+    if (first < 0x20) units.letters++;
+    if (
+      first <= 0x33 ||
+      (first >= 0x4e && first <= 0x9f) ||
+      (first >= 0xac && first <= 0xdf) ||
+      first === 0xff
+    ) {
+      units.usual++;
+    }
   }
-  const order = blanks['utf-16le'] > blanks['utf-16be'] ? 'utf-16le' : 'utf-16be';
-  const opposite = order === 'utf-16le' ? 'utf-16be' : 'utf-16le';
-  // U+0A00 and its like are of rare scripts; controls, of no text.
-  const isClear = blanks[order] > 0 && others[order] === 0 && blanks[opposite] * 20 <= blanks[order];
-  if (!isClear || decodeBytes(bytes, order) === undefined) return undefined;
-  // Letters of Europe have the zeros, too. Of other scripts it must be known that it is not UTF-8 with a NUL in it.
-  const isUtf16 = blanks[order] * 5 >= length || decodeBytes(bytes, 'utf-8') === undefined;
-  return isUtf16 ? order : undefined;
+  return units;
 }
 
 /** The encoding's own name for a declared one; undefined if nobody knows it. */

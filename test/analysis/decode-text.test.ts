@@ -19,8 +19,9 @@ function utf16(text: string, littleEndian: boolean, mark = ''): Uint8Array {
 function encode(text: string, label: string): Uint8Array {
   const decodeOne = (...bytes: number[]) => decodeBytes(Uint8Array.from(bytes), label) ?? '';
   const codes = new Map<string, number[]>();
+  const isDouble = /jis|euc|gb/i.test(label);
   for (let first = 0xff; first >= 0; first--) {
-    for (let second = 0xfe; second >= 0x40 && first > 0x80; second--) {
+    for (let second = 0xfe; isDouble && second >= 0x40 && first > 0x80; second--) {
       const found = decodeOne(first, second);
       if (found.length === 1) codes.set(found, [first, second]);
     }
@@ -59,7 +60,17 @@ describe('a text is decoded', () => {
 
   test('UTF-16 of other scripts, by its line breaks', () => {
     const text = `${'我是猫，还没有名字。'.repeat(12)}\r\n`.repeat(3);
-    for (const order of [true, false]) expect(decodeText(utf16(text, order), { source: 'a' })).toBe(text);
+    const others = [
+      'Все люди рождаются свободными. Это так.\n',
+      'มนุษย์ทั้งหลายเกิดมามีอิสระ\n',
+      '🙂 ok\n',
+      '一只猫，一只狗。\n',
+    ];
+    for (const order of [true, false]) {
+      for (const each of [text, ...others]) {
+        expect(decodeText(utf16(each, order), { source: 'a' })).toBe(each);
+      }
+    }
   });
 
   test.each([
@@ -83,6 +94,19 @@ describe('another encoding is refused with a command that converts it', () => {
     ['macintosh', 'MACINTOSH', '“You’re enough”, said the Crab – “naïve” café… '],
     ['windows-1251', 'WINDOWS-1251', 'Алиса начала скучать, сидя с сестрой на берегу реки. '],
     ['koi8-r', 'KOI8-R', 'Алиса начала скучать, сидя с сестрой на берегу реки. '],
+    ['ibm866', 'CP866', 'Алиса начала скучать, сидя с сестрой на берегу реки. '],
+    ['windows-1251', 'WINDOWS-1251', 'Всі люди народжуються вільними і рівними у своїй гідності. '],
+    ['iso-8859-2', 'ISO-8859-2', 'Wszyscy ludzie rodzą się wolni i równi pod względem swej godności. '],
+    ['windows-1250', 'WINDOWS-1250', 'Všichni lidé rodí se svobodní, co se týče důstojnosti; kůň žlutý. '],
+    ['windows-1250', 'ISO-8859-2', 'Minden emberi lény egyenlő méltósága és joga van, az űrhajó. '],
+    ['windows-1257', 'WINDOWS-1257', 'Visi žmonės gimsta laisvi ir lygūs savo orumu ir teisėmis, sąžinė. '],
+    ['windows-1254', 'WINDOWS-1254', 'Bütün insanlar haysiyet ve haklar bakımından eşit doğarlar. '],
+    ['windows-1252', 'LATIN1', 'Hver maður er borinn frjáls og jafn öðrum að réttindum. Það þýðir. '],
+    ['windows-1252', 'LATIN1', 'São dotados de razão e consciência; ações. Kõik sünnivad väärikad. '],
+    ['windows-1253', 'ISO-8859-7', 'Όλοι οι άνθρωποι γεννιούνται ελεύθεροι και ίσοι. '],
+    ['windows-1255', 'ISO-8859-8', 'כל בני האדם נולדו בני חורין ושווים בערכם. '],
+    ['windows-1256', 'WINDOWS-1256', 'يولد جميع الناس أحرارا متساوين في الكرامة والحقوق. '],
+    ['windows-874', 'TIS-620', 'มนุษย์ทั้งหลายเกิดมามีอิสระและเสมอภาคกัน '],
     ['shift_jis', 'SHIFT_JIS', 'アリスは川べりでお姉さんのよこにすわって、なんにもすることがない。'],
     ['euc-jp', 'EUC-JP', 'アリスは川べりでお姉さんのよこにすわって、なんにもすることがない。'],
     ['euc-kr', 'EUC-KR', '앨리스는 강둑에서 언니 옆에 앉아 있는 것이 지루해지기 시작했다. '],
@@ -94,6 +118,15 @@ describe('another encoding is refused with a command that converts it', () => {
         `^some.txt: is not UTF-8 text \\(byte \\d+ is none of it\\), perhaps ${iconv}; convert it, for example with iconv -f ${iconv} -t UTF-8 some.txt > some.txt.utf8$`,
       ),
     );
+  });
+
+  test('of DOS, and UTF-16 without a line break', () => {
+    expect(refusal(ascii('\x9aber den W\x94lken, s\x81\xe1e \x8epfel'))).toMatch(/iconv -f CP850 -t UTF-8/);
+    for (const order of [true, false]) {
+      expect(refusal(utf16('吾輩は猫である。名前はまだ無い。', order))).toMatch(
+        `iconv -f UTF-16${order ? 'L' : 'B'}E -t UTF-8`,
+      );
+    }
   });
 
   test('whatever the file is called, and wherever it lies', () => {
