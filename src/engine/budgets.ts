@@ -18,6 +18,10 @@ export const budgets = {
   tokenizer: 64 * MIB,
   /** Tokens of a vocabulary. */
   vocabulary: 2 ** 20,
+  /** Merges of a tokenizer: twice as many as the largest published one has. */
+  merges: 2 ** 20,
+  /** Values and keys in a JSON file of a model: a value of two characters takes 60 bytes of memory. */
+  jsonValues: 2 ** 22,
   /** The header of a safetensors file, in bytes: more than a hundred thousand tensors. The format allows 100 MB. */
   safetensorsHeader: 16 * MIB,
   /** The header of a .npy file, in bytes. */
@@ -51,4 +55,35 @@ export function checkBudget({ name, size }: Pick<ByteSource, 'name' | 'size'>, l
     name,
     `has ${size} bytes, and at most ${limit} are read of such a file; is it the right one?`,
   );
+}
+
+/** @throws FormatError naming the file, if its text holds more values and keys than are read. */
+export function checkJsonValues(text: string, name: string): void {
+  const limit = budgets.jsonValues;
+  if (text.length <= limit) return; // each takes a character at least
+  let values = 1;
+  for (let at = 0; at < text.length && values <= limit; at += 1) {
+    const character = text.charCodeAt(at);
+    if (character === QUOTE) at = endOfString(text, at);
+    else if (BEGIN_VALUES.has(character)) values += 1;
+  }
+  if (values <= limit) return;
+  throw FormatError.at(
+    name,
+    `holds more than ${limit} values, and so many are not read; is it the right file?`,
+  );
+}
+
+const [QUOTE, BACKSLASH] = [0x22, 0x5c];
+/** What stands before a value or a key. */
+const BEGIN_VALUES = new Set([...'[{,:'].map((character) => character.charCodeAt(0)));
+
+/** The place of the quotation mark that ends a string; the text's end if there is none. */
+function endOfString(text: string, start: number): number {
+  for (let end = text.indexOf('"', start + 1); end !== -1; end = text.indexOf('"', end + 1)) {
+    let before = end - 1;
+    while (text.charCodeAt(before) === BACKSLASH) before -= 1;
+    if ((end - before) % 2 === 1) return end;
+  }
+  return text.length;
 }

@@ -1,4 +1,4 @@
-import { budgetOf, checkBudget } from './budgets.ts';
+import { budgetOf, checkBudget, checkJsonValues } from './budgets.ts';
 import { FileError, FormatError } from './errors.ts';
 import { foreignFile } from './foreign-files.ts';
 
@@ -80,13 +80,13 @@ export async function readText(files: ModelFiles, fileName: string): Promise<str
 
 /**
  * Reads a JSON file; undefined when there is no such file.
- * @throws FormatError if it is not JSON.
+ * @throws FormatError if it is not JSON, or holds more than is read.
  */
 export async function readJson(files: ModelFiles, fileName: string): Promise<unknown> {
   const text = await readText(files, fileName);
-  return text === undefined
-    ? undefined
-    : parseJson(text, `${files.name}/${fileName}`, 'download the file again');
+  if (text === undefined) return undefined;
+  checkJsonValues(text, `${files.name}/${fileName}`);
+  return parseJson(text, `${files.name}/${fileName}`, 'download the file again');
 }
 
 /**

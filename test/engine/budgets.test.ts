@@ -5,7 +5,9 @@ import { Checkpoint } from '../../src/engine/checkpoint.ts';
 import { describeModel } from '../../src/engine/description.ts';
 import { FormatError } from '../../src/engine/errors.ts';
 import type { ModelFiles } from '../../src/engine/files.ts';
-import { readJson } from '../../src/engine/files.ts';
+import { bytesSource, readJson } from '../../src/engine/files.ts';
+import { loadTokenizer } from '../../src/engine/tokenizer.ts';
+import { createTokenizer } from '../../src/engine/tokenizer/pipeline.ts';
 import { readVocabulary } from '../../src/engine/tokenizer/json.ts';
 import { folder } from '../support/tokenizer-fixture.ts';
 
@@ -41,6 +43,44 @@ test.each([
     `folder/${name}: has ${budget + 1} bytes, and at most ${budget} are read`,
   );
   await expect(readJson(huge(budget, name), name)).rejects.toThrow('was read');
+});
+
+test('a JSON file of more values than are read is refused before it is parsed', async () => {
+  const model = (content: string) => ({
+    name: 'folder',
+    open: () => Promise.resolve(bytesSource('tokenizer.json', new TextEncoder().encode(content))),
+  });
+  const half = budgets.jsonValues / 2;
+  for (const content of [`[${'[],'.repeat(half)}`, `[${'[]'.repeat(2 * half)}`, `{${'"":0,'.repeat(half)}`])
+    await expect(readJson(model(content), 'tokenizer.json')).rejects.toThrow(
+      'folder/tokenizer.json: holds more than 4194304 values, and so many are not read; is it the right file?',
+    );
+  // What stands in strings does not count, nor what escapes a quotation mark.
+  const text = JSON.stringify(['[{,:"\\'.repeat(half / 2), '\\'.repeat(3), 1]);
+  expect(await readJson(model(text), 'tokenizer.json')).toHaveLength(3);
+  await expect(readJson(model(`["${'[,'.repeat(2 * half)}`), 'tokenizer.json')).rejects.toThrow(
+    /is not valid JSON/,
+  );
+});
+
+test('more merges than are read are refused, in either form', async () => {
+  const vocabulary = { a: 0, b: 1, ab: 2 };
+  const merges = 'a b\n'.repeat(budgets.merges + 2);
+  await expect(
+    loadTokenizer({
+      name: 'folder',
+      open: (name) => {
+        const text = { 'vocab.json': JSON.stringify(vocabulary), 'merges.txt': merges }[name];
+        return Promise.resolve(
+          text === undefined ? undefined : bytesSource(name, new TextEncoder().encode(text)),
+        );
+      },
+    }),
+  ).rejects.toThrow('merges.txt has 1048578 lines, and at most 1048576 merges are read');
+  const model = { type: 'BPE', vocab: vocabulary, merges: new Array<string>(budgets.merges + 1).fill('a b') };
+  await expect(createTokenizer({ where: 'tokenizer.json', tokenizer: { model } })).rejects.toThrow(
+    'it has 1048577 merges, and at most 1048576 are read',
+  );
 });
 
 test('a configuration beyond its budget stops a model', async () => {

@@ -1,3 +1,4 @@
+import { budgets } from '../budgets.ts';
 import { FormatError } from '../errors.ts';
 import { byteTokens, toByteCharacters } from './byte-level.ts';
 import { readVocabulary } from './json.ts';
@@ -242,6 +243,8 @@ function readMerges(
   prefixLength: number,
 ): (readonly [number, number, number])[] {
   if (!Array.isArray(value)) throw new FormatError('its BPE model has no list "merges"');
+  if (value.length > budgets.merges)
+    throw new FormatError(`it has ${value.length} merges, and at most ${budgets.merges} are read`);
   return (value as unknown[]).map((merge, rank) => {
     const pair: unknown = typeof merge === 'string' ? merge.split(' ') : merge;
     if (

@@ -1,3 +1,4 @@
+import { budgets } from '../budgets.ts';
 import { FileError, FormatError } from '../errors.ts';
 import { isJsonObject, readJson, readText } from '../files.ts';
 import type { ModelFiles } from '../files.ts';
@@ -113,12 +114,18 @@ function fromOldForm(
     normalizer: null,
     pre_tokenizer: bytes,
     decoder: bytes,
-    model: { type: 'BPE', vocab: vocabulary, merges: mergeLines(merges) },
+    model: { type: 'BPE', vocab: vocabulary, merges: mergeLines(merges, where) },
   };
 }
 
-/** The lines of merges.txt; the first may say which version it is. */
-function mergeLines(text: string): string[] {
+/** The lines of merges.txt; the first may say which version it is. @throws FormatError if there are more than are read */
+function mergeLines(text: string, where: string): string[] {
+  let lines = 0;
+  for (let end = text.indexOf('\n'); end !== -1; end = text.indexOf('\n', end + 1)) lines += 1;
+  if (lines > budgets.merges + 1)
+    throw new FormatError(
+      `${where}: ${MERGES} has ${lines} lines, and at most ${budgets.merges} merges are read`,
+    );
   return text
     .split(/\r?\n/)
     .filter((line, index) => line !== '' && !(index === 0 && line.startsWith('#version')));
