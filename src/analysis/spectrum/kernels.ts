@@ -85,7 +85,6 @@ export const qrPanel = defineKernel({
 export const qrPanelLanes = defineKernel({
   name: 'qr-panel-lanes',
   source: qrPanelLanesSource,
-  includes: [productsOfFourSource],
   bindings: { columns: 'read_write', reflectors: 'read_write', triangle: 'read_write' },
   uniforms: { columns: 'u32', padded: 'u32', length4: 'u32', first: 'u32' },
 });

@@ -62,6 +62,10 @@ fn squaresOf(gram: u32, lane: u32) -> vec4<f32> {
   return vec4<f32>(grams[at].x, grams[at + 4u].y, grams[at + 8u].z, grams[at + 12u].w);
 }
 
+fn chosen(row: Row, other: Row, isOther: bool) -> Row {
+  return Row(select(row.a, other.a, isOther), select(row.b, other.b, isOther));
+}
+
 // The vector that has this lane's number.
 fn ofLane(lane: u32, x0: vec4<f32>, x1: vec4<f32>, x2: vec4<f32>, x3: vec4<f32>) -> vec4<f32> {
   return select(select(x0, x1, lane == 1u), select(x2, x3, lane == 3u), lane >= 2u);
@@ -127,32 +131,32 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
   let pairNumber = matrix * (shape.blocks / 2u) + group.x;
   let firstTurn = 124u * pairNumber + lane;
 
-  var rows: array<Row, 32>;
-  for (var i = 0u; i < 16u; i++) {
-    rows[i] = Row(grams[firstGram + 4u * i + lane], grams[crossGram + 4u * i + lane]);
-    let above = crossGram + 16u * lane + i / 4u;
-    rows[i + 16u] = Row(
-      vec4<f32>(grams[above][i % 4u], grams[above + 4u][i % 4u], grams[above + 8u][i % 4u], grams[above + 12u][i % 4u]),
-      grams[otherGram + 4u * i + lane],
-    );
-  }
-
   let floorSquare = max(floors[matrix] * floors[matrix], 1e-34);
   let floorSquares = vec4<f32>(floorSquare);
   // Of this lane's columns.
   let rootsA = inverseRoots(squaresOf(firstGram, lane), floorSquares);
   let rootsB = inverseRoots(squaresOf(otherGram, lane), floorSquares);
+  var rows: array<Row, 32>;
   var crossing = vec4<f32>();
   var withinA = vec4<f32>();
   var withinB = vec4<f32>();
   for (var i = 0u; i < 16u; i++) {
+    let first = grams[firstGram + 4u * i + lane];
+    let cross = grams[crossGram + 4u * i + lane];
+    let other = grams[otherGram + 4u * i + lane];
+    let above = crossGram + 16u * lane + i / 4u;
+    rows[i] = Row(first, cross);
+    rows[i + 16u] = Row(
+      vec4<f32>(grams[above][i % 4u], grams[above + 4u][i % 4u], grams[above + 8u][i % 4u], grams[above + 12u][i % 4u]),
+      other,
+    );
     let at = 4u * i + i / 4u;
     let squares = vec4<f32>(grams[firstGram + at][i % 4u], grams[otherGram + at][i % 4u], 0.0, 0.0);
     let roots = inverseRoots(squares, floorSquares);
     let isOther = 4u * lane + vec4<u32>(0u, 1u, 2u, 3u) != vec4<u32>(i);
-    crossing = max(crossing, abs(rows[i].b) * roots.x);
-    withinA = max(withinA, select(vec4<f32>(), abs(rows[i].a), isOther) * roots.x);
-    withinB = max(withinB, select(vec4<f32>(), abs(rows[i + 16u].b), isOther) * roots.y);
+    crossing = max(crossing, abs(cross) * roots.x);
+    withinA = max(withinA, select(vec4<f32>(), abs(first), isOther) * roots.x);
+    withinB = max(withinB, select(vec4<f32>(), abs(other), isOther) * roots.y);
   }
   // In a crosswise round the pairs within a block are not turned.
   let within = select(max(withinA * rootsA, withinB * rootsB), vec4<f32>(), isCrosswise);
@@ -224,14 +228,13 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
     rows[30] = turnPair(&rows[15], rows[31], quadBroadcast(sine4.w, 3u), quadBroadcast(half4.w, 3u), turn, lane);
     rows[31] = first;
     if (!isCrosswise) {
-      let last = rows[15];
-      for (var i = 15u; i > 1u; i--) {
-        rows[i] = rows[i - 1u];
-      }
-      rows[1] = rows[31];
-      rows[31] = last;
+      // The first block's rows move on by one place, but for its first row.
+      var moving = rows[31];
       for (var i = 0u; i < 32u; i++) {
-        rows[i] = followFull(rows[i], lane);
+        let isMoving = i > 0u && i < 16u;
+        let row = rows[i];
+        rows[i] = followFull(chosen(row, moving, isMoving || i == 31u), lane);
+        moving = chosen(moving, row, isMoving);
       }
     }
   }

@@ -1,8 +1,9 @@
 // One panel of a Householder QR factorisation, in place, as qr-panel.wgsl, with the same operands, where a CPU plays the GPU
 // with subgroups of four lanes.
 //
-// One workgroup per matrix, of four threads, a subgroup; a lane has every fourth group of four rows. A step passes over the
-// columns once: it applies the newest reflector to those after it, and sums the next pivot column's products with them.
+// One workgroup per matrix, of four threads, a subgroup; a lane has every fourth row, so that neighbouring lanes read
+// neighbouring elements. A step passes over the columns once: it applies the newest reflector to those after it, and sums
+// the next pivot column's products with all of them. Those with the columns before are products of reflectors, for T.
 
 enable subgroups;
 // All four lanes take every branch together.
@@ -16,8 +17,8 @@ struct Shape {
 }
 
 @group(0) @binding(0) var<uniform> shape: Shape;
-@group(0) @binding(1) var<storage, read_write> columns: array<vec4<f32>>;
-@group(0) @binding(2) var<storage, read_write> reflectors: array<vec4<f32>>;
+@group(0) @binding(1) var<storage, read_write> columns: array<f32>;
+@group(0) @binding(2) var<storage, read_write> reflectors: array<f32>;
 @group(0) @binding(3) var<storage, read_write> triangle: array<f32>;
 
 var<workgroup> partials: array<f32, 64>; // [column, lane]
@@ -26,22 +27,17 @@ var<workgroup> scales: array<f32, 16>; // reflector = scale * what the column ho
 var<workgroup> diagonal: array<f32, 16>;
 var<workgroup> factors: array<f32, 16>; // tau of each reflector
 var<workgroup> upper: array<f32, 256>; // T
-var<workgroup> products: array<vec4<f32>, 64>; // [reflector, lane]: V'V
+var<workgroup> overlaps: array<f32, 256>; // [earlier reflector, later one]: V'V above its diagonal
 
 fn total(column: u32) -> f32 {
   let at = 4u * column;
   return (partials[at] + partials[at + 1u]) + (partials[at + 2u] + partials[at + 3u]);
 }
 
-// Keeps the components of group k whose row is `row` or later.
-fn keepFrom(four: vec4<f32>, k: u32, row: u32) -> vec4<f32> {
-  return select(vec4<f32>(), four, vec4<u32>(0u, 1u, 2u, 3u) + 4u * k >= vec4<u32>(row));
-}
-
 @compute @workgroup_size(4)
 fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index) lane: u32) {
   let matrix = group.x;
-  let length = shape.length4;
+  let length = 4u * shape.length4;
   let width = min(16u, shape.columns - shape.first);
   let panel = (matrix * shape.padded + shape.first) * length;
   for (var c = lane; c < 16u; c += 4u) {
@@ -58,46 +54,41 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
     let pivot = panel + next * length;
     let before = panel + max(next, 1u) * length - length;
     let nextWeight = weights[next];
+    // The newest reflector's first row; it may be in the group of four before the next one's.
+    let headRow = max(nextRow, shape.first + 1u) - 1u;
     // Four columns at a time; those before `next` have no weight and stay as they are.
-    for (var c = next & 12u; c < 16u; c += 4u) {
+    for (var c = 0u; c < 16u; c += 4u) {
       let own = panel + c * length;
       let four = vec4<f32>(weights[c], weights[c + 1u], weights[c + 2u], weights[c + 3u]);
-      var sum0 = vec4<f32>();
-      var sum1 = vec4<f32>();
-      var sum2 = vec4<f32>();
-      var sum3 = vec4<f32>();
-      // The reflector's first row may be in the group before the next one's.
-      for (var k = (max(nextRow, shape.first + 1u) - 1u) / 4u + lane; k < length; k += 4u) {
-        var v = keepFrom(columns[before + k], k, nextRow);
-        if (next > 0u) {
-          v = select(v, vec4<f32>(newHead), vec4<u32>(0u, 1u, 2u, 3u) + 4u * k + 1u == vec4<u32>(nextRow));
-        }
-        // The pivot column is as it was until the first four are done, and then as it is to be.
-        let pivotWeight = select(0.0, nextWeight, c <= next);
-        let p = keepFrom(columns[pivot + k] - pivotWeight * v, k, nextRow);
-        let c0 = columns[own + k] - four.x * v;
-        let c1 = columns[own + length + k] - four.y * v;
-        let c2 = columns[own + 2u * length + k] - four.z * v;
-        let c3 = columns[own + 3u * length + k] - four.w * v;
-        columns[own + k] = c0;
-        columns[own + length + k] = c1;
-        columns[own + 2u * length + k] = c2;
-        columns[own + 3u * length + k] = c3;
-        sum0 += p * c0;
-        sum1 += p * c1;
-        sum2 += p * c2;
-        sum3 += p * c3;
+      // The pivot column is as it was until its four are done, and then as it is to be.
+      let pivotWeight = select(0.0, nextWeight, c <= next);
+      var sums = vec4<f32>();
+      for (var k = headRow / 4u * 4u + lane; k < length; k += 4u) {
+        let isHead = k == headRow && next > 0u;
+        let v = select(select(0.0, columns[before + k], k >= nextRow), newHead, isHead);
+        let p = select(0.0, columns[pivot + k] - pivotWeight * v, k >= nextRow);
+        let left = vec4<f32>(
+          columns[own + k],
+          columns[own + length + k],
+          columns[own + 2u * length + k],
+          columns[own + 3u * length + k],
+        ) - four * v;
+        columns[own + k] = left.x;
+        columns[own + length + k] = left.y;
+        columns[own + 2u * length + k] = left.z;
+        columns[own + 3u * length + k] = left.w;
+        sums += p * left;
       }
-      partials[4u * c + lane] = (sum0.x + sum0.y) + (sum0.z + sum0.w);
-      partials[4u * c + 4u + lane] = (sum1.x + sum1.y) + (sum1.z + sum1.w);
-      partials[4u * c + 8u + lane] = (sum2.x + sum2.y) + (sum2.z + sum2.w);
-      partials[4u * c + 12u + lane] = (sum3.x + sum3.y) + (sum3.z + sum3.w);
+      partials[4u * c + lane] = sums.x;
+      partials[4u * c + 4u + lane] = sums.y;
+      partials[4u * c + 8u + lane] = sums.z;
+      partials[4u * c + 12u + lane] = sums.w;
     }
     storageBarrier();
     workgroupBarrier();
 
     let square = total(next);
-    let pivotHead = columns[pivot + nextRow / 4u][nextRow % 4u];
+    let pivotHead = columns[pivot + nextRow];
     var reflected = 0.0; // R's diagonal element
     var inverse = 0.0;
     var tau = 0.0;
@@ -109,16 +100,14 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
       tau = -newHead / reflected;
     }
     for (var c = lane; c < 16u; c += 4u) {
-      var weight = 0.0;
-      if (c > next) {
-        let head = columns[panel + c * length + nextRow / 4u][nextRow % 4u];
-        weight = tau * inverse * ((total(c) - reflected * head) * inverse);
-      } else if (c == next) {
+      let product = (total(c) - reflected * columns[panel + c * length + nextRow]) * inverse;
+      weights[c] = select(0.0, tau * inverse * product, c > next);
+      overlaps[16u * c + next] = product * scales[c];
+      if (c == next) {
         scales[c] = inverse;
         diagonal[c] = reflected;
         factors[c] = tau;
       }
-      weights[c] = weight;
     }
     workgroupBarrier();
   }
@@ -127,69 +116,26 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
   for (var c = 0u; c < 16u; c++) {
     let row = shape.first + c;
     let scale = scales[c];
-    for (var k = shape.first / 4u + lane; k < length; k += 4u) {
+    for (var k = shape.first + lane; k < length; k += 4u) {
       let place = panel + c * length + k;
-      var four = columns[place];
-      let isDiagonal = vec4<u32>(0u, 1u, 2u, 3u) + 4u * k == vec4<u32>(row);
-      if (k == row / 4u && c < width) {
-        columns[place] = select(four, vec4<f32>(diagonal[c]), isDiagonal);
+      let below = select(0.0, columns[place] * scale, k > row);
+      reflectors[(matrix * 16u + c) * length + k] = select(below, 1.0, k == row && scale != 0.0);
+      if (k == row && c < width) {
+        columns[place] = diagonal[c];
       }
-      four = keepFrom(four, k, row) * scale;
-      let one = vec4<f32>(select(0.0, 1.0, scale != 0.0));
-      reflectors[(matrix * 16u + c) * length + k] = select(four, one, isDiagonal);
     }
   }
-  storageBarrier();
 
   // T from V'V: a lane makes every fourth of its rows, and needs no other.
   for (var index = lane; index < 256u; index += 4u) {
     upper[index] = 0.0;
-  }
-  let reflector0 = matrix * 16u * length;
-  let own = reflector0 + 4u * lane * length;
-  for (var half = 0u; half < 64u; half += 32u) {
-    let other = reflector0 + half / 4u * length;
-    var sum0 = vec4<f32>();
-    var sum1 = vec4<f32>();
-    var sum2 = vec4<f32>();
-    var sum3 = vec4<f32>();
-    var sum4 = vec4<f32>();
-    var sum5 = vec4<f32>();
-    var sum6 = vec4<f32>();
-    var sum7 = vec4<f32>();
-    for (var k = shape.first / 4u; k < length; k++) {
-      let own0 = reflectors[own + k];
-      let own1 = reflectors[own + length + k];
-      let own2 = reflectors[own + 2u * length + k];
-      let own3 = reflectors[own + 3u * length + k];
-      let b0 = vec4<f32>(own0.x, own1.x, own2.x, own3.x);
-      let b1 = vec4<f32>(own0.y, own1.y, own2.y, own3.y);
-      let b2 = vec4<f32>(own0.z, own1.z, own2.z, own3.z);
-      let b3 = vec4<f32>(own0.w, own1.w, own2.w, own3.w);
-      sum0 += products4(reflectors[other + 0u * length + k][lane], b0, b1, b2, b3);
-      sum1 += products4(reflectors[other + 1u * length + k][lane], b0, b1, b2, b3);
-      sum2 += products4(reflectors[other + 2u * length + k][lane], b0, b1, b2, b3);
-      sum3 += products4(reflectors[other + 3u * length + k][lane], b0, b1, b2, b3);
-      sum4 += products4(reflectors[other + 4u * length + k][lane], b0, b1, b2, b3);
-      sum5 += products4(reflectors[other + 5u * length + k][lane], b0, b1, b2, b3);
-      sum6 += products4(reflectors[other + 6u * length + k][lane], b0, b1, b2, b3);
-      sum7 += products4(reflectors[other + 7u * length + k][lane], b0, b1, b2, b3);
-    }
-    products[half + 0u + lane] = sum0;
-    products[half + 4u + lane] = sum1;
-    products[half + 8u + lane] = sum2;
-    products[half + 12u + lane] = sum3;
-    products[half + 16u + lane] = sum4;
-    products[half + 20u + lane] = sum5;
-    products[half + 24u + lane] = sum6;
-    products[half + 28u + lane] = sum7;
   }
   workgroupBarrier();
   for (var step = 0u; step < width; step++) {
     for (var row = lane; row < step; row += 4u) {
       var sum = 0.0;
       for (var i = row; i < step; i++) {
-        sum += upper[16u * row + i] * products[4u * i + step / 4u][step % 4u];
+        sum += upper[16u * row + i] * overlaps[16u * i + step];
       }
       upper[16u * row + step] = -factors[step] * sum;
     }

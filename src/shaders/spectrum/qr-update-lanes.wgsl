@@ -3,7 +3,7 @@
 //
 // One workgroup, of four threads, a subgroup, takes 16 columns of one matrix. For V′A a lane has four columns, and the
 // lanes hand the reflectors round; for the update it has a group of four rows. The grid is (groups of 16 columns after the
-// panel, matrices).
+// panel, matrices). Includes snippets/products-of-four.wgsl.
 
 enable subgroups;
 // All four lanes take every branch together.
@@ -18,7 +18,7 @@ struct Shape {
 @group(0) @binding(0) var<uniform> shape: Shape;
 @group(0) @binding(1) var<storage, read_write> columns: array<vec4<f32>>;
 @group(0) @binding(2) var<storage, read> reflectors: array<vec4<f32>>;
-@group(0) @binding(3) var<storage, read> triangle: array<vec4<f32>>;
+@group(0) @binding(3) var<storage, read> triangle: array<f32>;
 
 var<workgroup> products: array<vec4<f32>, 64>; // [reflector, lane]: V'A
 var<workgroup> weights: array<vec4<f32>, 64>; // [column, four reflectors]: T' V'A
@@ -70,51 +70,14 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
     products[half + 24u + lane] = sum6;
     products[half + 28u + lane] = sum7;
   }
-  var weight0 = vec4<f32>();
-  var weight1 = vec4<f32>();
-  var weight2 = vec4<f32>();
-  var weight3 = vec4<f32>();
-  var weight4 = vec4<f32>();
-  var weight5 = vec4<f32>();
-  var weight6 = vec4<f32>();
-  var weight7 = vec4<f32>();
-  var weight8 = vec4<f32>();
-  var weight9 = vec4<f32>();
-  var weight10 = vec4<f32>();
-  var weight11 = vec4<f32>();
-  var weight12 = vec4<f32>();
-  var weight13 = vec4<f32>();
-  var weight14 = vec4<f32>();
-  var weight15 = vec4<f32>();
-  // T is zero below its diagonal.
-  for (var j = 0u; j < 16u; j++) {
-    let row = triangle[64u * matrix + 4u * j + lane];
-    let product = products[4u * j + lane];
-    weight0 += quadBroadcast(row.x, 0u) * product;
-    weight1 += quadBroadcast(row.y, 0u) * product;
-    weight2 += quadBroadcast(row.z, 0u) * product;
-    weight3 += quadBroadcast(row.w, 0u) * product;
-    weight4 += quadBroadcast(row.x, 1u) * product;
-    weight5 += quadBroadcast(row.y, 1u) * product;
-    weight6 += quadBroadcast(row.z, 1u) * product;
-    weight7 += quadBroadcast(row.w, 1u) * product;
-    weight8 += quadBroadcast(row.x, 2u) * product;
-    weight9 += quadBroadcast(row.y, 2u) * product;
-    weight10 += quadBroadcast(row.z, 2u) * product;
-    weight11 += quadBroadcast(row.w, 2u) * product;
-    weight12 += quadBroadcast(row.x, 3u) * product;
-    weight13 += quadBroadcast(row.y, 3u) * product;
-    weight14 += quadBroadcast(row.z, 3u) * product;
-    weight15 += quadBroadcast(row.w, 3u) * product;
-  }
-  let all = array<vec4<f32>, 16>(
-    weight0, weight1, weight2, weight3, weight4, weight5, weight6, weight7,
-    weight8, weight9, weight10, weight11, weight12, weight13, weight14, weight15,
-  );
+  // Of each reflector what is taken of it from this lane's columns. T is zero below its diagonal.
   for (var l = 0u; l < 16u; l++) {
-    let at = 16u * lane + l / 4u;
+    var weight = vec4<f32>();
+    for (var j = 0u; j <= l; j++) {
+      weight += triangle[256u * matrix + 16u * j + l] * products[4u * j + lane];
+    }
     for (var c = 0u; c < 4u; c++) {
-      weights[at + 4u * c][l % 4u] = all[l][c];
+      weights[16u * lane + 4u * c + l / 4u][l % 4u] = weight[c];
     }
   }
   workgroupBarrier();
