@@ -2,7 +2,8 @@ import { existsSync } from 'node:fs';
 import { readdir, readFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { describe, expect, it } from 'vitest';
+import { describe, expect, it, test } from 'vitest';
+import site from '../typedoc.json' with { type: 'json' };
 
 const root = fileURLToPath(new URL('..', import.meta.url));
 const guides = (await readdir(join(root, 'docs'))).filter((name) => name.endsWith('.md'));
@@ -36,4 +37,9 @@ describe.each(pages)('%s', (page) => {
       expect(anchors, target).toContain(anchor);
     }
   });
+});
+
+test('the site has every guide, and the pages that README names', () => {
+  for (const page of pages.filter((each) => each !== 'README.md'))
+    expect(site.projectDocuments, page).toContain(page);
 });

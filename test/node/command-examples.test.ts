@@ -6,7 +6,8 @@ import { commandPath } from './run-command.ts';
 import { shareDevice } from './run-here.ts';
 
 const library = join(dirname(commandPath), 'index.js');
-const examples = fileURLToPath(new URL('../../examples/', import.meta.url));
+const root = fileURLToPath(new URL('../..', import.meta.url));
+const examples = join(root, 'examples');
 
 vi.mock('laminar-webgpu/node', () => import(/* @vite-ignore */ library));
 
@@ -63,19 +64,29 @@ test.each(Object.entries(says))('%s runs on a bundled model', async (name, expec
   expect(lines.join('\n')).toMatch(expected);
 });
 
-test.each(['README.md', 'docs/getting-started.md'])('the program in %s runs', async (page) => {
-  const text = await readFile(join(examples, '..', page), 'utf8');
-  const [, program = ''] = /^```(?:js|ts)\n(import [^]*?)^```/m.exec(text) ?? [];
+/** Every block of JavaScript in the guides. Those for browsers are bundled by the tests of the package. */
+const guides = (await readdir(join(root, 'docs'))).filter((name) => name.endsWith('.md'));
+const programs = await Promise.all(
+  ['README.md', ...guides.map((name) => `docs/${name}`)].map(async (page) => {
+    const text = await readFile(join(root, page), 'utf8');
+    const blocks = [...text.matchAll(/^```(?:js|ts)\n([^]*?)^```/gm)].map(([, program = '']) => program);
+    return blocks
+      .filter((program) => !program.includes('laminar-webgpu/web'))
+      .map((program) => [page, program]);
+  }),
+);
+
+test.each(programs.flat() as [string, string][])('the program in %s runs', async (page, program) => {
   expect(program).toContain('laminar-webgpu/node');
   // Within the repository, where the package's name is known.
-  const folder = join(examples, '..', 'out', 'docs-programs');
+  const folder = join(root, 'out', 'docs-programs');
   await mkdir(folder, { recursive: true });
   const path = join(folder, `${page.replace(/\W/g, '-')}.js`);
   await writeFile(path, program);
   const log = vi.spyOn(console, 'log').mockImplementation(() => undefined);
   try {
     await import(/* @vite-ignore */ path);
-    expect(log.mock.calls.at(-1)?.[0]).toBe('blocks.5.hook_resid_post');
+    expect(JSON.stringify(log.mock.calls.at(-1))).toContain('blocks.5.hook_resid_post');
   } finally {
     log.mockRestore();
   }
