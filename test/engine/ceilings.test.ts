@@ -3,7 +3,10 @@ import { openTestGpu } from '#platform';
 import { measureCopy, measureMultiplyAdd, measureProduct } from '../../src/engine/ceilings.ts';
 import { copyGroups, multiplyAdd, OPERATIONS_PER_STEP } from '../../src/engine/ceilings/kernels.ts';
 import multiplyAddSource from '../../src/shaders/ceilings/ceiling-multiply-add.wgsl?raw';
+import { useFasterClock } from '../support/faster-clock.ts';
 import { KernelBench } from '../support/kernel-bench.ts';
+
+useFasterClock();
 
 test('each ceiling is a positive rate', async () => {
   using gpu = await openTestGpu({ memoryLimit: 8 * 2 ** 20 });

@@ -7,11 +7,13 @@ import type { GrowthBench } from '../../src/node/bench/growth.ts';
 import type { ProfileBench } from '../../src/node/bench/result.ts';
 import { benchTune, describeTuneBench } from '../../src/node/bench/tune.ts';
 import { CommandContext } from '../../src/node/commands/context.ts';
+import { FASTER_CLOCK_OF_PROCESS, useFasterClock } from '../support/faster-clock.ts';
 import { complaints, laminar } from './run-command.ts';
 import { laminarHere, shareDevice } from './run-here.ts';
 import { temporaryFolder } from './temporary-folder.ts';
 
 beforeAll(shareDevice);
+useFasterClock();
 
 const TINY = ['--like', 'pythia-14m', '--layers', '1', '--tokens', '9'];
 
@@ -183,7 +185,7 @@ it.each([
 ])('laminar bench %s: stops at Ctrl-C and leaves nothing behind', async (flags, stage, lines) => {
   const folder = await temporaryFolder();
   const result = await laminar(['bench', ...flags.split(' ')], {
-    env: { TMPDIR: folder },
+    env: { TMPDIR: folder, NODE_OPTIONS: FASTER_CLOCK_OF_PROCESS },
     killWhen: ['SIGINT', async (stderr) => Promise.resolve(stderr.includes(stage))],
   });
   expect(complaints(result)).toMatch(lines);
