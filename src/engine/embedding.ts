@@ -1,5 +1,6 @@
 import type { EmbeddingSpec } from './architectures/architecture.ts';
-import { asStored, WeightReader } from './weights.ts';
+import { holdsNonfinite } from './holds-nonfinite.ts';
+import { asStored, notFinite } from './weights.ts';
 import type { Weight } from './weights.ts';
 import type { Gpu } from './gpu/gpu.ts';
 import type { Recorder } from './gpu/recorder.ts';
@@ -47,9 +48,11 @@ export async function gatherRows(gpu: Gpu, weight: Weight, rows: Int32Array): Pr
   try {
     for (const part of table.parts) {
       const start = part.firstRow * rowBytes;
-      gpu.write(part.buffer, 0, asStored(bytes.subarray(start, start + part.rows * rowBytes), entry, dtype));
+      const stored = asStored(bytes.subarray(start, start + part.rows * rowBytes), entry, dtype);
+      // The host has these few rows at hand; to ask the GPU would be a wait at the start of each run.
+      if (holdsNonfinite(stored, dtype)) throw notFinite(weight);
+      gpu.write(part.buffer, 0, stored);
     }
-    await new WeightReader(gpu).checkFinite([table], [weight]);
     const place = new Map(distinct.map((row, index) => [row, index]));
     const indices = gpu.upload(
       `${weight.name} indices`,

@@ -60,6 +60,11 @@ export class WeightStore implements Disposable {
 
   /** Brings everything that stays to the GPU: all weights if they fit, else the final norm alone. */
   async load(options: ReadOptions): Promise<void> {
+    await this.#loadAll(options);
+    await this.gpu.finish(); // what the GPU refused of it is told here
+  }
+
+  async #loadAll(options: ReadOptions): Promise<void> {
     const { final, blocks, head } = this.description.weights;
     const loadedFinal = await numbersOrFault(this.#load(final, options));
     if (loadedFinal instanceof NumericalError) this.#finalFault = loadedFinal;

@@ -1,6 +1,7 @@
 import type { TensorEntry } from './checkpoint.ts';
 import { decodeFloats, floatDtypes } from './decode.ts';
 import { CheckpointError, NumericalError } from './errors.ts';
+import { holdsNonfinite } from './holds-nonfinite.ts';
 import { recordFindNonfinite } from './find-nonfinite.ts';
 import type { Gpu } from './gpu/gpu.ts';
 import { bytesPerElement, elementCount } from './gpu/tensor.ts';
@@ -67,6 +68,8 @@ export interface ReadOptions {
 /** Brings weights from a checkpoint's files to the GPU, in ranges, and looks for NaN and infinities among them. */
 export class WeightReader {
   #inFlight = 0;
+  /** Tensors whose numbers passed through the host: whether one was NaN or infinite. */
+  readonly #searched = new WeakMap<Tensor, boolean>();
 
   constructor(private readonly gpu: Gpu) {}
 
@@ -120,6 +123,11 @@ export class WeightReader {
    * @throws NumericalError naming the first weight that holds a NaN or an infinity.
    */
   async checkFinite(tensors: readonly Tensor[], weights: readonly Weight[]): Promise<void> {
+    if (tensors.every((tensor) => this.#searched.has(tensor))) {
+      const bad = weights[tensors.findIndex((tensor) => this.#searched.get(tensor) === true)];
+      if (bad) throw notFinite(bad);
+      return;
+    }
     const found = this.gpu.allocate('nonfinite flags', 4 * tensors.length);
     try {
       const recorder = this.gpu.recorder();
@@ -132,15 +140,15 @@ export class WeightReader {
       recorder.submit();
       const flags = new Uint32Array(await this.gpu.readBytes(found, 0, 4 * tensors.length));
       const bad = weights[flags.findIndex((flag) => flag !== 0)];
-      if (bad) {
-        throw new NumericalError(
-          `tensor ${bad.name} in ${bad.entry.source.name} holds a NaN or an infinity; download the file again, or ask its authors`,
-          { code: 'tensor-not-finite', subject: { kind: 'tensor', name: bad.name } },
-        );
-      }
+      if (bad) throw notFinite(bad);
     } finally {
       this.gpu.free(found);
     }
+  }
+
+  #search(tensor: Tensor, stored: Uint8Array<ArrayBuffer> | Float32Array): void {
+    if (this.#searched.get(tensor) === true) return;
+    this.#searched.set(tensor, holdsNonfinite(stored, tensor.dtype));
   }
 
   /** Copies pieces of files into buffers, in order; each is read while the one before it is handed over. */
@@ -153,16 +161,20 @@ export class WeightReader {
     };
     let coming = read(pieces[0]);
     try {
-      for (const [index, { buffer, offset, length, weight, tiny }] of pieces.entries()) {
+      for (const [index, { tensor, buffer, offset, length, weight, tiny }] of pieces.entries()) {
         signal?.throwIfAborted();
         const bytes = await coming!;
         coming = read(pieces[index + 1]);
         tiny?.look(bytes);
-        this.gpu.write(buffer, offset, asStored(bytes, weight.entry, weight.dtype));
+        const stored = asStored(bytes, weight.entry, weight.dtype);
+        if (this.gpu.tuning.finiteSearch === 'host') this.#search(tensor, stored);
+        this.gpu.write(buffer, offset, stored);
         onBytes?.(length);
         this.#inFlight += length;
         if (this.#inFlight >= BYTES_IN_FLIGHT) {
           this.#inFlight = 0;
+          // Dawn frees what was destroyed before when commands are submitted, even if there are none.
+          this.gpu.recorder().submit();
           await this.gpu.finish();
         }
       }
@@ -175,6 +187,7 @@ export class WeightReader {
 
 /** Bytes of a file, and where on the GPU they go. */
 interface Piece {
+  readonly tensor: Tensor;
   readonly weight: Weight;
   /** In the file. */
   readonly start: number;
@@ -196,7 +209,7 @@ function piecesOf(tensor: Tensor, weight: Weight, firstRow: number, tiny?: TinyN
     return Array.from({ length: Math.ceil(bytes / CHUNK_BYTES) }, (_, index): Piece => {
       const done = index * CHUNK_BYTES;
       const length = Math.min(CHUNK_BYTES, bytes - done);
-      return { weight, start: start + done, length, buffer, offset: done * growth, tiny };
+      return { tensor, weight, start: start + done, length, buffer, offset: done * growth, tiny };
     });
   });
 }
@@ -217,6 +230,14 @@ class PieceReader {
     await source.readInto(start, target);
     return target;
   }
+}
+
+/** The error for a weight that holds a NaN or an infinity. */
+export function notFinite({ name, entry }: Weight): NumericalError {
+  return new NumericalError(
+    `tensor ${name} in ${entry.source.name} holds a NaN or an infinity; download the file again, or ask its authors`,
+    { code: 'tensor-not-finite', subject: { kind: 'tensor', name } },
+  );
 }
 
 /** A file's bytes as the GPU keeps them: packed, or as F32. */

@@ -49,6 +49,8 @@ export interface Tuning {
   readonly jacobi: JacobiVariant;
   /** Threads per workgroup of the Jacobi round `direct`. */
   readonly jacobiThreads: number;
+  /** What searches weights for NaN and infinities: a CPU that plays the GPU is faster without playing it. */
+  readonly finiteSearch: 'host' | 'gpu';
   /** Floating-point operations of a job's first submission; those after it follow the time measured (pace.ts). */
   readonly firstWork: number;
   /** How long a submission should take, in milliseconds. */
@@ -101,6 +103,7 @@ export function tune(traits: DeviceTraits, overrides: TuningOverrides = {}): Tun
     foldThreads: software ? 8 : 128,
     jacobi: !software && fits.stagedJacobi ? 'staged' : 'direct',
     jacobiThreads: software ? 16 : 64,
+    finiteSearch: software ? 'host' : 'gpu',
     firstWork: software ? 2e8 : 2e9,
     submissionMilliseconds: 100,
     groupWork: software ? 2e8 : 2e11,
