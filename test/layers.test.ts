@@ -2,6 +2,9 @@ import { ESLint } from 'eslint';
 import { fileURLToPath } from 'node:url';
 import ts from 'typescript';
 import { describe, expect, test } from 'vitest';
+import { gpt2 } from '../src/engine/architectures/gpt2.ts';
+import { gptNeox } from '../src/engine/architectures/gpt-neox.ts';
+import { llama, mistral, qwen2, qwen3 } from '../src/engine/architectures/llama.ts';
 
 /** The walls of the house: each layer is checked against types that lack what it may not use. */
 
@@ -70,23 +73,36 @@ test('imports run one way', async () => {
 /** `--tokens`; not a property of a style sheet, `--ink: …` or `var(--ink)`. */
 const FLAG = /(?<!var\()(?<![\w-])--[a-z][\w-]*(?![\w-]|:)/;
 
+const sources = import.meta.glob<string>('../src/{engine,analysis,hub}/**/*.ts', {
+  query: '?raw',
+  import: 'default',
+  eager: true,
+});
+
+/** Every text within the sources of these layers, with its file. */
+const texts = Object.entries(sources).flatMap(([path, code]) => {
+  const found: { path: string; text: string }[] = [];
+  const look = (node: ts.Node): void => {
+    const isText =
+      ts.isStringLiteralLike(node) || ts.isTemplateHead(node) || ts.isTemplateMiddleOrTemplateTail(node);
+    if (isText) found.push({ path, text: node.text });
+    ts.forEachChild(node, look);
+  };
+  look(ts.createSourceFile(path, code, ts.ScriptTarget.Latest));
+  return found;
+});
+
 test('engine/, analysis/ and hub/ name no flag of the command', () => {
-  const sources = import.meta.glob<string>('../src/{engine,analysis,hub}/**/*.ts', {
-    query: '?raw',
-    import: 'default',
-    eager: true,
-  });
-  const named = Object.entries(sources).flatMap(([path, text]) => {
-    const found: string[] = [];
-    const look = (node: ts.Node): void => {
-      const isText =
-        ts.isStringLiteralLike(node) || ts.isTemplateHead(node) || ts.isTemplateMiddleOrTemplateTail(node);
-      if (isText && FLAG.test(node.text)) found.push(`${path}: ${node.text}`);
-      ts.forEachChild(node, look);
-    };
-    look(ts.createSourceFile(path, text, ts.ScriptTarget.Latest));
-    return found;
-  });
   expect(Object.keys(sources).length).toBeGreaterThan(50);
-  expect(named).toEqual([]);
+  expect(texts.filter(({ text }) => FLAG.test(text))).toEqual([]);
+});
+
+test('only its own file knows a family of models', () => {
+  const kinds = [gpt2, gptNeox, llama, mistral, qwen2, qwen3];
+  const names = kinds.flatMap(({ modelType, classPrefix }) => [modelType, classPrefix]);
+  const found = texts.filter(({ text }) =>
+    names.some((name) => text === name || text.startsWith(`${name}.`)),
+  );
+  expect(found.filter(({ path }) => !path.startsWith('../src/engine/architectures/'))).toEqual([]);
+  expect(found.length).toBeGreaterThan(kinds.length);
 });
