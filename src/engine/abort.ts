@@ -1,6 +1,6 @@
 /**
- * Waits for work, or for a signal. The work itself goes on: nothing can call back a read or a command of a GPU.
- * @param onLate receives what the work gives after the signal; to free it
+ * Waits for work, or for a signal. The work itself goes on: a read, or a command of a GPU, cannot be stopped.
+ * @param onLate receives what the work gives after the signal, so that it can be freed
  * @throws the signal's reason, as soon as it aborts
  */
 export async function unlessAborted<T>(

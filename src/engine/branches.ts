@@ -17,13 +17,13 @@ export interface BranchedState {
   readonly point: StatePoint;
   /** How many sequences; the branches come after them, in order. */
   readonly sequences: number;
-  /** How many branches have begun, those that begin here among them. */
+  /** How many branches have begun, including those that begin here. */
   readonly begun: number;
   /** F32 [T, width] of a sequence or a branch, as a range to bind. */
   rows(slot: number): { readonly binding: BufferRange; readonly firstElement: number };
-  /** Copies one's rows to a buffer. */
+  /** Copies the rows of a sequence or a branch to a buffer. */
   read(slot: number, target: GPUBuffer): void;
-  /** Replaces one's rows by those of a buffer. */
+  /** Replaces the rows of a sequence or a branch by those of a buffer. */
   write(slot: number, source: GPUBuffer): void;
 }
 

@@ -4,8 +4,8 @@ import type { ByteSource } from './files.ts';
 const MIB = 2 ** 20;
 
 /**
- * What is read of a file at most, by its kind. Every published file stays far below; what is larger is refused by name
- * before memory is taken for it. docs/limits.md says the same for users.
+ * How much of a file is read at most, by its kind. Every published file is far smaller. A larger file is refused by
+ * name before memory is taken for it. docs/limits.md says the same for users.
  */
 export const budgets = {
   /** config.json, in bytes, and what else describes a model in a few lines. */

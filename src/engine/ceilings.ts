@@ -69,7 +69,7 @@ export async function measureMultiplyAdd(gpu: Gpu, fused: boolean): Promise<numb
   const seconds = await secondsEach(gpu, (recorder) =>
     recorder.dispatch(multiplyAdd, {
       bindings: { output: output.buffer },
-      // a ← 0.75 a + 0.25 tends to 1, from wherever it starts.
+      // a ← 0.75 a + 0.25 tends to 1 from every start.
       uniforms: { steps, factor: 0.75, term: 0.25 },
       constants: { threads, fused: Number(fused) },
       workgroups: [workgroups],

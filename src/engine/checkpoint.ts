@@ -115,7 +115,7 @@ export class Checkpoint {
     return entry;
   }
 
-  /** The file that the index puts a tensor in and that is not there; undefined for all other tensors. */
+  /** The missing file that holds a tensor according to the index; undefined for all other tensors. */
   missingShard(name: string): string | undefined {
     const shard = this.#index.get(name);
     const isMissing = shard !== undefined && this.#missingShards.has(shard) && !this.#tensors.has(name);

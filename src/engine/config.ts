@@ -145,7 +145,7 @@ export class ConfigFields {
     return new ConfigFields(value, `${this.name}: ${key}`);
   }
 
-  /** Whether a key stands there with the value null, which may mean another thing than its absence. */
+  /** Whether a key has the value null, which may not mean the same as a missing key. */
   isNull(key: string): boolean {
     return Object.hasOwn(this.values, key) && this.values[key] === null;
   }

@@ -203,7 +203,7 @@ async function describeFiles(files: ModelFiles, options: OpenOptions): Promise<M
     }
     return description;
   } catch (error) {
-    // What an adapter lacks is no fault of it.
+    // An adapter does not have all that a model needs, and that is not its fault.
     throw isWithAdapter && error instanceof LaminarError ? anAdapter(files.name) : error;
   }
 }

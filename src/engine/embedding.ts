@@ -49,7 +49,7 @@ export async function gatherRows(gpu: Gpu, weight: Weight, rows: Int32Array): Pr
     for (const part of table.parts) {
       const start = part.firstRow * rowBytes;
       const stored = asStored(bytes.subarray(start, start + part.rows * rowBytes), entry, dtype);
-      // The host has these few rows at hand; to ask the GPU would be a wait at the start of each run.
+      // The host has these few rows in memory. Asking the GPU would mean a wait at the start of each run.
       if (holdsNonfinite(stored, dtype)) throw notFinite(weight);
       gpu.write(part.buffer, 0, stored);
     }

@@ -30,7 +30,7 @@ export class LaminarError extends Error {
   readonly remedies: readonly Remedy[];
   readonly #problem: string | Wording;
 
-  /** @param problem what is wrong; with the remedy where that is a sentence for every face */
+  /** @param problem what is wrong; and what to do, if that is the same for every face */
   constructor(problem: string | Wording, { code, subject, remedies = [], ...options }: ErrorDetails = {}) {
     super(worded(problem, remedies, libraryWords), options);
     this.code = code ?? new.target.code;

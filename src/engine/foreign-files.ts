@@ -1,4 +1,4 @@
-/** What a file is that someone took for weights or an array, and is not. */
+/** What a file really is that was taken for weights or an array. */
 export interface ForeignFile {
   readonly kind: 'torch' | 'pickle' | 'zip' | 'hdf5' | 'gguf' | 'gzip' | 'html' | 'json' | 'lfs';
   /** With its article, e.g. 'a Python pickle'. */
@@ -41,7 +41,7 @@ const MAGICS: readonly (readonly [begins: string, kind: ForeignFile['kind'], wha
 
 /**
  * What a file is, by its first bytes; undefined if they do not tell.
- * @param start FOREIGN_BYTES or more of them, or all that there are
+ * @param start at least FOREIGN_BYTES of them, or all that there are
  */
 export function foreignFile(start: Uint8Array): ForeignFile | undefined {
   const text = String.fromCharCode(...start.subarray(0, FOREIGN_BYTES));

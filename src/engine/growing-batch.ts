@@ -31,7 +31,7 @@ export class GrowingBatch implements Disposable {
     }
   }
 
-  /** Adds a copy of each of these sequences; what the steps had written but the states is freed. */
+  /** Adds a copy of each of these sequences. Everything except the states is freed. */
   grow(copied: readonly number[]): void {
     if (copied.length === 0) return;
     const slots = this.pass.sequences + copied.length;

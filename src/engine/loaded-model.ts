@@ -23,7 +23,7 @@ export interface LoadProgress {
 }
 
 export interface LoadModelOptions {
-  /** Where to compute. Else one is opened, and disposed with the model. */
+  /** Where to compute. Without it, a GPU is opened, and disposed with the model. */
   readonly gpu?: Gpu | undefined;
   /** Stops loading. */
   readonly signal?: AbortSignal | undefined;
@@ -50,9 +50,9 @@ export class LoadedModel implements Disposable, AsyncDisposable {
 
   /**
    * Loads a model from its files, wherever they lie. Without a tokenizer among them it takes token ids only.
-   * @param openGpu where `options.gpu` gives none; told the bytes of all weights
-   * @throws FileError, FormatError, ConfigError, CheckpointError or NumericalError as the files deserve, DeviceError if
-   * there is no usable GPU, and the signal's reason if it aborts; nothing stays open then
+   * @param openGpu opens a GPU if `options.gpu` gives none; it is told the bytes of all weights
+   * @throws FileError, FormatError, ConfigError, CheckpointError or NumericalError for files that cannot be used,
+   * DeviceError if there is no usable GPU, and the signal's reason if it aborts; nothing stays open then
    */
   static async open(
     files: ModelFiles,
@@ -179,7 +179,7 @@ export class LoadedModel implements Disposable, AsyncDisposable {
     const run = this.run(inputs, { ...options, signal, onActivation })
       .then(() => writer.close())
       .catch((error: unknown) => writer.abort(error))
-      .catch(() => undefined); // who left the loop wants to hear of nothing
+      .catch(() => undefined); // the loop was left, and nobody waits for a failure
     try {
       for (let next = await reader.read(); !next.done; next = await reader.read()) yield next.value;
     } finally {

@@ -56,12 +56,12 @@ export interface WeightPlan {
   readonly isResident: boolean;
   /** The maximum number of bytes of weights there at once. */
   readonly bytes: number;
-  /** The fewest bytes of weights that a run can do with: one block, or a slice of lm_head. */
+  /** The minimum number of bytes of weights with which a run can finish: one block, or a slice of lm_head. */
   readonly minBytes: number;
 }
 
 /**
- * Whether weights stay or stream: they stay where all of them, and `reserve` bytes for everything else, fit the bound.
+ * Whether weights stay or stream: they stay if all of them, and `reserve` bytes for everything else, fit the bound.
  * @param limit bytes of GPU memory, Infinity for no bound
  */
 export function planWeights(sizes: WeightSizes, reserve: number, limit: number): WeightPlan {

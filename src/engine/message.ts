@@ -6,14 +6,14 @@ const [HEAD_LENGTH, TAIL_LENGTH] = [1000, 300];
 const MAX_NAMES = 8;
 
 /**
- * Control characters, which move a terminal's cursor, those that turn the direction of the letters after them round, line
+ * Control characters, which move a terminal's cursor, those that reverse the direction of the letters after them, line
  * separators, and halves of characters.
  */
 const INVISIBLE = /[\p{Cc}\p{Cs}\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069]/gu;
 
 /**
- * A text with what a terminal, an SVG or a page would obey or hide written out, such as \u001b. Names, configurations and
- * servers' answers may hold anything.
+ * A text in which characters that a terminal, an SVG or a page would obey or hide are written out, such as \u001b.
+ * Names, configurations and servers' answers may hold anything.
  */
 export function visible(text: string): string {
   return text.replace(INVISIBLE, (character) => {

@@ -62,9 +62,9 @@ export interface RunOptions extends HookRequests {
   readonly lens?: LensOptions | undefined;
   /** Compute the loss at each position; a lens does. */
   readonly loss?: boolean | undefined;
-  /** false leaves the head out, where nothing of the logits is wanted: what is made of them is null then. */
+  /** false leaves the head out: everything that is made of the logits is null then. */
   readonly logits?: boolean | undefined;
-  /** Told why there are no logits, where the model's head cannot be used. */
+  /** Told why there are no logits, if the model's head cannot be used. */
   readonly onNotice?: ((notice: string) => void) | undefined;
 }
 
@@ -94,8 +94,8 @@ export class Model implements Disposable {
    * Brings a model's weights to the GPU if they fit `gpu.memoryLimit`; else they stream through it during each run. The
    * description must stay open as long as the model.
    *
-   * @throws NumericalError for NaN in a block's weights (in those that fewer runs need, `run` throws it), FileError,
-   * DeviceError, the signal's reason if it aborts.
+   * @throws NumericalError for NaN in a block's weights (`run` throws it for weights that only some runs need),
+   * FileError, DeviceError, the signal's reason if it aborts.
    */
   static async load(gpu: Gpu, description: ModelDescription, options: LoadOptions = {}): Promise<Model> {
     const { maxTokens = 2 * description.config.context, reserve = 0 } = options;

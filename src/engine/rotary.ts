@@ -1,6 +1,6 @@
 /** What the frequencies of rotary position embedding follow from. */
 export interface RotaryFrequencies {
-  /** r: frequency i is base^(−2i/r), before scaling; where odd, the middle pair is whole anyway. */
+  /** r: frequency i is base^(−2i/r), before scaling. If r is odd, the last pair turns whole. */
   readonly dimensions: number;
   readonly base: number;
   readonly scaling?: RotaryScaling | undefined;

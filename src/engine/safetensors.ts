@@ -131,8 +131,8 @@ export function parseHeader(json: Uint8Array, fileSize: number, fileName: string
 }
 
 /**
- * The beginning of a file that will hold the tensors. Wider dtypes come first, else they keep the order given, so that
- * with the header padded by spaces to a multiple of 8 every element lies at a multiple of its own size.
+ * The beginning of a file that will hold the tensors. Wider dtypes come first; otherwise the given order stays. The
+ * header is padded with spaces to a multiple of 8. So every element lies at a multiple of its own size.
  *
  * @throws FormatError for an unknown dtype, an impossible shape or a name given twice.
  */

@@ -37,7 +37,7 @@ export interface SequenceRun {
   readonly activations: Readonly<Record<string, CapturedActivation>>;
   /** null if it was not asked for or there are no logits; shapes have no axis of sequences. */
   readonly lens: LensResult | null;
-  /** [T − 1] in nats: minus the log-probability of the next token. null as `lens` is. */
+  /** [T − 1] in nats: minus the log-probability of the next token. null if it was not asked for or there are no logits. */
   readonly loss: Float32Array | null;
   /** [T], max(logits) − logsumexp(logits); null if there are no logits. */
   readonly maxLogSoftmax: Float32Array | null;

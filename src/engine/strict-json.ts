@@ -1,4 +1,4 @@
-/** Objects and arrays within one another that a header may have; a safetensors header has three. */
+/** How deep objects and arrays may be nested; a safetensors header has a depth of three. */
 const MAX_DEPTH = 16;
 
 const WHITE_SPACE = /[ \t\n\r]*/y;
@@ -12,9 +12,9 @@ const WHOLE_NUMBER = /^(?:0|[1-9]\d*)$/;
 export class StrictJsonError extends Error {}
 
 /**
- * Parses a JSON object as formats do that are read by many programs: it must begin with its brace, no key may be there
- * twice, and only whole numbers, written as such, are numbers; others, such as 8e0 or -0, come as NaN. What Object has of
- * its own, such as __proto__, is a key like any other.
+ * Parses a JSON object strictly, so that every program reads the same from a file. It must begin with its brace, and no
+ * key may occur twice. Only whole numbers that are written as such are numbers; others, such as 8e0 or -0, become NaN.
+ * Names that Object has itself, such as __proto__, are keys like any other.
  *
  * @throws StrictJsonError saying what is wrong and where
  */

@@ -5,7 +5,7 @@ const CHUNK_ELEMENTS = 2 ** 20;
 
 /**
  * Whether two tensors of one shape hold the same numbers, in whatever dtypes. A difference is mostly found in the first
- * elements; equality takes reading both.
+ * elements; to find them equal, both must be read whole.
  * @throws the signal's reason if it aborts between two pieces
  */
 export async function holdSameNumbers(
@@ -23,7 +23,7 @@ export async function holdSameNumbers(
     if (a.dtype === b.dtype && areSameBytes(left!, right!)) continue;
     const x = decodeFloats(a.dtype, left!, a.name);
     const y = decodeFloats(b.dtype, right!, b.name);
-    // NaN and NaN are the same here: they are read alike.
+    // Two NaNs count as equal here: their bits are the same.
     if (x.some((value, index) => value !== y[index] && !(Number.isNaN(value) && Number.isNaN(y[index])))) {
       return false;
     }

@@ -53,7 +53,7 @@ export class TinyNumbers {
   }
 }
 
-/** The bytes in a buffer of their own where they do not lie at a multiple of an element's size. */
+/** The bytes, in a buffer of their own if they do not lie at a multiple of an element's size. */
 function aligned(bytes: Uint8Array<ArrayBuffer>, size: number): ArrayBuffer {
   const isWhole = bytes.byteOffset === 0 && bytes.byteLength === bytes.buffer.byteLength;
   return isWhole && bytes.byteLength % size === 0 ? bytes.buffer : bytes.slice().buffer;

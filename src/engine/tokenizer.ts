@@ -16,7 +16,7 @@ export interface Tokenizer {
   /**
    * The same ids of a text of any length, in slices of time, so that a signal is heard and others have a turn.
    * @returns [n]
-   * @throws what the signal was aborted with
+   * @throws the signal's reason if it aborts
    */
   encodeLong(text: string, options?: EncodeOptions): Promise<Int32Array<ArrayBuffer>>;
   /**
@@ -42,7 +42,7 @@ export async function loadTokenizer(
   { signal }: Pick<EncodeOptions, 'signal'> = {},
 ): Promise<Tokenizer> {
   signal?.throwIfAborted();
-  // Those who give token ids need none of it, and a browser does not fetch it for them.
+  // It is not needed for token ids, and a browser does not fetch it then.
   const [{ readDescription }, { createTokenizer }] = await Promise.all([
     import('./tokenizer/files.ts'),
     import('./tokenizer/pipeline.ts'),

@@ -14,7 +14,7 @@ import {
 import { MaxLogSoftmax } from './log-softmax.ts';
 import { recordLinear } from './matrix-product.ts';
 
-/** The kernels for hardware of a forward pass, each on operands that leave edges and take a few tiles. */
+/** The kernels for hardware of a forward pass, each on operands of a few tiles, some of them incomplete. */
 export const forwardChecks: readonly VariantCheck[] = [
   {
     name: 'the matrix product in tiles of 64 × 64',

@@ -56,7 +56,7 @@ export class Vocabulary {
     );
   }
 
-  /** The same, of each state what it says to keep. */
+  /** The same, where each state says what to keep of it. */
   async foldEach(
     states: readonly { readonly state: Tensor; readonly kept: KeptLogits }[],
     isLast = true,

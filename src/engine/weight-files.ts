@@ -24,7 +24,7 @@ const OTHER = /^(adapter_|optimizer|scheduler|random_states|rng_state|training_a
 /** The files of a model's weights: one index that names its shards, or the files themselves. */
 export type WeightFiles =
   | { readonly index: string }
-  /** `isGuess`: by none of the usual names, so a notice should tell which was taken. */
+  /** `isGuess`: it has none of the usual names, so a notice should say which was taken. */
   | { readonly files: readonly string[]; readonly isGuess: boolean };
 
 /**

@@ -17,7 +17,7 @@ export interface Base {
  * @param needed of the base: embeddings, the first block, the final norm
  * @param spare one of them that the head may stand for
  * @param usual the prefixes that published files have, the likeliest first
- * @returns where no base is whole, the prefix that has most of it
+ * @returns the prefix; if no base is whole, the one that has most of it
  * @throws CheckpointError if two bases are whole and neither is where published files have it
  */
 export function findBase(
@@ -154,7 +154,7 @@ export function* besideBase(prefix: string, headNames: readonly string[]): Gener
   }
 }
 
-/** LoRA and its kin: tensors that change what a layer computes, or that are nothing without their base model. */
+/** LoRA and similar: tensors that change what a layer computes, or that mean nothing without their base model. */
 const ADAPTER =
   /(^|\.)(lora_[A-Za-z_]+|base_layer|prompt_embeddings|prompt_encoder|ia3_l|hada_w\d_[ab]|vera_lambda_[bd]|oft_[rR]|boft_\w+)(\.|$)/;
 /** GPTQ and AWQ, bitsandbytes, compressed-tensors and FP8. */

@@ -24,7 +24,7 @@ export class WeightStore implements Disposable {
   readonly #blocks = new Map<number, Promise<BlockWeights>>();
   /** Those of the blocks that have arrived, so that `dispose` can free them at once. */
   readonly #arrived = new Map<number, BlockWeights>();
-  /** Settles, and never fails, when the block that was asked for ahead has arrived or could not. */
+  /** Settles when the block that was asked for ahead has arrived or has failed. It never rejects. */
   #ahead: Promise<void> | undefined;
   #head: Tensor | undefined;
   #headFault: NumericalError | undefined;
@@ -61,7 +61,7 @@ export class WeightStore implements Disposable {
   /** Brings everything that stays to the GPU: all weights if they fit, else the final norm alone. */
   async load(options: ReadOptions): Promise<void> {
     await this.#loadAll(options);
-    await this.gpu.finish(); // what the GPU refused of it is told here
+    await this.gpu.finish(); // reports what the GPU refused
   }
 
   async #loadAll(options: ReadOptions): Promise<void> {

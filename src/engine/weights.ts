@@ -214,7 +214,10 @@ function piecesOf(tensor: Tensor, weight: Weight, firstRow: number, tiny?: TinyN
   });
 }
 
-/** Reads pieces into the same two memories in turn, where a source can do that: new memory costs more time than its bytes. */
+/**
+ * Reads pieces into the same two memories in turn, if a source can do that: new memory takes more time than reading
+ * into it.
+ */
 class PieceReader {
   readonly #memories: Uint8Array<ArrayBuffer>[] = [];
   #turn = 0;

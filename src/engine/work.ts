@@ -3,8 +3,8 @@ export interface Work {
   /** Floating-point operations; 0 where they do not decide how long it takes. */
   readonly operations: number;
   /**
-   * The fewest bytes of GPU memory that must be read and written: every operand once per call, as if caches held all that
-   * is used again.
+   * The minimum number of bytes of GPU memory that are read and written: every operand once per call, as if caches held
+   * everything that is used again.
    */
   readonly bytes: number;
 }

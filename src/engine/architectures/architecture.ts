@@ -6,7 +6,7 @@ export interface WeightSpec {
   readonly name: string;
   /** One dimension: a bias or a norm, widened to F32 on the way. Two: a matrix, kept packed as it is stored. */
   readonly shape: readonly number[];
-  /** A norm's scale, whose values lie about 1 where those of other weights lie about 0. */
+  /** A norm's scale: its values are near 1. Those of other weights are near 0. */
   readonly isScale?: boolean;
 }
 

@@ -72,7 +72,7 @@ function readRotary(
   const rotaryBase =
     group?.positiveOrUndefined(['rope_theta']) ?? fields.positive(['rotary_emb_base'], 10_000);
   const rotaryDimensions = Math.trunc(headWidth * fraction);
-  // An odd number has one frequency more than pairs. It takes one more dimension, which must exist.
+  // An odd number of dimensions has one more frequency than whole pairs. So one more dimension turns, which must exist.
   if (2 * Math.ceil(rotaryDimensions / 2) > headWidth) {
     throw new ConfigError(
       `${fields.name}: rotary_pct ${fraction} of a head of ${headWidth} rotates ${rotaryDimensions} dimensions; ` +

@@ -3,7 +3,7 @@ import { readActivation } from '../config.ts';
 import { ConfigError } from '../errors.ts';
 import type { RotaryFrequencies, RotaryScaling } from '../rotary.ts';
 
-/** What tells the configurations of the Llama family apart: transformers' defaults, and what each has at all. */
+/** How the configurations of the Llama family differ: in transformers' defaults, and in the keys that they have. */
 export interface LlamaKind {
   readonly modelType: string;
   /** What `num_key_value_heads` is where it is left out; null: as many as there are heads. */
@@ -11,15 +11,15 @@ export interface LlamaKind {
   /** What `head_dim` is where it is left out; null: the heads share the width. */
   readonly headWidth: number | null;
   /**
-   * Which projections of the attention have a bias: as `attention_bias` says (queries, keys, values and the output),
-   * always queries, keys and values, or none.
+   * Which projections of the attention have a bias. `attention_bias` may decide it for queries, keys, values and the
+   * output; or queries, keys and values always have one; or none has.
    */
   readonly attentionBias: 'attention_bias' | 'query-key-value' | 'none';
   /** Whether `mlp_bias` is read. */
   readonly hasMlpBias: boolean;
   /** Queries and keys go through a norm of their own before they turn. */
   readonly hasHeadNorms: boolean;
-  /** Which layers look back no further than `sliding_window`: none, all, or those that the configuration chooses. */
+  /** Which layers see at most `sliding_window` tokens: none, all, or those that the configuration chooses. */
   readonly slidingLayers: 'none' | 'all' | 'chosen';
 }
 
@@ -65,7 +65,7 @@ export function readLlamaConfig(fields: ConfigFields, kind: LlamaKind): LlamaCon
   };
 }
 
-/** Heads of queries, in groups that share a head of keys and values. Their width need not be the model's share. */
+/** Heads of queries, in groups that share a head of keys and values. Their width may differ from width / heads. */
 function readGroupedHeads(
   fields: ConfigFields,
   width: number,

@@ -9,8 +9,9 @@ type LlamaWeight = `${'attentionNorm' | Matrix | 'mlpNorm'}Weight`;
 type Optional = `${Matrix}Bias` | 'queryNormWeight' | 'keyNormWeight';
 
 /**
- * The Llama family (Touvron et al. 2023): RMS norms, rotary positions on whole heads, several heads of queries to one
- * of keys and values, a gated MLP; attention, then MLP, each added to the residual. Its matrices are Linear's: [out, in].
+ * The Llama family (Touvron et al. 2023): RMS norms, rotary positions on whole heads, several query heads for each head
+ * of keys and values, a gated MLP; attention, then MLP, each added to the residual. Its matrices are Linear's: [out,
+ * in].
  */
 function family(classPrefix: string, kind: LlamaKind): Family {
   const { modelType } = kind;

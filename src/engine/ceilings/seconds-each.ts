@@ -7,7 +7,10 @@ const MAX_REPEATS = 4096;
 /** Submissions of that length. The shortest counts, because other programs may slow any of them down. */
 const MEASUREMENTS = 3;
 
-/** How long one run takes on the GPU, in seconds: the shortest of several measurements of many in one submission. */
+/**
+ * How long one run takes on the GPU, in seconds: the shortest of several measurements. Each measures many runs in one
+ * submission.
+ */
 export async function secondsEach(gpu: Gpu, record: (recorder: Recorder) => void): Promise<number> {
   const run = async (repeats: number): Promise<number> => {
     const started = performance.now();

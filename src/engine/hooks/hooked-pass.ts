@@ -209,7 +209,7 @@ export class HookedPass implements Steps<Tensor>, Disposable {
     if (capture) await captureRows(this.#tools, tensor, heads, capture);
   }
 
-  /** A norm, with its scale and what it is before weight and bias where those are asked for. */
+  /** A norm in steps, for its scale and for its values before weight and bias, if they are asked for. */
   async #norm(name: string, input: Tensor, into: Scratch, norm: AnyNorm, whole: () => void): Promise<void> {
     const [scale, normalized] = [`${name}.hook_scale`, `${name}.hook_normalized`];
     const { hooks, pass } = this;

@@ -6,7 +6,7 @@ const NEAR_NAMES = 3;
 
 /**
  * The names that a pattern means, in their own order; `*` stands for any run of characters.
- * @throws InputError naming names that are near, where it means none
+ * @throws InputError that lists near names, if it means none
  */
 export function matchNames(pattern: string, names: readonly string[]): string[] {
   const expression = new RegExp(`^${pattern.split('*').map(escape).join('.*')}$`, 's');

@@ -177,7 +177,7 @@ export class AttentionPatterns {
     const { tokens } = this.tools.pass;
     const elements = chosen.rows.length * chosen.heads.length * tokens;
     await this.tools.makeRoom(4 * elements + indexBytes(chosen));
-    // A piece has several heads only where it has all of their queries: its rows follow each other in the result.
+    // A piece has several heads only if it has all of their queries. So its rows follow each other in the result.
     const firstHead = sequences.indexOf(piece.sequence) * heads.length + chosen.heads[0]![1];
     const first = (firstHead * positions.length + chosen.rows[0]![1]) * tokens;
     const dense = renumbered(chosen);

@@ -21,7 +21,7 @@ export interface PlannedEdit {
 
 /**
  * An edit of one activation.
- * @throws InputError where a number, the operation or the value does not suit it
+ * @throws InputError if a number, the operation or the value does not suit it
  */
 export function planEdit({ spec, selection }: Selected, edit: Edit): PlannedEdit {
   const plan = (kind: PlannedEdit['kind'], value: number | ArrayLike<number> = 0): PlannedEdit => ({

@@ -21,7 +21,7 @@ export class PlannedHooks implements AskedHooks {
 
   /**
    * @param specs all activations that the model's pass has
-   * @throws InputError naming the request, where a name, a number or a value does not suit
+   * @throws InputError naming the request, if a name, a number or a value does not suit
    */
   constructor(
     private readonly specs: readonly HookSpec[],

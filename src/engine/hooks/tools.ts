@@ -26,7 +26,7 @@ export class Uploads {
     return buffer;
   }
 
-  /** Says that no command will be recorded any more that uses a buffer. */
+  /** Says that no more commands that use a buffer will be recorded. */
   release(buffer: GPUBuffer): void {
     if (this.#held.delete(buffer)) this.#recorded.push(buffer);
   }

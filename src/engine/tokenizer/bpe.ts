@@ -8,7 +8,7 @@ import type { WordModel } from './word-model.ts';
 
 /** Words of more characters are cut where no merge can cross, and are not kept. */
 const SHORT = 256;
-/** Words kept with their ids: nearly all of a text's words are among few. */
+/** The maximum number of words that are kept with their ids: most words of a text are repetitions of a few. */
 const KEPT_WORDS = 2 ** 16;
 /** Characters of a long word that are looked at before others have a turn. */
 const LOOKED_AT_ONCE = 2 ** 16;
@@ -21,7 +21,7 @@ export class Bpe implements WordModel {
   readonly #table: MergeTable;
   readonly #merger: WordMerger;
   readonly #tokens: (string | undefined)[] = [];
-  /** Undefined where unknown characters vanish. */
+  /** Undefined if unknown characters are dropped. */
   readonly #unknown: (() => number) | undefined;
   readonly #fusesUnknown: boolean;
   readonly #hasByteFallback: boolean;
@@ -227,7 +227,7 @@ function keep(
   kept.set(ownCopy(word), typeof ids !== 'number' && ids.length === 1 ? ids[0]! : ids);
 }
 
-/** The same characters, holding on to no longer text that they were cut from. */
+/** The same characters in memory of their own, so that the longer text need not be kept. */
 function ownCopy(word: string): string {
   if (word.length <= SURELY_COPIED) return word;
   return String.fromCharCode(...Array.from({ length: word.length }, (_, index) => word.charCodeAt(index)));

@@ -5,7 +5,7 @@ import type { Part } from './json.ts';
 import { patternOf } from './patterns.ts';
 import type { PatternCompiler } from './patterns.ts';
 
-/** Makes pieces of text of tokens, which joined are the text. */
+/** Turns tokens into pieces of text; joined, they are the text. */
 export type Decoder = (tokens: readonly string[]) => readonly string[];
 
 /** Bytes that are not UTF-8 become U+FFFD, as in Rust's from_utf8_lossy; a byte order mark stays. */
@@ -13,7 +13,7 @@ const utf8 = new TextDecoder('utf-8', { ignoreBOM: true });
 
 /**
  * The decoder of tokenizer.json; null joins tokens by spaces.
- * @param keepsSpace leave out what takes a text's first space away: the tokens are shown one by one
+ * @param keepsSpace keep a text's first space: the tokens are shown one by one
  * @throws FormatError if it is of an unknown kind
  */
 export function createDecoder(value: unknown, compile: PatternCompiler, keepsSpace = false): Decoder {
@@ -111,7 +111,7 @@ function metaspace(part: Part, keepsSpace: boolean): Decoder {
   const isPrefixed = (part['prepend_scheme'] ?? 'always') !== 'never' && part['add_prefix_space'] !== false;
   return (tokens) =>
     tokens.map((token, index) => {
-      // Of the first token the Rust library takes every mark away.
+      // From the first token the Rust library removes every mark.
       return token.replaceAll(mark, index === 0 && isPrefixed && !keepsSpace ? '' : ' ');
     });
 }

@@ -170,7 +170,7 @@ function oldAddedTokens(
 }
 
 /**
- * What transformers lays over a tokenizer: added_tokens_decoder's tokens that it lacks, and add_prefix_space where
+ * What transformers adds to a tokenizer: tokens of added_tokens_decoder that it lacks, and add_prefix_space, if
  * tokenizer_config.json has it and the ByteLevel pre-tokenizer says otherwise.
  */
 function withSettings(

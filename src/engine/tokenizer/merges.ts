@@ -25,7 +25,7 @@ export class MergeTable {
     }
   }
 
-  /** The rank of a pair, −1 where it does not merge. */
+  /** The rank of a pair, −1 if it does not merge. */
   rank(left: number, right: number): number {
     return this.#slots[this.#find(left, right) + 2]! - 1;
   }
@@ -51,7 +51,7 @@ export class WordMerger {
   #heapSize = 0;
   #length = 0;
 
-  /** @param capacity the most symbols of a word */
+  /** @param capacity the maximum number of symbols of a word */
   constructor(
     private readonly table: MergeTable,
     readonly capacity: number,

@@ -34,8 +34,8 @@ export function patternOf(part: Part, compile: PatternCompiler): Pattern {
 }
 
 /**
- * A compiler of the patterns that the Rust library hands to Oniguruma. What translates them is loaded only where the
- * tokenizer has any: GPT-2's and GPT-NeoX's have none.
+ * A compiler of the patterns that the Rust library hands to Oniguruma. The code that translates them is loaded only if
+ * the tokenizer has any: GPT-2's and GPT-NeoX's have none.
  */
 export async function loadPatternCompiler(tokenizer: unknown): Promise<PatternCompiler> {
   if (patternSources(tokenizer).length === 0) return pattern;
@@ -67,8 +67,8 @@ function patternSources(tokenizer: unknown): string[] {
 const REPEATED_GROUP = /\\[^]|\[\^?\]?(?:\\[^]|[^\]\\])*\]|(\)(?:[*+]|\{\d*,\}|\{\d*,?\d{2,}\}))/g;
 
 /**
- * Whether matching one of a tokenizer's own patterns may take time that grows exponentially: only patterns that repeat a
- * group can, (a+)+ for one. Published tokenizers have none.
+ * Whether matching one of a tokenizer's own patterns may take time that grows exponentially: only patterns that repeat
+ * a group can, such as (a+)+. Published tokenizers have none.
  */
 export function mayBacktrack(tokenizer: unknown): boolean {
   return patternSources(tokenizer).some((source) =>
@@ -92,9 +92,9 @@ const classRewrites = new Map([
 ]);
 
 /**
- * Says in other words of Oniguruma's what the translation would get wrong: \w, \W, \b, \B, which it takes for other
- * characters; and simple groups (?i:…), for which it would make the whole pattern ignore case, so that the combining
- * iota below (U+0345), no letter, would pass for one.
+ * Rewrites, in Oniguruma's own syntax, what the translation would get wrong: \w, \W, \b and \B, which it takes for
+ * other characters, and simple groups (?i:…). For these it would make the whole pattern ignore case. Then the combining
+ * iota below (U+0345), which is not a letter, would count as one.
  */
 export function rewritePattern(source: string): string {
   let result = '';
@@ -119,7 +119,7 @@ export function rewritePattern(source: string): string {
   return result;
 }
 
-/** What Unicode takes for one ASCII letter when case is ignored: the long s and the Kelvin sign among them. */
+/** The characters that Unicode treats as an ASCII letter when case is ignored, such as the long s and the Kelvin sign. */
 function bothCases(letter: string): string {
   const lower = letter.toLowerCase();
   const others = lower === 's' ? '\u017F' : lower === 'k' ? '\u212A' : '';

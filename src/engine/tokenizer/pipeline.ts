@@ -66,7 +66,7 @@ class PipelineTokenizer implements Tokenizer {
     const added = Array.isArray(json['added_tokens']) ? json['added_tokens'].map(readAddedToken) : [];
     const ids = giveIds(added, this.#model.vocabulary);
     for (const [{ content }, id] of ids) this.#tokens[id] = content;
-    // Special tokens come first where two are alike.
+    // If two are alike, the special token comes first.
     const ordered = [...ids].sort(([a], [b]) => Number(b.isSpecial) - Number(a.isSpecial));
     this.#before = new AddedTokenFinder(ordered.filter(([{ isNormalized }]) => !isNormalized));
     this.#after = new AddedTokenFinder(

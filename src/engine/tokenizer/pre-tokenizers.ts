@@ -158,7 +158,7 @@ function* boundaries(text: string, { search, sticky }: Pattern): Iterable<Piece>
   const piece: Piece = { start: 0, stop: 0, isMatch: false };
   let place = 0;
   while (place < text.length) {
-    // Most patterns match everywhere, and testing at a place is cheaper than a search, which tells where.
+    // Most patterns match at every place, and a test at one place is cheaper than a search for the next.
     sticky.lastIndex = place;
     if (sticky.test(text) && sticky.lastIndex > place) {
       piece.start = place;
@@ -182,7 +182,7 @@ function* boundaries(text: string, { search, sticky }: Pattern): Iterable<Piece>
   }
 }
 
-/** The first match after `place` where none that holds anything begins at it. */
+/** The first match after `place`, if no match with characters in it begins there. */
 function next(text: string, search: RegExp, place: number): RegExpExecArray | null {
   search.lastIndex = place + (text.codePointAt(place)! > 0xffff ? 2 : 1);
   return search.exec(text);

@@ -7,7 +7,7 @@ import type { TokenIds } from './token-ids.ts';
 import type { WordModel } from './word-model.ts';
 
 /**
- * The model of tokenizer.json, by its type; files from before types were written tell by what they hold.
+ * The model of tokenizer.json, by its type; older files have no type and are recognised by what they hold.
  * @param readsBytes whether words are to be mapped to the characters of their bytes first
  * @throws FormatError if it is of an unknown kind or broken
  */
@@ -41,7 +41,7 @@ function guessKind(model: Readonly<Record<string, unknown>>): string | undefined
       : 'WordLevel';
 }
 
-/** The id of the unknown token, which the Rust library needs only once it meets one. */
+/** The id of the unknown token, which the Rust library needs only when it meets one. */
 function unknownId(
   model: Readonly<Record<string, unknown>>,
   vocabulary: ReadonlyMap<string, number>,
