@@ -153,8 +153,8 @@ async function spectraOfGroup(
       recordCentring(gpu, recorder, workspace, view, slot),
     );
   }
-  await pace.finish();
-  const summary = new Uint32Array(await gpu.readBytes(buffers.summary, 0, 16 * matrices));
+  const [summed] = await pace.read([{ buffer: buffers.summary, size: 16 * matrices }]);
+  const summary = new Uint32Array(summed);
   for (const [slot, name] of names.entries()) {
     if (summary[4 * slot] !== 0) {
       throw new NumericalError(`${name} holds NaN or infinity; check the weights and the input it came from`);
@@ -172,8 +172,7 @@ async function spectraOfGroup(
     firstLook: FIRST_LOOKS[0],
   });
   await project(gpu.tuning, pace, workspace);
-  if (options.withDirections) await pace.finish();
-  const directions = options.withDirections ? await readDirections(gpu, workspace) : [];
+  const directions = options.withDirections ? await readDirections(pace, workspace) : [];
   onStep(3 + firstSweeps);
   await factorise(gpu.tuning, pace, workspace);
   await pace.add(0, (recorder) => recordFactorNorms(recorder, workspace));
@@ -192,9 +191,8 @@ async function spectraOfGroup(
       workgroups: [matrices],
     });
   });
-  await pace.finish();
-  const scaledValues = new Float32Array(await gpu.readBytes(buffers.directionNorms));
-  const percents = new Float32Array(await gpu.readBytes(buffers.cumulative));
+  const read = await pace.read([{ buffer: buffers.directionNorms }, { buffer: buffers.cumulative }]);
+  const [scaledValues, percents] = [new Float32Array(read[0]), new Float32Array(read[1])];
   return views.map(({ name }, slot) => {
     const range = [slot * padded, slot * padded + vectors] as const;
     const scale = powerOfTwoTakenOut(summary[4 * slot + 1]!, summary[4 * slot + 2]!);

@@ -173,11 +173,11 @@ export class MaxLogSoftmax implements Disposable {
    * @throws NumericalError naming the first row that has a logit beyond float32's range
    */
   async read(): Promise<FoldedLogits> {
-    const { maxima, sums } = joinSums(
-      await this.gpu.readFloats(this.#maximum),
-      await this.gpu.readFloats(this.#sum),
-    );
-    const argmax = new Int32Array(await this.gpu.readBytes(this.#argmax.buffer));
+    const read = await this.gpu.readAll(this.#owned.map(({ buffer }) => ({ buffer })));
+    const bytesOf = (tensor: Tensor): ArrayBuffer => read[this.#owned.indexOf(tensor)]!;
+    const floatsOf = (tensor: Tensor): Float32Array => new Float32Array(bytesOf(tensor), 0, tensor.size);
+    const { maxima, sums } = joinSums(floatsOf(this.#maximum), floatsOf(this.#sum));
+    const argmax = new Int32Array(bytesOf(this.#argmax));
     const bad = sums.findIndex((sum, row) => !Number.isFinite(sum) || !Number.isFinite(maxima[row]));
     if (bad >= 0) {
       throw new NumericalError(
@@ -192,16 +192,16 @@ export class MaxLogSoftmax implements Disposable {
         const row = Math.floor(index / columns);
         return logit - maxima[row]! - Math.log(sums[row]!);
       });
-    const values = this.#top ? await this.gpu.readFloats(this.#top.values) : new Float32Array();
-    const tokens = this.#top ? await this.gpu.readBytes(this.#top.tokens.buffer) : new ArrayBuffer();
-    const picked = this.#picked && (await this.gpu.readFloats(this.#picked));
+    const values = this.#top ? floatsOf(this.#top.values) : new Float32Array();
+    const tokens = this.#top ? bytesOf(this.#top.tokens) : new ArrayBuffer();
+    const picked = this.#picked && floatsOf(this.#picked);
     return {
       maxLogSoftmax,
       argmax,
       topIds: new Int32Array(tokens),
       topLogProbabilities: logProbabilities(values, top),
       targetLogProbabilities: picked && logProbabilities(picked, 1),
-      change: this.#compared && changeOf(await this.gpu.readFloats(this.#compared), sums.length - originals),
+      change: this.#compared && changeOf(floatsOf(this.#compared), sums.length - originals),
     };
   }
 

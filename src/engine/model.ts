@@ -185,7 +185,8 @@ export class Model implements Disposable {
       const recorded: Steps<Tensor> = hooked ?? pass;
       const emit = async (name: HiddenState['name'], layer: number, tensor: Tensor): Promise<void> => {
         states.watch(pass, tensor);
-        pass.submit();
+        // Else submissions follow their own measure, across blocks.
+        if (options.onState || hooked || !store.isResident) pass.submit();
         await pass.settle(); // readers of the state wait without the signal, and so not for long
         await hooked?.turn();
         await options.onState?.({ name, layer, tensor });
@@ -205,7 +206,7 @@ export class Model implements Disposable {
         await hooked?.run();
         store.loadAhead(layer + 1, { signal }, (lens?.reserve ?? 0) + hooks.captureBytes);
         if (layer < config.layers - 1) await emit('hidden_states', layer + 1, pass.residual);
-        else pass.submit();
+        else if (!store.isResident) pass.submit();
         await step(pass);
         await store.release(layer);
       }
@@ -213,6 +214,7 @@ export class Model implements Disposable {
       if (finalFault) {
         await emit('residual_final', config.layers, pass.residual);
         await hooked?.finish();
+        pass.submit();
         await states.check();
         options.onNotice?.(noLogitsNotice(finalFault));
         await step(pass);
@@ -223,6 +225,7 @@ export class Model implements Disposable {
       await emit('hidden_states', config.layers, final);
       await emit('residual_final', config.layers, pass.residual);
       await hooked?.finish();
+      pass.submit();
       await states.check();
 
       const isFolded = options.logits !== false || options.loss === true || options.onLogits !== undefined;

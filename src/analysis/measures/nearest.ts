@@ -121,8 +121,8 @@ async function smallestSquares(
         });
       });
     }
-    await pace.finish();
-    return new Float32Array(await gpu.readBytes(nearest, 0, 4 * rows * ranks));
+    const [read] = await pace.read([{ buffer: nearest, size: 4 * rows * ranks }]);
+    return new Float32Array(read);
   } finally {
     for (const buffer of buffers) gpu.free(buffer);
   }

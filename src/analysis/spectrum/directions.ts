@@ -1,4 +1,4 @@
-import type { Gpu } from '../../engine/gpu/gpu.ts';
+import type { Pace } from '../../engine/gpu/pace.ts';
 import type { SpectrumWorkspace } from './workspace.ts';
 
 /**
@@ -19,14 +19,18 @@ export interface Directions {
 }
 
 /** Reads what `project` left behind, before the next factorisation overwrites it. */
-export async function readDirections(gpu: Gpu, workspace: SpectrumWorkspace): Promise<Directions[]> {
+export async function readDirections(pace: Pace, workspace: SpectrumWorkspace): Promise<Directions[]> {
   const { buffers, shape, matrices } = workspace;
   const { vectors, padded, transposed, length4 } = shape;
   const length = Math.max(shape.rows, shape.columns);
-  const lower = new Float32Array(await gpu.readBytes(buffers.lower));
-  const working = new Float32Array(await gpu.readBytes(buffers.working));
-  const directionOrder = new Uint32Array(await gpu.readBytes(buffers.directionOrder));
-  const vectorOrder = new Uint32Array(await gpu.readBytes(buffers.vectorOrder));
+  const read = await pace.read([
+    { buffer: buffers.lower },
+    { buffer: buffers.working },
+    { buffer: buffers.directionOrder },
+    { buffer: buffers.vectorOrder },
+  ]);
+  const [lower, working] = [new Float32Array(read[0]), new Float32Array(read[1])];
+  const [directionOrder, vectorOrder] = [new Uint32Array(read[2]), new Uint32Array(read[3])];
   return Array.from({ length: matrices }, (_, matrix) => {
     const weights = new Float32Array(vectors * vectors);
     const images = new Float32Array(vectors * length);

@@ -79,8 +79,8 @@ export async function orthogonalise(
     options.onSweep?.(sweep);
     if (sweep < nextLook && sweep !== maxSweeps) continue;
     nextLook = sweep + SWEEPS_PER_LOOK;
-    await pace.finish();
-    const state = new Uint32Array(await gpu.readBytes(progress, 0, 8 * matrices));
+    const [read] = await pace.read([{ buffer: progress, size: 8 * matrices }]);
+    const state = new Uint32Array(read);
     const unfinished = names.findIndex((_, matrix) => state[2 * matrix] === 0);
     if (unfinished < 0) return names.map((_, matrix) => state[2 * matrix + 1]!);
     if (sweep === maxSweeps) {

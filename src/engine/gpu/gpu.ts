@@ -4,9 +4,12 @@ import { BindGroups } from './bind-groups.ts';
 import { Buffers, wholeWords } from './buffers.ts';
 import { callDevice, reportedFault } from './device-call.ts';
 import { KernelCache } from './kernel.ts';
+import type { BufferRange } from './kernel.ts';
 import { WorkBudget } from './pace.ts';
 import type { AdapterReport, GpuOptions } from './options.ts';
 import { OwnErrors } from './own-errors.ts';
+import { readBack } from './read-back.ts';
+import type { ReadingDevice } from './read-back.ts';
 import { Recorder, UniformPool } from './recorder.ts';
 import { rowRanges } from './row-ranges.ts';
 import { bytesPerElement, elementCount, Tensor } from './tensor.ts';
@@ -200,8 +203,24 @@ export class Gpu implements Disposable {
   }
 
   /** Reads bytes back. @throws DeviceError if the device is lost or rejected a command. */
-  readBytes(buffer: GPUBuffer, offset = 0, bytes = buffer.size - offset): Promise<ArrayBuffer> {
-    return this.#readMapped(buffer, offset, bytes, (mapped) => mapped.slice(0, bytes));
+  async readBytes(buffer: GPUBuffer, offset = 0, bytes = buffer.size - offset): Promise<ArrayBuffer> {
+    const [read] = await this.readAll([{ buffer, offset, size: bytes }]);
+    return read;
+  }
+
+  /** Reads several ranges back, by one submission and one wait. @throws as `readBytes` does */
+  readAll<const Ranges extends readonly BufferRange[]>(
+    ranges: Ranges,
+  ): Promise<{ [Index in keyof Ranges]: ArrayBuffer }> {
+    const whole = ranges.map(({ buffer, offset = 0, size = buffer.size - offset }) => ({
+      buffer,
+      offset,
+      size,
+    }));
+    return readBack(this.#reading, whole, (mapped) => {
+      const copies = mapped.map((bytes, index) => bytes.slice(0, whole[index]!.size));
+      return copies as { [Index in keyof Ranges]: ArrayBuffer };
+    });
   }
 
   /**
@@ -212,8 +231,8 @@ export class Gpu implements Disposable {
     const rowLength = tensor.size / (tensor.shape[0] ?? 1);
     for (const { buffer, firstRow, rows } of tensor.parts) {
       const length = rows * rowLength;
-      await this.#readMapped(buffer, 0, 4 * length, (mapped) => {
-        into.set(new Float32Array(mapped, 0, length), firstRow * rowLength);
+      await readBack(this.#reading, [{ buffer, offset: 0, size: 4 * length }], ([mapped]) => {
+        into.set(new Float32Array(mapped!, 0, length), firstRow * rowLength);
       });
     }
     return into;
@@ -246,44 +265,8 @@ export class Gpu implements Disposable {
     this.dispose();
   }
 
-  /** Hands over bytes of a buffer, in memory that is valid during the call only. */
-  async #readMapped<T>(
-    buffer: GPUBuffer,
-    offset: number,
-    bytes: number,
-    use: (mapped: ArrayBuffer) => T,
-  ): Promise<T> {
-    this.check();
-    const staging = this.#call(`make a buffer of ${bytes} bytes to read back`, () =>
-      this.device.createBuffer({
-        label: 'readback',
-        size: wholeWords(bytes),
-        usage: GPUBufferUsage.MAP_READ | GPUBufferUsage.COPY_DST,
-      }),
-    );
-    try {
-      this.#call('copy what is read back', () => {
-        const encoder = this.device.createCommandEncoder();
-        encoder.copyBufferToBuffer(buffer, offset, staging, 0, wholeWords(bytes));
-        this.device.queue.submit([encoder.finish()]);
-      });
-      const mapped = callDevice('read back', () => staging.mapAsync(GPUMapMode.READ));
-      await unlessAborted(mapped, this.#signal).catch((cause: unknown) => {
-        this.#signal?.throwIfAborted();
-        this.check();
-        throw new DeviceError(
-          `could not read ${bytes} bytes back from the GPU: ${String(cause)}; run again`,
-          {
-            cause,
-          },
-        );
-      });
-      await this.#own?.settled();
-      this.check();
-      return use(callDevice('show what is read back', () => staging.getMappedRange()));
-    } finally {
-      staging.destroy();
-    }
+  get #reading(): ReadingDevice {
+    return { device: this.device, own: this.#own, signal: this.#signal, check: () => void this.check() };
   }
 }
 

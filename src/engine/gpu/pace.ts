@@ -1,5 +1,6 @@
 import { unlessAborted } from '../abort.ts';
 import type { Gpu } from './gpu.ts';
+import type { BufferRange } from './kernel.ts';
 import type { Recorder } from './recorder.ts';
 
 /** Dispatches a submission may hold, empty ones too. */
@@ -156,6 +157,19 @@ export class Pace implements Recording {
     this.submit();
     await unlessAborted(Promise.all(this.#inFlight), this.signal);
     this.#check();
+  }
+
+  /**
+   * Submits what is recorded and reads ranges back once the GPU has done it: one wait in place of two.
+   * @throws as `settle` does
+   */
+  async read<const Ranges extends readonly BufferRange[]>(
+    ranges: Ranges,
+  ): Promise<{ [Index in keyof Ranges]: ArrayBuffer }> {
+    this.submit();
+    const read = await unlessAborted(this.gpu.readAll(ranges), this.signal);
+    this.#check();
+    return read;
   }
 
   #check(): void {
