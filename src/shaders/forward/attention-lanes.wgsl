@@ -175,14 +175,10 @@ fn main(@builtin(workgroup_id) workgroup: vec3<u32>, @builtin(subgroup_invocatio
       firstValue + inHead(dimensions + 2u * GROUP),
       firstValue + inHead(dimensions + 3u * GROUP),
     );
-    var running0 = Running(vec4<f32>(), LOWEST, 0.0, 0.0);
-    var running1 = Running(vec4<f32>(), LOWEST, 0.0, 0.0);
-    var running2 = Running(vec4<f32>(), LOWEST, 0.0, 0.0);
-    var running3 = Running(vec4<f32>(), LOWEST, 0.0, 0.0);
-    var running4 = Running(vec4<f32>(), LOWEST, 0.0, 0.0);
-    var running5 = Running(vec4<f32>(), LOWEST, 0.0, 0.0);
-    var running6 = Running(vec4<f32>(), LOWEST, 0.0, 0.0);
-    var running7 = Running(vec4<f32>(), LOWEST, 0.0, 0.0);
+    var running: array<Running, QUERIES>;
+    for (var query = 0u; query < QUERIES; query++) {
+      running[query] = Running(vec4<f32>(), LOWEST, 0.0, 0.0);
+    }
     var total0 = Sums();
     var total1 = Sums();
     var total2 = Sums();
@@ -257,14 +253,14 @@ fn main(@builtin(workgroup_id) workgroup: vec3<u32>, @builtin(subgroup_invocatio
           scores7 = fma(vec4(subgroupBroadcast(query7, 3u)), four, scores7);
         }
       }
-      running0 = take(running0, scores0, keys, last0, scale);
-      running1 = take(running1, scores1, keys, last1, scale);
-      running2 = take(running2, scores2, keys, last2, scale);
-      running3 = take(running3, scores3, keys, last3, scale);
-      running4 = take(running4, scores4, keys, last4, scale);
-      running5 = take(running5, scores5, keys, last5, scale);
-      running6 = take(running6, scores6, keys, last6, scale);
-      running7 = take(running7, scores7, keys, last7, scale);
+      // A loop here, too, for the same reason as below.
+      let scores = array<vec4<f32>, QUERIES>(
+        scores0, scores1, scores2, scores3, scores4, scores5, scores6, scores7,
+      );
+      for (var query = 0u; query < QUERIES; query++) {
+        let last = min(firstQuery + query, lastToken);
+        running[query] = take(running[query], scores[query], keys, last, scale);
+      }
 
       var sums0 = Sums();
       var sums1 = Sums();
@@ -279,14 +275,14 @@ fn main(@builtin(workgroup_id) workgroup: vec3<u32>, @builtin(subgroup_invocatio
         let firstKeyOfPair = firstKey + 2u * pair;
         let owner = pair / 2u;
         let isSecond = pair % 2u == 1u;
-        let weights0 = subgroupShuffle(select(running0.weights.xy, running0.weights.zw, isSecond), owner);
-        let weights1 = subgroupShuffle(select(running1.weights.xy, running1.weights.zw, isSecond), owner);
-        let weights2 = subgroupShuffle(select(running2.weights.xy, running2.weights.zw, isSecond), owner);
-        let weights3 = subgroupShuffle(select(running3.weights.xy, running3.weights.zw, isSecond), owner);
-        let weights4 = subgroupShuffle(select(running4.weights.xy, running4.weights.zw, isSecond), owner);
-        let weights5 = subgroupShuffle(select(running5.weights.xy, running5.weights.zw, isSecond), owner);
-        let weights6 = subgroupShuffle(select(running6.weights.xy, running6.weights.zw, isSecond), owner);
-        let weights7 = subgroupShuffle(select(running7.weights.xy, running7.weights.zw, isSecond), owner);
+        let weights0 = subgroupShuffle(select(running[0].weights.xy, running[0].weights.zw, isSecond), owner);
+        let weights1 = subgroupShuffle(select(running[1].weights.xy, running[1].weights.zw, isSecond), owner);
+        let weights2 = subgroupShuffle(select(running[2].weights.xy, running[2].weights.zw, isSecond), owner);
+        let weights3 = subgroupShuffle(select(running[3].weights.xy, running[3].weights.zw, isSecond), owner);
+        let weights4 = subgroupShuffle(select(running[4].weights.xy, running[4].weights.zw, isSecond), owner);
+        let weights5 = subgroupShuffle(select(running[5].weights.xy, running[5].weights.zw, isSecond), owner);
+        let weights6 = subgroupShuffle(select(running[6].weights.xy, running[6].weights.zw, isSecond), owner);
+        let weights7 = subgroupShuffle(select(running[7].weights.xy, running[7].weights.zw, isSecond), owner);
         {
           let value = valuesOf(values, min(firstKeyOfPair + 0u, lastToken) * stride);
           sums0 = addProduct(sums0, weights0.x, value);
@@ -310,27 +306,17 @@ fn main(@builtin(workgroup_id) workgroup: vec3<u32>, @builtin(subgroup_invocatio
           sums7 = addProduct(sums7, weights7.y, value);
         }
       }
-      total0 = addProduct(sums0, running0.shrink, total0);
-      total1 = addProduct(sums1, running1.shrink, total1);
-      total2 = addProduct(sums2, running2.shrink, total2);
-      total3 = addProduct(sums3, running3.shrink, total3);
-      total4 = addProduct(sums4, running4.shrink, total4);
-      total5 = addProduct(sums5, running5.shrink, total5);
-      total6 = addProduct(sums6, running6.shrink, total6);
-      total7 = addProduct(sums7, running7.shrink, total7);
+      total0 = addProduct(sums0, running[0].shrink, total0);
+      total1 = addProduct(sums1, running[1].shrink, total1);
+      total2 = addProduct(sums2, running[2].shrink, total2);
+      total3 = addProduct(sums3, running[3].shrink, total3);
+      total4 = addProduct(sums4, running[4].shrink, total4);
+      total5 = addProduct(sums5, running[5].shrink, total5);
+      total6 = addProduct(sums6, running[6].shrink, total6);
+      total7 = addProduct(sums7, running[7].shrink, total7);
     }
 
     // A loop, because one copy per query would take longer to compile than everything else.
-    let divisors = array<f32, QUERIES>(
-      running0.sum,
-      running1.sum,
-      running2.sum,
-      running3.sum,
-      running4.sum,
-      running5.sum,
-      running6.sum,
-      running7.sum,
-    );
     let totals = array<Sums, QUERIES>(
       total0,
       total1,
@@ -349,7 +335,7 @@ fn main(@builtin(workgroup_id) workgroup: vec3<u32>, @builtin(subgroup_invocatio
       for (var i = 0u; i < LANES * groups; i++) {
         let dimension = firstDimension + (i / LANES) * GROUP + LANES * lane + i % LANES;
         if (dimension < headWidth) {
-          output[start + dimension] = four[i / LANES][i % LANES] / divisors[query];
+          output[start + dimension] = four[i / LANES][i % LANES] / running[query].sum;
         }
       }
     }
