@@ -122,6 +122,9 @@ export default defineConfig({
         test: {
           name: 'page',
           include: ['test/web/**/*.test.ts'],
+          // Files share a process, one after another, and its browser.
+          isolate: false,
+          unstubGlobals: true,
           globalSetup: 'test/web/build-page.ts',
           ...patience,
         },

@@ -12,7 +12,14 @@ const PATIENCE = 600_000;
 /** A name of this machine that browsers do not trust as they trust localhost. */
 export const plainHost = 'laminar.test';
 
-/** The tests' Chromium. @param hasAdapter false for one whose WebGPU finds no adapter */
+let shared: Promise<Browser> | undefined;
+
+/** The Chromium of all tests in this process, which ends with it. Each visit has a context of its own. */
+export function sharedBrowser(): Promise<Browser> {
+  return (shared ??= openBrowser());
+}
+
+/** A Chromium for one test. @param hasAdapter false for one whose WebGPU finds no adapter */
 export async function openBrowser(hasAdapter = true): Promise<Browser> {
   const launch = await unpackChromium();
   const args = launch.args.filter((flag) => hasAdapter || !/webgpu|vulkan/i.test(flag));
@@ -27,6 +34,16 @@ export async function openBrowser(hasAdapter = true): Promise<Browser> {
 export interface VisitOptions {
   /** Another address of the page. */
   readonly address?: string;
+  /** False for a page whose engine never answers, and so computes nothing. */
+  readonly hasEngine?: boolean;
+}
+
+/** A worker that never answers. */
+function silenceWorkers(): void {
+  globalThis.Worker = class extends EventTarget {
+    postMessage(): void {}
+    terminate(): void {}
+  } as unknown as typeof Worker;
 }
 
 /** One visit of the page: what a user sees and does. */
@@ -45,6 +62,7 @@ export class Visit {
     const context = await browser.newContext({ viewport: { width: 1280, height: 900 } });
     const visit = new Visit(await context.newPage(), context);
     const { page } = visit;
+    if (options.hasEngine === false) await page.addInitScript(silenceWorkers);
     page.setDefaultTimeout(PATIENCE);
     page.on('pageerror', (error) => visit.complaints.push(String(error)));
     page.on('console', (message) => {

@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import type { Browser } from 'playwright-core';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { pageFolder } from './build-page.ts';
-import { openBrowser, Visit } from './open-page.ts';
+import { sharedBrowser, Visit } from './open-page.ts';
 import { PageServer } from './page-server.ts';
 
 /** What the page's worker is told to do wrong: at a call, so many calls from now. */
@@ -66,14 +66,13 @@ function injectFaults(): void {
 let browser: Browser;
 let server: PageServer;
 beforeAll(async () => {
-  browser = await openBrowser();
+  browser = await sharedBrowser();
   const worker = (await readdir(join(pageFolder, 'assets'))).find((name) => /^worker-.*\.js$/.test(name))!;
   const script = await readFile(join(pageFolder, 'assets', worker), 'utf8');
   const replaced = new TextEncoder().encode(`(${String(injectFaults)})();${script}`);
   server = await PageServer.start({ replaced: new Map([[`assets/${worker}`, replaced]]) });
 });
 afterAll(async () => {
-  await browser.close();
   await server.stop();
 });
 
@@ -125,4 +124,5 @@ test('whatever fails in the worker, the page says so in a sentence, and the next
   // Another worker and another device.
   expect(await visit.run()).toBeUndefined();
   expect(await visit.table()).toEqual(right);
+  await visit.context.close();
 });

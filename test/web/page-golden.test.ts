@@ -1,4 +1,3 @@
-import type { Browser } from 'playwright-core';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { figures } from '../../src/analysis/figures.ts';
 import { profileCsv } from '../../src/analysis/profile-csv.ts';
@@ -10,39 +9,39 @@ import { renderPng, renderSvg } from '../../src/node/render.ts';
 import { largestDifference, relativeDistance } from '../support/distance.ts';
 import { goldenFiles, readGolden } from '../support/golden.ts';
 import type { GoldenAnswers } from '../support/golden.ts';
-import { openBrowser, Visit } from './open-page.ts';
+import { sharedBrowser, Visit } from './open-page.ts';
 import { PageServer } from './page-server.ts';
 
-let browser: Browser;
+const models = ['alice-gpt2', 'alice-pythia'] as const;
+
+let server: PageServer;
+let visit: Visit;
 beforeAll(async () => {
-  browser = await openBrowser();
+  const replaced = new Map<string, Uint8Array>();
+  for (const name of models) {
+    const weights = (await goldenFiles(name).open('model.safetensors'))!;
+    replaced.set(`weights/${name}/model.safetensors`, await weights.read(0, weights.size));
+  }
+  server = await PageServer.start({ replaced });
+  visit = await Visit.open(await sharedBrowser(), server);
 });
 afterAll(async () => {
-  await browser.close();
+  await visit.context.close();
+  await server.stop();
 });
 
 /** Both bundled models, on the golden ids, by the page; the numbers and files against Hugging Face's. */
-describe.each(['alice-gpt2', 'alice-pythia'] as const)('%s', (name) => {
-  let server: PageServer;
-  let visit: Visit;
+describe.each(models)('%s', (name) => {
   let golden: GoldenAnswers;
   let report: Report;
 
   beforeAll(async () => {
     golden = await readGolden(name);
-    const weights = (await goldenFiles(name).open('model.safetensors'))!;
-    const replaced = new Map([[`weights/${name}/model.safetensors`, await weights.read(0, weights.size)]]);
-    server = await PageServer.start({ replaced });
-    visit = await Visit.open(browser, server);
     await visit.page.locator('#model').selectOption(name);
     await visit.giveIds(Object.fromEntries(golden.sequences.map(({ name, ids }) => [name, [...ids]])));
     expect(await visit.run()).toBeUndefined();
     expect(await visit.status()).toBe('Done.');
     report = JSON.parse(String(await visit.download('report.json'))) as Report;
-  });
-  afterAll(async () => {
-    await visit.context.close();
-    await server.stop();
   });
 
   test('the table shows the golden effective dimensions and ranks', async () => {

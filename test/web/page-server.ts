@@ -37,7 +37,8 @@ export class PageServer {
     const server = createServer((request, response) => {
       void (async () => {
         const path = decodeURIComponent(new URL(request.url!, 'http://host').pathname);
-        if (!path.startsWith(base) || path.includes('..')) return response.writeHead(404).end();
+        if (!path.startsWith(base) || path.includes('..'))
+          return response.writeHead(404, { 'Content-Type': 'text/plain' }).end('Not found');
         const name = path.slice(base.length) || 'index.html';
         page.requests.push(name);
         const bytes = replaced.get(name) ?? (await readFile(join(pageFolder, name)).catch(() => undefined));

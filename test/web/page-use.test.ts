@@ -1,28 +1,25 @@
 import { mkdir, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { fileURLToPath, pathToFileURL } from 'node:url';
-import type { Browser } from 'playwright-core';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import type { Report } from '../../src/analysis/report.ts';
 import { readExpected } from '../support/golden-expectations.ts';
 import { goldenFiles } from '../support/golden.ts';
 import { temporaryFolder } from '../node/temporary-folder.ts';
 import { pageFolder } from './build-page.ts';
-import { openBrowser, plainHost, Visit } from './open-page.ts';
+import { openBrowser, plainHost, sharedBrowser, Visit } from './open-page.ts';
 import { PageServer } from './page-server.ts';
 import { readSaved } from './read-saved.ts';
 
-let browser: Browser;
 let server: PageServer;
 let visit: Visit;
 beforeAll(async () => {
-  browser = await openBrowser();
   // A simple host, which sends whole files only.
   server = await PageServer.start({ knowsRanges: false });
-  visit = await Visit.open(browser, server);
+  visit = await Visit.open(await sharedBrowser(), server);
 });
 afterAll(async () => {
-  await browser.close();
+  await visit.context.close();
   await server.stop();
 });
 
@@ -222,17 +219,36 @@ test('a link fills the form', async () => {
   await page.close();
 });
 
+/**
+ * Lets the page press its stop button itself, as soon as a stage has come so far: a press from outside may come too late.
+ * @param noise first moves the explainer's slider there
+ */
+const stopDuring = (stage: string, noise?: string) =>
+  visit.page.evaluate(
+    ([stage, noise]) => {
+      const progress = document.querySelector('#progress')!;
+      const slider = document.querySelector<HTMLInputElement>('#noise')!;
+      const observer = new MutationObserver(() => {
+        if (!/^[1-9]/.test(progress.querySelector(`#progress-${stage} + output`)?.textContent ?? '')) return;
+        observer.disconnect();
+        if (noise !== undefined) {
+          slider.value = noise;
+          slider.dispatchEvent(new Event('input', { bubbles: true }));
+        }
+        document.querySelector<HTMLElement>('#stop-run')!.click();
+      });
+      observer.observe(progress, { childList: true, characterData: true, subtree: true });
+    },
+    [stage, noise] as const,
+  );
+
 test('the stop button stops before the spectra are done, and the page runs again', async () => {
   const { page } = visit;
   await chooseModel('alice-gpt2');
-  await page.locator('#start-run').click();
   // In the midst of the spectra, the longest part.
-  await page
-    .locator('#progress-spectrum + output')
-    .filter({ hasText: /^[1-9]/ })
-    .waitFor();
-  await page.locator('#stop-run').click();
-  await page.locator('#status').filter({ hasText: 'Stopped.' }).waitFor();
+  await stopDuring('spectrum');
+  expect(await visit.run()).toBeUndefined();
+  expect(await visit.status()).toBe('Stopped.');
   const [done, all] = (await page.locator('#progress-spectrum + output').textContent())!
     .match(/\d+/g)!
     .map(Number);
@@ -250,11 +266,12 @@ test('a worker that does not stop is ended, and the explainer asks the next one'
       if (message.kind !== 'stop') postMessage.call(this, message);
     };
   });
+  // Work for longer than the page waits for a worker.
   await fill('Length', '256');
-  await page.locator('#start-run').click();
-  await page.getByRole('slider', { name: 'Noise' }).fill('0');
-  await page.locator('#stop-run').click();
-  await page.locator('#status').filter({ hasText: 'Stopped.' }).waitFor();
+  await fill('Shuffles', '8');
+  await stopDuring('forward', '0');
+  expect(await visit.run()).toBeUndefined();
+  expect(await visit.status()).toBe('Stopped.');
   await page
     .locator('.measures')
     .nth(1)
@@ -262,6 +279,7 @@ test('a worker that does not stop is ended, and the explainer asks the next one'
     .waitFor();
   expect(await page.locator('#noise-note').textContent()).toMatch(/^Both spectra are computed/);
   await fill('Length', '12');
+  await fill('Shuffles', '1');
   expect(await visit.run()).toBeUndefined();
 });
 
@@ -396,11 +414,11 @@ describe('a folder', () => {
     ]);
     const titles = await page.locator('#figures h3').allTextContents();
     expect(titles.slice(-5)).toEqual([
-      'Effective dimension against the order that is kept',
       'Effective dimension in each view',
-      'Rank in each view',
       'Participation ratio in each view',
+      'Effective dimension against the order that is kept, in each view',
       'Measures of each layer',
+      'Measures of each layer, in each view',
     ]);
     await page.locator('#figures figure').last().scrollIntoViewIfNeeded();
     await page.locator('#figures figure').last().locator('svg').waitFor();
@@ -480,12 +498,16 @@ test('after the device was lost the page says so, and runs again on another', as
   const own = await openBrowser();
   const visit = await Visit.open(own, server);
   const { page } = visit;
+  const session = await own.newBrowserCDPSession();
+  // Work for much longer than until the device is lost.
+  await visit.fill('Length', '64');
+  await visit.fill('Shuffles', '10');
   await page.locator('#start-run').click();
   await page
     .locator('#progress-forward + output')
     .filter({ hasText: /^[1-9]/ })
     .waitFor();
-  await (await own.newBrowserCDPSession()).send('Browser.crashGpuProcess');
+  await session.send('Browser.crashGpuProcess');
   await page
     .getByRole('alert')
     .filter({ hasText: / GPU.*; run again\.$/ })
@@ -497,8 +519,9 @@ test('after the device was lost the page says so, and runs again on another', as
     .filter({ hasText: /^rank 1 / })
     .waitFor();
   await visit.fill('Length', '12');
-  await page.locator('#start-run').click();
-  await page.locator('#status').filter({ hasText: 'Done.' }).waitFor();
+  await visit.fill('Shuffles', '1');
+  expect(await visit.run()).toBeUndefined();
+  expect(await visit.status()).toBe('Done.');
   await own.close();
 });
 
