@@ -12,7 +12,7 @@ export interface ShapedValues {
 }
 
 export interface SpectraOptions {
-  /** Where to compute, such as the model's own. Else one is opened, and disposed at the end. */
+  /** Where to compute, such as the model's own. Without it, a GPU is opened, and disposed at the end. */
   readonly gpu?: Gpu | undefined;
   /** Percent of the variance that the effective dimension must exceed; 95 if absent. */
   readonly threshold?: number | undefined;
@@ -21,7 +21,7 @@ export interface SpectraOptions {
   readonly onProgress?: ((done: number, total: number) => void) | undefined;
 }
 
-/** What a matrix of tokens by features spans. */
+/** How many dimensions a matrix of tokens by features uses. */
 export interface ActivationSpectrum {
   readonly rows: number;
   readonly columns: number;
@@ -34,13 +34,14 @@ export interface ActivationSpectrum {
 const OF_HEADS = /\.hook_(?:q|k|v|z|rot_q|rot_k)$/;
 
 /**
- * Spectra and dimensions of activations, by name. The last axis is features, the one before it tokens; queries, keys, values
- * and z [T, heads, width] are matrices [T, heads · width]. What has more axes is a stack, such as a pattern [heads, T, T]:
- * each of its matrices has an answer, `NAME[0]`, `NAME[1]`, … (`NAME[0,1]` where two axes lead).
+ * Spectra and dimensions of activations, by name. The last axis is features, the one before it tokens; queries, keys,
+ * values and z [T, heads, width] are matrices [T, heads · width]. An array with more axes is a stack, such as a pattern
+ * [heads, T, T]: each of its matrices has an answer, `NAME[0]`, `NAME[1]`, … (`NAME[0,1]` if there are two more axes).
  *
  * @param activations what a run gave, or any named numbers with their shapes
- * @param openGpu where `options.gpu` gives none
- * @throws InputError naming what is not a matrix or lacks numbers, NumericalError naming what holds NaN or infinity, DeviceError
+ * @param openGpu opens a GPU if `options.gpu` gives none
+ * @throws InputError naming what is not a matrix or lacks numbers, NumericalError naming what holds NaN or infinity,
+ * DeviceError
  */
 export async function spectra(
   activations: Readonly<Record<string, ShapedValues>> | ReadonlyMap<string, ShapedValues>,

@@ -6,7 +6,7 @@ import { few } from './quantities.ts';
 import type { HookReport, SequenceReport, SequenceReports, ViewLayerReport } from './report.ts';
 import type { ViewName } from './views.ts';
 
-/** What a number is over the sequences of a group. Sequences in which it is null are left out. */
+/** How a number varies over the sequences of a group. Sequences in which it is null are left out. */
 export interface BandOfNumber {
   min: number;
   /** The mean of the middle two for an even count. */
@@ -25,7 +25,7 @@ export interface BandOfLayer extends Record<keyof LayerDimensions, BandOfNumber 
   [measure: string]: BandOfNumber | number | null;
 }
 
-/** What the numbers of every layer are over the sequences of a group. */
+/** How the numbers of every layer vary over the sequences of a group. */
 export interface Band {
   /** What its sequences are, and their blocks. */
   kind: SequenceGroup['kind'];
@@ -39,7 +39,7 @@ export interface Band {
   layers: BandOfLayer[];
   /** Only where views are asked for. */
   views?: Partial<Record<ViewName, { layers: BandOfLayer[] }>>;
-  /** Only where named activations are. */
+  /** Only where named activations are asked for. */
   hooks?: Record<string, BandOfLayer[]>;
 }
 
@@ -89,7 +89,7 @@ function bandOf(sequences: SequenceReports, { kind, block, sequences: names }: S
 /** A layer or a named activation, or what a view has of one. */
 type NumberedLayer = Partial<LayerMeasurements> & Pick<HookReport, 'layer'>;
 
-/** A view's layers; one that equals the layer itself is that. The norms of tokens are of no view. */
+/** A view's layers; one that equals the layer itself is that. The norms of tokens do not belong to a view. */
 function viewLayers({ layers, views }: SequenceReport, view: ViewName): NumberedLayer[] {
   return views![view]!.layers.map((own: ViewLayerReport) => {
     if (!('same_as' in own)) return own;

@@ -58,8 +58,8 @@ export interface ReportParts {
 }
 
 /**
- * Puts report.json together, its fields in the order that the contract names them; copies only those fields, so that
- * richer objects may be handed in.
+ * Puts report.json together, its fields in the order that the contract names them; only those fields are copied, so the
+ * objects that are handed in may have more.
  * @throws InputError if the parts do not fit together: layers missing, sequences of different lengths, empty ones
  */
 export function buildReport(parts: ReportParts): Report {
@@ -201,7 +201,7 @@ function meanOf(values: readonly number[]): number {
   return values.reduce((sum, value) => sum + value, 0) / values.length;
 }
 
-/** Those that a layer may have besides them. */
+/** Fields that a layer may have besides its dimensions. */
 const besideNames = [
   'tokens',
   'outliers',

@@ -123,8 +123,8 @@ interface Units {
 }
 
 /**
- * UTF-16 without a mark: texts have spaces and line breaks at least, whose other byte is zero, always the same one of the
- * two; and no NUL.
+ * UTF-16 without a mark: every text has spaces or line breaks. Their other byte is zero, and it is always the same one
+ * of the two. A text has no NUL.
  */
 function encodingByNulls(bytes: Uint8Array): string | undefined {
   const length = Math.min(bytes.length, BLOCK_BYTES) & ~1;
@@ -172,7 +172,7 @@ function readUnits(bytes: Uint8Array, label: string, high: 0 | 1): Units | undef
   return units;
 }
 
-/** The encoding's own name for a declared one; undefined if nobody knows it. */
+/** The standard name of a declared encoding; undefined if it is not known. */
 function knownLabel(charset: string | undefined): string | undefined {
   if (charset === undefined) return undefined;
   try {
@@ -217,7 +217,7 @@ function isValidSoFar(bytes: Uint8Array): boolean {
   }
 }
 
-/** What servers title the pages that they send in place of what was asked. */
+/** The titles of pages that servers send in place of the file that was asked for. */
 const ERROR_TITLE =
   /^\W*(error\W*)?[45]\d\d\b|^\W*(error|(page )?not found|forbidden|access denied|unauthorized|bad (request|gateway)|service unavailable|just a moment|attention required|sign in|log ?in)\b/i;
 

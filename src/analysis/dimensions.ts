@@ -11,7 +11,7 @@ export interface LayerDimensions {
   rank: number;
   /** σ₁ · max(rows, columns) · 2⁻²³, the default of torch.linalg.matrix_rank for float32. */
   rank_tolerance: number;
-  /** How many singular values lie within a factor 2 of `rank_tolerance`, where rounding could tip them over. */
+  /** How many singular values lie within a factor 2 of `rank_tolerance`, where rounding may decide whether they count. */
   near_rank_tolerance: number;
   /** 100 · effective_dimension / rank; null if the rank is 0. */
   percent_of_rank: number | null;
@@ -70,9 +70,9 @@ export function cumulativePercent(singularValues: SingularValues): Float64Array<
 }
 
 /**
- * How many leading components it takes until the cumulative percent exceeds the threshold. In numpy's words,
- * `np.where(cumulative > threshold)[0][0] + 1`, which is an IndexError where nothing exceeds it. Here all components
- * are needed then; and always at a threshold of 100, which only rounding could carry the sum beyond.
+ * How many leading components it takes until the cumulative percent exceeds the threshold. In numpy it is
+ * `np.where(cumulative > threshold)[0][0] + 1`, which is an IndexError if nothing exceeds the threshold. Here all
+ * components are needed then. They are also needed at a threshold of 100, which the sum could exceed only by rounding.
  * @param cumulative ascending percents, [components]
  */
 export function effectiveDimension(
@@ -90,8 +90,8 @@ export function effectiveDimension(
  * @param rows tokens T of the matrix that was decomposed
  * @param columns width d of that matrix
  * @param threshold percent of the variance that the effective dimension must exceed, 0 to 100
- * @param cumulative the GPU's own cumulative percent, [min(rows, columns)], to hold against the threshold; computed
- *   here from the singular values if absent
+ * @param cumulative the GPU's own cumulative percent, [min(rows, columns)], to compare with the threshold; if absent,
+ * it is computed here from the singular values
  * @throws InputError if the threshold or the shapes cannot be meant
  * @throws NumericalError if the singular values are not finite, negative or not in descending order
  */

@@ -15,8 +15,8 @@ export function numberClipPaths(svg: string): string {
 }
 
 /**
- * A specification as a document shows it: without what only a pointer would bring to light. A document cannot be pointed at,
- * and the invisible rules over a thousand components are most of its bytes and of the time to draw it.
+ * A specification for a document, without what only a pointer makes visible. Nobody can point at a document, and the
+ * invisible rules over a thousand components take most of its bytes and of the time to draw it.
  */
 export function withoutHover<Value>(value: Value): Value {
   if (Array.isArray(value))
@@ -33,7 +33,7 @@ function isHover(value: unknown): boolean {
   return typeof value === 'object' && value !== null && 'mark' in value && 'params' in value;
 }
 
-/** A specification in which no text holds a character that XML forbids, or that turns others round. */
+/** A specification in which no text holds a character that XML forbids, or that reverses the direction of others. */
 export function visibleTexts<Value>(value: Value): Value {
   if (typeof value === 'string') return visible(value) as Value;
   if (typeof value !== 'object' || value === null || ArrayBuffer.isView(value)) return value;

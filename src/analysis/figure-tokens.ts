@@ -113,7 +113,7 @@ function otherDensities(report: Report) {
   });
 }
 
-/** From the first edge to the last, and no narrower than rounding deserves. */
+/** From the first edge to the last; at least as wide as rounding needs. */
 function edgeDomain(bins: readonly { readonly edge: number; readonly end: number }[]): [number, number] {
   const first = Math.min(...bins.map(({ edge }) => edge));
   const last = Math.max(...bins.map(({ end }) => end));

@@ -1,6 +1,6 @@
 /**
  * A Vega-Lite 6 specification with its data inside, for `compile` of the package vega-lite. Its own type is not named
- * here: those who only read reports would have to install that package for it.
+ * here: otherwise a program that only reads reports would have to install that package.
  */
 export interface FigureSpecification {
   /** The figure in words, for those who do not see it. */

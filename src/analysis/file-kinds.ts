@@ -2,7 +2,7 @@
 interface FileKind {
   /** Its first bytes, as Latin-1. */
   readonly begins: string;
-  /** What else is among its first bytes. */
+  /** What else its first bytes contain. */
   readonly holds?: RegExp;
   readonly kind: string;
   /** @param file the file's name as a shell takes it */
@@ -16,7 +16,7 @@ const saveAsText = () => 'save it as plain text (UTF-8)';
 const giveText = () => 'give a plain text';
 const by = (tool: string) => (file: string) => `get the text out of it, for example with ${tool} ${file}`;
 
-/** The more special of two that begin alike comes first. */
+/** If two begin alike, the more special one comes first. */
 const KINDS: readonly FileKind[] = [
   { begins: '%PDF-', kind: 'a PDF', remedy: by('pdftotext') },
   {

@@ -28,7 +28,7 @@ export interface PowerLaw {
   readonly from: number;
   readonly to: number;
   readonly points: number;
-  /** Root of the mean square of what is left, in natural logarithms: 0.1 is about ten percent. */
+  /** Root mean square of the residuals, in natural logarithms: 0.1 is about ten percent. */
   readonly residual: number;
 }
 
@@ -45,10 +45,10 @@ export interface Growth extends GrowthAxis {
 const MIN_POINTS = 3;
 
 /**
- * Fits a power law by least squares on the logarithms, over the upper half of the sizes: what does not grow counts for
- * much in the lower half.
+ * Fits a power law by least squares on the logarithms, over the upper half of the sizes: fixed costs have a large share
+ * in the lower half.
  * @param sizes positive, ascending, two or more
- * @param values positive, one a size
+ * @param values positive, one per size
  */
 export function fitPowerLaw(sizes: readonly number[], values: readonly number[]): PowerLaw {
   const points = Math.min(sizes.length, Math.max(MIN_POINTS, Math.ceil(sizes.length / 2)));

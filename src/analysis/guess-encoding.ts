@@ -8,19 +8,19 @@ interface Candidate {
   readonly label?: string;
   /** The characters beyond ASCII that its texts are made of, where they stand as they do in words. */
   readonly usual: RegExp;
-  /** Characters that no text of this language is without, and how many others there are at most for each. */
+  /** Characters that every text of this language has, and the maximum number of other characters for each of them. */
   readonly frequent?: readonly [characters: RegExp, others: number];
-  /** What no text of these languages has. */
+  /** Characters that texts of these languages do not have. */
   readonly never?: RegExp;
 }
 
 const MARKS = String.raw`(?<![a-z])§|[\u00a0«»‘’“”„–—…¡¿°£€©]`;
-/** Accented letters mostly stand alone, save in Finnish, German, Portuguese and Icelandic. */
+/** Accented letters mostly stand alone, except in Finnish, German, Portuguese and Icelandic. */
 const LATIN = new RegExp(
   String.raw`(?<![À-ÿ])(?:([äöõü])\1|[äöü]ß|éé|ç[ãõ]|[áéíóúýæöðþ]{2,3}|[ß-öø-ÿœšž])(?![À-ÿ])|(?<![a-z])[À-ÖØ-ÞŒŠŽ](?=[a-z])|${MARKS}`,
   'g',
 );
-/** Letters of different languages: in the encodings that are like Latin-1 they stand for others. */
+/** Letters of different languages: encodings that are similar to Latin-1 have them in place of other letters. */
 const MIXED = /ø[^]*[ìù]|[ìù][^]*ø|õ[^]*û|û[^]*õ|è[^]*[ðžš]|[ðžš][^]*è|[üç][^]*[ýþð]|[ýþð][^]*[üç]/;
 const EASTERN = new RegExp(
   String.raw`(?<![À-ž])[áâäéëíîóôöúüýßąćęłńśźżčďěňřšťůžľĺŕőűăţşđ]{1,3}(?![À-ž])|(?<![a-z])[ÁÂÉÍÎÓÖÚÜÝĄĆĘŁŃŚŹŻČĎĚŇŘŠŤŮŽĽŐŰŞŢĐ](?=[a-z])|${MARKS}`,
@@ -102,7 +102,7 @@ export function guessEncoding(bytes: Uint8Array): string {
   let best = { iconv: 'LATIN1', share: 0 };
   for (const { iconv, label = iconv, usual, frequent, never } of CANDIDATES) {
     const text = decode(bytes.subarray(0, end), label.toLowerCase());
-    // Controls stand where an encoding has nothing, and iconv would stop there; files of DOS end with 1A.
+    // A control stands for a byte that the encoding does not use, and iconv would stop there. Files of DOS end with 1A.
     if (text === undefined || CONTROLS.test(text) || never?.test(text)) continue;
     const count = (pattern: RegExp) => text.match(pattern)?.join('').length ?? 0;
     const beyond = count(/[^\p{ASCII}]/gu);
@@ -110,7 +110,7 @@ export function guessEncoding(bytes: Uint8Array): string {
     const share = count(usual) / Math.max(1, beyond);
     if (share > best.share) best = { iconv, share };
   }
-  // The two agree on what has no byte from 80 to 9f, and every iconv knows latin1.
+  // The two are the same for texts without bytes from 80 to 9f, and every iconv knows latin1.
   const isLatin1 = best.iconv === 'WINDOWS-1252' && !bytes.some((byte) => byte >= 0x80 && byte < 0xa0);
   return isLatin1 ? 'LATIN1' : best.iconv;
 }

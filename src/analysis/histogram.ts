@@ -9,8 +9,8 @@ export interface Histogram {
 }
 
 /**
- * A tight cluster with far outliers asks for as many bins as range / width, without bound; numpy then fills the
- * memory. Beyond this many the rule is bounded, so that a degenerate model still gets its report.
+ * The maximum number of bins. A narrow cluster with far outliers needs range / width bins, which may be any number;
+ * numpy then fills the memory. With this limit a degenerate model still gets its report.
  */
 const maxBins = 65536;
 

@@ -11,7 +11,7 @@ export interface HookMeasurement extends LayerDimensions {
   /** The number of its block, from 0; null before and after the blocks. */
   readonly layer: number | null;
   readonly name: string;
-  /** The heads stand side by side in them. */
+  /** The number of columns; heads stand side by side in them. */
   readonly columns: number;
 }
 

@@ -33,9 +33,9 @@ export interface MeasureOptions {
   readonly onProgress?: (done: number, total: number) => void;
 }
 
-/** The matrices on the GPU at once take at most this much, or an eighth of a smaller memory limit. */
+/** The maximum number of bytes of matrices on the GPU at once; with a smaller memory limit, an eighth of it. */
 const BATCH_BYTES = 256 * 2 ** 20;
-/** And are at most this many, so that the host's share of each stays small. */
+/** The maximum number of matrices on the GPU at once, so that the host's work between batches stays short. */
 const BATCH_MATRICES = 1024;
 
 /**

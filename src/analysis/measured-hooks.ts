@@ -14,10 +14,11 @@ export interface MeasuredHooks {
 }
 
 /**
- * The named activations that `at` means, as far as they are matrices: a row for each token, the heads side by side in it.
+ * The named activations that `at` means, as far as they are matrices: a row for each token, the heads side by side in
+ * it.
  * @param at names; `*` stands for any run of characters
  * @param sequences in the batch
- * @throws InputError naming what is not the name of an activation, or where none of them is a matrix
+ * @throws InputError naming what is not the name of an activation, or if none of them is a matrix
  */
 export function measuredHooks(
   description: Pick<ModelDescription, 'hooks'>,

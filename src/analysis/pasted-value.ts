@@ -1,4 +1,4 @@
-/** Brackets within brackets that a pasted value may have. */
+/** How deep brackets of a pasted value may be nested. */
 const MAX_DEPTH = 32;
 /** Characters of a text that a message shows. */
 const SHOWN = 24;
@@ -34,7 +34,7 @@ class PastedText {
     this.#match(/[A-Za-z_]\w*\s*[=:](?!=)/y);
     const value = this.#value(0);
     this.#skipSpace();
-    // One list a line, as .jsonl has it, is a batch.
+    // One list per line, as in .jsonl, is a batch.
     const more = Array.isArray(value) ? this.#rest() : [];
     if (this.#at < this.#text.length) this.#fail();
     return more.length > 0 ? [value, ...more] : value;

@@ -9,7 +9,7 @@ import type { ViewName } from './views.ts';
 export interface MeasuresPlan {
   /** Floating-point operations, of the GPU and of the host. */
   readonly operations: number;
-  /** GPU buffers while one view is measured alone: it must have so much. */
+  /** Bytes of GPU buffers while one view is measured alone: the minimum. */
   readonly minBytes: number;
   /** The same where `together` states are measured at once. */
   bytes(together: number): number;
@@ -17,7 +17,7 @@ export interface MeasuresPlan {
 
 /** Steps of Lanczos' iteration that the first component of a state usually takes; each reads the state twice. */
 const USUAL_STEPS = 24;
-/** And the ten directions of principal angles. */
+/** The same for the ten directions of principal angles. */
 const USUAL_ANGLE_STEPS = 64;
 /** The largest blocks of squared distances, and of scratch for spectra, that measures take. */
 const DISTANCES_BYTES = 32 * 2 ** 20;

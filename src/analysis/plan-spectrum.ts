@@ -21,7 +21,8 @@ export function spectrumWork(rows: number, columns: number, matrices: number): W
   for (let from = 0; from < vectors; from += BLOCK) {
     const rest = Math.max(0, vectors - from - BLOCK);
     const below = length - from;
-    // Twice in all; a panel's columns are read, and written with its reflectors; the rest is read and written.
+    // Twice in all. A panel's columns are read, then written with its reflectors; the other columns are read and
+    // written.
     panelOperations += 2 * 4 * below * BLOCK ** 2;
     panelBytes += 2 * 4 * 3 * below * BLOCK;
     updateOperations += 2 * 4 * below * BLOCK * rest;

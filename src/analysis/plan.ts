@@ -11,15 +11,15 @@ import { planMeasures } from './plan-measures.ts';
 import { spectrumWork } from './plan-spectrum.ts';
 import { spectrumShape, workspaceBytes } from './spectrum/workspace.ts';
 
-/** Copies of states that wait for their spectra take at most this much, and spectra's scratch at most that. */
+/** The maximum number of bytes of copies of states that wait for their spectra, and of the spectra's scratch. */
 const MAX_STATES_BYTES = 256 * 2 ** 20;
 const MAX_SCRATCH_BYTES = 512 * 2 ** 20;
 /** Real and shuffled, which every profile has; they run as one batch. */
 const SEQUENCES = 2;
-/** More sequences run at once while their activations take at most this. */
+/** More sequences run at once as long as their activations take at most this many bytes. */
 const MAX_ACTIVATION_BYTES = 256 * 2 ** 20;
 const MAX_SEQUENCES = 64;
-/** States at hand on the host at once take at most this much. */
+/** The maximum number of bytes of states in the host's memory at once. */
 export const HELD_BYTES = 32 * 2 ** 20;
 /**
  * What a process holds besides GPU buffers, as measured (bench/memory.md): Node, Dawn and the figures' packages, file
@@ -41,7 +41,7 @@ export interface PlanInput {
   readonly request?: ViewRequest | undefined;
   /** Named activations that are measured, too. */
   readonly at?: readonly string[] | undefined;
-  /** Where that is settled already; else it follows from the sizes and the limit. */
+  /** Given if it is already decided; else it follows from the sizes and the limit. */
   readonly isResident?: boolean;
 }
 
@@ -61,7 +61,7 @@ export interface ProfilePlan {
   /** Copies of states that wait for their spectra: how many states at once, and their bytes. */
   readonly statesAtOnce: number;
   readonly states: number;
-  /** The named activations that are measured, and names that were meant, too, and are not matrices. */
+  /** The named activations that are measured, and those that were asked for and are not matrices. */
   readonly measuredHooks: readonly HookSpec[] | undefined;
   readonly skippedHooks: readonly string[];
   /** Copies of named activations that wait for their spectra: how many at once, and their bytes; 0 where there are none. */
@@ -71,7 +71,7 @@ export interface ProfilePlan {
   readonly scratch: number;
   /** All GPU buffers at once. */
   readonly gpu: number;
-  /** The least --gpu-memory with which this run can finish. */
+  /** The smallest --gpu-memory with which this run can finish. */
   readonly minGpu: number;
   /** The whole process; with a software adapter, the GPU's buffers too. */
   readonly host: number;
@@ -84,10 +84,10 @@ export interface ProfilePlan {
 }
 
 /**
- * Shares a bound on GPU memory out among weights, activations, states and the spectra's scratch: weights stay if there
- * is room for all of them, else two blocks of them pass through; what is left goes to states and scratch, in batches as
- * large as fit. Where there are more than two sequences, as many run at once as that leaves room for. A run follows this
- * plan, and `profile --plan` prints it.
+ * Divides the GPU memory among weights, activations, states and the spectra's scratch. Weights stay if there is room
+ * for all of them; else two blocks of them pass through. The rest goes to states and scratch, in batches as large as
+ * fit. If there are more than two sequences, as many run at once as fit. A run follows this plan, and `profile --plan`
+ * prints it.
  * @throws InputError naming an activation that the model does not have
  */
 export function planProfile(input: PlanInput): ProfilePlan {

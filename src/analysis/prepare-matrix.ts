@@ -2,7 +2,7 @@ import { NumericalError } from '../engine/errors.ts';
 
 /** A matrix as the GPU takes it. */
 export interface PreparedMatrix {
-  /** Row-major [rows · columns]: the matrix divided by 2^exponent, save for a constant in every column. */
+  /** Row-major [rows · columns]: the matrix divided by 2^exponent, except for a constant in every column. */
   readonly values: Float32Array<ArrayBuffer>;
   /** A singular value of the matrix is one of `values` times 2^exponent. */
   readonly exponent: number;
@@ -11,14 +11,14 @@ export interface PreparedMatrix {
 /** Between these magnitudes float32 holds a matrix, its singular values and those 10⁻⁷ times as large. */
 const MIN_MAGNITUDE = 2 ** -60;
 const MAX_MAGNITUDE = 2 ** 60;
-/** Columns below this are scaled as if they reached it, so that the factor is finite. */
+/** Columns whose values are all below this are scaled as if they reached it, so that the factor is finite. */
 const MIN_EXPONENT = -1000;
 
 /**
- * Makes float32 of a matrix whose columns will be centred. Values that float32 holds stay as they are, divided by a power
- * of two where they are very large or small: the GPU centres them exactly. Others are centred and scaled in float64
- * first, because their offset, smallness or size would be lost; each column's mean is summed twice (Golub and Van Loan,
- * Matrix Computations, 2.7).
+ * Turns a matrix whose columns will be centred into float32. Values that float32 holds stay as they are, or are divided
+ * by a power of two if they are very large or small: the GPU centres them exactly. Others are centred and scaled in
+ * float64 first, because their offset, smallness or size would be lost; each column's mean is summed twice (Golub and
+ * Van Loan, Matrix Computations, 2.7).
  *
  * @param values row-major [rows · columns]; float32 ones may be returned as they are, float64 ones may be overwritten
  * @param name of the matrix, for messages
@@ -135,7 +135,7 @@ function subtractMeans(values: Float64Array, rows: number, columns: number): voi
   }
 }
 
-/** The largest e with 2^e ≤ magnitude, give or take one where log2 rounds; −Infinity for 0. */
+/** The largest e with 2^e ≤ magnitude, or one more or less, because log2 rounds; −Infinity for 0. */
 function exponentOf(magnitude: number): number {
   return Math.floor(Math.log2(magnitude));
 }

@@ -17,8 +17,8 @@ interface Row {
 }
 
 /**
- * The columns after the measures: which run a row belongs to. New ones are added at the end. `window_start` and `seed` are the
- * sequence's own where it has its own.
+ * The columns after the measures: which run a row belongs to. New ones are added at the end. `window_start` and `seed`
+ * are the sequence's own, if it has some.
  */
 const runColumns: readonly Column<Row>[] = [
   { key: 'model', of: ({ report }) => report.model.id },
@@ -30,7 +30,7 @@ const runColumns: readonly Column<Row>[] = [
   { key: 'threshold', of: ({ report }) => report.threshold },
 ];
 
-/** What tells the sequences of a report apart, where it has more than the usual two. */
+/** The columns that say which sequence a row is of, if a report has more than the usual two. */
 const originColumns: readonly Column<Row>[] = [
   { key: 'kind', of: ({ sequence }) => sequence.kind ?? null },
   { key: 'block', of: ({ sequence }) => sequence.block ?? null },

@@ -17,7 +17,7 @@ export interface ProfileSubject {
   readonly id: string;
   /** The commit on the hub; null for others. */
   readonly revision: string | null;
-  /** With as many other windows as the sampling asks for. */
+  /** It includes as many other windows as the sampling asks for. */
   readonly tokens: GivenTokens;
   /** null if token ids were given. */
   readonly text: TextReport | null;
@@ -88,7 +88,7 @@ export async function profileReport(
   return { report, spectra: singularValues, hookValues };
 }
 
-/** The two that are always there are among the entries. */
+/** The entries include the two that are always there. */
 function byName<Value>(entries: readonly (readonly [name: string, value: Value])[]): SequencesBy<Value> {
   return Object.fromEntries(entries) as unknown as SequencesBy<Value>;
 }

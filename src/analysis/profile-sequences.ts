@@ -3,10 +3,10 @@ import { InputError } from '../engine/errors.ts';
 import { shuffleBlocks, shuffleTokens } from './shuffle.ts';
 import type { GivenTokens } from './token-ids.ts';
 
-/** How a sequence came about: the text, its tokens shuffled one by one or in blocks, or another part of the text. */
+/** How a sequence was made: the text, its tokens shuffled one by one or in blocks, or another part of the text. */
 export type SequenceKind = 'real' | 'shuffled' | 'block' | 'window';
 
-/** What tells the sequences of a profile apart. */
+/** How one sequence of a profile differs from the others. */
 export interface SequenceOrigin {
   readonly kind: SequenceKind;
   /** The seed of the permutation; null if none was made here. */
@@ -25,7 +25,7 @@ export interface ProfileSequence extends SequenceOrigin {
   readonly ids: Int32Array<ArrayBuffer>;
 }
 
-/** How many sequences are measured besides the text, so that a number can be held against a band of numbers. */
+/** How many sequences are measured besides the text, so that its numbers can be compared with a band of numbers. */
 export interface Sampling {
   /** Permutations of the tokens, with the seeds seed, seed + 1, … */
   readonly shuffles: number;
@@ -56,8 +56,8 @@ export interface SequenceGroup {
  * The sequences of a profile, the text and its first permutation first: `real`, `shuffled`, `shuffled_2` …, for each size of
  * block `block_16_1`, `block_16_2` …, and `window_2` ….
  *
- * Permutation number k has the seed `seed` + k − 1. Blocks of one token are what `shuffled` is, and blocks as long as the text
- * change nothing: neither is run again.
+ * Permutation number k has the seed `seed` + k − 1. Blocks of one token give `shuffled`, and blocks as long as the text
+ * change nothing. Neither is run again.
  * @param tokens the text's window, a permutation where one is given, and the other windows
  * @throws InputError if a seed is not a whole number from 0 to 2⁵³ − 1, or where windows are missing
  */
@@ -159,7 +159,7 @@ export function sequenceGroups(
 }
 
 /**
- * Says where sequences of a group are the same: few tokens or blocks have few orders.
+ * Finds groups in which sequences are the same: few tokens or blocks have few orders.
  * @returns a sentence for each such group
  */
 export function repetitions(

@@ -28,12 +28,12 @@ export interface ProfileRequest {
   readonly sampling?: Sampling | undefined;
 }
 
-/** Called as work goes on: steps done, steps in all, and which sequences are at work where there are more than two. */
+/** Called during the work: steps done, steps in all, and if there are more than two sequences, which ones are running. */
 export type SequenceProgress = (done: number, total: number, which?: string) => void;
 
 export interface ProfileOptions extends Omit<ProfileRequest, 'sampling'> {
   readonly signal?: AbortSignal | undefined;
-  /** Called as the forward pass goes on. */
+  /** Called during the forward pass. */
   readonly onForward?: SequenceProgress;
   /** Called as spectra are done, in matrices: for each sequence one of each of the L + 1 states. */
   readonly onSpectrum?: SequenceProgress;
@@ -135,7 +135,7 @@ export async function profileSequences(
   };
 }
 
-/** Runs some of the sequences as one batch; after the first with the text along, where they are compared with it. */
+/** Runs some of the sequences as one batch; if they are compared with the text, it runs in every batch. */
 async function profileGroup(
   gpu: Gpu,
   model: Model,

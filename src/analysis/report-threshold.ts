@@ -7,16 +7,16 @@ import { checkThreshold } from './threshold.ts';
 import { spectrumName } from './views.ts';
 import type { ViewName } from './views.ts';
 
-/** What a threshold changes in a layer. */
+/** The fields of a layer that depend on the threshold. */
 type OfThreshold = Pick<
   LayerDimensions,
   'effective_dimension' | 'effective_index' | 'percent_of_rank' | 'notebook_percent'
 >;
 
 /**
- * A report as it would be at another threshold, from the singular values of its run. Nothing but the effective dimension
- * and what follows from it changes. Named activations have no singular values here, so they lose it; so do views of runs
- * that kept none of them.
+ * A report as it would be at another threshold, from the singular values of its run. Nothing but the effective
+ * dimension and what follows from it changes. Named activations have no singular values here, so they lose these
+ * fields; so do views of runs that kept no singular values of them.
  * @throws InputError if the threshold is not a percent
  */
 export function reportAtThreshold(report: Report, spectra: ProfileSpectra, threshold: number): Report {

@@ -10,7 +10,7 @@ import type { ViewName } from './views.ts';
 /** The version that writes the report; the same as package.json's. */
 export const laminarVersion = '0.1.0';
 
-/** What a profile takes where nothing is asked. */
+/** The options of a profile if none are given. */
 export const profileDefaults = { seed: 28, threshold: 95 } as const;
 
 /** One residual-stream state, measured; `layer` 0 is the embedding. */
@@ -50,7 +50,7 @@ export interface SequenceReport {
   layers: LayerReport[];
   /** Only where views are asked for. */
   views?: Partial<Record<ViewName, { layers: ViewLayerReport[] }>>;
-  /** Named activations, by their names with * for the layer's number; there where some were asked for. */
+  /** Named activations, by their names with * for the layer's number; only if some were asked for. */
   hooks?: Record<string, HookReport[]>;
 }
 
@@ -105,7 +105,7 @@ export interface AdapterSummary {
   vendor: string;
   architecture: string;
   description: string;
-  /** True where a CPU plays the GPU. */
+  /** True if a CPU plays the GPU. */
   software: boolean;
 }
 

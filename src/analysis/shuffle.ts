@@ -3,7 +3,7 @@ import { InputError } from '../engine/errors.ts';
 
 const multiplier = 6364136223846793005n;
 const word = (1n << 64n) - 1n;
-/** Which of PCG's streams is drawn from; 54 is the one of the generator's own demonstration. */
+/** The stream of PCG that is used; 54 is the stream of the generator's own demonstration. */
 const stream = 54n;
 
 /**
@@ -39,7 +39,7 @@ export class Pcg32 {
     return ((mixed >>> rotation) | (mixed << (-rotation & 31))) >>> 0;
   }
 
-  /** A whole number from 0 to bound − 1, each equally likely: draws that would favour the low ones are thrown away. */
+  /** A whole number from 0 to bound − 1, each equally likely: draws that would make low numbers more likely are dropped. */
   below(bound: number): number {
     const unfair = 2 ** 32 % bound;
     let drawn = this.next();

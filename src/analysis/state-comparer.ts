@@ -5,13 +5,13 @@ import type { ComparisonName, LayerComparisons } from './measures/comparisons.ts
 import { ComparedState } from './measures/pairs.ts';
 
 /**
- * Compares states with those of the layer before and with the text's while they pass by: of each sequence two layers are held,
- * on the host.
+ * Compares states with those of the layer before and with the text's, during the pass. Two layers of each sequence are
+ * held on the host.
  */
 export class StateComparer {
   /** The comparisons of each sequence, by layer. */
   readonly layers: readonly LayerComparisons[][];
-  /** What comparing has taken so far. */
+  /** Milliseconds that comparing has taken so far. */
   milliseconds = 0;
   #before: readonly ComparedState[] = [];
 

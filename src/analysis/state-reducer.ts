@@ -19,7 +19,7 @@ export class StateReducer {
   readonly states: readonly MeasuredState[][];
   /** The singular values of each sequence's views other than `all`, a row for each state; see `paddedTo`. */
   readonly viewValues: readonly Partial<Record<ViewName, Float32Array[]>>[];
-  /** What spectra and measures have taken so far. */
+  /** Milliseconds that spectra and measures have taken so far. */
   milliseconds = 0;
   readonly #waiting: MatrixView[] = [];
   #done = 0;
@@ -52,7 +52,7 @@ export class StateReducer {
     return 4 * this.rows * this.columns;
   }
 
-  /** Keeps a copy of a state, whose tensor is only lent. */
+  /** Keeps a copy of a state; its tensor belongs to the run. */
   async add({ name, layer, tensor }: HiddenState): Promise<void> {
     if (name !== 'hidden_states') return;
     const recorder = this.gpu.recorder();

@@ -11,7 +11,7 @@ export interface SourceText extends TextOrigin {
   readonly bytes: Uint8Array<ArrayBuffer>;
 }
 
-/** Which tokens of a text, and who is told of what comes of it. */
+/** Which tokens of a text to take, and who is told of notices. */
 export interface TextWindowOptions extends WindowOptions, EncodeOptions {
   /** Takes one line on what the user should know of the text or its window. */
   readonly onNotice?: ((message: string) => void) | undefined;
@@ -19,11 +19,11 @@ export interface TextWindowOptions extends WindowOptions, EncodeOptions {
 
 /**
  * Tokenises a whole text, adding nothing to it, and takes its window.
- * @param context the maximum of tokens that the model can take
+ * @param context the maximum number of tokens that the model can take
  * @returns the window's ids [length], those of the other windows where several are asked for, and what a report says of the
- *   text
- * @throws InputError if the text is empty or the window does not suit it, FormatError if it cannot be decoded, and what
- *   the signal was aborted with
+ * text
+ * @throws InputError if the text is empty or the window does not suit it, FormatError if it cannot be decoded, and the
+ * signal's reason if it aborts
  */
 export async function textWindow(
   tokenizer: Tokenizer,
@@ -63,7 +63,7 @@ export async function textWindow(
 /** Characters of each end of a window that a report shows. */
 const PREVIEW = 80;
 
-/** Both ends of a text; a text that is not longer than one of them is both. */
+/** Both ends of a text; a short text stands for both. */
 function previewOf(text: string): TextReport['preview'] {
   // Two UTF-16 units may be one character.
   const first = Array.from(text.slice(0, 2 * PREVIEW)).slice(0, PREVIEW);

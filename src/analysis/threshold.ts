@@ -34,7 +34,7 @@ export function readThreshold(text: string): number {
   return threshold;
 }
 
-/** What the effective dimension counts, for people. Nothing is over 100%, so all components are counted there. */
+/** What the effective dimension counts, in words. Nothing exceeds 100%, so all components count at that threshold. */
 export function countedComponents(threshold: number): string {
   return threshold >= 100
     ? 'all components, whatever they hold of the variance'

@@ -2,11 +2,11 @@ import { FormatError, InputError } from '../engine/errors.ts';
 import { isJsonObject } from '../engine/files.ts';
 import { parsePastedValue, PasteError } from './pasted-value.ts';
 
-/** What token ids must keep to. */
+/** The limits of token ids. */
 export interface TokenLimits {
   /** Ids lie from 0 to vocabulary − 1. */
   readonly vocabulary: number;
-  /** The maximum of tokens of a sequence. */
+  /** The maximum number of tokens of a sequence. */
   readonly context: number;
 }
 
@@ -54,8 +54,8 @@ export function checkTokenIds(ids: unknown, limits: TokenLimits, where: string):
  * encoding as tokenizers give it ({"input_ids"} or {"ids"}, with or without a mask), or {"real": […], "shuffled": […]},
  * where both are used as given. It also reads what Python, its libraries and Node print.
  * @param where what errors call it
- * @param onNotice told where padding is left out
- * @throws FormatError if it is none of these; InputError if an id cannot be meant, or if lengths differ
+ * @param onNotice told if padding is left out
+ * @throws FormatError if it is none of these; InputError if an id is not valid, or if lengths differ
  */
 export function readTokenIds(
   text: string,

@@ -6,8 +6,8 @@ const INCOMPLETE = '\uFFFD';
 const LONGEST = 4;
 
 /**
- * The text of each token of a sequence, to be shown one after another. A character that is made of several tokens stands
- * at the last of them, and those before it are empty.
+ * The text of each token of a sequence, to be shown one after another. The text of a character that several tokens form
+ * is with the last of them; the ones before it are empty.
  * @returns [T]
  */
 export function tokenPieces(

@@ -9,7 +9,7 @@ export interface TokensPage {
   /** Where the tokens come from, in words. */
   readonly source: string;
   readonly ids: ArrayLike<number>;
-  /** The text of each token, [T]; null if no tokenizer is at hand: the ids are shown. */
+  /** The text of each token, [T]; null without a tokenizer: then the ids are shown. */
   readonly pieces: readonly string[] | null;
   /** max(logits) − logsumexp(logits) of each position, in nats. */
   readonly maxLogSoftmax: ArrayLike<number>;
@@ -68,7 +68,7 @@ function coloured(value: number, text: string, tooltip?: string): string {
   return `<span style="--sure:${Math.exp(value).toFixed(3)}"${title}>${escaped(text)}</span>`;
 }
 
-/** What would act on a page or a terminal, by a sign of its own; line breaks and tabs stay. */
+/** Replaces characters that would act on a page or a terminal by visible signs; line breaks and tabs stay. */
 export function visible(text: string): string {
   return text.replaceAll('\r\n', '\n').replace(CONTROLS, (character) => {
     const code = character.codePointAt(0)!;
@@ -77,7 +77,7 @@ export function visible(text: string): string {
   });
 }
 
-/** Controls but line feed and tab, marks that turn the direction of text, and halves of characters. */
+/** Controls but line feed and tab, marks that change the direction of text, and halves of characters. */
 const CONTROLS =
   // eslint-disable-next-line no-control-regex
   /[\0-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028\u2029\u202a-\u202e\u2066-\u2069]|\p{Surrogate}/gu;

@@ -24,8 +24,8 @@ export const viewFlags = {
 } as const satisfies Readonly<Record<string, ViewName>>;
 
 /**
- * Under which name singular values are kept: of the states as they are under the sequence's own, `real`, and of another view
- * under `real.unit_rows`. Rows have one length; zeros follow where a view of a layer has fewer components.
+ * The name under which singular values are kept: `real` for the states as they are, `real.unit_rows` for another view
+ * of them. Rows have one length; zeros follow where a view of a layer has fewer components.
  */
 export function spectrumName(sequence: string, view: ViewName): string {
   return view === 'all' ? sequence : `${sequence}.${view}`;
@@ -40,7 +40,7 @@ export interface View {
   readonly firstToken: number;
   /** The numbers in the whole matrix of the columns. */
   readonly dimensions: readonly number[];
-  /** Row-major [rows · columns], the caller's to overwrite where they are float64. */
+  /** Row-major [rows · columns], the caller may overwrite them if they are float64. */
   values(): Numbers;
   /** The numbers by which rows are equal, row-major [rows, …]; not to be written. */
   rowsAsGiven(): Numbers;
@@ -109,7 +109,7 @@ function withoutColumns(
   };
 }
 
-/** Each row over its Euclidean norm, in float64; a row of zeros stays. */
+/** Each row divided by its Euclidean norm, in float64; a row of zeros stays. */
 export function unitRows(values: Float32Array | Float64Array, columns: number): Float64Array<ArrayBuffer> {
   const norms = rowNorms(values, columns);
   const unit = new Float64Array(values.length);

@@ -8,7 +8,7 @@ export interface TokenWindow {
   readonly length: number;
 }
 
-/** What the caller may choose of it. */
+/** What the caller may choose. */
 export interface WindowOptions {
   readonly start?: number | undefined;
   readonly tokens?: number | undefined;
@@ -20,10 +20,10 @@ export interface WindowOptions {
  * Chooses the window of a text: from its middle, floor(n / 2), as long as the model's context, unless asked otherwise.
  * Where the text ends before that, the window begins earlier; a text shorter than the context is taken whole.
  * @param available tokens n of the whole text
- * @param context the maximum of tokens that the model can take
+ * @param context the maximum number of tokens that the model can take
  * @param text what errors call the text: its file or URL
  * @throws InputError if the text is empty or shorter than asked, if more tokens are asked for than the context holds,
- *   or if start or tokens are not whole numbers
+ * or if start or tokens are not whole numbers
  */
 export function chooseWindow(
   available: number,
@@ -84,10 +84,10 @@ export interface SpreadWindows {
 }
 
 /**
- * Spreads windows of one length over a text: the chosen one stays where it is, and the others are laid evenly into what is
- * before and after it. They do not overlap where the text has room for all of them.
+ * Spreads windows of one length over a text: the chosen one stays where it is, and the others are spread evenly over
+ * the text before and after it. They do not overlap if the text has room for all of them.
  * @param available tokens n of the whole text
- * @param count how many windows, the chosen one among them
+ * @param count how many windows, including the chosen one
  * @throws InputError if the text has fewer different windows
  */
 export function spreadWindows(
@@ -124,7 +124,7 @@ export function spreadWindows(
     ];
     return { starts: [start, ...starts], overlap: false };
   }
-  // Every place but the chosen one may be taken.
+  // Every place except the chosen one may be taken.
   const places = different - 1;
   const spread = Array.from({ length: others }, (_, index) => {
     const place =

@@ -17,7 +17,7 @@ import type { ComparedRow } from './table.ts';
 import { isThresholdKey } from './with-threshold.ts';
 
 export interface CompareOptions {
-  /** Default: the layer, where all models have as many; else the relative depth. */
+  /** Default: the layer if all models have the same number of layers; else the relative depth. */
   readonly x?: Abscissa | undefined;
   /** Names of sequences, * for any characters; default real and shuffled. */
   readonly sequences?: readonly string[] | undefined;
@@ -27,7 +27,7 @@ export interface CompareOptions {
   readonly measures?: readonly string[] | undefined;
 }
 
-/** Runs laid over each other. */
+/** Several runs, compared. */
 export interface Comparison extends ComparedRuns {
   /** What is drawn. */
   readonly measures: readonly ComparedMeasure[];
@@ -42,7 +42,7 @@ export interface Comparison extends ComparedRuns {
 }
 
 /**
- * Lays runs over each other: models, texts, seeds, thresholds, revisions and versions may differ. No number is computed again.
+ * Compares runs: models, texts, seeds, thresholds, revisions and versions may differ. No number is computed again.
  * @param runs at least one; copies of a run are shown once
  * @throws InputError if there is no run, or a name in the options is not known
  */
@@ -144,7 +144,7 @@ function chooseViews(
   return viewNames.filter((view) => wanted.includes(view));
 }
 
-/** Reports of a later version may hold what this one passes over. */
+/** Reports of a later version may hold fields that this version does not read. */
 function newer({ runs }: ComparedRuns): string[] {
   return runs.flatMap(({ source, report: { laminar } }) =>
     laminar.localeCompare(laminarVersion, 'en', { numeric: true }) > 0
@@ -155,7 +155,7 @@ function newer({ runs }: ComparedRuns): string[] {
   );
 }
 
-/** Which runs lack what is drawn of others. */
+/** Which runs do not have what is drawn of others. */
 function missing(
   { runs, labels, sequences, views }: ComparedRuns,
   measures: readonly ComparedMeasure[],

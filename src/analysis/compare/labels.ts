@@ -3,13 +3,13 @@ import type { SavedRun } from './run.ts';
 
 /** Something that may differ between runs. */
 interface Fact {
-  /** What tells two values apart. */
+  /** By what two values differ. */
   of(run: SavedRun): string | number | null;
   /** How a legend shows it: the short form first, others where that does not tell the values apart. */
   readonly shows: readonly ((run: SavedRun) => string)[];
   /**
-   * Named only where nothing before it tells runs apart: two models differ in their shapes, and two texts in where their
-   * middle is, without a word.
+   * Named only if nothing before it tells runs apart: that two models differ in their shapes, and two texts in where
+   * their middle is, is clear without it.
    */
   readonly isConsequence?: boolean;
   /** Said of all runs, where it is the same in all. */
@@ -20,7 +20,7 @@ interface Fact {
 
 const tokensOf = ({ report }: SavedRun) => report.sequences.get('real')!.ids.length;
 
-/** What runs may differ in, what matters most first. */
+/** What runs may differ in, the most important first. */
 const facts: readonly Fact[] = [
   { of: ({ report }) => report.model.id, shows: [({ report }) => report.model.id], isShared: true },
   {
@@ -97,7 +97,7 @@ export interface RunLabels {
   readonly shared: readonly string[];
 }
 
-/** @param sequences that are shown: the seed of a shuffle says nothing of the text itself */
+/** @param sequences that are shown: the seed of a shuffle does not matter for the text itself */
 export function runLabels(runs: readonly SavedRun[], sequences: readonly string[]): RunLabels {
   const chosen: ((run: SavedRun) => string)[] = [];
   const shared: string[] = [];
@@ -113,7 +113,7 @@ export function runLabels(runs: readonly SavedRun[], sequences: readonly string[
     chosen.push(shows.find((show) => countOf(runs, show) === countOf(runs, of)) ?? shows.at(-1)!);
     groups = groups.flatMap((group) => grouping(group, of));
   }
-  // One run differs from nothing; its model names it.
+  // A single run has nothing to differ from; its model's name is its label.
   const shown = chosen.length > 0 ? chosen : [({ report }: SavedRun) => report.model.id];
   const labels = runs.map((run) => shown.map((show) => show(run)).join(' · '));
   return { labels: labels.map((label, index) => numbered(label, labels.slice(0, index))), shared };

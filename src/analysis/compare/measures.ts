@@ -48,7 +48,7 @@ export const comparedMeasures: readonly ComparedMeasure[] = [
   })),
   ...layerMeasureNames.flatMap((name) => {
     const { cells, aliases = [] } = measureTable[name] as MeasureDefinition<unknown>;
-    // What explains a number is not one to compare by, unless it is asked for.
+    // Numbers that only explain others are compared only if they are asked for.
     const isUsual = !usualMeasures.some((usualName) => usualName === name);
     const own = typeof cells === 'function' ? [] : cells;
     return own.map(({ key, title }) => ({

@@ -4,7 +4,7 @@ import { isJsonObject } from '../../engine/files.ts';
 /** What to do about a file that is not a report. */
 export const reportAdvice = 'give a report.json that laminar profile wrote, or profile the model again';
 
-/** The fields of an object of a report.json, each read as what it must be: a fault names the field. */
+/** The fields of an object of a report.json, each read with the type that it must have. An error names the field. */
 export class ReportFields {
   readonly #fields: Readonly<Record<string, unknown>>;
 

@@ -14,7 +14,7 @@ export interface SavedLayer {
   readonly numbers: LayerNumbers;
 }
 
-/** What one number of a layer is over many sequences. */
+/** How one number of a layer varies over many sequences. */
 export interface SavedBandNumber {
   readonly min: number;
   readonly median: number;
@@ -29,7 +29,7 @@ export interface SavedBandLayer {
   readonly numbers: ReadonlyMap<string, SavedBandNumber>;
 }
 
-/** What the numbers of every layer are over sequences that differ by chance, or by the part of the text. */
+/** How the numbers of every layer vary over sequences that differ by chance, or by the part of the text. */
 export interface SavedBand {
   /** Names of its sequences. */
   readonly sequences: readonly string[];
@@ -44,15 +44,15 @@ export interface SavedSequence {
   readonly seed: number | null;
   /** Tokens that stayed together when it was shuffled. */
   readonly block: number | null;
-  /** Its own first token in the text, where it is another than the report's. */
+  /** Its own first token in the text, if that is not the report's. */
   readonly start: number | null;
   /** The mean of the maximum log-softmax, in nats. */
   readonly meanLogSoftmax: number | null;
   /** The mean loss of the next token, in nats. */
   readonly meanLoss: number | null;
   /**
-   * By the view's name; `all` is always there. States 0 to L each, as far as the view measured them. Where a view equals the
-   * state itself, its layer is the very object of `all`.
+   * By the view's name; `all` is always there. States 0 to L each, as far as the view measured them. Where a view
+   * equals the state itself, its layer is the same object as in `all`.
    */
   readonly views: ReadonlyMap<string, readonly SavedLayer[]>;
 }

@@ -6,7 +6,7 @@ import { dot, leadingVectorSteps, times } from './leading-vectors.ts';
 export interface Component {
   /** λ₁ / Σλ. */
   share: number;
-  /** (σ₁ − σ₂) / σ₁: the vectors below are as good as rounding over this. */
+  /** (σ₁ − σ₂) / σ₁: the error of the vectors below is rounding divided by this. */
   gap: number;
   /** The largest u₁², at most three. */
   tokens: { token: number; share: number }[];
@@ -18,7 +18,7 @@ export interface Component {
 }
 
 const SHOWN = 3;
-/** Shares that differ by less stand in the order of their numbers. */
+/** Shares that differ by less than this are sorted by their numbers. */
 const EQUAL_SHARES = 1e-12;
 
 /**
@@ -72,7 +72,8 @@ function shares(vector: Float64Array): Float64Array {
 
 function largest(values: Float64Array, maxCount: number): { index: number; share: number }[] {
   const sorted = Array.from(values, (share, index) => ({ index, share })).sort((a, b) => b.share - a.share);
-  // Runs of equal shares, each in the order of its numbers; more than are asked for, because a run may go on.
+  // Groups of equal shares, each sorted by number; there may be more than were asked for, because the last group is
+  // whole.
   const runs: { index: number; share: number }[][] = [];
   for (const entry of sorted) {
     const run = runs.at(-1);

@@ -58,6 +58,6 @@ function entropiesOf(singularValues: Float32Array): Entropies {
     if (share > 0) vonNeumann -= share * Math.log(share);
     purity += share * share;
   }
-  // Shares that add up to a little more than 1 would give less than no entropy.
+  // Shares that add up to a little more than 1 would give a negative entropy.
   return { von_neumann: Math.max(0, vonNeumann), renyi_2: Math.max(0, -Math.log(purity)) };
 }

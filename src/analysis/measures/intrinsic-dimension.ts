@@ -29,7 +29,7 @@ export interface MaximumLikelihood {
   dimension: number | null;
 }
 
-/** Fewer points than this tell nothing. */
+/** The minimum number of points for an estimate. */
 export const MIN_POINTS = 3;
 /** The largest neighbour that Gride looks at. */
 const MAX_NEIGHBOUR = 64;

@@ -8,19 +8,19 @@ export interface LeadingVectors {
   readonly right: readonly Float64Array[];
 }
 
-/** Steps between looks at how far it has come, once there have been so many: a look takes longer then. */
+/** How many steps pass between two checks of convergence, after so many steps: a check takes longer then. */
 const LOOK = 8;
-/** How good the vectors' space is to be, in its angle. */
+/** The error allowed in the vectors' space, as an angle. */
 const ANGLE = 1e-8;
 /** A gap below this part of λ₁ is rounding. */
 const MIN_GAP = 1e-7;
-/** What is left of a vector after orthogonalisation, in parts of λ₁, when nothing is left. */
+/** Below this part of λ₁, what is left of a vector after orthogonalisation counts as nothing. */
 const EXHAUSTED = 1e-13;
 
 /**
  * Lanczos' iteration on CᵀC, every vector orthogonalised twice against all before it (Golub and Van Loan, Matrix
- * Computations, 10.1), until the first `count` vectors' space is known to 1e-8 of an angle. Few steps where the
- * gap after them is wide; as many as the matrix has columns at most.
+ * Computations, 10.1), until the first `count` vectors' space is known to 1e-8 of an angle. A wide gap after them needs
+ * few steps; the maximum is the number of columns.
  *
  * @param centred row-major [rows · columns]
  * @yields between two steps, each of which takes 4 · rows · columns operations and more
@@ -92,7 +92,7 @@ function ritzVectors(
   return { squares: values.slice(0, count + 1), right };
 }
 
-/** The same for everybody, and along no axis: a row of the matrix may be orthogonal to v₁. */
+/** The same on every run, and not along an axis: a row of the matrix may be orthogonal to v₁. */
 function startingVector(length: number): Float64Array {
   let state = 1;
   return Float64Array.from({ length }, () => {

@@ -52,7 +52,7 @@ export interface MeasuredWithViews extends MeasuredMatrix {
 
 /** Effective dimensions are given at these percents in any case. */
 const THRESHOLDS = [50, 90, 95, 99];
-/** The matrices at hand at once take at most this much memory. */
+/** The maximum number of bytes of matrices in memory at once. */
 const CHUNK_BYTES = 64 * 2 ** 20;
 
 /**
@@ -130,7 +130,7 @@ async function measureChunk(
   return answers.map((answer, index) => ({ ...whole[index]!, ...answer }));
 }
 
-/** A matrix at hand, all of whose numbers are finite, and its own spectrum. */
+/** A matrix in memory, whose numbers are all finite, and its own spectrum. */
 export interface HeldMatrix {
   readonly name: string;
   readonly rows: number;
@@ -147,9 +147,9 @@ export interface HeldViews {
 }
 
 /**
- * Measures views of matrices that are at hand; spectra of matrices of one shape are computed together.
- * @param isSpectral whether the views' spectra are wanted even where no measure needs them
- * @throws as `measureMatrices` does, and NumericalError where norms exceed float64
+ * Measures views of matrices that are in memory; spectra of matrices of one shape are computed together.
+ * @param isSpectral whether the views' spectra are wanted even if no measure needs them
+ * @throws as `measureMatrices` does, and NumericalError if norms exceed float64
  */
 export async function measureHeld(
   gpu: Gpu,

@@ -26,11 +26,11 @@ export interface PointsShape {
 
 /** The kernel's tile: candidates are taken in multiples of it. */
 const TILE = 64;
-/** The distances at hand at once take at most this much. */
+/** The maximum number of bytes of distances in memory at once. */
 const BLOCK_BYTES = 32 * 2 ** 20;
 /** Below this a square has lost bits in float32, where the largest difference is near 1. */
 const MIN_SQUARE = 2 ** -100;
-/** And below this a column, where the values were rounded: an error of 2⁻²⁵ then counts for 1e-4 of the distance. */
+/** Below this a column has lost bits, if its values were rounded: an error of 2⁻²⁵ is then 1e-4 of the distance. */
 const MIN_ROUNDED_SQUARE = 2 ** -22;
 
 /**

@@ -31,7 +31,7 @@ export interface PrincipalAngles {
   cosines: number[];
   /** Σcos² / k. */
   overlap: number;
-  /** (σ_k − σ_{k+1}) / σ₁ of each: the directions are as good as rounding over this. */
+  /** (σ_k − σ_{k+1}) / σ₁ of each: the error of the directions is rounding divided by this. */
   gaps: [number, number];
 }
 
@@ -89,7 +89,7 @@ export async function principalAnglesLong(
   return inSlices(new ComparedState(a).anglesSteps(new ComparedState(b)), signal);
 }
 
-/** A matrix to compare with several others: what of it does not depend on them is made once. */
+/** A matrix to compare with several others. What does not depend on them is computed once. */
 export class ComparedState {
   readonly #name: string;
   readonly #rows: number;
@@ -174,7 +174,7 @@ function unitNorm({ name, rows, columns, values }: ComparedMatrix): UnitMatrix |
   return { rows, columns, values: centred.map((value) => value / norm) };
 }
 
-/** ‖AᵀB‖², the sum of the products of AAᵀ's and BBᵀ's elements: by whichever of the two takes less. */
+/** ‖AᵀB‖², the sum of the products of AAᵀ's and BBᵀ's elements: by the way that takes fewer operations. */
 function crossNorm(a: UnitMatrix, b: UnitMatrix): Generator<void, number> {
   const byRows = (a.rows * (a.columns + b.columns)) / 2;
   return byRows < a.columns * b.columns ? crossNormByRows(a, b) : crossNormByColumns(a, b);

@@ -2,9 +2,7 @@ import { rowNorms, unitRows } from '../views.ts';
 
 /** How much the rows of a matrix point the same way, and which of them are equal. */
 
-/**
- * What rounding leaves of a row that lies on the mean, as a part of the largest row: such rows have no direction.
- */
+/** Rows below this part of the largest row are rounding: they lie on the mean, and have no direction. */
 const NO_DIRECTION = 2 ** -48;
 
 /** Rows over their norms; rows that have no direction are left out. */
@@ -16,7 +14,7 @@ export interface Directions {
 
 /**
  * @param values row-major [rows · columns], the view's or centred
- * @param magnitude the largest norm of a row before centring; what is rounding beside it has no direction
+ * @param magnitude the largest norm of a row before centring; a row that is rounding in comparison has no direction
  */
 export function directions(values: Float32Array | Float64Array, columns: number, magnitude = 0): Directions {
   const norms = rowNorms(values, columns);

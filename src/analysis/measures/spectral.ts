@@ -20,7 +20,7 @@ const FIRST = 12;
 const LAST = 100;
 const MIN_POINTS = 8;
 
-/** Σσ²: what the centred matrix varies in all. */
+/** Σσ²: the whole variation of the centred matrix. */
 export function variance(singularValues: SingularValues): number {
   let sum = 0;
   for (const value of singularValues) sum += value * value;

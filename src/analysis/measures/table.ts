@@ -38,7 +38,7 @@ export interface MeasureDefinition<Value> {
   readonly needs: 'spectrum' | 'vectors' | 'states';
   /** Other words for it, or for what it holds, in --measures. */
   readonly aliases?: readonly string[];
-  /** What a row has room for; long lists have no cells. */
+  /** The numbers that a row of a table shows; long lists have none. */
   readonly cells: readonly Cell<Value>[] | ((thresholds: readonly number[]) => readonly Cell<Value>[]);
 }
 

@@ -17,7 +17,7 @@ export interface ViewStateOptions {
   readonly scratchBytes?: number;
 }
 
-/** What the measures of one view read. What several of them need is made once, and when it is first asked for. */
+/** What the measures of one view read. What several of them need is made once, when it is first asked for. */
 export class ViewState {
   #numbers: { values: Float32Array<ArrayBuffer>; exponent: number } | undefined;
   #centred: Float64Array<ArrayBuffer> | undefined;
@@ -36,13 +36,13 @@ export class ViewState {
     return this.measured;
   }
 
-  /** The view divided by 2^exponent, save for a constant in every column; see `prepareMatrix`. */
+  /** The view divided by 2^exponent, except for a constant in every column; see `prepareMatrix`. */
   get numbers(): { readonly values: Float32Array<ArrayBuffer>; readonly exponent: number } {
     const { rows, columns } = this.view;
     return (this.#numbers ??= prepareMatrix(this.view.values(), rows, columns, this.options.name));
   }
 
-  /** The view less its column means, divided by 2^exponent of `numbers`, row-major. */
+  /** The view minus its column means, divided by 2^exponent of `numbers`, row-major. */
   get centred(): Float64Array<ArrayBuffer> {
     return (this.#centred ??= centredColumns(this.numbers.values, this.view.rows, this.view.columns));
   }

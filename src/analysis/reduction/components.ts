@@ -5,7 +5,7 @@ import { InputError } from '../../engine/errors.ts';
 export type Components = number | `${number}%`;
 
 /**
- * Reads what a person wrote: `4`, or `95%`.
+ * Reads a number of components as a person writes it: `4`, or `95%`.
  * @throws InputError if it is neither
  */
 export function readComponents(text: string): Components {

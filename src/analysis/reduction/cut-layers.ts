@@ -9,7 +9,7 @@ import type { StatePoint } from '../../engine/branches.ts';
 export type CutLayer = number | 'residual_final';
 
 /**
- * Reads what a person wrote: `3`, `0-11`, `0,4,residual_final`, `all`.
+ * Reads a list of states as a person writes it: `3`, `0-11`, `0,4,residual_final`, `all`.
  * @param layers L of the model
  * @throws InputError naming what does not exist, and what does
  */
@@ -31,7 +31,7 @@ export function readCutLayers(text: string, layers: number): CutLayer[] {
   return all.filter((layer) => chosen.includes(layer));
 }
 
-/** Where a state lies on the way. @throws InputError if there is none */
+/** The point of the pass at which a state is. @throws InputError if there is none */
 export function pointOf(layer: CutLayer, layers: number): StatePoint {
   if (layer === 'residual_final') return layers;
   if (!Number.isInteger(layer) || layer < 0 || layer > layers) {

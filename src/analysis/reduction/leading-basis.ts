@@ -1,6 +1,6 @@
 import type { Directions } from '../spectrum/directions.ts';
 
-/** Singular values nearer than this, as a part of themselves, are not told apart: either may come first. */
+/** Singular values whose relative difference is smaller than this count as equal: either may come first. */
 const MIN_GAP = 1e-5;
 
 /**

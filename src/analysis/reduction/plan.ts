@@ -4,7 +4,7 @@ import { planWeights } from '../../engine/memory.ts';
 import type { WeightPlan } from '../../engine/memory.ts';
 import { spectrumShape, workspaceBytes } from '../spectrum/workspace.ts';
 
-/** Activations of one pass take at most this much where nothing else bounds them. */
+/** The maximum number of bytes of the activations of one pass, if nothing else bounds them. */
 const MAX_ACTIVATION_BYTES = 2 ** 30;
 
 export interface ReductionPlanInput {
@@ -21,11 +21,11 @@ export interface ReductionPlanInput {
   readonly memoryLimit: number;
   /** The largest buffer of the device, in bytes. */
   readonly maxBufferSize: number;
-  /** Where that is settled already. */
+  /** Given if it is already decided. */
   readonly isResident?: boolean | undefined;
 }
 
-/** Some of the cuts, that run together. */
+/** Cuts that run together. */
 export interface ReductionPass {
   /** The state at which it starts, 0 for the embedding. */
   readonly start: number;
@@ -53,9 +53,9 @@ export interface ReductionPlan {
 }
 
 /**
- * Shares a bound on GPU memory out: weights stay if there is room for them beside one cut, and as many cuts run together as
- * fit. Cuts go into passes from the first layer on: each later pass starts where its first cut is, so that the fewest weights
- * are read again.
+ * Divides the GPU memory. Weights stay if there is room for them next to one cut, and as many cuts run together as fit.
+ * Cuts go into passes from the first layer on. Each later pass starts where its first cut is, so that few weights are
+ * read again.
  */
 export function planReduction(input: ReductionPlanInput): ReductionPlan {
   const { model, tokens, sequences, branches, memoryLimit, maxBufferSize } = input;

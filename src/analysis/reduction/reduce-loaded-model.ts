@@ -12,7 +12,7 @@ import type { ReductionOptions, ReductionRequest, Reductions } from './reduce-st
  * `reduceStates(model, text, { layers: [3, 'residual_final'], components: [1, 8, '95%'] })`
  *
  * @param input a text or token ids, or several of equally many tokens
- * @throws as `reduceSequences` does, as `model.tokenize`, and as `model.run` where another run is not done
+ * @throws as `reduceSequences` does, as `model.tokenize`, and as `model.run` if another run has not finished
  */
 export async function reduceStates(
   model: LoadedModel,

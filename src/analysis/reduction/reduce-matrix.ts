@@ -12,7 +12,7 @@ import { componentImages, rebuildState, stateMeans } from './kernels.ts';
 import { leadingBasisSteps } from './leading-basis.ts';
 
 const THREADS = 64;
-/** Components that the kernels take at once. */
+/** The number of components that the kernels take at once. */
 const COMPONENTS_AT_ONCE = 4;
 
 export interface ReduceOptions {
@@ -73,7 +73,7 @@ export class ReducibleMatrix implements Disposable {
     return this.spectrum.singularValues;
   }
 
-  /** What a request comes to; of more components than the rank, the rank. */
+  /** The number of components that a request means; at most the rank. */
   cutOf(components: Components): Cut {
     checkComponents(components);
     const { rows, columns } = this.matrix;
@@ -90,8 +90,8 @@ export class ReducibleMatrix implements Disposable {
   }
 
   /**
-   * Writes the matrix, cut, to a buffer, which may be its own. Of as many components as its rank it stays as it is, bit for
-   * bit.
+   * Writes the matrix, cut, to a buffer, which may be its own. Cut to as many components as its rank, it stays as it
+   * is, bit for bit.
    * @param target F32 [rows, columns]
    * @throws the signal's reason if it aborts
    */

@@ -10,7 +10,7 @@ import { planReduction } from './plan.ts';
 import { ReducibleMatrix } from './reduce-matrix.ts';
 import type { Cut } from './reduce-matrix.ts';
 
-/** Which states are cut, and to what: every layer to every number of components, each in a run of its own. */
+/** Which states are cut, and to how many components: every layer to every number, each in a run of its own. */
 export interface ReductionRequest {
   readonly layers: readonly CutLayer[];
   readonly components: readonly Components[];
@@ -51,7 +51,7 @@ export interface StateReduction extends Cut {
   readonly states: readonly StateChange[];
   /** null if the model gives no logits. */
   readonly logits: LogitsEffect | null;
-  /** [T − 1] in nats; null as `logits` is. */
+  /** [T − 1] in nats; null if `logits` is null. */
   readonly loss: Float32Array | null;
 }
 
@@ -66,7 +66,10 @@ interface PlannedCut extends Branch {
   readonly asked: Components;
 }
 
-/** The cuts of a request, in the order in which they run. @throws InputError for a layer or a count that cannot be */
+/**
+ * The cuts of a request, in the order in which they run. @throws InputError for a layer or a number of components that
+ * does not exist
+ */
 export function planCuts(
   { layers: asked, components }: ReductionRequest,
   layers: number,

@@ -14,7 +14,7 @@ export interface Directions {
   readonly transposed: boolean;
   /** w_j [n · n], over the vectors a_i: the singular vectors, of any length, orthogonal to about 1e-6; zeros where there is none. */
   readonly weights: Float32Array<ArrayBuffer>;
-  /** Σ_i a_i w_ji / ‖w_j‖ [n · m], times a power of two that all of them share; right to the last bits of float32. */
+  /** Σ_i a_i w_ji / ‖w_j‖ [n · m], times a power of two that all of them share; accurate to the last bits of float32. */
   readonly images: Float32Array<ArrayBuffer>;
 }
 

@@ -7,6 +7,6 @@ export interface MatrixView {
   readonly offset: number;
   readonly rows: number;
   readonly columns: number;
-  /** Whether it is to be taken as it stands, its columns' means with it. All its magnitudes must be below 1 then. */
+  /** Whether to take it without subtracting the columns' means. All its magnitudes must be below 1 then. */
   readonly isCentred?: boolean;
 }

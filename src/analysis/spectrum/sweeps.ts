@@ -14,17 +14,20 @@ import { BLOCK, roundWork } from './workspace.ts';
 import type { SpectrumWorkspace } from './workspace.ts';
 
 /**
- * The maximum number of sweeps that one orthogonalisation may take. States take about 12; matrices of low rank, such as one of which
- * half the rows repeat the other half, about twice as many.
+ * The maximum number of sweeps that one orthogonalisation may take. States take about 12; matrices of low rank, such as
+ * one in which half of the rows repeat the others, take about twice as many.
  */
 export const MAX_SWEEPS = 60;
-/** Sweeps between looks at which matrices have converged: a look waits for the GPU, a sweep too many is empty. */
+/**
+ * The number of sweeps between two checks of which matrices have converged. A check waits for the GPU; an unnecessary
+ * sweep does almost nothing.
+ */
 const SWEEPS_PER_LOOK = 2;
 
 /**
  * Makes the vectors w_j of every matrix's triangular factor orthogonal by blocked one-sided Jacobi sweeps. `floors` must
  * hold what counts as zero. A workgroup whose matrix has converged returns at once.
- * @returns the sweeps each matrix took, the one that found it converged among them.
+ * @returns the sweeps each matrix took, including the one that found it converged.
  * @throws NumericalError naming a matrix that did not converge in `maxSweeps` sweeps.
  */
 export async function orthogonalise(
@@ -35,7 +38,7 @@ export async function orthogonalise(
   options: {
     onSweep?: (sweep: number) => void;
     maxSweeps?: number;
-    /** The sweep after which to look first at which matrices have converged. */
+    /** The sweep after which to check first which matrices have converged. */
     firstLook?: number;
   } = {},
 ): Promise<number[]> {

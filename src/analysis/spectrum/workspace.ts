@@ -15,7 +15,7 @@ export interface SpectrumShape {
   readonly vectors: number;
   /** `vectors` rounded up to a whole, even number of blocks. */
   readonly padded: number;
-  /** Groups of four floats a vector: max(rows, columns) / 4, rounded up. */
+  /** Groups of four floats per vector: max(rows, columns) / 4, rounded up. */
   readonly length4: number;
 }
 
@@ -31,7 +31,7 @@ export function spectrumShape(rows: number, columns: number): SpectrumShape {
   };
 }
 
-/** Operations of one Jacobi round a matrix: 32 x 32 products along a pair's vectors, twice, and the inner sweep. */
+/** Operations of one Jacobi round per matrix: 32 x 32 products along a pair's vectors, twice, and the inner sweep. */
 export function roundWork(padded: number): number {
   return (padded / (2 * BLOCK)) * (4 * 1024 * padded + 2 ** 18);
 }
@@ -52,7 +52,7 @@ function scratchBytes({ columns, vectors, padded, length4 }: SpectrumShape, matr
     lower: 4 * matrices * padded * padded,
     /** The Gram matrices of the blocks of `lower`, then the products between the blocks of each pair. */
     grams: 6 * matrices * padded * BLOCK,
-    /** Of each pair of blocks the steps of a round, and their angles: 31 steps of four lanes with eight numbers each. */
+    /** The steps of a round for each pair of blocks, and their angles: 31 steps of four lanes with eight numbers each. */
     steps: (4 * matrices * padded) / (2 * BLOCK),
     turns: (4 * matrices * padded * 31 * 4 * 8) / (2 * BLOCK),
     norms: 4 * matrices * padded,
@@ -74,7 +74,7 @@ export function workspaceBytes(shape: SpectrumShape, matrices: number): number {
   return Object.values(scratchBytes(shape, matrices)).reduce((sum, bytes) => sum + bytes, 0);
 }
 
-/** The GPU buffers of one group of matrices. Nothing in them is taken to be zero unless a step clears it. */
+/** The GPU buffers of one group of matrices. A step that needs zeros clears them itself. */
 export class SpectrumWorkspace implements Disposable {
   readonly buffers: Readonly<Record<ScratchName, GPUBuffer>>;
 
@@ -95,7 +95,7 @@ export class SpectrumWorkspace implements Disposable {
     this.buffers = allocated as Record<ScratchName, GPUBuffer>;
   }
 
-  /** Workgroups of one Jacobi round a matrix. */
+  /** Workgroups of one Jacobi round per matrix. */
   get pairs(): number {
     return this.shape.padded / (2 * BLOCK);
   }
