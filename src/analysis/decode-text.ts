@@ -24,7 +24,9 @@ const BLOCK_BYTES = 65_536;
 export function decodeText(bytes: Uint8Array, { source, charset }: TextOrigin): string {
   const other = otherKind(bytes);
   if (other) {
-    throw FormatError.at(source, `is ${other.kind}, not a text; ${other.remedy(shellWord(source))}`);
+    const file = isAddress(source) ? source.replace(/[?#].*$/s, '').replace(/^.*\//s, '') || 'FILE' : source;
+    const remedy = `${isAddress(source) ? 'download it and ' : ''}${other.remedy(shellWord(file))}`;
+    throw FormatError.at(source, `is ${other.kind}, not a text; ${remedy}`);
   }
   const text = decodeOrExplain(bytes, source, charset);
   const title = htmlTitle(text);

@@ -14,8 +14,8 @@ import { cacheFault, isFileSystemError } from './hub/errors.ts';
 import { fetchMissing } from './hub/fetch-missing.ts';
 import type { FetchProgress, Fetching } from './hub/fetch-missing.ts';
 import { isStandIn, listPlainMirror } from './hub/plain-mirror.ts';
+import type { MirrorListing } from './hub/plain-mirror.ts';
 import { listRemoteFiles, resolveCommit } from './hub/repository.ts';
-import type { RemoteFile } from './hub/repository.ts';
 import type { Environment } from './network/proxy.ts';
 import { inspectSnapshot } from './hub/selection.ts';
 import type { Holding } from './hub/selection.ts';
@@ -152,11 +152,14 @@ async function resolveSnapshot(fetching: Resolving): Promise<string> {
     );
   }
   try {
-    const { commit, files } = await askForCommit(client, subject, usable ? 1 : undefined);
-    const holding = commit === known ? held : await inspect(fetching, commit);
+    const asked = await askForCommit(client, subject, usable ? 1 : undefined);
+    let { commit } = asked;
+    let holding = commit === known ? held : await inspect(fetching, commit);
     if (!holding?.whole || thorough) {
-      const listed = files ?? (await listRemoteFiles(client, subject, commit));
-      await fetchMissing(fetching, commit, listed, holding?.damaged ?? []);
+      const listing = 'files' in asked ? asked : await listFiles(client, subject, commit);
+      if (listing.commit !== commit) holding = await inspect(fetching, listing.commit);
+      ({ commit } = listing);
+      await fetchMissing(fetching, commit, listing.files, holding?.damaged ?? []);
     }
     await cache.writeReference(revision, commit).catch((error: unknown) => {
       // All is there to run; only the next run without a network will miss the note.
@@ -177,18 +180,38 @@ async function askForCommit(
   client: HubClient,
   subject: HubSubject,
   patience: number | undefined,
-): Promise<{ readonly commit: string; readonly files?: ReadonlyMap<string, RemoteFile> }> {
+): Promise<MirrorListing | { readonly commit: string }> {
   try {
     return { commit: await resolveCommit(client, subject, patience) };
   } catch (error) {
-    const mayBePlain =
-      error instanceof UnlikeTheHubError ||
-      (error instanceof HubRefusal && !error.isHub && [403, 404, 405, 410, 501].includes(error.status));
-    const listing = mayBePlain ? await listPlainMirror(client, subject).catch(() => undefined) : undefined;
-    client.options.signal?.throwIfAborted();
-    if (!listing) throw error;
-    return listing;
+    return await askForEach(client, [subject], error);
   }
+}
+
+/** The files of a commit. A mirror may tell commits and list no files; it may have them under either name. */
+async function listFiles(client: HubClient, subject: HubSubject, commit: string): Promise<MirrorListing> {
+  try {
+    return { commit, files: await listRemoteFiles(client, subject, commit) };
+  } catch (error) {
+    return await askForEach(client, [{ ...subject, revision: commit }, subject], error);
+  }
+}
+
+/** Asks a server that is not quite a hub for one file after another. @throws `error` if that finds no model */
+async function askForEach(
+  client: HubClient,
+  subjects: readonly HubSubject[],
+  error: unknown,
+): Promise<MirrorListing> {
+  const mayBePlain =
+    error instanceof UnlikeTheHubError ||
+    (error instanceof HubRefusal && !error.isHub && [403, 404, 405, 410, 501].includes(error.status));
+  for (const subject of mayBePlain ? subjects : []) {
+    const listing = await listPlainMirror(client, subject).catch(() => undefined);
+    client.options.signal?.throwIfAborted();
+    if (listing) return listing;
+  }
+  throw error;
 }
 
 function inspect({ cache, client, verify }: Resolving, commit: string): Promise<Holding> {

@@ -183,6 +183,12 @@ describe('files that are not texts are refused by kind', () => {
     expect(refusal(ascii(begin))).toMatch(message);
   });
 
+  test('from an address are downloaded first', () => {
+    expect(refusal(ascii('\x1f\x8b\x08\0'), 'https://a.org/b/alice.txt.gz?x=1')).toMatch(
+      /; download it and get the text out of it, for example with gunzip -k alice\.txt\.gz$/,
+    );
+  });
+
   test('words that begin like them are texts', () => {
     for (const text of ['PKs are fun', 'BZh is no word', 'RIFFRAFF', 'GIF8 or 9', '7z', 'MZ']) {
       expect(decodeText(utf8(text), { source: 'a' })).toBe(text);

@@ -26,12 +26,16 @@ async function serve(listener: RequestListener, setUp = (_server: ReturnType<typ
 }
 
 /** A web server that has a model's files under the hub's addresses, and nothing else. */
-function plainServer(files: Record<string, HubFile>, headers: Record<string, string> = {}) {
+function plainServer(
+  files: Record<string, HubFile>,
+  headers: Record<string, string> = {},
+  revision = 'main',
+) {
   const seen: string[] = [];
   const listener: RequestListener = (request, response) => {
     seen.push(request.url ?? '');
-    const name = /^\/somebody\/model\/resolve\/main\/(.+)$/.exec(request.url ?? '')?.[1];
-    const file = files[name ?? ''];
+    const [before, name = ''] = (request.url ?? '').split(`/resolve/${revision}/`);
+    const file = before === '/somebody/model' ? files[name] : undefined;
     if (!file) return void response.writeHead(404, { 'content-type': 'text/html' }).end('<h1>Not Found</h1>');
     response.writeHead(200, { 'content-length': file.bytes.length, ...headers }).end(file.bytes);
   };
@@ -70,6 +74,23 @@ describe('a mirror that has files alone', () => {
     for (const [name, { bytes }] of Object.entries(files)) {
       expect(await readFile(join(folder, ...name.split('/')))).toEqual(bytes);
     }
+  });
+
+  test.each([
+    ['by the commit', COMMIT],
+    ['by the name', 'main'],
+  ])('and tells commits, but lists no files, is asked for them %s', async (_, revision) => {
+    const files = singleFileModel();
+    // Files may be called pages, which are told from pages by how they begin.
+    const { listener } = plainServer(files, { 'content-type': 'text/html' }, revision);
+    const withCommits: RequestListener = (request, response) => {
+      if (request.url !== '/api/models/somebody/model/revision/main') listener(request, response);
+      else response.end(JSON.stringify({ sha: COMMIT }));
+    };
+    hub.environment['HF_ENDPOINT'] = `http://${await serve(withCommits)}`;
+    const { folder } = await hub.resolve('somebody/model');
+    expect((await readdir(folder)).sort()).toEqual(FETCHED);
+    expect(await hub.resolve('somebody/model')).toEqual({ folder, revision: null });
   });
 
   test('that tells the commit is believed', async () => {

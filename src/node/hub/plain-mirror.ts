@@ -2,6 +2,7 @@ import { createHash } from 'node:crypto';
 import { chooseTokenizerFiles, tokenizerFiles } from '../../engine/tokenizer/files.ts';
 import { weightCandidates } from '../../engine/weight-files.ts';
 import type { HubClient } from './client.ts';
+import type { Answer } from '../network/http.ts';
 import { unlikeTheHub } from './errors.ts';
 import { fileAddress, isCommit } from '../../hub/addresses.ts';
 import { HubRefusal } from '../../hub/errors.ts';
@@ -93,10 +94,10 @@ async function probe(
       throw error;
     });
   if (!answer) return undefined;
+  // A login page answers to every address; but some servers call every file a page.
+  const isCalledPage = /text\/html/i.test(answer.headers.get('content-type') ?? '');
+  if (isCalledPage && (await beginsAsPage(answer))) throw unlikeTheHub(client.settings.endpoint);
   answer.discard();
-  // A login page answers to every address.
-  if (/text\/html/i.test(answer.headers.get('content-type') ?? ''))
-    throw unlikeTheHub(client.settings.endpoint);
   const stated =
     words.get('x-linked-size') ?? (answer.isCompressed ? null : answer.headers.get('content-length'));
   const size = stated === null ? (await readSmall(client, subject, name)).length : Number(stated);
@@ -113,6 +114,13 @@ async function probe(
   // Unlike a hash of the content, which names the blobs of others.
   const etag = `${UNVERIFIED}${createHash('sha256').update(known.join('\n')).digest('hex')}`;
   return { file: { path: name, size, etag, algorithm: undefined, revision: subject.revision }, commit };
+}
+
+async function beginsAsPage(answer: Answer): Promise<boolean> {
+  for await (const chunk of answer.chunks()) {
+    return /^\s*<[a-z!?]/i.test(Buffer.from(chunk.subarray(0, 64)).toString('latin1'));
+  }
+  return true; // an empty page
 }
 
 async function readSmall(

@@ -1,6 +1,6 @@
 import { Agent, ProxyAgent, request } from 'undici';
 import type { Dispatcher } from 'undici';
-import { decompress } from './decompress.ts';
+import { codingsOf, decompress } from './decompress.ts';
 import { NetworkError, networkReason } from './errors.ts';
 import { findProxy } from './proxy.ts';
 import type { Environment, Proxy } from './proxy.ts';
@@ -72,15 +72,13 @@ export class Network {
       body.destroy();
       throw proxyRefusal(proxy, 407);
     }
-    const coding = (answerHeaders.get('content-encoding') ?? '').trim().toLowerCase();
-    const isCompressed = coding !== '' && coding !== 'identity';
-    const raw = this.#bytes(body);
+    const codings = codingsOf(answerHeaders.get('content-encoding'));
     return {
       address: target,
       status: statusCode,
       headers: answerHeaders,
-      isCompressed,
-      chunks: () => (isCompressed ? decompress(raw, coding) : raw),
+      isCompressed: codings.length > 0,
+      chunks: () => codings.reduce(decompress, this.#bytes(body)),
       discard: () => body.destroy(),
     };
   }
