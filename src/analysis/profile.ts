@@ -13,7 +13,7 @@ import type { SequenceMeasurements } from './build-report.ts';
 import type { SequencesBy } from './report.ts';
 import { StateComparer } from './state-comparer.ts';
 import { StateReducer } from './state-reducer.ts';
-import { spectrumName } from './views.ts';
+import { spectrumName, viewNames } from './views.ts';
 import type { ViewName } from './views.ts';
 
 /** What a profile is asked to measure: the flags of the command, and what the form of the page asks. */
@@ -245,6 +245,6 @@ function viewsOf(
   states: readonly MeasuredState[],
   { views }: ViewRequest,
 ): Partial<Record<ViewName, ViewLayer[]>> {
-  const others = views.filter((name) => name !== 'all');
+  const others = viewNames.filter((name) => name !== 'all' && views.includes(name));
   return Object.fromEntries(others.map((name) => [name, states.map((state) => state.views[name]!)]));
 }

@@ -74,7 +74,12 @@ export function themed({ specification }: Figure, { width, isDark }: FigureTheme
         titleColor: ink,
         ...(isNarrow && { titleFontSize: 12, labelFontSize: 11, labelOverlap: 'greedy', labelSeparation: 4 }),
       },
-      legend: { ...config.legend, labelColor: ink },
+      legend: {
+        ...config.legend,
+        labelColor: ink,
+        // Two legends stand one under the other: side by side they would shrink the drawing.
+        ...(isNarrow && { layout: { bottom: { direction: 'vertical' } } }),
+      },
       title: { ...config.title, color: ink },
     },
   } as TopLevelSpec;

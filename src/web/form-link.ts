@@ -20,6 +20,7 @@ const fields: Readonly<Record<string, string>> = {
   blocks: 'shuffle-blocks',
   windows: 'windows',
   views: 'views',
+  without: 'without-dimensions',
   measures: 'measures',
 };
 

@@ -40,15 +40,32 @@ export interface RunFiles {
 /**
  * Reads a run of this version or another.
  * @param source what to call it in messages
- * @throws FormatError if a file is another one than it should be
+ * @throws FormatError if a file is another one than it should be, or of another run
  */
 export async function readRun({ report: json, spectra, texts }: RunFiles, source: string): Promise<PageRun> {
   const report = completeReport(parseJson(json, source, reportAdvice), source);
+  const read = spectra && (await readSpectra(spectra));
+  if (read) checkSpectra(read, report);
   return {
     report,
-    spectra: spectra && (await readSpectra(spectra)),
+    spectra: read,
     texts: texts === undefined ? undefined : (JSON.parse(texts) as TokenTexts),
   };
+}
+
+/** Numbers of one run under those of another would be drawn as if they were its own. */
+function checkSpectra(spectra: ProfileSpectra, { model, sequences }: Report): void {
+  const rows = model.layers + 1;
+  for (const [name, { ids }] of Object.entries(sequences)) {
+    const found = spectra[name];
+    const components = Math.min(ids.length, model.width);
+    if (found?.length === rows && found[0]!.length === components) continue;
+    const shape = found ? `[${found.length}, ${found[0]?.length ?? 0}]` : 'nothing';
+    throw FormatError.at(
+      'spectra.safetensors',
+      `has ${shape} under ${name}.singular_values, where the report needs [${rows}, ${components}]; choose the file of the same run`,
+    );
+  }
 }
 
 /** What the page reads of a report and an older version did not write is null or empty. */

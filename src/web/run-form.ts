@@ -1,10 +1,11 @@
+import { isComparison } from '../analysis/measures/comparisons.ts';
 import type { ViewRequest } from '../analysis/measures/measure-views.ts';
-import { readMeasures } from '../analysis/measures/read-measures.ts';
+import { readMeasuresAndComparisons } from '../analysis/measures/read-measures.ts';
 import { isUsual, readBlocks } from '../analysis/profile-sequences.ts';
 import type { Sampling } from '../analysis/profile-sequences.ts';
 import { profileDefaults } from '../analysis/report.ts';
 import { readThreshold } from '../analysis/threshold.ts';
-import { readViews } from '../analysis/views.ts';
+import { readDimensions, readViews } from '../analysis/views.ts';
 import { InputError } from '../engine/errors.ts';
 import { element } from './elements.ts';
 import type { ModelChoice, RunRequest, TextChoice } from './messages.ts';
@@ -188,9 +189,16 @@ function readSampling(): Sampling | undefined {
 /** Views and measures; undefined for the usual diagnostics. */
 function readMeasured(): ViewRequest | undefined {
   const views = readField('views', readViews);
-  const measures = readField('measures', readMeasures);
-  if (!views && !measures) return undefined;
-  return { views: views ?? ['all'], measures: measures ?? [], listedDimensions: [] };
+  const listedDimensions = readField('without-dimensions', readDimensions);
+  const named = readField('measures', readMeasuresAndComparisons) ?? [];
+  if (!views && !listedDimensions && named.length === 0) return undefined;
+  const comparisons = named.filter(isComparison);
+  return {
+    views: [...(views ?? (['all'] as const)), ...(listedDimensions ? (['without_dimensions'] as const) : [])],
+    measures: named.filter((name) => !isComparison(name)),
+    ...(comparisons.length > 0 && { comparisons }),
+    listedDimensions: listedDimensions ?? [],
+  };
 }
 
 /** A number field's value; undefined if it is empty. */

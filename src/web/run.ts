@@ -5,6 +5,7 @@ import { sequenceNames } from '../analysis/report.ts';
 import type { SequenceName, TextReport } from '../analysis/report.ts';
 import type { GivenTokens } from '../analysis/token-ids.ts';
 import { tokenPieces } from '../analysis/token-pieces.ts';
+import { checkDimensions } from '../analysis/views.ts';
 import { describeModel } from '../engine/description.ts';
 import type { ModelDescription } from '../engine/description.ts';
 import type { ModelFiles } from '../engine/files.ts';
@@ -43,6 +44,7 @@ export async function profile(request: RunRequest, context: RunContext): Promise
   const started = performance.now();
   return withModel(request, context, async ({ gpu, description, source, tokens, text, tokenizer }) => {
     const { id, revision, files } = source;
+    if (measured) checkDimensions(measured.listedDimensions, description.config.width, id);
     const [real, shuffled] = profileSequencesOf(tokens, seed, text && text.start, sampling);
     const ids = { real: real.ids, shuffled: shuffled.ids };
     const texts = tokenTexts(tokenizer ?? (await laterTokenizer(files)), ids);

@@ -1,5 +1,6 @@
 import { compareRuns } from '../analysis/compare/compare.ts';
 import { savedReport } from '../analysis/compare/saved-report.ts';
+import { viewNames } from '../analysis/views.ts';
 import { download, downloadFigure } from './downloads.ts';
 import { button, create, element } from './elements.ts';
 import { FigureView } from './figure-view.ts';
@@ -21,6 +22,7 @@ export class RunsView {
   readonly #list = element('kept-runs', HTMLElement);
   readonly #figures = element('comparison', HTMLElement);
   readonly #downloads = element('comparison-downloads', HTMLElement);
+  readonly #chosenViews = element('compared-views', HTMLSelectElement);
   #runs: KeptRun[] = [];
   #views: FigureView[] = [];
 
@@ -30,6 +32,7 @@ export class RunsView {
       this.open([...(chooser.files ?? [])]).catch(options.onError);
       chooser.value = '';
     });
+    this.#chosenViews.addEventListener('change', () => this.#show());
     const section = element('runs', HTMLElement);
     section.addEventListener('dragover', (event) => {
       if (event.dataTransfer?.types.includes('Files')) event.preventDefault();
@@ -99,8 +102,9 @@ export class RunsView {
       );
     });
     this.#list.replaceChildren(...(rows.length === 0 ? [create('li', {}, 'No run is kept yet.')] : rows));
+    const views = this.#offerViews(saved);
     if (saved.length < 2) return;
-    const compared = compareRuns(saved);
+    const compared = compareRuns(saved, { views });
     for (const notice of compared.notices) this.options.onNotice(pageSentence(notice));
     for (const figure of compared.figures()) {
       const view = new FigureView({
@@ -121,6 +125,27 @@ export class RunsView {
         download('comparison.csv', new Blob([compared.csv()], { type: 'text/csv' }));
       }),
     );
+  }
+
+  /** Offers the views that any run has. @returns those that are chosen */
+  #offerViews(saved: Parameters<typeof compareRuns>[0]): readonly string[] {
+    const present = viewNames.filter((view) =>
+      saved.some(({ report }) => [...report.sequences.values()].some(({ views }) => views.has(view))),
+    );
+    const choice = this.#chosenViews;
+    const { value: before } = choice;
+    const offered = [...present, ...(present.length > 1 ? [present.join()] : [])];
+    choice.replaceChildren(
+      ...offered.map((value) =>
+        create(
+          'option',
+          { value, selected: value === before },
+          value.includes(',') ? 'side by side' : value.replaceAll('_', ' '),
+        ),
+      ),
+    );
+    element('compared-views-choice', HTMLElement).hidden = saved.length < 2 || present.length < 2;
+    return choice.value.split(',');
   }
 
   /** What tells each run apart; a copy of one has its name. */

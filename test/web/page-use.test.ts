@@ -399,12 +399,16 @@ describe('a folder', () => {
     await fill('Shuffles', '3');
     await fill('Shuffle blocks', '4');
     await page.getByLabel('Views', { exact: true }).selectOption('all,unit-rows');
+    await fill('Without dimensions', '3, 5');
     await page.getByLabel('Measures', { exact: true }).selectOption('isoscore,rankme,alpha_req');
     expect(await chooseFolder(await filesOf(all))).toBeUndefined();
     const report = JSON.parse(String(await visit.download('report.json'))) as Report;
     expect(report.sampling).toEqual({ shuffles: 3, shuffle_blocks: [4], windows: 1 });
     expect(Object.keys(report.bands!)).toEqual(['shuffled', 'block_4']);
-    const layer = report.sequences.real.layers[2]!;
+    expect(report.measured).toMatchObject({ without_dimensions: [3, 5] });
+    const { real } = report.sequences;
+    expect(Object.keys(real.views!)).toEqual(['without_dimensions', 'unit_rows']);
+    const layer = real.layers[2]!;
     const [, , row] = await visit.table();
     expect(row!.slice(0, row!.length / 2).slice(6)).toEqual([
       layer.isoscore!.toFixed(4).replace('-', '−'),
@@ -413,13 +417,44 @@ describe('a folder', () => {
       '–',
     ]);
     const titles = await page.locator('#figures h3').allTextContents();
-    expect(titles.slice(-5)).toEqual([
+    expect(titles.slice(-10)).toEqual([
+      'Effective dimension against the order that is kept',
+      'Singular values of layer 1 in each view',
+      'Variance of each component of layer 1 in each view',
+      'Cumulative variance of layer 1 in each view',
+      'Rank in each view',
       'Effective dimension in each view',
       'Participation ratio in each view',
       'Effective dimension against the order that is kept, in each view',
       'Measures of each layer',
       'Measures of each layer, in each view',
     ]);
+    // Views and bands follow the threshold, as the states do.
+    const slider = page.getByRole('slider', { name: 'Variance to hold' });
+    await slider.fill('60');
+    const lower = JSON.parse(String(await visit.download('report.json'))) as Report;
+    for (const [view, { layers }] of Object.entries(lower.sequences.real.views!))
+      for (const [index, own] of layers.entries()) {
+        const before = real.views![view as 'unit_rows']!.layers[index] as { effective_dimension: number };
+        expect((own as typeof before).effective_dimension).toBeLessThan(before.effective_dimension);
+      }
+
+    // Two runs, their views laid over each other.
+    const keep = page.getByRole('button', { name: 'Keep this run' });
+    await keep.press('Enter');
+    await slider.fill('95');
+    await keep.press('Enter');
+    const views = page.getByLabel('View of the states');
+    await views.selectOption('side by side');
+    const compared = page.locator('#comparison figure').first();
+    await compared.scrollIntoViewIfNeeded();
+    await compared.getByText('unit rows').waitFor();
+    const deleting = page.getByRole('button', { name: /^Delete the run / });
+    for (const left of [2, 1]) {
+      await deleting.last().press('Enter');
+      await expect.poll(() => deleting.count()).toBe(left);
+    }
+    expect(await views.isVisible()).toBe(false);
     await page.locator('#figures figure').last().scrollIntoViewIfNeeded();
     await page.locator('#figures figure').last().locator('svg').waitFor();
 
@@ -428,6 +463,7 @@ describe('a folder', () => {
     for (const [label, value] of [
       ['Shuffle blocks', ''],
       ['Shuffles', '1'],
+      ['Without dimensions', ''],
     ] as const)
       await fill(label, value);
     await page.getByLabel('Views', { exact: true }).selectOption('');
