@@ -32,7 +32,7 @@ export class HookSpectra implements Disposable {
   readonly measurements: Readonly<Record<string, Record<string, HookMeasurement[]>>>;
   /** By the names of `measurements`, a row for each of theirs. */
   readonly singularValues: Readonly<Record<string, Record<string, Float32Array[]>>>;
-  /** What the spectra alone have taken so far. */
+  /** Milliseconds that the spectra alone have taken so far. */
   milliseconds = 0;
   readonly #waiting: { readonly name: string; readonly sequence: string; readonly view: MatrixView }[] = [];
 

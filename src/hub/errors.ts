@@ -61,8 +61,8 @@ export interface HubAccess {
   /** The address of the hub or its mirror. */
   readonly endpoint: string;
   /**
-   * Where the token that went along came from; undefined if none did. null for those who have none to send: they are told to
-   * download the model.
+   * Where the token that went along came from; undefined if none did. null if the caller cannot send one: the user is
+   * told to download the model.
    */
   readonly tokenSource: string | undefined | null;
 }
@@ -135,7 +135,7 @@ function refused(
   return [`cannot fetch ${what}: ${hostOf(endpoint)} answered ${said}; see ${page}`, { code: 'hub-refused' }];
 }
 
-/** The error for a hub that does not answer. @param remedy what to do; it may be left out where the reason says it */
+/** The error for a hub that does not answer. @param remedy what to do; it may be left out if the reason says it */
 export function unreachable(
   subject: HubSubject,
   reason: string,

@@ -5,7 +5,7 @@ import type { ErrorDetails } from '../engine/errors.ts';
 export interface HubReference {
   /** NAME or ORGANISATION/NAME. */
   readonly id: string;
-  /** Branch, tag or commit, where the reference names one. */
+  /** Branch, tag or commit, if the reference names one. */
   readonly revision: string | undefined;
 }
 
@@ -30,8 +30,8 @@ const unknownModel = {
 } as const satisfies ErrorDetails;
 
 /**
- * Whether a text can be a model's name on the hub: NAME or ORGANISATION/NAME.
- * (What git and Python's cache would stumble over, "--" and "..", the hub does not allow.)
+ * Whether a text can be a model's name on the hub: NAME or ORGANISATION/NAME. (The hub does not allow "--" and "..",
+ * which git and Python's cache cannot handle.)
  */
 export function isHubId(text: string): boolean {
   const parts = text.split('/');
@@ -84,7 +84,7 @@ export function parseHubReference(text: string, endpoint?: string): HubReference
 }
 
 /**
- * Reads a model's name where only one of the hub can be meant.
+ * Reads a model's name if only a model of the hub can be meant.
  * @throws InputError if the text does not name a model of the hub
  */
 export function readHubReference(text: string): HubReference {

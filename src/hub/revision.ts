@@ -1,11 +1,12 @@
 import { option, wording } from '../engine/error-words.ts';
 import { InputError } from '../engine/errors.ts';
 
-/** What git forbids in a name, and what would lead out of refs/. */
+/** Names that git forbids, and names that would lead out of refs/. */
 const NO_REVISION = /(^|\/)\.{0,2}(\/|$)|\.\.|[\p{Cc} \\~^:?*[]/u;
 
 /**
- * The revision that is meant: the one that a reference names, or the one that was chosen beside it; main without either.
+ * The revision that is meant: the one that a reference names, or the one that was chosen separately; main if there is
+ * neither.
  * @throws InputError if the two differ, or if no branch, tag or commit can have that name
  */
 export function chooseRevision(

@@ -14,9 +14,9 @@ const MODE = 0o600;
 const OTHERS_WRITE = 0o022;
 
 /**
- * What Laminar remembers of the adapters of a machine: what self-tests of kernels found, and the options that
- * `bench --tune --remember` chose. It is one file in the user's private cache folder. Whatever of it is damaged, foreign or not to be
- * written is as if it were not there: nothing fails for it.
+ * What Laminar remembers of the adapters of a machine: what self-tests of kernels found, and the options that `bench
+ * --tune --remember` chose. It is one file in the user's private cache folder. What is damaged, foreign or cannot be
+ * written counts as missing: it makes nothing fail.
  */
 export class AdapterMemory implements VerdictStore {
   /** @param places folders to look in, and to write into, best first */
@@ -44,7 +44,7 @@ export class AdapterMemory implements VerdictStore {
   async keep(verdict: Verdict): Promise<void> {
     const kept = { ...verdict, webgpu: webgpuName(), date: today() };
     await this.#change(({ verdicts, choices }) => ({
-      // Older texts of the same kernels are of no use any more.
+      // Verdicts on older texts of the same kernels are no longer needed.
       verdicts: [...verdicts.filter((old) => !isOfSame(old, kept) || old.check !== kept.check), kept],
       choices,
     }));
@@ -84,7 +84,7 @@ export class AdapterMemory implements VerdictStore {
     return { verdicts: [], choices: [] };
   }
 
-  /** Writes what `change` makes of the content. Of two processes that write at once, one is forgotten. */
+  /** Writes what `change` makes of the content. If two processes write at once, one of the changes is lost. */
   async #change(change: (content: MemoryContent) => MemoryContent): Promise<string | undefined> {
     const content = change(await this.#read());
     for (const place of this.places) {
@@ -96,14 +96,14 @@ export class AdapterMemory implements VerdictStore {
         await chmod(path, MODE);
         return path;
       } catch {
-        // The next place, or none: what is forgotten is found again.
+        // The next place is tried, or nothing is kept: it will be found again.
       }
     }
     return undefined;
   }
 }
 
-/** On Windows a user's folders are theirs alone, and have no mode to tell it. */
+/** On Windows a user's folders belong to that user alone, and no mode says so. */
 function memoryPlaces(): readonly string[] {
   if (process.platform !== 'win32') return cachePlaces();
   const local = process.env['LOCALAPPDATA'];

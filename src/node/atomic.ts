@@ -9,8 +9,8 @@ import { cleanStaging, makeStaging, removeStaging } from './staging.ts';
 
 /**
  * A file that appears whole or not at all: it is written in a hidden folder beside its place, and renamed by commit().
- * What is left when a write fails, or after abort(), is whatever was at the path before. What a process that was killed
- * left of one is removed by the next that writes into the same folder.
+ * If a write fails, or after abort(), the path holds what it held before. What a killed process left is removed by the
+ * next process that writes into the same folder.
  */
 export class AtomicFile {
   #state: 'open' | 'committed' | 'aborted' = 'open';
@@ -38,7 +38,7 @@ export class AtomicFile {
   }
 
   /**
-   * Writes all the bytes at a place of its own choosing; a hole that nothing fills reads as zeros.
+   * Writes all the bytes at any place in the file; gaps that nothing fills read as zeros.
    * @throws FileError if they cannot be written; the file is given up then.
    */
   async write(offset: number, bytes: Uint8Array): Promise<void> {
@@ -88,8 +88,8 @@ export class AtomicFile {
 }
 
 /**
- * Checks, before long work, that a file can be written after it: one of that name is made where nobody looks, and goes
- * again. Leaves nothing.
+ * Checks, before long work, that a file can be written after it: a hidden file of that name is made and removed.
+ * Nothing is left.
  * @throws FileError if it cannot
  */
 export async function checkWritableFile(path: string): Promise<void> {

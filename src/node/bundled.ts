@@ -5,7 +5,7 @@ import packageJson from '../../package.json' with { type: 'json' };
 import { bundledModels as repositoryModels } from '../analysis/bundled.ts';
 import { LaminarError } from '../engine/errors.ts';
 
-/** The bundled models that are here: the repository has all, the npm package only what keeps it small. */
+/** The bundled models that are here: the repository has all of them, the npm package only the small ones. */
 export function bundledModels(): string[] {
   return repositoryModels.filter((name) => existsSync(bundledPath(`weights/${name}`)));
 }

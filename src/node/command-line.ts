@@ -13,7 +13,7 @@ const EXIT_USAGE = 2;
  * Runs one command line in this process: the answer goes to stdout, all else to stderr.
  * @param argv as process.argv has it
  * @param signal aborts the work
- * @returns the exit code; whatever went wrong has become one line on stderr
+ * @returns the exit code; an error has become one line on stderr
  */
 export async function runCommandLine(argv: readonly string[], signal: AbortSignal): Promise<number> {
   const context = new CommandContext(signal);
@@ -38,14 +38,14 @@ export async function runCommandLine(argv: readonly string[], signal: AbortSigna
   }
 }
 
-/** The peaks of GPU buffers and of the process. On a software adapter the one is part of the other. */
+/** The peaks of GPU buffers and of the process. On a software adapter the first is part of the second. */
 function memoryLine(context: CommandContext): string {
   const { gpu, process } = context.peakMemory();
   const buffers = gpu === undefined ? '' : `GPU buffers ${gpu} bytes, `;
   return `at most ${buffers}process ${process} bytes`;
 }
 
-/** An error as one line. Those that are not ours name their kind too: they are defects, or the system's. */
+/** An error as one line. Errors that are not ours begin with their kind: they are defects, or come from the system. */
 function oneLine(error: unknown, program: Command): string {
   const isOurs = error instanceof LaminarError;
   const text =

@@ -2,7 +2,7 @@ import { open } from 'node:fs/promises';
 import type { FileHandle } from 'node:fs/promises';
 import { systemErrorCode } from './file-errors.ts';
 
-/** What file systems answer that cannot bring a file or a folder to the disk on request. */
+/** The errors of file systems that cannot sync a file or a folder. */
 const UNABLE = new Set(['EINVAL', 'ENOSYS', 'ENOTSUP', 'EOPNOTSUPP', 'EBADF', 'EPERM', 'EISDIR', 'EACCES']);
 
 /**
@@ -25,7 +25,7 @@ export async function syncFile(path: string): Promise<void> {
   }
 }
 
-/** The same of the names in a folder. Windows opens no folder, and has no need of it. @throws as `syncHandle` */
+/** The same of the names in a folder. Windows cannot open a folder, and does not need this. @throws as `syncHandle` */
 export async function syncFolder(path: string): Promise<void> {
   const handle = await open(path, 'r').catch((error: unknown) => {
     if (UNABLE.has(systemErrorCode(error) ?? '')) return undefined;

@@ -17,7 +17,7 @@ export async function writeFigures(
   figures: readonly Figure[],
   { signal, onFigure }: { readonly signal: AbortSignal; readonly onFigure: (done: number) => void },
 ): Promise<void> {
-  // Drawing takes Vega, which those who draw nothing need not load.
+  // Vega is loaded only for drawing.
   const { renderPng, renderSvg } = await import('./render.ts');
   for (const [index, { name, specification }] of figures.entries()) {
     signal.throwIfAborted();

@@ -17,7 +17,7 @@ const reasons: Readonly<Record<string, string>> = {
 
 /** The code of a failed system call, such as ENOENT. */
 export function systemErrorCode(error: unknown): string | undefined {
-  // Our own errors have codes, too, which are not a system's.
+  // Our own errors have codes, too, but those are not the system's.
   if (!(error instanceof Error) || error instanceof LaminarError || !('code' in error)) return undefined;
   return typeof error.code === 'string' ? error.code : undefined;
 }

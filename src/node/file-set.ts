@@ -24,9 +24,9 @@ export function isOwnName(name: string): boolean {
 
 /** What is to be put in place, paths with /. */
 interface Swap {
-  /** Whatever an earlier run may have written: it makes room. */
+  /** Everything that an earlier run may have written: it is removed. */
   readonly all: readonly string[];
-  /** Written now, the one that vouches for the others last. */
+  /** What is written now. The file that shows that all are there comes last. */
   readonly written: readonly string[];
 }
 
@@ -149,8 +149,9 @@ export class FileSet implements AsyncDisposable {
 }
 
 /**
- * Makes room and puts the files in place. It may be begun again where it ended: only when every old file has gone does a new
- * one come. One system call after another, without a turn of the event loop between, so that it takes a millisecond.
+ * Makes room and puts the files in place. It may be started again where it ended: the first new file comes after the
+ * last old file has gone. The system calls follow each other without a turn of the event loop, so that it takes a
+ * millisecond.
  * @throws the system's error; what was done is undone then
  */
 function swap(folder: string, staging: string, { all, written }: Swap): void {
@@ -179,7 +180,7 @@ function foldersOf(folder: string, names: readonly string[]): string[] {
   return [...new Set(['.', ...names.map((name) => dirname(name))])].map((name) => join(folder, name));
 }
 
-/** What was put in place stays there though the power fails. A disk that cannot say so has done it all the same. */
+/** What was put in place stays there if the power fails. If a disk cannot confirm that, the files are in place all the same. */
 async function syncSwapped(folder: string, written: readonly string[]): Promise<void> {
   await Promise.all(foldersOf(folder, written).map(syncFolder)).catch(() => undefined);
 }
@@ -187,7 +188,7 @@ async function syncSwapped(folder: string, written: readonly string[]): Promise<
 /** Finishes what a process that has ended had begun to put in place, and removes what others left. */
 async function finishAbandoned(folder: string, onNotice?: (line: string) => void): Promise<void> {
   for (const { path, isAbandoned } of await stagingIn(folder)) {
-    // Only who holds the lock swaps, as we do now: a process that began to has ended, even one before the machine restarted.
+    // Only the holder of the lock swaps, and that is this process: another one that began a swap has ended.
     if (!isAbandoned && !isThere(join(path, JOURNAL))) continue;
     const plan = readJournal(path);
     if (plan?.written.some((name) => isThere(join(path, NEW, name)))) {
@@ -226,7 +227,7 @@ async function checkPlaces(folder: string, names: readonly string[]): Promise<vo
     const status = await stat(between).catch(() => undefined);
     if (status && !status.isDirectory())
       throw FileError.at(between, 'is a file, where a folder is needed; give another --out');
-    // What is written beside cannot be renamed across.
+    // Files cannot be renamed across file systems.
     if (status && status.dev !== dev)
       throw FileError.at(between, `is on another file system than ${folder}; give another --out`);
   }

@@ -38,12 +38,12 @@ interface SilentRule {
   readonly silent: string;
 }
 
-/** The revision of a model of the hub where none is asked for. */
+/** The revision of a model of the hub if none is asked for. */
 export const USUAL_REVISION = 'main';
 /** The maximum length of each part of a folder's name; file systems take 255 bytes in all. */
 const LONGEST_PART = 40;
 
-/** Every flag of `profile`, and what it has to say in the name of the run's folder; in the order of the name. */
+/** Every flag of `profile`, and what it adds to the name of the run's folder; in the order of the name. */
 export const folderRules: { readonly [Flag in keyof Required<ProfileFlags>]: NamingRule | SilentRule } = {
   revision: {
     word: 'revision',

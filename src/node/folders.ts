@@ -4,8 +4,8 @@ import { FileError } from '../engine/errors.ts';
 import { fileErrorFrom, systemErrorCode } from './file-errors.ts';
 
 /**
- * Makes a folder, and those above it that are not there. Node's own recursive mkdir never ends where a file system says
- * "no such file" of a folder that it will not make, as procfs does.
+ * Makes a folder, and those above it that are not there. Node's own recursive mkdir never ends if a file system answers
+ * "no such file" for a folder that it will not make, as procfs does.
  * @param mode of what is made, less what the umask takes away
  * @returns whether the folder was not there before
  * @throws the system's error
@@ -28,8 +28,8 @@ export async function makeFolder(path: string, mode = 0o777): Promise<boolean> {
 }
 
 /**
- * Checks, before long work, that files can be written into a folder after it. Makes nothing: where the folder is not
- * there, the nearest one above it is asked.
+ * Checks, before long work, that files can be written into a folder after it. Makes nothing: if the folder does not
+ * exist, the nearest one above it is checked.
  * @returns the nearest folder that is there
  * @throws FileError if a file is in the way or writing is not allowed
  */

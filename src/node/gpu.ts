@@ -35,7 +35,7 @@ export class NoAdapterError extends DeviceError {
   }
 }
 
-/** What gives a machine without an adapter one. */
+/** What to do on a machine without an adapter. */
 function gpuRemedy(): string {
   if (isSwiftShaderInstalled() !== false) return "install a GPU driver or Mesa 25's Vulkan drivers";
   return `install the GPU's driver, or run npm install ${SOFTWARE_PACKAGE}, which computes on the CPU (slow)`;
@@ -64,8 +64,8 @@ const SWIFTSHADER_SWITCHES = ['disable-dawn-features=use_vulkan_zero_initialize_
 /**
  * Opens a GPU in Node: what an installed driver offers (hardware, else a software driver that Dawn accepts, such as
  * Mesa 25's llvmpipe), else SwiftShader from its package. Worker threads may do so, too; terminate one only after it
- * has disposed of its GPU, for within one of Dawn's calls the whole process would end. Kernels are chosen as `bench --tune --remember`
- * found, and self-tests remembered (`AdapterMemory`).
+ * has disposed of its GPU, because within one of Dawn's calls the whole process would end. Kernels are chosen as `bench
+ * --tune --remember` found, and self-tests remembered (`AdapterMemory`).
  * @throws DeviceError if neither gives a device.
  */
 export async function openNodeGpu(options: NodeGpuOptions = {}): Promise<Gpu> {
@@ -150,7 +150,7 @@ async function requestAdapter(specifier: string, switches: string[]): Promise<GP
   return adapter;
 }
 
-/** Sets variables while drivers are loaded, who read them then. A worker thread's never reach them. */
+/** Sets variables while drivers are loaded, because drivers read them then. Variables of a worker thread do not reach them. */
 async function within<T>(environment: Readonly<Record<string, string>>, load: () => Promise<T>): Promise<T> {
   if (!isMainThread) return load();
   const before = Object.keys(environment).map((name) => [name, process.env[name]] as const);

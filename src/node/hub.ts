@@ -32,9 +32,9 @@ export interface ResolveModelOptions {
   readonly signal?: AbortSignal | undefined;
   /** Called at most every 50 ms, and when a file is complete; never if all is in the cache. */
   readonly onProgress?: ((progress: FetchProgress) => void) | undefined;
-  /** Takes one line on what the user should know and no error tells: a retry, a wait, a stand-in. */
+  /** Takes one line on what the user should know but that is not an error: a retry, a wait, a stand-in. */
   readonly onNotice?: ((line: string) => void) | undefined;
-  /** Compares a cached copy with the hub's listing, too, where it seems to be whole. */
+  /** Compares a cached copy with the hub's listing, even if it seems to be whole. */
   readonly thorough?: boolean | undefined;
   /** Compares every cached file with its hash, those that were found to be right before, too. */
   readonly verify?: boolean | undefined;
@@ -51,13 +51,13 @@ export interface ModelFolder {
 }
 
 /**
- * Finds a model's folder: one that lies here is used as it is; a hub id's files are fetched, where the cache
- * that Python's huggingface_hub uses does not hold them: config.json, tokenizer.json, tokenizer_config.json,
- * and model.safetensors or the index and the shards that it names. The revision is resolved to a commit
- * first. Without a network, or with HF_HUB_OFFLINE, a cached copy is used.
+ * Finds a model's folder: one that lies here is used as it is; the files of a hub id are fetched, if they are not in
+ * the cache that Python's huggingface_hub uses: config.json, tokenizer.json, tokenizer_config.json, and
+ * model.safetensors or the index and the shards that it names. The revision is resolved to a commit first. Without a
+ * network, or with HF_HUB_OFFLINE, a cached copy is used.
  * @throws FileError if there is no such folder; HubError (a FileError) if the model cannot be fetched;
- *   FormatError if its index is broken; InputError for an impossible revision or environment; the signal's
- *   reason if it is aborted.
+ * FormatError if its index is broken; InputError for an impossible revision or environment; the signal's
+ * reason if it is aborted.
  */
 export async function resolveModelFolder(
   reference: string,
@@ -175,7 +175,7 @@ async function resolveSnapshot(fetching: Resolving): Promise<string> {
   }
 }
 
-/** The commit of a revision; from a mirror that has the files alone, the files that it has, too. */
+/** The commit of a revision; from a mirror that can only hand out files, also the files that it has. */
 async function askForCommit(
   client: HubClient,
   subject: HubSubject,

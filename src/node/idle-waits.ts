@@ -2,7 +2,7 @@ import { setImmediate, setTimeout } from 'node:timers';
 
 /**
  * The calls of WebGPU that answer later. While one is open, Dawn asks the driver for news at every turn of the event
- * loop, which keeps a core busy: where a CPU plays the GPU, the very core that should compute.
+ * loop, which keeps a core busy: on a software GPU, that core should compute.
  */
 const WAITING_CALLS = [
   ['GPU', 'requestAdapter'],
@@ -14,12 +14,12 @@ const WAITING_CALLS = [
   ['GPUQueue', 'onSubmittedWorkDone'],
   ['GPUShaderModule', 'getCompilationInfo'],
 ] as const;
-/** So long after a call Dawn asks at every turn; an answer that comes soon is heard at once. */
+/** For this long after a call Dawn asks at every turn, so that a quick answer is heard at once. */
 const EAGER_MILLISECONDS = 2;
-/** After that it asks so often. */
+/** After that, the time between two questions. */
 const PAUSE_MILLISECONDS = 1;
 
-/** How time passes; tests have their own. */
+/** The clock; tests have their own. */
 export interface Clock {
   now(): number;
   /** At the event loop's next turn. */

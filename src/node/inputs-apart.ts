@@ -17,8 +17,8 @@ export interface RunInputs {
 }
 
 /**
- * Refuses, before the work, outputs that would take the place of what the run reads: the same file under whatever name or
- * link, and files that the model's folder would then be read by.
+ * Refuses, before the work, outputs that would take the place of what the run reads: the same file under any name or
+ * link, and files that would then be read as a part of the model.
  * @throws InputError naming both
  */
 export async function checkApart(
@@ -61,7 +61,7 @@ function changesWeights(names: readonly string[], name: string): boolean {
   return choice([...new Set([...names, name])]) !== choice(names);
 }
 
-/** The same for all names of a file, links and other spellings included; undefined if there is none. */
+/** One value for all names of a file, including links and other spellings; undefined if there is no such file. */
 async function identity(path: string): Promise<string | undefined> {
   const status = await stat(path, { bigint: true }).catch(() => undefined);
   return status && `${status.dev}:${status.ino}`;

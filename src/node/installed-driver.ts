@@ -7,13 +7,13 @@ import { pathToFileURL } from 'node:url';
 
 /** What a look at the installed drivers gave. */
 export interface Probe {
-  /** Whether Dawn accepted a driver, or none could be tried beforehand. */
+  /** Whether Dawn accepted a driver, or whether none could be tried in advance. */
   readonly isWorthLoading: boolean;
   /** What came of it, for a person. */
   readonly outcome: string;
   /** What the drivers, their loader and Dawn printed meanwhile, line by line. */
   readonly said: readonly string[];
-  /** What the environment must name for Dawn to find the adapter in silence. */
+  /** The environment variables with which Dawn finds the adapter and prints nothing. */
   readonly environment: Readonly<Record<string, string>>;
 }
 
@@ -36,7 +36,7 @@ const LIBRARY_FOLDERS = [
   '/usr/local/lib',
 ];
 
-/** Begins the one line of the probe that is its own. */
+/** The beginning of the one line that the probe itself prints. */
 const MARK = 'laminar-probe ';
 
 /** What the probe runs: as gpu.ts asks for an adapter, in a process of its own. */
@@ -50,8 +50,8 @@ process.stdout.write('\\n${MARK}' + JSON.stringify(adapter ? adapter.info.descri
 
 /**
  * Asks in a process of its own whether Dawn accepts an installed driver. Drivers, their loader and Dawn write their
- * troubles straight to the standard streams, where data and Laminar's own words go; a driver may even crash. So only
- * what has worked there is loaded here.
+ * messages directly to the standard streams, where data and Laminar's own words go; a driver may even crash. So a
+ * driver is loaded here only if it worked there.
  */
 export async function probeInstalledDriver(): Promise<Probe> {
   const untried = { isWorthLoading: true, outcome: '', said: [], environment: quietEnvironment() };
@@ -62,7 +62,7 @@ export async function probeInstalledDriver(): Promise<Probe> {
   if (!probe) return untried;
   const isChosen = ['VK_DRIVER_FILES', 'VK_ICD_FILENAMES'].some((name) => process.env[name] !== undefined);
   if (!probe.isWorthLoading || probe.said.length === 0 || isChosen) return probe;
-  // One driver computes and another complains: load the one alone.
+  // One driver computes and another one complains: load only the first.
   for (const driver of await driverDescriptions()) {
     const alone = await runProbe({ ...quietEnvironment(), VK_DRIVER_FILES: driver });
     if (alone?.outcome === probe.outcome && alone.said.length === 0) return { ...alone, said: probe.said };

@@ -11,7 +11,7 @@ import type { AdapterMemory } from './adapter-memory.ts';
 export interface KernelChoice {
   readonly decision: string;
   readonly option: string;
-  /** What suits such a device; what `bench --tune --remember` chose; what is left where a self-test failed. */
+  /** What suits such a device; what `bench --tune --remember` chose; what remains if a self-test failed. */
   readonly why: 'default' | 'remembered' | 'self-test';
 }
 
@@ -20,7 +20,7 @@ export interface KnownSelfTest {
   readonly check: string;
   /** The day of the test; null if it is made when the kernel is first used. */
   readonly date: string | null;
-  /** What is wrong with the kernel; null if nothing is, or nothing is known. */
+  /** What is wrong with the kernel; null if it works, or if that is not known. */
   readonly fault: string | null;
 }
 

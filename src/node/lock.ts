@@ -17,11 +17,11 @@ export interface Lock {
 
 export interface LockOptions {
   readonly signal?: AbortSignal | undefined;
-  /** Told the holder's token when the lock is not free; throws where nobody should wait. */
+  /** Told the holder's token when the lock is not free; it throws if the caller should not wait. */
   readonly onWait: (holder: string) => void;
   /**
-   * Whether a lock that has not been touched for 30 s is taken over though its process runs: where that would cost no more
-   * than work done twice.
+   * Whether a lock that has not been touched for 30 s is taken over although its process may run: for work that may be
+   * done twice without harm.
    */
   readonly mayTakeFromLiving: boolean;
 }
@@ -89,7 +89,7 @@ async function takeAway(
     if (state !== 'ended' && !isOld) return holder;
     const aside = `${path}.${token}`;
     await rename(path, aside);
-    // Another process may have been quicker, and this be its new lock: it goes back.
+    // Another process may have been quicker, and this may be its new lock: it is put back.
     const taken = await readFile(aside, 'utf8').catch(() => holder);
     if (taken !== holder) await link(aside, path).catch(() => undefined);
     await rm(aside, { force: true });

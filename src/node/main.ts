@@ -5,7 +5,7 @@ import { runCommandLine } from './command-line.ts';
 import { fileErrorFrom } from './file-errors.ts';
 import { cleanUpNow } from './sudden-end.ts';
 
-// Packages that log would write into the data; stdout is for the answer alone.
+// Packages that log would write into the data, and stdout holds only the answer.
 console.log = console.info = console.debug = console.error;
 watchStreams();
 const interruption = new AbortController();
@@ -16,10 +16,10 @@ const GRACE_MILLISECONDS = 800;
 let interrupted: NodeJS.Signals | undefined;
 for (const name of ['SIGINT', 'SIGTERM'] as const) {
   process.on(name, () => {
-    if (interrupted !== undefined) endBy(name); // asked twice: do not wait any longer
+    if (interrupted !== undefined) endBy(name); // the second signal: do not wait any longer
     interrupted = name;
     interruption.abort(new LaminarError('interrupted'));
-    // Work that does not listen, such as a file of a server that hangs, must not hold the command.
+    // Work that does not hear the signal, such as a read from a server that hangs, must not hold up the command.
     setTimeout(() => {
       process.stderr.write('laminar: interrupted\n');
       endBy(name);
@@ -30,8 +30,8 @@ process.exitCode = await runCommandLine(process.argv, interruption.signal);
 if (interrupted !== undefined && process.exitCode !== 0) endBy(interrupted);
 
 /**
- * Ends this process by the signal itself, as programs do that were interrupted; shells report 128 + its number. The GPU
- * may still compute what was submitted: nobody waits for it, and no library is taken apart under its threads.
+ * Ends this process by the signal itself, as interrupted programs do; shells report 128 + its number. The GPU may still
+ * compute what was submitted: this does not wait for it, and libraries are not unloaded while their threads run.
  */
 function endBy(signal: NodeJS.Signals): void {
   cleanUpNow();

@@ -17,7 +17,7 @@ export interface MakeCheckpointOptions {
   readonly out: string;
   /** Blocks, if not as many as published. */
   readonly layers?: number | undefined;
-  /** Settings of config.json to change, in its own words, such as n_embd: for shapes that nobody published. */
+  /** Settings of config.json to change, by their names there, such as n_embd: for unpublished shapes. */
   readonly settings?: Readonly<Record<string, unknown>> | undefined;
   /** The dtype of the weights; by default that of the published model (F32 for GPT-2, F16 for Pythia, BF16 for most others). */
   readonly dtype?: WeightDtype | undefined;
@@ -41,18 +41,18 @@ export interface MadeCheckpoint {
 }
 
 const CHUNK_BYTES = 4 * 2 ** 20;
-/** Far beyond any model, and few enough for one header. */
+/** More than any model has, and few enough for one header. */
 const MAXIMUM_LAYERS = 1000;
 /** What published configurations call the number of layers. */
 const LAYER_KEYS = ['n_layer', 'num_hidden_layers'];
 
 /**
  * Writes a checkpoint of a published model's exact shape (names, layout, buffers, configuration) with random weights:
- * normal with a deviation of 0.02, norm scales about 1. It streams, in a few chunks of memory whatever the size. There
- * is no tokenizer in it: give token ids.
+ * normal with a deviation of 0.02, norm scales about 1. It streams, so the memory does not depend on the size. There is
+ * no tokenizer in it: give token ids.
  *
- * @throws InputError if the options name what cannot be, FileError if the files cannot be written, the signal's reason
- * if it is aborted. What was written is removed then.
+ * @throws InputError if the options cannot be met, FileError if the files cannot be written, the signal's reason if it
+ * is aborted. What was written is removed then.
  */
 export async function makeCheckpoint(options: MakeCheckpointOptions): Promise<MadeCheckpoint> {
   const { like, out, seed = 28, shards = 1, signal } = options;
@@ -149,7 +149,7 @@ function planShards(tensors: readonly PublishedTensor[], shards: number): Shard[
   });
 }
 
-/** @throws InputError if there is a file, or something in the folder beside what a killed run left */
+/** @throws InputError if there is a file, or something in the folder other than what a killed run left */
 async function checkEmpty(folder: string): Promise<void> {
   const status = await stat(folder).catch(() => undefined);
   if (status && !status.isDirectory()) throw new InputError(`${folder}: is a file; give a new folder`);

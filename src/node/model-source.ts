@@ -98,7 +98,7 @@ function notInPackage(reference: string): FileError {
 /** The hub's refusal, with the model that may have been meant. */
 function withMeantModel(error: unknown, reference: string): unknown {
   if (!(error instanceof HubError) || error instanceof HubUnreachableError) return error;
-  /** Names that may be mistyped: what comes with the package, and what is asked for most. */
+  /** Names that a mistyped name may mean: the bundled models, and the most common ones. */
   const knownModels = [...bundledModels(), ...publishedIds];
   if (knownModels.includes(reference)) return error;
   const meant = meantNames(reference, knownModels).slice(0, 3);
@@ -111,11 +111,11 @@ function withMeantModel(error: unknown, reference: string): unknown {
   });
 }
 
-/** @throws FileError if a folder holds nothing that a model is made of, so that another one must be meant */
+/** @throws FileError if a folder does not hold any part of a model, so that another one must be meant */
 async function checkHoldsModel(folder: string, reference: string): Promise<void> {
-  const names = await readdir(folder).catch(() => ['config.json']); // the reader says it better
+  const names = await readdir(folder).catch(() => ['config.json']); // opening it gives a better error
   if (names.includes('config.json')) return;
-  if (names.includes('adapter_config.json')) return; // the reader says what an adapter needs
+  if (names.includes('adapter_config.json')) return; // opening it says what an adapter needs
   const inside = await Promise.all(
     names.map(async (name) => ((await isFile(join(folder, name, 'config.json'))) ? name : undefined)),
   );

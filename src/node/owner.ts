@@ -6,7 +6,7 @@ import { hostname } from 'node:os';
 const TOKEN = /^laminar-([0-9a-f]{8})-(\d+)(?:-s(\d+))?-[0-9a-f]{12}$/;
 
 /**
- * The machine, as far as process numbers mean the same on it: containers count processes of their own, and a machine that
+ * The machine, within which process numbers mean the same: containers count processes of their own, and a machine that
  * was restarted counts from the beginning.
  */
 const THIS_HOST = createHash('sha256')
@@ -15,7 +15,7 @@ const THIS_HOST = createHash('sha256')
   .slice(0, 8);
 const THIS_START = startOf(process.pid);
 
-/** A name that tells whose a file is; fit for file names, and never the same twice. */
+/** A name that tells which process owns a file. It can stand in a file name, and is never the same twice. */
 export function ownerToken(): string {
   const start = THIS_START === undefined ? '' : `-s${THIS_START}`;
   return `laminar-${THIS_HOST}-${process.pid}${start}-${randomBytes(6).toString('hex')}`;
@@ -31,7 +31,7 @@ export function ownerState(token: string): 'alive' | 'ended' | 'unknown' {
   const [, host, pid, start] = TOKEN.exec(token) ?? [];
   if (host !== THIS_HOST) return 'unknown';
   if (!isRunning(Number(pid))) return 'ended';
-  // The number may be another process's by now.
+  // Another process may have this number now.
   const now = start === undefined ? undefined : startOf(Number(pid));
   return now !== undefined && now !== start ? 'ended' : 'alive';
 }

@@ -9,9 +9,9 @@ import { systemErrorCode } from './file-errors.ts';
 /** Why a folder cannot hold programs that Laminar runs: what was found there. */
 export class UnsafeFolderError extends Error {}
 
-/** What a path must not grant: writing by the group or by others. */
+/** The mode bits that a path must not have: writing by the group or by others. */
 const OTHERS_WRITE = 0o022;
-/** On a folder such as /tmp: each may remove only what is their own. */
+/** On a folder such as /tmp: users may remove only their own files. */
 const STICKY = 0o1000;
 
 /** The user who runs Laminar. Windows has no such number; nothing is unpacked there. */
@@ -79,7 +79,7 @@ async function checkOwn(folder: string): Promise<Stats> {
 }
 
 async function checkAbove(folder: string): Promise<void> {
-  // Where user numbers are mapped (containers), the system's files belong to whom the root folder belongs to.
+  // If user numbers are mapped (containers), the system's files have the same owner as the root folder.
   const trusted = new Set([0, ownId(), (await stat('/')).uid]);
   for (let above = dirname(folder); ; above = dirname(above)) {
     const { uid, mode } = await stat(above);

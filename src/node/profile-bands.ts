@@ -67,7 +67,7 @@ export function wideBandTable({ sequences, bands = {} }: Report): string {
   return `\nThe numbers of each layer, and their bands.\n\n${formatTable(header, rows)}`;
 }
 
-/** What the first table has, what follows from it, and what belongs to the rounding of ranks. */
+/** The numbers that this table leaves out: those of the first table, what follows from them, and the tolerances of ranks. */
 const LEFT_OUT: readonly string[] = [
   'effective_dimension',
   'effective_index',

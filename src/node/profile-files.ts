@@ -16,7 +16,7 @@ const REPORT = 'report.json';
 const SPECTRA = 'spectra.safetensors';
 const CSV = 'profile.csv';
 
-/** Every file that a profile may write, drawn or not, the report last: where it stands, the others do. */
+/** Every file that a profile may write, drawn or not, the report last: if it is there, so are the others. */
 export const profileFileNames: readonly string[] = [
   ...figureFileNames(figureNames),
   ...sequenceNames.map(tokensFile),
@@ -26,8 +26,8 @@ export const profileFileNames: readonly string[] = [
 ];
 
 /**
- * Writes a profile's files and puts them in place, all at once. A model without a head has one figure less than the run
- * that was there before; that one goes.
+ * Writes a profile's files and puts them in place, all at once. If an earlier run wrote a file that this run does not,
+ * it is removed.
  * @throws FileError if one cannot be written
  */
 export async function writeProfileFiles(

@@ -6,7 +6,7 @@ export interface StageState {
   /** How much that is, in words. */
   readonly amount: string;
   readonly seconds: number;
-  /** Undefined where it cannot be known yet. */
+  /** Undefined if it is not known yet. */
   readonly secondsLeft: number | undefined;
 }
 
@@ -15,8 +15,8 @@ const SHORTEST_BAR = 6;
 const LONGEST_BAR = 30;
 
 /**
- * A stage in one line that fits the terminal: its name and the percent always, then as there is room the amount, a bar and the
- * time.
+ * A stage in one line that fits the terminal: always its name and the percent, then the amount, a bar and the time, as
+ * far as there is room.
  * @param columns of the terminal
  * @param isUnicode whether it shows blocks
  * @returns fewer letters than columns: a cursor in the last column wraps on some terminals

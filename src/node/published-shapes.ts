@@ -68,7 +68,7 @@ export function publishedModel(like: string): PublishedModel {
   const name = like.slice(like.lastIndexOf('/') + 1).replace(/^(pythia-.*)-deduped$/, '$1');
   if (Object.hasOwn(gpt2Shapes, name)) {
     const [layers, width, heads] = gpt2Shapes[name]!;
-    // Names come in both forms among published files; distilgpt2 is the one that takes the longer here.
+    // Published files have names of both forms; distilgpt2 has the longer ones here.
     return {
       config: gpt2Config(layers, width, heads),
       dtype: 'F32',

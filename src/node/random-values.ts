@@ -87,7 +87,7 @@ export class RandomStream {
     this.#state[3]! |= 1;
   }
 
-  /** Fills the target, two elements a random word. A target of odd length must be the last of its stream. */
+  /** Fills the target, two elements per random word. A target of odd length must be the last of its stream. */
   fill(target: ElementBits, table: ElementBits): void {
     let [a, b, c, d] = this.#state as unknown as [number, number, number, number];
     const pairs = target.length - (target.length % 2);

@@ -48,7 +48,7 @@ function isSame(reportText: string, run: ReductionIdentity): boolean {
   }
 }
 
-/** Every file that a run may write, drawn or not, the report last: where it stands, the others do. */
+/** Every file that a run may write, drawn or not, the report last: if it is there, so are the others. */
 export const reductionFileNames: readonly string[] = [
   ...figureFileNames(reductionFigureNames),
   'state-changes.csv',

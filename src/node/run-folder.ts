@@ -9,7 +9,7 @@ import type { ModelConfig } from '../engine/config.ts';
 import { FileError } from '../engine/errors.ts';
 import { fileErrorFrom, systemErrorCode } from './file-errors.ts';
 
-/** What makes two runs the same: they give the same numbers, except for rounding and what a model's files hold. */
+/** What makes two runs the same: they give the same numbers, except for rounding and changes of a model's files. */
 export interface RunIdentity {
   readonly id: string;
   readonly revision: string | null;
@@ -42,8 +42,8 @@ export async function claimFolder(folder: string, run: RunIdentity): Promise<voi
 
 /**
  * The folder for a run that is done: the claimed one, unless a run of the same name gave other numbers there. Two
- * checkpoints of one training are alike in all but their weights. Then it is the first of FOLDER-2, FOLDER-3 … that holds
- * no report, or this run's.
+ * checkpoints of one training differ only in their weights. Then it is the first of FOLDER-2, FOLDER-3 … that holds no
+ * report, or this run's.
  */
 export async function folderFor(folder: string, run: RunIdentity, report: Report): Promise<string> {
   for (let number = 1; ; number += 1) {
@@ -65,7 +65,7 @@ export async function readReport(folder: string): Promise<string | undefined> {
   });
 }
 
-/** Whether two reports differ by no more than what one GPU rounds otherwise than another. */
+/** Whether two reports differ only by the rounding of different GPUs. */
 function isAlike(before: Report, now: Report): boolean {
   return sequenceNames.every((name) =>
     now.sequences[name].layers.every((layer, index) => {
@@ -94,7 +94,7 @@ function namesOf(hooks: readonly string[]): string | undefined {
   return hooks.length === 0 ? undefined : [...hooks].sort().join(' ');
 }
 
-/** What tells the run of a report.json from this one, in words; undefined if nothing does. */
+/** How the run of a report.json differs from this one, in words; undefined if it does not. */
 function differenceFrom(reportText: string, run: RunIdentity): string | undefined {
   try {
     return firstDifference(JSON.parse(reportText) as Report, run);

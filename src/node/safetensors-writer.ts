@@ -41,8 +41,8 @@ export class SafetensorsWriter {
   }
 
   /**
-   * Writes a part of a tensor at a place of its own, in bytes from the tensor's start: for tiles that come column by
-   * column. Each byte is to be written once; the tensor is complete when as many bytes were written as it has.
+   * Writes a part of a tensor at any place, in bytes from the tensor's start: for tiles that come column by column.
+   * Each byte is to be written once; the tensor is complete when as many bytes were written as it has.
    * @throws InputError if there is no such tensor or the part reaches beyond it; the file is given up.
    */
   async writeAt(name: string, offset: number, chunk: ArrayBufferView): Promise<void> {

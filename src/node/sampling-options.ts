@@ -29,7 +29,7 @@ export function addSamplingOptions(command: Command): Command {
     );
 }
 
-/** What the flags ask for; the text and one permutation where there are none of them. */
+/** What the flags ask for; the text and one permutation if there are none. */
 export function samplingOf({ shuffles = 1, shuffleBlocks = [], windows = 1 }: SamplingFlags): Sampling {
   return { shuffles, shuffleBlocks, windows };
 }

@@ -13,10 +13,10 @@ const SUFFIX = '.singular_values';
 
 /**
  * Reads a run from its folder, or from a report.json.
- * @param threshold at which the effective dimensions are wanted; those of another one are computed again from the
- *   spectra.safetensors beside the report
- * @throws FileError or FormatError if there is no report, or it cannot be read, or has no singular values where they are
- *   needed
+ * @param threshold at which the effective dimensions are wanted; if the run had another one, they are computed again
+ * from spectra.safetensors, which is next to the report
+ * @throws FileError or FormatError if there is no report, or it cannot be read, or has no singular values if they are
+ * needed
  */
 export async function readRun(path: string, threshold?: number): Promise<SavedRun> {
   const file = await reportPath(path);

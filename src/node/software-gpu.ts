@@ -60,7 +60,7 @@ async function swiftShaderPrograms(): Promise<Programs> {
 }
 
 /**
- * Unpacks SwiftShader, where it is not yet.
+ * Unpacks SwiftShader, if that is not done yet.
  * @returns its folder; `index.js` in it is `webgpu`'s entry module
  * @throws DeviceError if the package is missing, carries no driver for this platform, or can be unpacked nowhere
  */

@@ -8,7 +8,7 @@ import { countedComponents } from '../analysis/threshold.ts';
 import type { MatrixFile, MatrixSource } from './arrays/matrix-source.ts';
 import { formatTable } from './table.ts';
 
-/** A measured matrix, with its views where they were asked for. */
+/** A measured matrix, with its views if they were asked for. */
 export interface AnsweredMatrix extends MeasuredMatrix {
   readonly viewed?: MatrixViews;
 }
@@ -96,7 +96,7 @@ export function* viewsTable(
   );
 }
 
-/** What says in a table which matrix a row is of. */
+/** The columns that say in a table which matrix a row is of. */
 class Labels {
   readonly title: string;
   readonly header: readonly string[];

@@ -6,7 +6,7 @@ import { STALE_AFTER } from './lock.ts';
 import { hasEnded, isToken, ownerToken } from './owner.ts';
 import { atSuddenEnd } from './sudden-end.ts';
 
-/** What a folder that lists what it will put in place is called within the staging folder. */
+/** The name of the list of files that will be put in place, within the staging folder. */
 export const JOURNAL = 'swap.json';
 
 /** Those of this process, and how to say that they have gone. */
@@ -14,7 +14,7 @@ const ours = new Map<string, () => void>();
 
 /**
  * Makes a hidden folder in which files are written before they take their names in the folder around it. Its name tells
- * whose it is, so that what a killed process left can be told from what another one writes now.
+ * which process made it, so that what a killed process left differs from what another one is writing.
  * @returns its path
  * @throws the system's error
  */
@@ -36,7 +36,7 @@ export async function stagingIn(folder: string): Promise<{ path: string; isAband
     const path = join(folder, name);
     const status = await lstat(path).catch(() => undefined);
     if (!status?.isDirectory() || !isOurs(status)) continue;
-    // Nobody touches the folder of another machine's process while it writes into the files.
+    // A process of another machine does not touch its folder while it writes into the files.
     const isAbandoned = hasEnded(name.slice(1), Date.now() - status.mtimeMs, 2880 * STALE_AFTER);
     found.push({ path, isAbandoned });
   }

@@ -1,9 +1,9 @@
-/** What is to be removed where the process ends before its work could be given up in order. */
+/** What must be removed if the process ends before its work could end in order. */
 const cleanups = new Set<() => void>();
 
 /**
  * Notes what to remove if the process ends all of a sudden.
- * @param cleanUp works without waiting; what it throws is nobody's concern any more
+ * @param cleanUp works without waiting; what it throws is ignored
  * @returns forgets it again
  */
 export function atSuddenEnd(cleanUp: () => void): () => void {

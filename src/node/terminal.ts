@@ -3,7 +3,7 @@ import { messageLine, visible, visibleLines } from '../engine/message.ts';
 import { progressLine } from './progress-line.ts';
 import { terminalAbilities } from './terminal-abilities.ts';
 
-/** Reports that a stage of work has come to `done` of `total` units, and what it is at, where that needs a word. */
+/** Reports that a stage of work has come to `done` of `total` units, and what it is working on, if that needs a word. */
 export type StageProgress = (done: number, total: number, which?: string) => void;
 
 /** What the amounts of a stage are: bytes read or fetched, or plain steps. */
@@ -13,7 +13,7 @@ export type StageUnit = 'bytes' | 'steps';
 const REDRAW_MS = 125;
 /** The clock of a stage goes on while nothing is reported. */
 const TICK_MS = 1000;
-/** To the first column, and away with what stands there. */
+/** Goes to the first column and clears the line. */
 const CLEAR_LINE = '\r\u001b[K';
 
 /** A stage that has begun. */
@@ -22,7 +22,7 @@ interface Stage {
   readonly unit: StageUnit;
   /** In milliseconds. */
   readonly started: number;
-  /** Done at the first report: what was there already, as of a download that goes on. */
+  /** The amount at the first report: what was there already, for example of a download that is resumed. */
   readonly first: number;
   done: number;
   total: number;
@@ -30,9 +30,9 @@ interface Stage {
 }
 
 /**
- * Where a command speaks to a person: notices, and one line of progress that names the stage that runs, all on stderr, so that
- * stdout holds data alone. The line is drawn over and leaves nothing behind. Where stderr is no terminal there are only
- * notices.
+ * Where a command speaks to a person: notices, and one line of progress that names the stage that runs, all on stderr,
+ * so that stdout holds data alone. The line is drawn again and again and leaves nothing behind. If stderr is not a
+ * terminal, there are only notices.
  */
 export class Terminal {
   /** The stage that reported last. */

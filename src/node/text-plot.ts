@@ -24,10 +24,10 @@ const COLOURS = [36, 33] as const;
 const DASH = { drawn: 3, period: 6 } as const;
 
 /**
- * Two curves over layers in letters, from zero to the highest: the first solid, the second dashed; braille, or ASCII where the
- * terminal shows no more.
+ * Two curves over layers in letters, from zero to the highest: the first solid, the second dashed; in braille, or in
+ * ASCII if the terminal cannot show it.
  * @param title of what is measured
- * @returns lines with LF, none wider than the terminal; '' where it is too narrow, or there is nothing to draw
+ * @returns lines with LF, none wider than the terminal; '' if it is too narrow, or if there is nothing to draw
  */
 export function textPlot(
   title: string,
@@ -48,7 +48,7 @@ export function textPlot(
   const grid = Array.from({ length: ROWS }, () =>
     Array.from({ length: width }, () => ({ bits: 0, curve: -1 })),
   );
-  // The first curve is drawn last, so that its colour and letter stand where both are.
+  // The first curve is drawn last, so that its colour and letter are shown where both meet.
   for (const index of [1, 0]) {
     for (const [x, y] of cells[index]!) {
       const cell = grid[ROWS - 1 - Math.floor(y / down)]![Math.floor(x / across)]!;

@@ -28,7 +28,7 @@ export interface TokenSource extends GivenTokens {
   readonly text: TextReport | null;
 }
 
-/** Who hears of a text that comes slowly, or that is not quite what it should be. */
+/** Listeners for a text that comes slowly, or that is not quite as it should be. */
 export interface TokenListeners {
   /** Takes one line. */
   readonly onNotice?: (line: string) => void;
@@ -38,7 +38,7 @@ export interface TokenListeners {
   readonly onTokens?: (done: number, total: number) => void;
 }
 
-/** Lets a terminal say it. */
+/** Shows these on a terminal. */
 export function textListeners(terminal: Terminal): TokenListeners {
   return {
     onNotice: (line) => {

@@ -9,7 +9,7 @@ export interface ThreadTask {
   readonly text: string;
 }
 
-/** What it says: characters that are done, at last the ids or one of our errors. */
+/** Its messages: characters that are done; at the end the ids or one of our errors. */
 export type ThreadMessage =
   | { readonly done: number; readonly total: number }
   | { readonly ids: Int32Array<ArrayBuffer> }

@@ -7,11 +7,11 @@ import { cachePlaces, isExecutable, makePrivateFolder, UnsafeFolderError } from 
 
 /** Programs that npm packages carry packed, and that can run only once they lie in a folder. */
 export interface Programs {
-  /** The folder's name: it names all versions, since what bears the name is used again. */
+  /** The folder's name: it names all versions, because a folder of that name is used again. */
   readonly name: string;
   /** Content by path below the folder. Called only where the folder lacks something. */
   readonly unpack: () => Promise<ReadonlyMap<string, Uint8Array>>;
-  /** What is compared before use: sizes alone where hashing would take longer than what is run. */
+  /** What is compared before use: only sizes if hashing would take longer than running. */
   readonly compare: 'content' | 'sizes';
 }
 
@@ -31,9 +31,9 @@ const STALE_MILLISECONDS = 3_600_000;
 type List = Readonly<Record<string, { readonly bytes: number; readonly sha256: string }>>;
 
 /**
- * Brings programs into a folder that only this user can write, once per version, and checks them before each use: what is
- * damaged is unpacked again. Where one place cannot be used (read-only, full, another user's, no programs may run from
- * it) the next is. Several processes may do so at once.
+ * Brings programs into a folder that only this user can write, once per version, and checks them before each use: what
+ * is damaged is unpacked again. If a place cannot be used (read-only, full, another user's, no programs may run from
+ * it), the next one is tried. Several processes may do so at once.
  * @param places folders to try, best first
  * @throws DeviceError naming each place, what is wrong with it, and what to do
  */
@@ -66,7 +66,7 @@ async function unpackInto(place: string, { name, unpack, compare }: Programs): P
     const list: Record<string, List[string]> = {};
     const made = new Set<string>();
     for (const [path, content] of await unpack()) {
-      // Each folder between is made again where it is a link or another's.
+      // Each folder in between is made again if it is a link or another user's.
       await makeFoldersBetween(folder, dirname(path), made);
       await writeWhole(join(folder, path), content);
       list[path] = { bytes: content.length, sha256: digest(content) };

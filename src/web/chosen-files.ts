@@ -3,7 +3,7 @@ import type { ByteSource, ModelFiles } from '../engine/files.ts';
 import { checkRange } from '../engine/files.ts';
 
 /**
- * Files of a folder that the user chose; they are read where they lie, in ranges, and leave the machine for nowhere.
+ * Files of a folder that the user chose; they are read from the disk, in ranges, and never leave the machine.
  * @param name of the folder
  * @param files of it and of folders in it, which are found by their paths and not listed
  */

@@ -20,7 +20,7 @@ export function listedHash({ lfs, blobId }: Readonly<Record<string, unknown>>): 
 }
 
 /**
- * Hashes a file piece by piece: what browsers have hashes whole buffers alone, and files are larger than those.
+ * Hashes a file piece by piece. Browsers themselves hash only whole buffers, and files are larger than those.
  * @param size of the file, in bytes
  */
 export class ContentHash {

@@ -39,7 +39,7 @@ export class EngineClient {
 
   /**
    * Asks the engine. Questions are answered one after another.
-   * @param signal stops the work: within a second, whatever the GPU is at
+   * @param signal stops the work: within a second, whatever the GPU is doing
    * @throws Error with a sentence for the user; Stopped if the signal stopped it
    */
   ask<Kind extends Question['kind']>(
@@ -65,7 +65,7 @@ export class EngineClient {
     });
   }
 
-  /** Asks again and again whether the worker runs: one that dies may do so without a word. */
+  /** Asks again and again whether the worker runs: a worker may die without a message. */
   #watch(): void {
     if (this.#pinging !== undefined) return;
     this.#pings = 0;

@@ -24,7 +24,7 @@ interface Panel {
 export class Explainer {
   readonly #slider = element('noise', HTMLInputElement);
   readonly #note = element('noise-note', HTMLElement);
-  /** What stands below the slider while nothing is wrong. */
+  /** The text below the slider while nothing is wrong. */
   readonly #usualNote = this.#note.textContent;
   readonly #line: Panel;
   readonly #noisy: Panel;
@@ -78,7 +78,7 @@ export class Explainer {
       describe(this.#noisy, noisy!);
       this.#note.textContent = this.#usualNote;
     } catch (error) {
-      // A run was stopped that the clouds waited for, and the worker ended with it: ask the next one.
+      // The clouds waited for a run that was stopped, and the worker ended with it: ask the next worker.
       if (!(error instanceof Stopped)) throw error;
       this.#isStale = true;
     }
@@ -152,7 +152,7 @@ function describe({ bars, words, drawing }: Panel, measured: CloudSpectrum): voi
   );
   const percent = formatPercent(cumulativePercent[0]!);
   const sentence = `rank ${rank} · effective dimension ${effectiveDimension} · the first direction holds ${percent}% of the variance`;
-  // What has not changed need not be read out again.
+  // Text that has not changed need not be read out again.
   if (words.textContent !== sentence) words.textContent = sentence;
   drawing.setAttribute('aria-label', `${drawing.parentElement!.firstChild!.textContent!}: ${sentence}`);
 }

@@ -37,7 +37,7 @@ export async function drawFigure(
 /** One document after another: they set how Vega measures words, for all of the page. */
 let lastSvg: Promise<unknown> = Promise.resolve();
 
-/** A specification as an SVG document, to the letter what the command writes. */
+/** A specification as an SVG document, exactly as the command writes it. */
 export function figureSvg(specification: FigureSpecification): Promise<string> {
   const svg = lastSvg.then(() => writeSvg(specification));
   lastSvg = svg.catch(() => undefined);
@@ -45,7 +45,7 @@ export function figureSvg(specification: FigureSpecification): Promise<string> {
 }
 
 async function writeSvg(specification: FigureSpecification): Promise<string> {
-  // Where there is no canvas, Vega estimates the widths of words. So it must here, for the same layout.
+  // Without a canvas, Vega estimates the widths of words. It must do so here, too, for the same layout.
   textMetrics.canvas(false);
   const view = viewOf(withoutHover(specification), { renderer: 'none' });
   try {

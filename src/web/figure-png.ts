@@ -23,7 +23,7 @@ async function load(address: string): Promise<Uint8Array<ArrayBuffer>> {
 /** Turns a figure's SVG document into a PNG file's bytes, by the renderer and the fonts of the command. */
 export async function figurePng(svg: string): Promise<Uint8Array<ArrayBuffer>> {
   ready ??= pagePart(prepare());
-  // What failed without the network may be tried again.
+  // If it failed without a network, it may be tried again.
   ready.catch(() => (ready = undefined));
   const fontBuffers = await ready;
   const image = new Resvg(svg, {

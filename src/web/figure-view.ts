@@ -6,7 +6,7 @@ import { themed } from './figure-theme.ts';
 export interface FigureViewOptions {
   /** Called with the layer that was clicked. */
   readonly onLayer: (layer: number) => void;
-  /** What more there is to say of a layer that is pointed at. */
+  /** More lines about the layer that is pointed at. */
   readonly layerNote?: (layer: number) => Node;
   /** Told what kept the figure from being drawn. */
   readonly onError: (error: unknown) => void;
@@ -41,7 +41,7 @@ export class FigureView {
   #clear: () => void = () => undefined;
   #drawnWidth = 0;
   #isNear = false;
-  /** Counts drawings, so that one that was overtaken does not appear. */
+  /** Counts drawings, so that an outdated one does not appear. */
   #drawings = 0;
 
   constructor(private readonly options: FigureViewOptions) {

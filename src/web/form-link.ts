@@ -24,7 +24,7 @@ const fields: Readonly<Record<string, string>> = {
   measures: 'measures',
 };
 
-/** Addresses longer than this are cut by what people send them with. */
+/** Longer addresses are cut by programs that people send them with. */
 const MAX_LENGTH = 8000;
 
 const fieldOf = (id: string) => element(id, HTMLElement) as Field;
@@ -37,8 +37,9 @@ function usual(field: Field): string {
 }
 
 /**
- * The part of an address that reproduces the form: what differs from the beginning, of the fields that are asked for.
- * @returns '#' where nothing differs; undefined if a text is too long for an address
+ * The part of an address that restores the form: the fields that belong to the choices made, if they differ from the
+ * start.
+ * @returns '#' if nothing differs; undefined if a text is too long for an address
  */
 export function formLink(): string | undefined {
   const values = Object.entries(fields).flatMap(([name, id]) => {

@@ -29,7 +29,7 @@ const MAX_LISTING_BYTES = 32 * 2 ** 20;
 /**
  * Resolves a branch, tag or commit and lists the files; without network, as it was the last time.
  * @param reference an id, or the address of a model's page
- * @param chosenRevision counts where the reference names none
+ * @param chosenRevision is used if the reference names none
  * @throws InputError if the reference cannot be one, FileError if the hub does not answer or has no such model
  */
 export async function findOnHub(
@@ -43,7 +43,7 @@ export async function findOnHub(
   const key = `${id}@${revision}`;
   const address = `${revisionAddress(HUB, id, revision)}?blobs=true`;
   const response = await fetch(address, { signal, credentials: 'omit' }).catch(() => undefined);
-  // Too many questions, or a failure of the hub's own, say nothing of the model.
+  // Too many requests, or a failure of the hub, say nothing about the model.
   if (response && response.status >= 400 && response.status < 500 && response.status !== 429)
     throw refusal(response, subject, { endpoint: HUB, tokenSource: null });
   const listing = response?.ok ? await readListing(response) : undefined;

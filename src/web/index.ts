@@ -1,6 +1,6 @@
 /// <reference lib="esnext.disposable" preserve="true" />
 /**
- * `laminar-webgpu/web`: a browser's way to load a model, and what to ask of it first. Everything else is in
+ * `laminar-webgpu/web`: a browser's way to load a model, and what is needed first. Everything else is in
  * `laminar-webgpu`. This entry is small: the engine follows with the first model, the spectrum with the first matrix.
  */
 export { spectra } from '../analysis/activation-spectra.ts';

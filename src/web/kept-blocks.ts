@@ -9,8 +9,8 @@ export interface Kept {
 }
 
 /**
- * What is kept of one model between visits, in the Cache API: blocks of its files, each whole or not at all. Where
- * the browser refuses (quota, private windows), nothing more is kept and everything else goes on.
+ * What is kept of one model between visits, in the Cache API: blocks of its files, each whole or not at all. If the
+ * browser refuses (quota, private windows), nothing more is kept and everything else goes on.
  */
 export class KeptBlocks {
   #refused = false;
@@ -62,7 +62,7 @@ export class KeptBlocks {
     }
   }
 
-  /** Lets a block go. */
+  /** Deletes a block. */
   async remove(key: string): Promise<void> {
     await this.cache?.delete(address(key)).catch(() => false);
   }

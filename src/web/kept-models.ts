@@ -25,7 +25,7 @@ async function deleteModel(name: string): Promise<void> {
   element('kept-title', HTMLElement).focus();
 }
 
-/** How much of the browser's room for this page is taken, where it tells. */
+/** How much of the browser's space for this page is used, if the browser tells. */
 async function room(): Promise<string> {
   const { usage, quota } = (await globalThis.navigator.storage?.estimate().catch(() => undefined)) ?? {};
   if (usage === undefined || quota === undefined) return '';

@@ -23,7 +23,8 @@ export interface LoadNamedModelOptions extends LoadModelOptions {
 /**
  * Loads a model by name, and opens the browser's GPU for it if none is given. What comes from the hub or an address is
  * kept between visits, in blocks, as far as the browser allows.
- * @throws InputError if a name can be no model, FileError if its files cannot be read, and what `LoadedModel.open` throws
+ * @throws InputError if a name cannot be a model, FileError if its files cannot be read, and what `LoadedModel.open`
+ * throws
  */
 export async function loadModel(
   model: NamedModel,
@@ -34,7 +35,7 @@ export async function loadModel(
   const [source, engine] = await Promise.all([findSource(model, options), import('./engine-part.ts')]);
   const { LoadedModel, defaultMemoryLimit, describeModel, openBrowserGpu } = engine;
   if ('download' in source) {
-    // What the files hold must be known before they are fetched: weights alone are large.
+    // The headers say which files are needed, before the large weights are fetched.
     const description = await describeModel(source.files, { signal });
     try {
       await source.download((done, total) => onProgress?.({ stage: 'fetch', done, total }));

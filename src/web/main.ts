@@ -60,11 +60,11 @@ async function run(): Promise<void> {
       const isBundled = request.model.kind === 'bundled';
       await show(measured, { isSaved, isBundled, hasRequest: true }, request);
     } catch (error) {
-      // What was shown before stands again.
+      // The run that was shown before is shown again.
       if (shown) await show(shown.run, shown.kind, shown.request);
       throw error;
     }
-    // A user who has gone to another field meanwhile stays there.
+    // If the user has gone to another field meanwhile, the focus stays there.
     if (document.activeElement === stopButton || document.activeElement === document.body)
       element('results-title', HTMLElement).focus({ preventScroll: true });
   });
@@ -193,7 +193,7 @@ async function work(
     const isStopped = error instanceof Stopped;
     status.textContent = isStopped ? 'Stopped.' : '';
     if (!isStopped) sayError(error);
-    // If it was not the engine that failed, it is at work still.
+    // If the engine did not fail, it is still working.
     stopper.abort();
   } finally {
     progress.hide();
@@ -203,7 +203,7 @@ async function work(
   }
 }
 
-/** Lets one of both buttons be pressed; the focus would be lost on the other. */
+/** Enables one of the two buttons, and moves the focus to it: a disabled button would lose it. */
 function setBusy(isBusy: boolean): void {
   const [next, last] = isBusy ? [stopButton, startButton] : [startButton, stopButton];
   next.disabled = false;
@@ -223,7 +223,7 @@ function say(id: 'error' | 'notice', sentence: string): void {
   place.hidden = sentence === '';
 }
 
-/** Says at once where nothing can be computed. */
+/** Says at once if nothing can be computed. */
 async function tryEngine(): Promise<void> {
   const fault = await explainer.measure();
   if (fault !== undefined && !stopper)
@@ -253,5 +253,5 @@ element('model', HTMLSelectElement).addEventListener('change', () => void showSa
 const explainer = new Explainer(engine);
 // The engine's worker must not compete with the first paint.
 requestAnimationFrame(() => setTimeout(() => void tryEngine()));
-// Absent where the page came over plain http.
+// Absent if the page came over plain http.
 void (navigator as Partial<Navigator>).serviceWorker?.register('./service-worker.js').catch(() => undefined);

@@ -26,7 +26,7 @@ export interface PageRun {
   readonly report: Report;
   /** undefined if only the report is known. */
   readonly spectra: ProfileSpectra | undefined;
-  /** undefined if no tokenizer was at hand. */
+  /** undefined if there was no tokenizer. */
   readonly texts: TokenTexts | undefined;
 }
 
@@ -40,7 +40,7 @@ export interface RunFiles {
 /**
  * Reads a run of this version or another.
  * @param source what to call it in messages
- * @throws FormatError if a file is another one than it should be, or of another run
+ * @throws FormatError if a file is not of the right kind, or belongs to another run
  */
 export async function readRun({ report: json, spectra, texts }: RunFiles, source: string): Promise<PageRun> {
   const report = completeReport(parseJson(json, source, reportAdvice), source);
@@ -109,7 +109,7 @@ export function spectraBlob(spectra: ProfileSpectra): Blob {
   return safetensorsBlob(spectraTensors(spectra), new Map(chunks));
 }
 
-/** The tensors of sequences and of their views; those of named activations have the activation's name between. */
+/** The tensors of sequences and of their views; tensors of named activations have the activation's name in the middle. */
 const spectrum = new RegExp(`^(\\w+(?:\\.(?:${viewNames.join('|')}))?)\\.singular_values$`);
 
 /** Reads spectra.safetensors. @throws FormatError if it is another file */

@@ -59,7 +59,7 @@ export class ProfilePicture {
     this.#set(curves, words);
   }
 
-  /** Shows as much as there is of a run that goes on, over what was shown before. */
+  /** Shows the part of a running run that is there already, over the run that was shown before. */
   grow(curves: Curves, words: string): void {
     this.#before ??= this.#curves;
     this.#set(curves, words);
@@ -116,7 +116,7 @@ function drawing(
       )
       .join('');
   const path = (name: SequenceName) => pathOf(points(name));
-  // A curve of as many layers and dimensions can be compared with this one.
+  // Whether another curve has as many layers and dimensions, so that both can be compared.
   const isAlike = before && before.layers === layers && before.components === components;
   const ghost = isAlike
     ? sequenceNames.map((name) =>

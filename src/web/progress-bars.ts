@@ -20,7 +20,7 @@ export class ProgressBars {
     for (const stage of stages) {
       const id = `progress-${stage}`;
       const progress = create('progress', { id, max: 1, value: 0 });
-      // Read out at every step, it would drown everything else.
+      // If every step were read out, nothing else could be heard.
       const amount = create('output', { ariaLive: 'off' });
       const row = create(
         'div',

@@ -19,7 +19,7 @@ export interface RemotePlace {
   readonly name: string;
   /** The size in bytes, if it is known beforehand. */
   readonly size?: number | undefined;
-  /** What its bytes must come to, where it is known. */
+  /** The hash that its bytes must have, if it is known. */
   readonly hash?: ListedHash | undefined;
   readonly kept: Pick<KeptBlocks, 'get' | 'put' | 'remove' | 'lengthOf' | 'refused'>;
   readonly signal: AbortSignal;
@@ -49,7 +49,7 @@ export async function openRemoteFile(place: RemotePlace): Promise<RemoteFile | u
 }
 
 export class RemoteFile implements ByteSource {
-  /** The blocks that were used last, the oldest first; all that are not kept where the server knows no ranges. */
+  /** The blocks that were used last, the oldest first; if the server knows no ranges, all that are not kept. */
   readonly #held = new Map<number, Uint8Array<ArrayBuffer>>();
   #maxHeld = MAX_HELD;
 
@@ -76,8 +76,8 @@ export class RemoteFile implements ByteSource {
   }
 
   /**
-   * Brings every block near, so that reading needs no network; ends early where the browser will not keep them. A file that
-   * is kept as a whole is compared with its hash, once.
+   * Downloads every block, so that reading needs no network. It ends early if the browser does not keep them. A file
+   * that is kept as a whole is compared with its hash, once.
    * @param onBytes called with the length of each block that is there
    * @throws FileError if its bytes are not those that the hub lists; nothing of it is kept then
    */
@@ -159,7 +159,7 @@ export class RemoteFile implements ByteSource {
     return fetched.isWhole ? fetched.bytes.subarray(start, start + expected) : fetched.bytes;
   }
 
-  /** Holds a block as the latest, and lets go of the oldest where there are too many. */
+  /** Holds a block as the latest, and drops the oldest if there are too many. */
   #hold(index: number, block: Uint8Array<ArrayBuffer>): void {
     this.#held.delete(index);
     this.#held.set(index, block);
@@ -216,11 +216,11 @@ async function fetchBlock(
   return { bytes, size, isWhole: false };
 }
 
-/** Milliseconds before each repetition of a request that failed in passing. */
+/** Milliseconds before each repetition of a request whose failure may be temporary. */
 const PAUSES = [500, 1500];
 const TRANSIENT_STATUS = new Set([408, 425, 429, 500, 502, 503, 504]);
 
-/** A fetch that is repeated where the connection breaks or the server is busy, unless there is no network at all. */
+/** A fetch that is repeated if the connection breaks or the server is busy, unless there is no network at all. */
 async function fetchPatiently(url: string, init: RequestInit & { signal: AbortSignal }): Promise<Response> {
   for (let attempt = 0; ; attempt++) {
     const pause = navigator.onLine ? PAUSES[attempt] : undefined;

@@ -12,7 +12,7 @@ export interface ModelSource {
   /** The commit on the hub; null for others. */
   readonly revision: string | null;
   readonly files: ModelFiles;
-  /** Brings what was opened so far near, with progress in bytes. Does nothing for a folder. */
+  /** Downloads what was opened so far, with progress in bytes. Does nothing for a folder. */
   download(onProgress: (done: number, total: number) => void): Promise<void>;
 }
 
@@ -24,7 +24,7 @@ export interface SourceOptions {
 /**
  * A model on the hub. Blocks of its files are kept between visits.
  * @param reference an id, or the address of a model's page
- * @param revision counts where the reference names none
+ * @param revision is used if the reference names none
  * @throws InputError if the reference cannot be one, FileError if the hub does not answer or has no such model
  */
 export async function hubModel(

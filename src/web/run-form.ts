@@ -20,7 +20,7 @@ export class FieldError extends Error {
     super(message);
   }
 
-  /** Brings the field to sight, and the focus to it. */
+  /** Scrolls to the field, and gives it the focus. */
   show(): void {
     const fold = this.field.closest('details');
     if (fold) fold.open = true;
@@ -66,7 +66,7 @@ export class RunForm {
     };
   }
 
-  /** Its fields were filled by something else than a user. */
+  /** Its fields were filled by a program, not by a user. */
   refresh(): void {
     this.#showParts();
   }
@@ -101,7 +101,7 @@ export class RunForm {
       isDropping(true);
     });
     form.addEventListener('dragleave', ({ relatedTarget }) => {
-      // From one field to the next is not out of the form.
+      // Moving from one field to the next does not leave the form.
       if (!(relatedTarget instanceof Node && form.contains(relatedTarget))) isDropping(false);
     });
     form.addEventListener('drop', (event) => {

@@ -23,7 +23,7 @@ import type { TokenTexts } from './page-run.ts';
 import { safetensorsBlob } from './safetensors-blob.ts';
 import { readTokens } from './token-source.ts';
 
-/** The number of steps in which a profile grows on the page: some layers are measured at a time. */
+/** The number of steps in which a profile grows on the page; in each, some layers are measured. */
 const STEPS = 8;
 
 /** What a run needs of the worker. */
@@ -104,7 +104,7 @@ export async function captureStates(request: RunRequest, context: RunContext): P
     });
     const chunks = new Map<string, Blob[]>();
     const append = (name: string, values: Float32Array | Int32Array): void => {
-      // A blob may go to disk, which an array in memory cannot.
+      // The browser may keep a blob on disk, but not an array.
       const blob = new Blob([values as Float32Array<ArrayBuffer>]);
       chunks.set(name, [...(chunks.get(name) ?? []), blob]);
     };
@@ -136,7 +136,7 @@ interface Opened {
   readonly tokenizer: Tokenizer | undefined;
 }
 
-/** Opens the model, reads the tokens and brings the weights near; closes and frees all, also on failure. */
+/** Opens the model, reads the tokens and downloads the weights; closes and frees all, also on failure. */
 async function withModel<Result>(
   request: RunRequest,
   context: RunContext,

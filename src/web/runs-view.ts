@@ -17,7 +17,7 @@ export interface RunsViewOptions {
   readonly onNotice: (sentence: string) => void;
 }
 
-/** The runs that are kept, laid over each other; they come from this page, or from files. */
+/** The runs that are kept, compared; they come from this page, or from files. */
 export class RunsView {
   readonly #list = element('kept-runs', HTMLElement);
   readonly #figures = element('comparison', HTMLElement);
@@ -71,7 +71,7 @@ export class RunsView {
     const reports = files.filter(({ name }) => /\.json$/i.test(name) && name !== 'tokens.json');
     if (reports.length === 0)
       throw new Error('Choose a report.json, alone or with the other files of its run.');
-    // With several reports, nothing says whose the other files are.
+    // With several reports, nothing says to which the other files belong.
     const beside = (ending: string) =>
       reports.length === 1 ? files.find(({ name }) => name.endsWith(ending)) : undefined;
     for (const file of reports) {
@@ -148,7 +148,7 @@ export class RunsView {
     return choice.value.split(',');
   }
 
-  /** What tells each run apart; a copy of one has its name. */
+  /** What differs between the runs; a copy of a run has the same name. */
   #names(saved: Parameters<typeof compareRuns>[0]): string[] {
     const { runs, labels } = compareRuns(saved);
     return saved.map(({ report }, index) => {

@@ -3,8 +3,8 @@ import { readSpectra } from './page-run.ts';
 import type { PageRun, TokenTexts } from './page-run.ts';
 
 /**
- * A run of a bundled model that comes with the page, as the command wrote it: there is something to see before
- * anything is computed, and where nothing can be.
+ * A run of a bundled model that comes with the page, as the command wrote it: there is something to see before anything
+ * is computed, and if nothing can be computed.
  * @returns undefined if it cannot be had
  */
 export async function fetchSavedRun(model: string): Promise<PageRun | undefined> {

@@ -1,9 +1,12 @@
 /**
- * Keeps the page's own files, so that a second visit starts without the network. Models are not its business: the
- * engine's worker keeps those in blocks (kept-blocks.ts).
+ * Keeps the page's own files, so that a second visit starts without the network. It does not keep models: the engine's
+ * worker does, in blocks (kept-blocks.ts).
  */
 
-/** The parts of a service worker's world that are used here; TypeScript's own description of it rules out the page's. */
+/**
+ * The parts of a service worker's world that are used here; TypeScript's own types for it cannot be used together with
+ * the page's.
+ */
 interface ExtendableEvent extends Event {
   waitUntil(work: Promise<unknown>): void;
 }
@@ -61,7 +64,7 @@ async function deleteOldCaches(): Promise<void> {
   await Promise.all(old.map((name) => caches.delete(name)));
 }
 
-/** The page itself: the server's where it can be reached, so that a new build is seen at once. */
+/** The page itself: the server's if it can be reached, so that a new build is seen at once. */
 async function newestPage(request: Request): Promise<Response> {
   try {
     return await fetch(request);

@@ -7,9 +7,9 @@ import { floating } from './floating.ts';
 /** One sequence to show: what is known of it so far. */
 export interface StripSequence {
   readonly ids: ArrayLike<number>;
-  /** undefined if no tokenizer is at hand: the ids are shown. */
+  /** undefined if there is no tokenizer: then the ids are shown. */
   readonly texts: readonly string[] | undefined;
-  /** max(logits) − logsumexp(logits) of each position; undefined before it is known, or where there are no logits. */
+  /** max(logits) − logsumexp(logits) of each position; undefined before it is known, or if there are no logits. */
   readonly maxLogSoftmax: ArrayLike<number> | undefined;
   /** undefined before they are measured. */
   readonly layers: readonly LayerReport[] | undefined;

@@ -88,7 +88,7 @@ function hasFailed(gpu: Gpu): boolean {
 
 function progressSender(number: number): RunContext['stage'] {
   return (stage) => {
-    // Of this stage: two of them may go on by turns.
+    // For each stage, because two of them may alternate.
     let last = 0;
     return (done, total) => {
       const now = performance.now();

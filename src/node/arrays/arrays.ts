@@ -16,7 +16,7 @@ import { beginsAsNpy, readNpyHeader } from './npy.ts';
 import type { StoredMatrices } from './slices.ts';
 import { readZip } from './zip.ts';
 
-/** An array of a file: matrices, or what speaks against measuring it. */
+/** An array of a file: matrices, or the reason why it cannot be measured. */
 export type FoundArray = {
   /** The tensor's name; null in a .npy file, whose array has none. */
   readonly tensor: string | null;
@@ -25,7 +25,7 @@ export type FoundArray = {
 } & (
   | {
       readonly stored: StoredMatrices;
-      /** Whether it is a stack [L, T, d], L being more than one or the only leading extent that is not. */
+      /** Whether it is a stack [L, T, d]. L is more than one, or the only leading extent. */
       readonly isStack: boolean;
     }
   | {
@@ -53,7 +53,7 @@ export async function findArrays(source: ByteSource): Promise<FoundArray[]> {
   throw FormatError.at(source.name, `is not ${NEEDED}; save the array with numpy.save('states.npy', array)`);
 }
 
-/** What messages call a tensor: names may hold line breaks and what else a terminal would obey. */
+/** What messages call a tensor: names may contain line breaks and other characters that a terminal would obey. */
 function nameOf(source: ByteSource, tensor: string): string {
   return `${source.name}: tensor ${tensor.replaceAll(/\p{Cc}/gu, '\ufffd')}`;
 }

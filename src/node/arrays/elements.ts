@@ -60,7 +60,7 @@ export function numpyElements(descr: string): ElementType | undefined {
   return { ...type, name: descr, decode };
 }
 
-/** The bytes in a buffer of their own, or as they are where they fill one. */
+/** The bytes in a buffer of their own, or as they are if they fill their buffer. */
 function aligned(bytes: Uint8Array<ArrayBuffer>): ArrayBuffer {
   return bytes.byteLength === bytes.buffer.byteLength ? bytes.buffer : bytes.slice().buffer;
 }

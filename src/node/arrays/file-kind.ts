@@ -19,7 +19,7 @@ const notAnArray = "save the array with numpy.save('states.npy', array)";
 /** A PyTorch file, of either format. */
 export const torchKind: ForeignKind = { what: 'a PyTorch file', advice: torchAdvice };
 
-/** What a .npz file's kin among zip archives are, by a name within. */
+/** What other zip archives are, by a name within. */
 const zipKinds: readonly (readonly [name: RegExp, kind: ForeignKind])[] = [
   [/(^|\/)data\.pkl$/, torchKind],
   [
@@ -35,7 +35,7 @@ const zipKinds: readonly (readonly [name: RegExp, kind: ForeignKind])[] = [
   ],
 ];
 
-/** What begins with these bytes, written as latin-1 text. */
+/** Kinds of files that begin with these bytes, written as latin-1 text. */
 const magics: readonly (readonly [magic: string, kind: ForeignKind])[] = [
   [
     '\x89HDF\r\n\x1a\n',

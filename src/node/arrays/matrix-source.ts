@@ -27,7 +27,7 @@ export interface MatrixFile extends AsyncDisposable {
   readonly name: string;
   /** The sources, in natural order of their names: layer.2 before layer.10. */
   readonly sources: readonly MatrixSource[];
-  /** Whether the sources are layers of a dict, not one tensor. */
+  /** Whether the sources are layers of a dict and not of one tensor. */
   readonly isDict: boolean;
   /** What was left out, and why; one line each. */
   readonly notices: readonly string[];
@@ -40,8 +40,8 @@ type Misfit = Exclude<FoundArray, MeasurableArray>;
 const LISTED = 12;
 
 /**
- * Opens a .npy, .npz or safetensors file. Without a name, the one tensor of a file is taken, or all of them where they
- * are matrices; what cannot be measured is left out with a notice, and so are integers beside floats.
+ * Opens a .npy, .npz or safetensors file. Without a name, the one tensor of a file is taken, or all of them if they are
+ * matrices. What cannot be measured is left out with a notice, and so are integers next to floats.
  *
  * @param wanted a tensor's name, or a pattern in which `*` stands for any run of characters
  * @throws InputError if the tensor is not there or cannot be measured, or one has to be chosen
@@ -130,7 +130,7 @@ function chooseAll(found: readonly FoundArray[], path: string): Choice {
   return { arrays, isDict: true, misfits };
 }
 
-/** Integers beside floats are token ids and masks: nobody means their spectrum. */
+/** Integers next to floats are token ids and masks, whose spectrum has no meaning. */
 function measurable(found: readonly FoundArray[]): { arrays: MeasurableArray[]; misfits: Misfit[] } {
   const fitting = found.filter((array): array is MeasurableArray => 'stored' in array);
   const hasFloats = fitting.some(({ stored }) => stored.elements.isFloat);

@@ -20,9 +20,9 @@ export interface StoredMatrices {
 
 /** Bytes read and decoded at once. */
 const CHUNK_BYTES = 2 ** 23;
-/** Numbers held at once where each slice is spread over the whole file. */
+/** The maximum number of values in memory at once, if each slice is spread over the whole file. */
 const SCATTERED_BYTES = 2 ** 28;
-/** How often a file may be read through for its scattered slices. */
+/** How often the whole file may be read for its scattered slices. */
 const MAX_PASSES = 32;
 /** Numbers of one slice that a typed array may take. */
 const MAX_SLICE_BYTES = 2 ** 32 - 8;

@@ -145,7 +145,7 @@ class EntrySource implements ByteSource {
   async #restart(): Promise<void> {
     await this.close();
     this.#stream = await this.zip.openReadStreamPromise(this.entry);
-    this.#stream.on('error', () => undefined); // the iterator tells; after close() nobody needs to know
+    this.#stream.on('error', () => undefined); // the iterator reports it; after close() it does not matter
     this.#chunks = this.#stream[Symbol.asyncIterator]() as AsyncIterator<Buffer>;
     this.#rest = Buffer.alloc(0);
     this.#position = this.#checksum = 0;
@@ -175,7 +175,7 @@ class EntrySource implements ByteSource {
   }
 }
 
-/** What goes wrong in an archive as one of our errors; those are left as they are. */
+/** Turns what goes wrong in an archive into one of our errors; those stay as they are. */
 function zipError(name: string, error: unknown): unknown {
   if (error instanceof LaminarError || !(error instanceof Error)) return error;
   return FormatError.at(

@@ -1,4 +1,4 @@
-/** What a run took: by the clock, and in CPU time of this process, software GPU and all. */
+/** What a run took: by the clock, and in CPU time of this process, including a software GPU. */
 export interface Took {
   readonly seconds: number;
   readonly cpu_seconds: number;

@@ -12,7 +12,7 @@ export const growthFileNames = ['growth.svg', 'growth.png', 'growth.json'];
  * @throws FileError if one cannot be written
  */
 export async function writeGrowthFiles(files: FileSet, result: GrowthBench): Promise<void> {
-  // Drawing takes Vega, which the other measurements need not load.
+  // Vega is loaded only for drawing.
   const { renderPng, renderSvg } = await import('../render.ts');
   const { name, specification } = growthFigure(result.growths, [describeHead(result).trim()]);
   const svg = await renderSvg(specification);

@@ -56,7 +56,7 @@ const SIZES = {
     size: [128, 256, 384, 512, 768, 1024],
   },
 } as const;
-/** The power that theory gives far out: attention's in tokens, products' in width, QR's and Jacobi's in size. */
+/** The power that theory gives for very large sizes: attention's in tokens, products' in width, QR's and Jacobi's in size. */
 const LIMITS = { tokens: 2, width: 2, layers: 1, batch: 1, matrices: 1, size: 3 } as const;
 const HEAD_WIDTH = 32;
 const VOCABULARY = 1024;
@@ -76,7 +76,7 @@ export function readGrowthNames(text: string): readonly GrowthName[] {
   return growthNames.filter((known) => names.includes(known));
 }
 
-/** The values that stay, and those that one of them takes. */
+/** The values of the sizes that stay the same, and those of the one that grows. */
 export interface GrowthSizes {
   readonly base: Readonly<Record<GrowthName, number>>;
   readonly sizes: Readonly<Record<GrowthName, readonly number[]>>;

@@ -17,7 +17,7 @@ import { fastestOf, kernelRates, rateOf, totalWork } from './rates.ts';
 import { benchHead } from './result.ts';
 import type { Answers, ProfileBench } from './result.ts';
 
-/** Profiles are repeated so long, and so often unless that takes too long; the fastest counts. */
+/** How long, and at most how often, profiles are repeated; the fastest counts. */
 const MIN_SECONDS = 1;
 const MIN_REPETITIONS = 3;
 const MAX_SECONDS = 10;

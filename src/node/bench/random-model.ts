@@ -37,7 +37,7 @@ export async function withModel<Result>(
   }
 }
 
-/** From one token id to the next: a prime, so that they differ. */
+/** The step from one token id to the next: a prime number, so that the ids differ. */
 const STEP = 7919;
 
 /** Token ids that differ as long as the vocabulary allows. */

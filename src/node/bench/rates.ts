@@ -35,8 +35,8 @@ export function fastestOf(runs: readonly (readonly KernelTime[])[]): KernelTime[
 }
 
 /**
- * Times of kernels with the work that each did, slowest first. Work is known by a kernel's name without its variant; where
- * two variants of one ran, or a kernel and what follows it, the time of both together did it.
+ * Times of kernels with the work that each did, slowest first. Work is known by a kernel's name without its variant; if
+ * two variants of a kernel ran, or a kernel and its second part, their times are added.
  */
 export function kernelRates(
   times: readonly KernelTime[],

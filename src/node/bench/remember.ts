@@ -5,8 +5,8 @@ import { findAdapter } from '../gpu.ts';
 import type { TuneBench } from './tune.ts';
 
 /**
- * Remembers the options that were faster, besides those that were remembered before. It happens where a person asks for it
- * and never by itself: another option may round the last digit another way.
+ * Remembers the options that were faster, besides those that were remembered before. It happens only if a person asks
+ * for it: another option may round the last digit in another way.
  * @returns what is remembered, and where, in one line
  */
 export async function rememberFaster(

@@ -69,8 +69,8 @@ export interface ProfileBench extends BenchHead {
   /** The number of profiles, of which the fastest counts; one more before them compiles the kernels. */
   readonly repetitions: number;
   /**
-   * A profile from the weights' files to the report, and what this process's CPUs did meanwhile: all of the work where a
-   * CPU plays the GPU, however busy the machine is.
+   * A profile from the weights' files to the report, and this process's CPU time: on a software GPU it is the whole
+   * work, even on a busy machine.
    */
   readonly whole: { readonly seconds: number; readonly cpu_seconds: number };
   readonly forward: Rate & { readonly cpu_seconds: number; readonly tokens_per_second: number };

@@ -1,6 +1,6 @@
 import type { MakeCheckpointOptions } from '../make-checkpoint.ts';
 
-/** The shape of a GPT-2 that nobody published, for measurements. */
+/** The shape of an unpublished GPT-2, for measurements. */
 export interface SmallShape {
   readonly layers: number;
   readonly width: number;

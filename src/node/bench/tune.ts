@@ -58,7 +58,7 @@ const SHAPES = {
   },
 } as const;
 const ROUNDS = 3;
-/** Less is within what another moment would give. */
+/** A smaller difference may be chance. */
 const CLEARLY_FASTER = 0.9;
 
 type Job = (gpu: Gpu) => Promise<void>;
@@ -69,7 +69,7 @@ export interface TuneShapes {
   /** The length of each sequence; two sequences run. */
   readonly tokens: readonly number[];
   readonly matrices: readonly (readonly [rows: number, columns: number])[];
-  /** Runs of each option, in turn with the others, so that a slow moment meets all of them. Default 3. */
+  /** Runs of each option, in turn with the others, so that a slow moment affects all of them. Default 3. */
   readonly rounds?: number;
 }
 
@@ -200,7 +200,7 @@ async function timeOptions(
   return fastest;
 }
 
-/** As many sets of decisions as it takes to have every option in one, where options of two do not contradict. */
+/** Enough sets of decisions to have every option in one of them. The options of a set do not contradict each other. */
 function combinations(
   decisions: readonly Decision[],
 ): { options: (readonly [Decision, string])[]; overrides: TuningOverrides }[] {

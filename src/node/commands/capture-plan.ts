@@ -31,7 +31,7 @@ export async function printCapturePlan(
   const captures = hooks.captureBytes;
   const file = tensors.reduce((sum, { shape }) => sum + 4 * elementCount(shape), 0);
   const total = weights.bytes + activations;
-  // Copies are handed over one by one where memory is short.
+  // If there is little memory, copies are handed over one by one.
   const min = weights.minBytes + activations - captures + Math.max(0, ...tensorBytes(hooks));
   const memory = { weights, gpu: total, minGpu: Math.min(min, total) };
   const forward = description.operations(1, tokens);

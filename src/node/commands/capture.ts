@@ -26,7 +26,7 @@ import type { TokenFlags } from '../token-source.ts';
 import { printCapturePlan } from './capture-plan.ts';
 import type { CommandContext } from './context.ts';
 
-/** Names of tensors that the last line tells. */
+/** The maximum number of tensors that the last line names. */
 const MAX_LISTED = 100;
 
 interface CaptureFlags extends Omit<TokenFlags, 'text'> {
@@ -161,7 +161,7 @@ async function capture(reference: string, flags: CaptureFlags, context: CommandC
   }
 }
 
-/** The files to write: one text's is --out itself, those of several stand in it, named for their texts. */
+/** The files to write: --out itself for one text; for several, files in it that are named after their texts. */
 function outputFiles(out: string, texts: readonly (string | undefined)[]): string[] {
   if (texts.length === 1) return [out];
   const paths = texts.map((text) =>

@@ -32,7 +32,7 @@ interface CompareFlags {
   readonly json?: boolean;
 }
 
-/** `laminar compare`: any number of runs laid over each other, as one table and figures. */
+/** `laminar compare`: any number of runs, compared in one table and in figures. */
 export function addCompareCommand(program: Command, context: CommandContext): void {
   program
     .command('compare')

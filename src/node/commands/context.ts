@@ -4,7 +4,7 @@ import { openNodeGpu } from '../gpu.ts';
 import { machineMemory } from '../machine-memory.ts';
 import { Terminal } from '../terminal.ts';
 
-/** What every command gets: the flags all commands share, a way to speak, and the signal that Ctrl-C aborts. */
+/** What every command gets: the flags all commands share, a terminal for messages, and the signal that Ctrl-C aborts. */
 export class CommandContext {
   readonly terminal = new Terminal();
   /** The value of --gpu-memory, in bytes. */
@@ -16,7 +16,7 @@ export class CommandContext {
   constructor(readonly signal: AbortSignal) {}
 
   /**
-   * Opens a GPU within --gpu-memory or the default bound, with a notice where the CPU has to play it. The caller
+   * Opens a GPU within --gpu-memory or the default bound, with a notice if the CPU has to play the GPU. The caller
    * disposes of it.
    * @param weightBytes of the model that will run, if one will
    */

@@ -72,7 +72,7 @@ export function addDoctorCommand(program: Command, { terminal }: CommandContext)
     });
 }
 
-/** JSON has no infinity: a decision that bounds nothing is null there. */
+/** JSON has no infinity: a decision without a bound is null there. */
 function withoutInfinity(decisions: Tuning): Record<string, unknown> {
   const entries = Object.entries(decisions).map(([name, value]: [string, unknown]) => [
     name,

@@ -125,7 +125,7 @@ async function measureFile(
       ? await measureViews(gpu, matrices, request, { ...options, onNotice })
       : await measureMatrices(gpu, matrices, options);
   } catch (error) {
-    // The flags are checked by now: a matrix that cannot be measured is the file's matter, and exit code 1.
+    // The flags are checked by now. If a matrix cannot be measured, the file is the reason, and the exit code is 1.
     throw error instanceof InputError ? new FileError(error.inWords(flagWords), { cause: error }) : error;
   } finally {
     context.terminal.endStages();
@@ -138,7 +138,7 @@ async function print(pieces: Iterable<string>, isJson: boolean): Promise<void> {
   const flush = () =>
     new Promise<void>((resolve) => {
       process.stdout.write(text, () => {
-        resolve(); // of failures process.stdout's own listener hears
+        resolve(); // process.stdout has a listener of its own for failures
       });
     });
   for (const piece of pieces) {

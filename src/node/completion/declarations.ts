@@ -10,7 +10,7 @@ export interface Values {
 }
 
 export interface DeclaredOption {
-  /** `--help`, and `-h` where it has a letter. */
+  /** `--help`, and `-h` if it has a letter. */
   readonly names: readonly string[];
   readonly description: string;
   /** What follows it; null for a flag, which nothing follows. */
@@ -35,7 +35,7 @@ export interface DeclaredProgram {
 /** Words of options whose values are lists, or more than their choices. */
 const wordsOf = new WeakMap<Option, readonly string[]>();
 
-/** Tells the shell's completion what an option's values may be, where they are not its choices alone. */
+/** Tells the shell's completion which values an option may have, if there are others besides its choices. */
 export function withWords(option: Option, words: readonly string[]): Option {
   wordsOf.set(option, words);
   return option;

@@ -64,7 +64,7 @@ export class ModelCache {
   }
 
   /**
-   * The commit that a revision seems to stand for where no note says so: the one that a short hash begins; for main, the
+   * The commit that a revision seems to stand for, if no note says so: the one that a short hash begins; for main, the
    * one that was fetched last and has no other name.
    */
   async guessCommit(revision: string): Promise<string | undefined> {
@@ -159,8 +159,8 @@ export class ModelCache {
   }
 
   /**
-   * Gives a blob its name in a snapshot. Where symbolic links are refused (Windows without the right), the
-   * file itself goes there, as Python does it: moved if nothing else can refer to it yet, else copied.
+   * Gives a blob its name in a snapshot. If symbolic links are refused (Windows without the right), the file itself
+   * goes there, as Python does it: moved if nothing else can refer to it yet, else copied.
    */
   async place(commit: string, file: RemoteFile, isNew: boolean): Promise<void> {
     const path = this.path(commit, file.path);
@@ -188,7 +188,7 @@ export class ModelCache {
   }
 }
 
-/** Makes something beside its place and renames it there, so that it appears whole or not at all. */
+/** Makes something next to its place and renames it, so that it appears whole or not at all. */
 async function replace(path: string, make: (temporary: string) => Promise<void>): Promise<void> {
   const temporary = `${path}.${randomBytes(6).toString('hex')}`;
   try {

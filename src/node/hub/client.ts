@@ -19,7 +19,7 @@ export interface ClientOptions {
   readonly retryDelay: number;
 }
 
-/** Requests to the hub: the token goes to the hub alone, and what may pass is tried again. */
+/** Requests to the hub: the token goes only to the hub, and a request whose failure may be temporary is tried again. */
 export class HubClient {
   readonly #network: Network;
 
@@ -135,7 +135,7 @@ export class HubClient {
       answer.discard();
       const next = URL.canParse(location, target.href) ? new URL(location, target) : undefined;
       if (!next || !/^https?:$/.test(next.protocol)) break;
-      if (target.protocol === 'https:' && next.protocol === 'http:') break; // a step down that the hub never takes
+      if (target.protocol === 'https:' && next.protocol === 'http:') break; // the hub never redirects from https to http
       target = next;
     }
     throw HubError.about(

@@ -112,7 +112,7 @@ async function receive(download: Download, partial: Partial): Promise<void> {
       await partial.clear();
       throw new NetworkError(`${hostOf(client.settings.endpoint)} cannot resume`);
     }
-    // It does not do ranges: the whole file comes again.
+    // It does not support ranges: the whole file comes again.
     if (answer.status === 200 && partial.length > 0) await partial.clear();
     checkLength(answer, partial.length, file, subject);
   } catch (error) {
@@ -126,7 +126,8 @@ async function receive(download: Download, partial: Partial): Promise<void> {
     }
     await partial.write(chunk);
     download.onBytes(partial.length);
-    // A server that compresses unasked may state a length of its own, and then there is no end to wait for.
+    // A server that compresses without being asked may state another length; then the end of the answer cannot be
+    // waited for.
     if (answer.isCompressed && partial.length === file.size) return;
   }
   if (partial.length < file.size) {

@@ -75,7 +75,7 @@ async function readToken(environment: Environment, path: string): Promise<HubSet
   return value ? { value, source: path } : undefined;
 }
 
-/** Tokens are pasted, line breaks and all; what is left must be fit for a header. */
+/** Tokens are often pasted with line breaks; what is left must be allowed in a header. */
 function cleanToken(text: string | undefined, source: string): string | undefined {
   const value = text?.replace(/[\r\n]/g, '').trim();
   if (value && !/^[\x21-\x7e]+$/.test(value)) {

@@ -14,7 +14,7 @@ import { readShardNames } from './selection.ts';
 export interface FetchProgress {
   /** The file that bytes are arriving for, by its name in the repository. */
   readonly file: string;
-  /** Bytes there, those that an earlier attempt left included: the first call tells how many, for the rate. */
+  /** Bytes that are there, including those of an earlier attempt: the first call tells how many, for the rate. */
   readonly bytesDone: number;
   readonly bytesTotal: number;
   readonly filesDone: number;
@@ -84,7 +84,7 @@ export async function fetchMissing(
   await cleanLeftovers(cache).catch(() => undefined); // a read-only cache, for instance
 }
 
-/** Says so before an hour's download that the disk may not hold; what is there of it already is not counted. */
+/** Warns before a long download for which the disk may be too small; bytes that are there already are not counted. */
 async function warnIfTight(client: HubClient, bytes: number): Promise<void> {
   const { cacheFolder } = client.settings;
   const disk = await statfs(cacheFolder).catch(() => undefined);

@@ -15,9 +15,9 @@ const PYTHON_MAY_WRITE = 60_000;
 const READ_BLOCK = 1 << 20;
 
 /**
- * The bytes of a download that have arrived. While it runs they lie in blobs/ETAG.TOKEN.incomplete, which no
- * other process writes; when it stops early they go back to blobs/ETAG.incomplete, from where Python and we
- * resume. So two downloads of the same file may cost twice the bytes, and can never mix them.
+ * The bytes of a download that have arrived. While it runs they lie in blobs/ETAG.TOKEN.incomplete, which no other
+ * process writes; when it stops early they go back to blobs/ETAG.incomplete, from where Python and we resume. So two
+ * downloads of the same file may take twice the bytes, but never mix them.
  */
 export class Partial {
   /** The hash of exactly the bytes that are in the file. */
@@ -43,7 +43,7 @@ export class Partial {
     await cache.makeFolder(cache.blobFolder);
     const path = join(cache.blobFolder, `${file.etag}.${token}.incomplete`);
     await adopt(cache, file, path);
-    // The name is ours alone; whatever else has it is not followed.
+    // The name belongs to this process; if something else has it, it is not followed.
     const handle = await open(path, constants.O_RDWR | constants.O_CREAT | constants.O_NOFOLLOW, 0o666);
     const partial = new Partial(cache, file, path, handle, (await handle.stat()).size);
     try {
@@ -129,7 +129,7 @@ function commonPath(cache: ModelCache, file: RemoteFile): string {
   return `${cache.blob(file)}.incomplete`;
 }
 
-/** Makes the longest usable rest of an earlier attempt ours, and removes the dead ones that are shorter. */
+/** Makes the longest usable rest of an earlier attempt ours, and removes shorter ones that nobody uses. */
 async function adopt(cache: ModelCache, file: RemoteFile, path: string): Promise<void> {
   const rests: { path: string; size: number; shared: boolean }[] = [];
   for (const name of await cache.listBlobs()) {
@@ -160,8 +160,8 @@ async function pythonMayWrite(cache: ModelCache, file: RemoteFile, changed: numb
 }
 
 /**
- * Tidies up after processes that ended in the middle of a download: what they left becomes ETAG.incomplete, to be resumed,
- * or goes where that is there already or the file is.
+ * Tidies up after processes that ended in the middle of a download: what they left becomes ETAG.incomplete, to be
+ * resumed, or is removed if that file or the whole file exists already.
  */
 export async function cleanLeftovers(cache: ModelCache): Promise<void> {
   for (const name of await cache.listBlobs()) {

@@ -13,9 +13,9 @@ import { CONFIG, readShardNames } from './selection.ts';
 const PATIENCE = 3;
 /** The index and the largest tokenizers stay below this; only for them can a length be found out by reading. */
 const MAX_SMALL_BYTES = 64 * 2 ** 20;
-/** What the stand-in for a commit begins with, where a mirror tells none. */
+/** The beginning of the stand-in for a commit, if a mirror does not name one. */
 const STAND_IN = '00000000';
-/** What the names of blobs begin with whose hash nobody tells. */
+/** The beginning of the names of blobs whose hash is not known. */
 const UNVERIFIED = 'unverified-';
 
 /** What a mirror has of a model. */
@@ -59,7 +59,7 @@ export async function listPlainMirror(
     const where = `${weights} of ${subject.repository} at ${subject.revision}`;
     for (const shard of readShardNames(text, where)) await look(shard);
   }
-  // The first is tokenizer.json, which makes the older form needless.
+  // The first is tokenizer.json; with it, the older form is not needed.
   for (const name of tokenizerFiles) {
     if (chooseTokenizerFiles((other) => other === name || files.has(other)).includes(name)) await look(name);
   }

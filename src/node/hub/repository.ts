@@ -16,7 +16,7 @@ export interface RemoteFile {
   readonly path: string;
   /** Length in bytes. */
   readonly size: number;
-  /** What the cache names its blob: the hash for files of the hub; for those of a plain mirror, one made of its words. */
+  /** What the cache names its blob: the hash for files of the hub; for those of a plain mirror, a name made of its headers. */
   readonly etag: string;
   /** What `etag` is: SHA-256 of the content for LFS files, git's SHA-1 of the blob for others; undefined if no hash. */
   readonly algorithm: 'sha256' | 'git-sha1' | undefined;
@@ -33,7 +33,7 @@ const MAX_PAGES = 100;
 /**
  * Asks the hub which commit a branch, tag or commit stands for.
  * @param patience failed connections after which to give up.
- * @throws HubUnreachableError without an answer, HubError for a refusal or nonsense.
+ * @throws HubUnreachableError without an answer, HubError for a refusal or an answer that is not the hub's.
  */
 export async function resolveCommit(
   client: HubClient,

@@ -54,7 +54,7 @@ export interface Holding {
   readonly lack: string | undefined;
   /** The files that are there and damaged. */
   readonly damaged: readonly string[];
-  /** Everything that Laminar ever fetches is there, the files that not every model has included. */
+  /** Everything that Laminar ever fetches is there, including files that not every model has. */
   readonly whole: boolean;
 }
 
@@ -65,7 +65,7 @@ export type FileState = 'absent' | 'damaged' | 'sound';
 export interface Snapshot {
   /** The names of its files and folders. */
   list(): Promise<readonly string[]>;
-  /** How a file stands. */
+  /** The state of a file. */
   stateOf(name: string): Promise<FileState>;
   /** The text of a file, undefined if it is not there. */
   read(name: string): Promise<string | undefined>;
@@ -96,7 +96,7 @@ export async function inspectSnapshot(snapshot: Snapshot): Promise<Holding> {
   const first = damaged[0] ?? lacking[0];
   const lack =
     first === undefined ? undefined : `${damaged.includes(first) ? 'has a damaged' : 'lacks'} ${first}`;
-  // Where a copy has a variant of the weights alone, the repository may have the usual ones.
+  // If a copy has only a variant of the weights, the repository may have the usual ones.
   const isUsual = needed[1] === weightFile || needed[1] === weightIndex;
   const hasTokenizer = holdsTokenizer((name) => sound.has(name)) && sound.has('tokenizer_config.json');
   const whole = lack === undefined && isUsual && hasTokenizer;

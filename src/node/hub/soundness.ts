@@ -25,7 +25,7 @@ async function isCutSafetensors(file: FileHandle, size: number): Promise<boolean
   if (headerBytes === 0n) return true; // zeros, as file systems fill in after a crash
   if (headerBytes > budgets.safetensorsHeader) return false; // the reader refuses it by name
   const header = await readAt(file, 8, Math.min(Number(headerBytes), size - 8));
-  if (header[0] !== 0x7b) return false; // no {: something else, and not for us to judge
+  if (header[0] !== 0x7b) return false; // no {: it is not JSON, and not judged here
   if (header.length < headerBytes) return true;
   let end = 0;
   for (const [, , last] of header

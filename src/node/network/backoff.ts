@@ -2,9 +2,9 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { NetworkError } from './errors.ts';
 
 const MAX_DELAY = 30_000;
-/** Failures in a row after which it gives up where there is nobody at the address. */
+/** Failures in a row after which it gives up if nothing answers at the address. */
 const PATIENCE_WITH_NOBODY = 2;
-/** A server that asks for more patience than this is answered with an error instead. */
+/** If a server asks for a longer wait than this, it is an error instead. */
 const MAX_RETRY_AFTER = 300_000;
 
 export interface BackoffOptions {
@@ -26,7 +26,7 @@ export class Backoff {
 
   constructor(private readonly options: BackoffOptions) {}
 
-  /** Something arrived: failures are counted from none again. */
+  /** Something arrived: failures are counted from 0 again. */
   reset(): void {
     this.#failures = 0;
   }
@@ -60,7 +60,7 @@ export class Backoff {
   }
 }
 
-/** The statuses that may be another one when the request is made again. */
+/** The statuses that may change when the request is repeated. */
 const TRANSIENT_STATUS = new Set([408, 425, 429, 500, 502, 503, 504]);
 
 /** The error for an answer that may be another one next time; undefined for all others. */

@@ -22,8 +22,8 @@ export function codingsOf(header: string | null): readonly string[] {
 }
 
 /**
- * Undoes one coding. A compressed stream says itself where it ends: if it came whole, it does not matter that the
- * connection broke after it, as it does where a server states the length of something else.
+ * Undoes one coding. A compressed stream marks its own end. If the whole stream came, it does not matter that
+ * the connection broke after it, which happens when a server states a wrong length.
  * @throws NetworkError if the bytes are damaged, cut short or compressed in an unknown way; what `raw` throws
  */
 export async function* decompress(

@@ -1,6 +1,6 @@
 import { foreignLine } from '../../engine/message.ts';
 
-/** What another attempt meets again: a certificate that is refused, and who does not speak TLS or HTTP. */
+/** Failures that another attempt would meet again: a refused certificate, and a server that does not speak TLS or HTTP. */
 const PERMANENT = /CERT|SIGNATURE|^ERR_(SSL|TLS)|^EPROTO$|^HPE_|does not match the HTTP/;
 
 /** A request that failed on its way; never leaves src/node. */
@@ -9,7 +9,7 @@ export class NetworkError extends Error {
   readonly retryAfter: number | undefined;
   /** Whether the same request may succeed later. A refused certificate or a proxy without its password does not pass. */
   readonly mayPass: boolean;
-  /** Whether there is nobody at the address: its name is unknown, or it refuses connections. */
+  /** Whether nothing answers at the address: its name is unknown, or it refuses connections. */
   readonly isNobody: boolean;
 
   constructor(

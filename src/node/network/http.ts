@@ -5,7 +5,7 @@ import { NetworkError, networkReason } from './errors.ts';
 import { findProxy } from './proxy.ts';
 import type { Environment, Proxy } from './proxy.ts';
 
-/** Milliseconds in which a connection must stand. */
+/** Milliseconds in which a connection must be established. */
 const CONNECT_TIMEOUT = 10_000;
 
 export interface NetworkOptions {
@@ -58,12 +58,12 @@ export class Network {
       bodyTimeout: 0,
     });
     const response = await this.#whileAlive(started, 'no answer in time').catch((error: unknown) => {
-      // An answer that comes after all is not wanted any more.
+      // An answer that still comes is not needed any more.
       started.then(({ body }) => body.on('error', () => undefined).destroy()).catch(() => undefined);
       throw this.#failure(error, target, proxy);
     });
     const { body, statusCode } = response;
-    body.on('error', () => undefined); // the reader gets it; nothing else must fail because of it
+    body.on('error', () => undefined); // the reader gets the error; nothing else must fail because of it
     const answerHeaders = new Headers();
     for (const [name, value] of Object.entries(response.headers)) {
       for (const each of [value ?? []].flat()) answerHeaders.append(name, each);
@@ -116,7 +116,7 @@ export class Network {
         ? new ProxyAgent({
             uri: proxy.address,
             ...(proxy.authorization === undefined ? {} : { token: proxy.authorization }),
-            // Plain http goes as a request to the proxy: many tunnel to port 443 alone.
+            // Plain http goes as a request to the proxy, because many proxies tunnel only to port 443.
             proxyTunnel: false,
             proxyTls: connect,
           })
@@ -126,7 +126,7 @@ export class Network {
     return agent;
   }
 
-  /** Waits for something of the network, but neither for ever nor beyond the signal. */
+  /** Waits for something of the network, but not for ever, and not after the signal. */
   #whileAlive<T>(awaited: Promise<T>, complaint: string): Promise<T> {
     const { signal, silence } = this.options;
     return new Promise<T>((resolve, reject) => {

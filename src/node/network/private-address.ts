@@ -39,8 +39,8 @@ function isPrivateAddress(address: string): boolean {
 }
 
 /**
- * Whether an address leads to this machine or its own network. A name is looked up unless a proxy will do that; one that
- * cannot be looked up counts as public, for no connection will come of it.
+ * Whether an address leads to this machine or its own network. A name is looked up unless a proxy will do that; one
+ * that cannot be looked up counts as public, because there will be no connection.
  */
 export async function leadsToPrivate(target: URL, isThroughProxy: boolean): Promise<boolean> {
   const host = target.hostname.replace(/^\[|\]$/g, '').replace(/\.$/, '');

@@ -4,7 +4,7 @@ import { InputError } from '../../engine/errors.ts';
 /** Environment variables, as process.env holds them. */
 export type Environment = Readonly<Record<string, string | undefined>>;
 
-/** An HTTP proxy, and how to introduce oneself to it. */
+/** An HTTP proxy, and how to log in to it. */
 export interface Proxy {
   /** Without name and password. */
   readonly address: string;
@@ -16,7 +16,7 @@ export interface Proxy {
 
 /**
  * The proxy that the environment names for an address: HTTP_PROXY or HTTPS_PROXY by the address's scheme, else
- * ALL_PROXY, each also in lower case, which comes first; none where NO_PROXY names the address. As curl and Python do it.
+ * ALL_PROXY, each also in lower case, which comes first; none if NO_PROXY names the address. As curl and Python do it.
  * @throws InputError if the variable's value is not the address of an HTTP proxy
  */
 export function findProxy(target: URL, environment: Environment): Proxy | undefined {

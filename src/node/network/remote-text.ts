@@ -49,15 +49,15 @@ function shownAddress(url: URL): string {
 }
 
 /**
- * Fetches a text by http or https. Redirects are followed, but from the public internet to no private address, and from
- * https to nothing else; a name and a password in the address go to its own host alone.
+ * Fetches a text by http or https. Redirects are followed, but not from the public internet to a private address, and
+ * not from https to anything else. A name and a password in the address go only to its own host.
  * @throws FileError if the address is wrong or leads where it must not, the server refuses or fails again and again, or the
- *   text is too large; the signal's reason if it is aborted
+ * text is too large; the signal's reason if it is aborted
  */
 export async function fetchText(address: string, options: RemoteTextOptions): Promise<RemoteText> {
   const url = URL.canParse(address) ? new URL(address) : undefined;
   if (!url) {
-    // What cannot be read may hold a password anyway.
+    // An address that cannot be read may still hold a password.
     throw new FileError(
       `--text ${address.replace(/\/\/[^/]*@/, '//')}: is not a valid address; check it, or download the text and give its path`,
     );
@@ -83,7 +83,7 @@ export async function fetchText(address: string, options: RemoteTextOptions): Pr
         const answer = await open(network, url, failure);
         return { source, charset: charsetOf(answer), bytes: await readBody(answer, options, failure) };
       } catch (error) {
-        // An address is mistyped more often than a server comes back within seconds.
+        // A mistyped address is more likely than a server that comes back within seconds.
         if (error instanceof NetworkError && error.isNobody) throw failure(error.message, error);
         await backoff.wait(error);
       }
