@@ -33,10 +33,11 @@ export function stringIn(part: Part, field: string, otherwise: string): string {
 export function readVocabulary(value: unknown, name = 'its vocabulary'): Map<string, number> {
   if (!isJsonObject(value)) throw new FormatError(`${name} is not an object of tokens and ids`);
   const vocabulary = new Map<string, number>();
-  const entries = Object.entries(value);
-  if (entries.length > budgets.vocabulary)
-    throw new FormatError(`${name} has ${entries.length} tokens, and at most ${budgets.vocabulary} are read`);
-  for (const [token, id] of entries) {
+  const tokens = Object.keys(value);
+  if (tokens.length > budgets.vocabulary)
+    throw new FormatError(`${name} has ${tokens.length} tokens, and at most ${budgets.vocabulary} are read`);
+  for (const token of tokens) {
+    const id = value[token]; // a list of entries would take three times as long
     if (!Number.isInteger(id) || Number(id) < 0 || Number(id) > 0x7fffffff)
       throw new FormatError(`${name} gives token ${JSON.stringify(token)} the id ${JSON.stringify(id)}`);
     vocabulary.set(token, Number(id));
