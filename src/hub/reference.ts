@@ -60,6 +60,12 @@ export function parseHubReference(text: string, endpoint?: string): HubReference
   const path = pathOnHub(trimmed, endpoint);
   const parts = path.split('/').filter((part) => part !== '');
   if (parts[0] === 'api' && parts[1] === 'models') parts.splice(0, 2);
+  if (parts.length === 1 && parts[0] === 'models' && path !== trimmed) {
+    throw new InputError(
+      `${text} is the hub's list of models; name one such as EleutherAI/pythia-70m`,
+      unknownModel,
+    );
+  }
   const kind = parts.length > 1 ? NOT_MODELS[parts[0] ?? ''] : undefined;
   if (kind !== undefined && (parts.length > 2 || path !== trimmed)) {
     throw new InputError(
@@ -115,8 +121,9 @@ function pathOnHub(text: string, endpoint: string | undefined): string {
     if (isHubHost(url.hostname)) return path;
   }
   const host = url ? url.host : 'it';
+  const mirror = url && own ? `, or let HF_ENDPOINT be ${url.origin} if that is a mirror of it` : '';
   throw new InputError(
-    `the model is an address, and ${host} is not the hub; give a folder, a hub id such as gpt2, or an address of huggingface.co`,
+    `the model is an address, and ${host} is not the hub; give a folder, a hub id such as gpt2, or an address of huggingface.co${mirror}`,
     unknownModel,
   );
 }

@@ -193,7 +193,9 @@ async function listFiles(client: HubClient, subject: HubSubject, commit: string)
   try {
     return { commit, files: await listRemoteFiles(client, subject, commit) };
   } catch (error) {
-    return await askForEach(client, [{ ...subject, revision: commit }, subject], error);
+    // A listing that is nonsense is not taken for none.
+    const subjects = error instanceof HubRefusal ? [{ ...subject, revision: commit }, subject] : [];
+    return await askForEach(client, subjects, error);
   }
 }
 

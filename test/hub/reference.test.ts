@@ -50,6 +50,7 @@ test.each([
   ['hf:spaces/a/b', /is a space of the hub/],
   [hub, /does not name a model of the hub/],
   ['hf:', /does not name a model/],
+  [`${hub}/models?search=gpt2`, /is the hub's list of models/],
   ['https://github.com/openai/gpt-2', /github\.com is not the hub/],
 ])('%s is refused by name', (text, message) => {
   expect(() => parseHubReference(text)).toThrow(InputError);
