@@ -45,7 +45,7 @@ export function textNotice(text: string, { source, charset }: TextOrigin): strin
     return `${source} is an HTML page: its tags and scripts are part of the text; give plain text to leave them out`;
   }
   if (charset !== undefined && !isUnicode(charset) && /[ÃÂâ][\u0080-¿€‚-„†-•‹›™šœžŸ]/.test(text)) {
-    return `${source} was declared as ${charset} and looks like UTF-8 read as that; if it is, download it and give the file`;
+    return `${source} was declared as ${charset} but looks like UTF-8; if it is UTF-8, download it and give the file`;
   }
   return undefined;
 }
@@ -78,7 +78,7 @@ function decodeOrExplain(bytes: Uint8Array, source: string, charset: string | un
     throw FormatError.at(source, 'is a binary file, not a text; give a text in UTF-8');
   }
   const guess = label === 'utf-32' ? 'UTF-32' : guessEncoding(bytes);
-  const invalid = label === 'utf-32' ? '' : ` (byte ${firstInvalid(bytes)} is none of it)`;
+  const invalid = label === 'utf-32' ? '' : ` (byte ${firstInvalid(bytes)} breaks it)`;
   throw FormatError.at(
     source,
     `is not UTF-8 text${invalid}, perhaps ${guess}; convert it, for example with ${conversion(source, guess)}`,

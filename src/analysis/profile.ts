@@ -101,7 +101,7 @@ export async function profileSequences(
   });
   if (plan.skippedHooks.length > 0) {
     onNotice?.(
-      `${listNames(plan.skippedHooks)}: not measured, for they are not matrices of tokens by features`,
+      `${listNames(plan.skippedHooks)}: not measured, because they are not matrices of tokens by features`,
     );
   }
   const started = performance.now();

@@ -70,7 +70,7 @@ export function checkJsonValues(text: string, name: string): void {
   if (values <= limit) return;
   throw FormatError.at(
     name,
-    `holds more than ${limit} values, and so many are not read; is it the right file?`,
+    `holds more than ${limit} values, which is more than Laminar reads; is it the right file?`,
   );
 }
 

@@ -150,8 +150,8 @@ class BaseWeights {
     if (first === undefined) return;
     const others = more.length === 0 ? 'is' : `and ${more.length} more tensors are`;
     notice(
-      `${this.checkpoint.name}: ${first} ${others} named as if wrapped otherwise than the rest (${JSON.stringify(this.prefix)} ` +
-        'stands before most); all are taken for one model',
+      `${this.checkpoint.name}: ${first} ${others} named with another prefix than the rest (most have ${JSON.stringify(this.prefix)}); ` +
+        'all are taken as one model',
     );
   }
 

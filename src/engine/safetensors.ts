@@ -104,12 +104,9 @@ export function parseHeader(json: Uint8Array, fileSize: number, fileName: string
   let end = dataStart;
   let previous = 'the header';
   for (const place of places) {
-    const where = `${fileName}: tensor ${place.name}`;
-    if (place.offset < end) throw new FormatError(`${where} overlaps ${previous}; the file is damaged`);
+    if (place.offset < end) throw damagedTensor(fileName, place.name, `overlaps ${previous}`);
     if (place.offset > end) {
-      throw new FormatError(
-        `${where} begins ${place.offset - end} bytes after ${previous}; the file is damaged`,
-      );
+      throw damagedTensor(fileName, place.name, `begins ${place.offset - end} bytes after ${previous}`);
     }
     end += place.bytes;
     previous = `tensor ${place.name}`;
@@ -252,47 +249,52 @@ function readMetadata(value: unknown, metadata: Map<string, string>, fileName: s
 }
 
 function parseTensor(name: string, value: unknown, dataStart: number, fileName: string): TensorPlace {
-  const where = `${fileName}: tensor ${name}`;
-  if (!(value instanceof Map)) throw new FormatError(`${where} must be described by a JSON object`);
+  const fault = (problem: string) => damagedTensor(fileName, name, problem);
+  if (!(value instanceof Map)) throw fault('must be described by a JSON object');
   const [dtype, shape, range] = ['dtype', 'shape', 'data_offsets'].map((key): unknown => value.get(key));
-  if (typeof dtype !== 'string') throw new FormatError(`${where} has no dtype`);
-  if (!isIntegers(shape))
-    throw new FormatError(`${where}: its shape must be a list of non-negative integers`);
+  if (typeof dtype !== 'string') throw fault('has no dtype');
+  if (!isIntegers(shape)) throw fault(BAD_SHAPE);
   if (!isIntegers(range) || range.length !== 2) {
-    throw new FormatError(`${where}: its data_offsets must be two non-negative integers`);
+    throw fault('must have data_offsets of two non-negative integers');
   }
   const [begin, end] = range as [number, number];
-  if (end < begin) throw new FormatError(`${where} ends (${end}) before it begins (${begin})`);
+  if (end < begin) throw fault(`ends (${end}) before it begins (${begin})`);
   const bytes = byteCount({ name, dtype, shape }, fileName);
   if (end - begin !== bytes) {
-    throw new FormatError(
-      `${where} holds ${end - begin} bytes, its shape [${shape.join(', ')}] ${dtype} needs ${bytes}`,
-    );
+    throw fault(`holds ${end - begin} bytes, its shape [${shape.join(', ')}] ${dtype} needs ${bytes}`);
   }
   return { name, dtype, shape, offset: dataStart + begin, bytes };
 }
 
 /** Bytes of a tensor's elements. @throws FormatError for an unknown dtype or a size that no file can have. */
 function byteCount(tensor: TensorDeclaration, fileName: string): number {
-  const where = `${fileName}: tensor ${tensor.name}`;
+  const fault = (problem: string) => tensorError(fileName, tensor.name, problem);
   const bits = bitsOf(tensor, fileName);
-  if (!isIntegers(tensor.shape))
-    throw new FormatError(`${where}: its shape must be a list of non-negative integers`);
+  if (!isIntegers(tensor.shape)) throw fault(BAD_SHAPE);
   // An extent of zero empties the tensor, however large the others are.
   const elements = tensor.shape.includes(0)
     ? 0
     : tensor.shape.reduce((product, extent) => product * extent, 1);
   const bytes = (elements * bits) / 8;
-  if (!Number.isSafeInteger(elements * bits)) throw new FormatError(`${where} is too large for any file`);
-  if (!Number.isInteger(bytes)) throw new FormatError(`${where} does not end at a whole byte`);
+  if (!Number.isSafeInteger(elements * bits)) throw fault('is too large for any file');
+  if (!Number.isInteger(bytes)) throw fault('does not end at a whole byte');
   return bytes;
 }
 
 function bitsOf(tensor: TensorDeclaration, fileName: string): number {
   const bits = dtypeBits.get(tensor.dtype);
-  if (bits === undefined)
-    throw FormatError.at(fileName, `tensor ${tensor.name} has the unknown dtype ${tensor.dtype}`);
+  if (bits === undefined) throw tensorError(fileName, tensor.name, `has the unknown dtype ${tensor.dtype}`);
   return bits;
+}
+
+const BAD_SHAPE = 'must have a shape of non-negative integers';
+
+function tensorError(fileName: string, name: string, problem: string): FormatError {
+  return new FormatError(`${fileName}: tensor ${name} ${problem}`, { subject: { kind: 'tensor', name } });
+}
+
+function damagedTensor(fileName: string, name: string, problem: string): FormatError {
+  return tensorError(fileName, name, `${problem}; the file is damaged`);
 }
 
 function isIntegers(value: unknown): value is number[] {

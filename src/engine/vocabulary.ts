@@ -92,7 +92,7 @@ export class Vocabulary {
 
 /** Why there are no logits, where the numbers that they alone need cannot be computed with. */
 export function noLogitsNotice(fault: NumericalError): string {
-  return `${fault.message}; only logits need it, so the states are right, and there are no logits`;
+  return `${fault.message}; only the logits need it: the states are correct, but there are no logits`;
 }
 
 /** The token after each position, where a loss is asked for; the caller owns the tensor. */

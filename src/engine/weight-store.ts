@@ -194,7 +194,7 @@ export class WeightStore implements Disposable {
         if (this.#hasToldTiny) return;
         this.#hasToldTiny = true;
         this.description.onNotice?.(
-          `tensor ${name} in ${entry.source.name}, and perhaps others, has no number that reaches float32's normal range (1.2e-38); GPUs may take them all for 0`,
+          `tensor ${name} in ${entry.source.name}, and perhaps others, has only numbers below float32's normal range (1.2e-38); GPUs may treat all of them as 0`,
         );
       },
     });

@@ -194,7 +194,7 @@ async function finishAbandoned(folder: string, onNotice?: (line: string) => void
     if (plan?.written.some((name) => isThere(join(path, NEW, name)))) {
       swap(folder, path, plan);
       await syncSwapped(folder, plan.written);
-      onNotice?.(`${folder}: put the files of a run in place that was stopped as it did so`);
+      onNotice?.(`${folder}: put the files of an earlier run in place, which was stopped while it did so`);
     }
     await removeStaging(path);
   }

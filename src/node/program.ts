@@ -36,11 +36,11 @@ export function buildProgram(context: CommandContext): Command {
     .version(packageJson.version)
     .option(
       '--verbose',
-      'add the stack to an error, what the drivers print, and at the end how much memory was held',
+      'add the stack to an error, what the drivers print, and at the end how much memory was used',
     )
     .option(
       '--gpu-memory <bytes>',
-      `the most GPU memory to hold, e.g. 1.5GB; weights that do not fit pass through layer by layer (${gpuMemoryDefault})`,
+      `the maximum GPU memory to use, such as 1.5GB; weights that do not fit pass through layer by layer (${gpuMemoryDefault})`,
       byteCount('--gpu-memory'),
     )
     .exitOverride()

@@ -101,6 +101,6 @@ async function readToEnd(
 function tooLarge(name: string, limit: number): FileError {
   return FileError.at(
     name,
-    `is larger than ${limit / 2 ** 20} MiB, the most that is read of such a file; give a part of it`,
+    `is larger than ${limit / 2 ** 20} MiB, the maximum size of such a file; give a part of it`,
   );
 }

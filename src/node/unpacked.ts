@@ -49,7 +49,7 @@ export async function unpackPrograms(programs: Programs, places = cachePlaces())
     }
   }
   throw new DeviceError(
-    `${programs.name} can be unpacked nowhere (${refused.join('; ')}); let XDG_CACHE_HOME name a folder that only ` +
+    `${programs.name} cannot be unpacked anywhere (${refused.join('; ')}); let XDG_CACHE_HOME name a folder that only ` +
       'you can write and from which programs may run',
   );
 }

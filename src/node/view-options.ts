@@ -36,7 +36,7 @@ export function addViewOptions(command: Command, isProfile = false): Command {
       withWords(
         new Option(
           '--views <names>',
-          `what to measure of a matrix, of ${Object.keys(viewFlags).join(', ')} (default with --measures: all)`,
+          `views of a matrix to measure, from ${Object.keys(viewFlags).join(', ')} (default with --measures: all)`,
         ).argParser(readViews),
         Object.keys(viewFlags),
       ),

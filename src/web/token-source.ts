@@ -106,6 +106,6 @@ async function fetchWhole(address: string, signal: AbortSignal): Promise<SourceT
 function tooLarge(name: string): FileError {
   return FileError.at(
     name,
-    `is larger than ${budgets.text / 2 ** 20} MiB, the most that is read as one text; give a part of it`,
+    `is larger than ${budgets.text / 2 ** 20} MiB, the maximum size of a text; give a part of it`,
   );
 }

@@ -115,7 +115,7 @@ describe('another encoding is refused with a command that converts it', () => {
     const bytes = encode(text.repeat(3), label);
     expect(refusal(bytes)).toMatch(
       new RegExp(
-        `^some.txt: is not UTF-8 text \\(byte \\d+ is none of it\\), perhaps ${iconv}; convert it, for example with iconv -f ${iconv} -t UTF-8 some.txt > some.txt.utf8$`,
+        `^some.txt: is not UTF-8 text \\(byte \\d+ breaks it\\), perhaps ${iconv}; convert it, for example with iconv -f ${iconv} -t UTF-8 some.txt > some.txt.utf8$`,
       ),
     );
   });
@@ -143,9 +143,9 @@ describe('another encoding is refused with a command that converts it', () => {
   test('the byte is named, far into the text, too', () => {
     const bytes = utf8(`${'é'.repeat(100_001)}x`);
     bytes[200_002] = 0xe9;
-    expect(refusal(bytes)).toMatch(/byte 200002 is none of it/);
-    expect(refusal(ascii('caf\xe9'))).toMatch(/byte 3 is/);
-    expect(refusal(ascii('\xe9a'))).toMatch(/byte 0 is/);
+    expect(refusal(bytes)).toMatch(/byte 200002 breaks it/);
+    expect(refusal(ascii('caf\xe9'))).toMatch(/byte 3 breaks/);
+    expect(refusal(ascii('\xe9a'))).toMatch(/byte 0 breaks/);
   });
 
   test('UTF-32 and broken UTF-16 are named', () => {

@@ -53,7 +53,7 @@ test('a JSON file of more values than are read is refused before it is parsed', 
   const half = budgets.jsonValues / 2;
   for (const content of [`[${'[],'.repeat(half)}`, `[${'[]'.repeat(2 * half)}`, `{${'"":0,'.repeat(half)}`])
     await expect(readJson(model(content), 'tokenizer.json')).rejects.toThrow(
-      'folder/tokenizer.json: holds more than 4194304 values, and so many are not read; is it the right file?',
+      'folder/tokenizer.json: holds more than 4194304 values, which is more than Laminar reads; is it the right file?',
     );
   // What stands in strings does not count, nor what escapes a quotation mark.
   const text = JSON.stringify(['[{,:"\\'.repeat(half / 2), '\\'.repeat(3), 1]);

@@ -56,7 +56,7 @@ describe('tensors that are named unlike the others', () => {
       });
       await expectWhole(name, description);
       expect(notices).toEqual([
-        expect.stringMatching(/named as if wrapped otherwise than the rest .* one model$/),
+        expect.stringMatching(/named with another prefix than the rest .* one model$/),
       ]);
     }
   });

@@ -70,7 +70,7 @@ describe('a model', () => {
         isTiny
           ? [
               expect.stringMatching(
-                /^tensor \S*c_fc\.weight in .*normal range .*GPUs may take them all for 0$/,
+                /^tensor \S*c_fc\.weight in .*normal range .*GPUs may treat all of them as 0$/,
               ),
             ]
           : [],

@@ -100,7 +100,7 @@ it.each([
     '--growth tokens,depth',
     /^laminar: --growth tokens,depth: "depth" cannot grow; give some of tokens,width,/,
   ],
-  ['--growth --tune', /^laminar: --growth and --tune measure apart; give one of them$/],
+  ['--growth --tune', /^laminar: --growth and --tune cannot be combined; give one of them$/],
   ['--remember', /^laminar: --remember is for what --tune finds; add --tune$/],
   ['--growth --tokens 9', /^laminar: --growth measures shapes of its own; leave --tokens 9 out$/],
   ['alice-gpt2 --tune', /^laminar: --tune measures shapes of its own; leave alice-gpt2 out$/],

@@ -171,7 +171,7 @@ describe('the unpacked driver', () => {
     const profile = await laminar(['profile'], { cwd, env });
     for (const { stderr, code } of [doctor, profile]) {
       expect(stderr).toMatch(
-        /^laminar: no WebGPU adapter.*unpacked nowhere \(\/dev\/null.*XDG_CACHE_HOME.*\n$/,
+        /^laminar: no WebGPU adapter.*unpacked anywhere \(\/dev\/null.*XDG_CACHE_HOME.*\n$/,
       );
       expect(code).toBe(1);
     }

@@ -211,7 +211,7 @@ describe('a place that cannot be used is named, and the next is taken', () => {
     const failure = await unpackPrograms(programs(), [place]).catch((error: unknown) => error);
     expect(failure).toBeInstanceOf(DeviceError);
     expect((failure as Error).message).toMatch(reason);
-    expect((failure as Error).message).toMatch(/^driver-1\.0 can be unpacked nowhere \(.*XDG_CACHE_HOME/);
+    expect((failure as Error).message).toMatch(/^driver-1\.0 cannot be unpacked anywhere \(.*XDG_CACHE_HOME/);
   });
 
   it('a folder that is sticky, like /tmp, may be written by all', async () => {

@@ -177,7 +177,7 @@ function missing(
     }),
   ];
   return absent.flatMap(([name, those]) =>
-    those.length === 0 ? [] : [`${name} is not there in ${those.join('; ')}`],
+    those.length === 0 ? [] : [`${name} is missing in ${those.join('; ')}`],
   );
 }
 

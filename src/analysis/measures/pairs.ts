@@ -110,7 +110,7 @@ export class ComparedState {
   *alignmentSteps(other: ComparedState): Generator<void, Alignment | null> {
     if (this.#rows !== other.#rows) {
       throw new InputError(
-        `${this.#name} has ${this.#rows} rows and ${other.#name} ${other.#rows}; their kernels can be aligned where the rows are the same tokens`,
+        `${this.#name} has ${this.#rows} rows and ${other.#name} ${other.#rows}; give states of the same tokens`,
       );
     }
     const [left, right] = [this.#unit, other.#unit];
@@ -132,7 +132,7 @@ export class ComparedState {
   *anglesSteps(other: ComparedState): Generator<void, PrincipalAngles | null> {
     if (this.#columns !== other.#columns) {
       throw new InputError(
-        `${this.#name} has ${this.#columns} columns and ${other.#name} ${other.#columns}; angles need directions in one space`,
+        `${this.#name} has ${this.#columns} columns and ${other.#name} ${other.#columns}; give states of the same width`,
       );
     }
     if (!this.#unit || !other.#unit) return null;

@@ -71,7 +71,7 @@ export const measureTable: { readonly [Name in MeasureName]: MeasureDefinition<M
     cells: [],
   },
   effective_dimension: {
-    formula: 'the least k whose cumulative percent exceeds the threshold, for each threshold',
+    formula: 'the smallest k whose cumulative percent exceeds the threshold, for each threshold',
     source: 'Jolliffe, Principal Component Analysis',
     needs: 'spectrum',
     cells: (thresholds) =>

@@ -39,7 +39,7 @@ function lossFigure(report: ReductionReport, name: Name, ending: string): Figure
   const y = {
     field: 'value',
     type: 'quantitative',
-    title: 'Mean loss (nats a token)',
+    title: 'Mean loss (nats per token)',
     scale: { domain: framed(values), nice: false },
   } as const;
   const without: Layer[] = [

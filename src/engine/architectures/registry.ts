@@ -13,7 +13,7 @@ const families: readonly Family[] = [gpt2, gptNeox, llama, mistral, qwen2, qwen3
 
 /** Flags that change what every family computes, and the value at which nothing changes. */
 const FLAGS = [
-  ['is_causal', true, 'tokens would see those that follow them; only causal attention is supported'],
+  ['is_causal', true, 'tokens would see later tokens; only causal attention is supported'],
   ['add_cross_attention', false, 'only decoders without cross-attention are supported'],
   ['is_encoder_decoder', false, 'only decoders are supported'],
 ] as const;

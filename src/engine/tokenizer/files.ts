@@ -92,7 +92,7 @@ async function whatIsMissing(files: ModelFiles, hasVocabulary: boolean, hasMerge
     await source.close();
     return `has its tokenizer only as ${name} (${format}), which Laminar does not read, and no ${WHOLE}; ${CONVERT}`;
   }
-  return `has no ${WHOLE}, and no ${VOCABULARY} with ${MERGES}; add the model's own, or give token ids instead of a text; where it has another format (tokenizer.model, .tiktoken), ${CONVERT}`;
+  return `has no ${WHOLE}, and no ${VOCABULARY} with ${MERGES}; add the model's own, or give token ids instead of a text; if it has another format (tokenizer.model, .tiktoken), ${CONVERT}`;
 }
 
 interface OldForm {

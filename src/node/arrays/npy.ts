@@ -46,7 +46,7 @@ export async function readNpyHeader(source: ByteSource): Promise<NpyHeader> {
     if (end < source.size) {
       throw FormatError.at(
         source.name,
-        `has ${source.size - end} bytes after its array; save one array a file, or several with numpy.savez`,
+        `has ${source.size - end} bytes after its array; save one array per file, or several with numpy.savez`,
       );
     }
   }

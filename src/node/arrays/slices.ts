@@ -20,7 +20,7 @@ export interface StoredMatrices {
 
 /** Bytes read and decoded at once. */
 const CHUNK_BYTES = 2 ** 23;
-/** The maximum number of values in memory at once, if each slice is spread over the whole file. */
+/** The maximum number of bytes of values in memory at once, if each slice is spread over the whole file. */
 const SCATTERED_BYTES = 2 ** 28;
 /** How often the whole file may be read for its scattered slices. */
 const MAX_PASSES = 32;

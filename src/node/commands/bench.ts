@@ -94,7 +94,7 @@ function checkFlags(model: string | undefined, flags: BenchFlags): void {
   const { growth, tune, remember, like, layers, tokens, out } = flags;
   if (remember && !tune) throw new InputError('--remember is for what --tune finds; add --tune');
   if (growth !== undefined && tune)
-    throw new InputError('--growth and --tune measure apart; give one of them');
+    throw new InputError('--growth and --tune cannot be combined; give one of them');
   if (out !== undefined && growth === undefined) {
     throw new InputError(`--out ${out} is for --growth, which writes files; leave it out, or add --growth`);
   }

@@ -36,13 +36,13 @@ interface CompareFlags {
 export function addCompareCommand(program: Command, context: CommandContext): void {
   program
     .command('compare')
-    .description('lay the profiles of several runs over each other: one CSV file, and figures')
+    .description('compare the profiles of several runs: one CSV file, and figures')
     .argument('<runs...>', 'folders that laminar profile wrote, or report.json files')
     .option('--out <folder>', 'where compare.csv and the figures go', nonEmpty('--out'))
     .addOption(
       new Option(
         '--x <axis>',
-        'lay over the number of the layer, or over layer / layers of the model',
+        'the horizontal axis: the number of the layer, or layer / layers of the model',
       ).choices(['layer', 'depth']),
     )
     .option(

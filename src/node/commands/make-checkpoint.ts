@@ -41,5 +41,5 @@ export function addMakeCheckpointCommand(program: Command, { terminal, signal }:
 
 function parseDtype(text: string): WeightDtype {
   if (text === 'F32' || text === 'F16' || text === 'BF16') return text;
-  throw new InputError(`--dtype ${text} is none that a checkpoint can have; give F32, F16 or BF16`);
+  throw new InputError(`--dtype ${text} is not a dtype of a checkpoint; give F32, F16 or BF16`);
 }

@@ -218,7 +218,7 @@ function describeReduction(report: ReductionReport, folder: string): string {
   });
   return [
     `${model.id} (${model.architecture}, ${model.layers} layers of width ${model.width}), ${from}\n`,
-    'A layer cut to its first r components, the mean kept, and the rest of the model run on.\n\n',
+    'Each layer is cut to its first r components, and its mean stays; then the rest of the model runs.\n\n',
     ...tables,
     `load ${seconds(timings.load)}, reduce ${seconds(timings.reduce)} on ${adapter.description}\n`,
     `report, tables and figures: ${folder}\n`,

@@ -38,7 +38,7 @@ export function addSpectrumCommand(program: Command, context: CommandContext): v
     .argument('<files...>', 'FILE.npy, FILE.npz or FILE.safetensors')
     .option(
       '--tensor <name>',
-      'the tensor to measure, or several with * for any characters, such as "layer.*"; default all, where all are matrices',
+      'the tensor to measure, or several with * for any characters, such as "layer.*"; default all, if all are matrices',
       nonEmpty('--tensor'),
     )
     .option(
@@ -51,7 +51,7 @@ export function addSpectrumCommand(program: Command, context: CommandContext): v
     .option('--json', 'print JSON, numbers in the units of the file; for several files, a list')
     .addHelpText(
       'after',
-      '\nExit codes: 1 where the file cannot be read or holds nothing to measure, 2 where a flag does not fit it.',
+      '\nExit codes: 1 if the file cannot be read or holds nothing to measure, 2 if a flag does not suit it.',
     )
     .action(async (paths: string[], flags: SpectrumFlags) => {
       const files: MatrixFile[] = [];

@@ -140,7 +140,7 @@ export class HubClient {
     }
     throw HubError.about(
       subject,
-      `cannot fetch ${describeSubject(subject)}: ${hostOf(endpoint)} redirects in circles or to where nobody should follow; check HF_ENDPOINT`,
+      `cannot fetch ${describeSubject(subject)}: ${hostOf(endpoint)} redirects in circles, or to an address that is not allowed; check HF_ENDPOINT`,
     );
   }
 

@@ -135,7 +135,7 @@ async function readBody(
 ): Promise<Uint8Array<ArrayBuffer>> {
   const stated = answer.isCompressed ? 0 : Number(answer.headers.get('content-length') ?? 0);
   const tooLarge = () =>
-    failure(`the text is larger than ${limit / 2 ** 20} MiB, the most that is read as one text`);
+    failure(`the text is larger than ${limit / 2 ** 20} MiB, the maximum size of a text`);
   const deadline = performance.now() + MAX_TIME;
   const chunks: Uint8Array<ArrayBuffer>[] = [];
   let length = 0;
