@@ -15,6 +15,7 @@ import { StateComparer } from './state-comparer.ts';
 import { StateReducer } from './state-reducer.ts';
 import { spectrumName, viewNames } from './views.ts';
 import type { ViewName } from './views.ts';
+import { spectrumKernels } from './spectrum/prepare.ts';
 
 /** What a profile is asked to measure: the flags of the command, and what the form of the page asks. */
 export interface ProfileRequest {
@@ -104,6 +105,8 @@ export async function profileSequences(
       `${listNames(plan.skippedHooks)}: not measured, because they are not matrices of tokens by features`,
     );
   }
+  // Spectra wait for them; meanwhile the first states are computed.
+  gpu.kernels.prepare(spectrumKernels(gpu.tuning)).catch(() => undefined);
   const started = performance.now();
   const profile: Omit<Measured, 'spectrumMilliseconds'> = {
     sequences: {},

@@ -11,6 +11,7 @@ import type { Directions } from './spectrum/directions.ts';
 import { factorise, recordCentring, recordNorms, sortVectors } from './spectrum/factorise.ts';
 import { cumulativePercent, jacobiRound, jacobiRoundStaged } from './spectrum/kernels.ts';
 import type { MatrixView } from './spectrum/matrix-view.ts';
+import { spectrumKernels } from './spectrum/prepare.ts';
 import { project } from './spectrum/projection.ts';
 import { MAX_SWEEPS, orthogonalise } from './spectrum/sweeps.ts';
 import { matricesAtOnce, spectrumShape, SpectrumWorkspace } from './spectrum/workspace.ts';
@@ -69,6 +70,7 @@ export async function computeSpectra(
   options: SpectrumOptions = {},
 ): Promise<Spectrum[]> {
   await checkVariants(gpu, spectrumChecks);
+  await gpu.kernels.prepare(spectrumKernels(gpu.tuning));
   return spectraOfAll(gpu, matrices, options);
 }
 

@@ -4,6 +4,7 @@ import type { Gpu } from './gpu/gpu.ts';
 import type { PipelineRequest } from './gpu/kernel.ts';
 import {
   embed,
+  findNonfinite,
   foldLogSoftmax,
   foldLogSoftmaxTiles,
   headNorm,
@@ -44,6 +45,7 @@ export function forwardKernels({ tuning }: Gpu, description: ModelDescription): 
     ...formats.flatMap((format) => productKernels(tuning, format)),
     ...activationKernels(tuning.product, config.activation),
     ...head,
+    { kernel: findNonfinite, constants: { weightFormat: weightFormat('F32') } },
     ...embeds(0),
     ...(weights.embeddings.length > 1 ? embeds(1) : []),
     ...steps,
