@@ -23,6 +23,15 @@ const bundledWeights: Plugin = {
   },
 };
 
+/** Lets the page that is opened as a file have its looks: browsers load no style sheet with `crossorigin` from a file. */
+const stylesOfFiles: Plugin = {
+  name: 'styles-of-files',
+  transformIndexHtml: {
+    order: 'post',
+    handler: (html) => html.replace(/(<link rel="stylesheet") crossorigin/g, '$1'),
+  },
+};
+
 /** Tells the service worker which files the page consists of. */
 const pageFiles: Plugin = {
   name: 'page-files',
@@ -57,7 +66,7 @@ const pageFiles: Plugin = {
 export default defineConfig({
   root: here('src/web'),
   base: './',
-  plugins: [bundledWeights, thirdPartyNotices, pageFiles, leanShaders, builtFrom],
+  plugins: [stylesOfFiles, bundledWeights, thirdPartyNotices, pageFiles, leanShaders, builtFrom],
   worker: { format: 'es', plugins: () => [leanShaders, notePackages] },
   build: {
     target: ['chrome120', 'firefox140', 'safari18'],

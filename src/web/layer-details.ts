@@ -11,6 +11,9 @@ type Fact = readonly [
   of: (layer: LayerReport, word: (token: number) => string) => readonly string[],
 ];
 
+/** A blank at which a line does not break: a token's own stays with it. */
+const NO_BREAK = '\u00a0';
+
 const percent = (share: number | null | undefined) =>
   share === null || share === undefined ? '–' : `${fixed(100 * share, 1)}%`;
 
@@ -46,7 +49,9 @@ const facts: readonly Fact[] = [
 export function layerDetails({ report, texts }: PageRun, layer: number): HTMLElement {
   const word = (name: SequenceName) => (token: number) => {
     const text = texts?.[name][token];
-    return text === undefined ? `token ${token}` : `“${shownToken(text)}” (${token})`;
+    return text === undefined
+      ? `token ${token}`
+      : `“${shownToken(text).replaceAll(' ', NO_BREAK)}” (${token})`;
   };
   const rows = facts.map(([title, of]) =>
     create(

@@ -16,6 +16,7 @@ import { ProgressBars } from './progress-bars.ts';
 import type { Results, RunKind } from './results.ts';
 import type { RunsView } from './runs-view.ts';
 import { fillForm, formLink } from './form-link.ts';
+import { findingTable } from './finding.ts';
 import { FieldError, RunForm } from './run-form.ts';
 import { fetchSavedRun } from './saved-runs.ts';
 
@@ -25,6 +26,7 @@ const engine = new EngineClient();
 const picture = new ProfilePicture(element('picture', HTMLElement), (layer, place) =>
   results?.explain(layer, place),
 );
+const finding = element('finding', HTMLElement);
 const progress = new ProgressBars(element('progress', HTMLElement));
 const form = new RunForm(() => void run());
 const startButton = element('start-run', HTMLButtonElement);
@@ -52,6 +54,7 @@ async function run(): Promise<void> {
   const request = readForm();
   if (!request) return;
   await work('Running…', stages, async (signal, listener) => {
+    finding.classList.add('stale');
     const live = new LiveRun(picture, () => results, `${nameOf(request.model)}, running …`);
     try {
       const onNews: Listener['onNews'] = (news) => live.take(news);
@@ -94,6 +97,8 @@ function drawPicture(report: Report, { isSaved: saved }: RunKind): void {
   const source = report.text?.source.replace(/^.*\//, '') ?? 'token ids';
   const words = `${report.model.id}, reading ${source}: ${countedComponents(report.threshold)}.`;
   picture.show(curvesOf(report), saved ? `${words} A saved run.` : words);
+  finding.replaceChildren(findingTable(report));
+  finding.classList.remove('stale');
 }
 
 async function keep(run: PageRun): Promise<void> {

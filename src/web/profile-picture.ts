@@ -149,7 +149,7 @@ function drawing(
     { width, height, viewBox: `0 0 ${width} ${height}` },
     ...grid,
     createSvg('path', { class: 'limit', d: `M${MARGIN.left} ${y(components)}H${plot.right}` }),
-    text(`${components} dimensions there are`, { x: plot.right, y: y(components) - 7, class: 'end' }),
+    text(`all ${components} dimensions`, { x: plot.right, y: y(components) - 7, class: 'end' }),
     ...places.map((layer) => text(layer, { x: x(layer), y: plot.bottom + 16, class: 'middle' })),
     text('layer', { x: plot.right, y: plot.bottom + 30, class: 'end' }),
     ...ghost,

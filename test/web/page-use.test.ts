@@ -73,6 +73,12 @@ test('by keyboard alone: the middle of the bundled text, with the golden numbers
   const whole = report.sequences.real.layers.map((layer) => layer.effective_dimension).join(', ');
   expect(new Set(grown).size).toBeGreaterThanOrEqual(report.model.layers + 2);
   expect(grown.filter((part) => part !== '–' && !whole.startsWith(part))).toEqual([]);
+  // What shuffling changes stands next to it.
+  const { real, shuffled } = report.sequences;
+  expect(await page.locator('#finding td:last-child').allTextContents()).toEqual([
+    real.loss!.mean.toFixed(2),
+    shuffled.loss!.mean.toFixed(2),
+  ]);
   expect(report.text).toMatchObject({
     source: 'weights/text/alice.txt',
     tokens: 57035,

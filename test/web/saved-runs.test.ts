@@ -34,6 +34,9 @@ test.each(bundledModels)('the saved run of %s holds the golden numbers', async (
   );
   const softmax = Float32Array.from(real.max_log_softmax!.values);
   expect(largestDifference(softmax, golden.maxLogSoftmax)).toBeLessThanOrEqual(1e-4);
+  // The page begins with what shuffling changes: as many dimensions, another loss.
+  expect(real.loss!.mean).toBeLessThan(4);
+  expect(shuffled.loss!.mean).toBeGreaterThan(9);
   for (const [layer, expected] of golden.spectra.entries()) {
     const found = spectra!.real[layer]!;
     expected.forEach((value, index) => {
