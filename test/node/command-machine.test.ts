@@ -1,6 +1,6 @@
 import { chmod, mkdir, readdir, readFile, truncate, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { pathToFileURL } from 'node:url';
+import { fileURLToPath, pathToFileURL } from 'node:url';
 import { Worker } from 'node:worker_threads';
 import { describe, expect, it } from 'vitest';
 import { archivedFiles, packageFolder } from '../../src/node/packaged-binaries.ts';
@@ -95,9 +95,10 @@ describe('laminar doctor', () => {
 
 it('what libraries print reaches nobody who did not ask', async () => {
   const { env } = await machineWithDriver();
+  const model = fileURLToPath(new URL('../golden/activations/gpt2-plain', import.meta.url));
   await writeFile(join(env['LD_LIBRARY_PATH']!, 'ids.json'), '[1, 2, 3]');
   const run = (...flags: string[]) =>
-    laminar(['capture', '--ids', 'ids.json', '--out', 'states', ...flags], {
+    laminar(['capture', model, '--ids', 'ids.json', '--out', 'states', ...flags], {
       cwd: env['LD_LIBRARY_PATH']!,
       env: { ...env, ...withoutDriver },
     });

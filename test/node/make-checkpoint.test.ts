@@ -1,6 +1,7 @@
-import { mkdir, readdir, readFile, writeFile } from 'node:fs/promises';
+import { mkdir, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { describe, expect, it } from 'vitest';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { Checkpoint } from '../../src/engine/checkpoint.ts';
 import { readArchitecture } from '../../src/engine/architectures/registry.ts';
 import { describeModel } from '../../src/engine/description.ts';
@@ -18,6 +19,18 @@ async function make(options: Partial<MakeCheckpointOptions> = {}) {
   const out = join(await temporaryFolder(), 'model');
   return makeCheckpoint({ ...SMALL, out, ...options });
 }
+
+/** Those that several tests read, made once: as they are by default, and in F32. */
+let usual: string;
+let exact: string;
+let kept: string;
+beforeAll(async () => {
+  kept = await mkdtemp(join(tmpdir(), 'laminar-test-'));
+  [usual, exact] = [join(kept, 'usual'), join(kept, 'exact')];
+  await makeCheckpoint({ ...SMALL, out: usual });
+  await makeCheckpoint({ ...SMALL, out: exact, dtype: 'F32' });
+});
+afterAll(() => rm(kept, { recursive: true, force: true }));
 
 /** Bytes of a tensor, read back through the engine's reader. */
 async function read(folder: string, name: string) {
@@ -140,8 +153,7 @@ describe('makeCheckpoint', () => {
   });
 
   it('draws weights about zero and norm scales about one', async () => {
-    const { folder } = await make();
-    const embedding = (await floats(folder, 'gpt_neox.embed_in.weight')).subarray(0, 2 ** 20);
+    const embedding = (await floats(usual, 'gpt_neox.embed_in.weight')).subarray(0, 2 ** 20);
     const { mean, deviation } = moments(embedding);
     // A million draws: the mean's own deviation is 2e-5, the deviation's is 1.4e-5.
     expect(Math.abs(mean)).toBeLessThan(8e-5);
@@ -151,15 +163,14 @@ describe('makeCheckpoint', () => {
       embedding.filter((value) => Math.abs(value) > limit).length / embedding.length;
     expect(beyond(0.02)).toBeCloseTo(0.3173, 2);
     expect(beyond(0.04)).toBeCloseTo(0.0455, 2);
-    const scales = moments(await floats(folder, 'gpt_neox.final_layer_norm.weight'));
+    const scales = moments(await floats(usual, 'gpt_neox.final_layer_norm.weight'));
     expect(Math.abs(scales.mean - 1)).toBeLessThan(0.01);
     expect(Math.abs(scales.deviation - 0.02)).toBeLessThan(0.006);
   });
 
   it('draws neighbours, rows and tensors that have nothing to do with each other', async () => {
-    const { folder } = await make();
-    const embedding = (await floats(folder, 'gpt_neox.embed_in.weight')).subarray(0, 2 ** 20);
-    const output = await floats(folder, 'embed_out.weight');
+    const embedding = (await floats(usual, 'gpt_neox.embed_in.weight')).subarray(0, 2 ** 20);
+    const output = await floats(usual, 'embed_out.weight');
     const correlation = (a: Float32Array, b: Float32Array) => {
       const count = Math.min(a.length, b.length);
       let sum = 0;
@@ -174,8 +185,7 @@ describe('makeCheckpoint', () => {
   });
 
   it('writes the buffers that the published files have', async () => {
-    const { folder } = await make();
-    const mask = await read(folder, 'gpt_neox.layers.0.attention.bias');
+    const mask = await read(usual, 'gpt_neox.layers.0.attention.bias');
     expect(mask.entry).toMatchObject({ dtype: 'U8', shape: [1, 1, 2048, 2048] });
     let wrong = 0;
     for (let row = 0; row < 2048; row++) {
@@ -184,17 +194,14 @@ describe('makeCheckpoint', () => {
       }
     }
     expect(wrong).toBe(0);
-    const frequencies = await floats(folder, 'gpt_neox.layers.0.attention.rotary_emb.inv_freq');
+    const frequencies = await floats(usual, 'gpt_neox.layers.0.attention.rotary_emb.inv_freq');
     expect([...frequencies]).toEqual([1, 0.1, 0.01, 0.001].map(Math.fround));
-    expect([...(await floats(folder, 'gpt_neox.layers.0.attention.masked_bias'))]).toEqual([-Infinity]);
+    expect([...(await floats(usual, 'gpt_neox.layers.0.attention.masked_bias'))]).toEqual([-Infinity]);
   });
 
   it.each(['F32', 'F16', 'BF16'] as const)('writes the same weights, rounded, in %s', async (dtype) => {
-    const exact = await floats(
-      (await make({ dtype: 'F32' })).folder,
-      'gpt_neox.layers.0.attention.dense.weight',
-    );
-    const { folder } = await make({ dtype });
+    const weights = await floats(exact, 'gpt_neox.layers.0.attention.dense.weight');
+    const folder = dtype === 'F32' ? exact : (await make({ dtype })).folder;
     const { entry } = await read(folder, 'gpt_neox.layers.0.attention.dense.weight');
     expect(entry.dtype).toBe(dtype);
     const rounded = await floats(folder, 'gpt_neox.layers.0.attention.dense.weight');
@@ -203,7 +210,8 @@ describe('makeCheckpoint', () => {
     expect(rounded.length).toBe(128 * 128);
     expect(
       rounded.every(
-        (value, index) => Math.abs(value - exact[index]!) <= relative * Math.abs(exact[index]!) + smallest,
+        (value, index) =>
+          Math.abs(value - weights[index]!) <= relative * Math.abs(weights[index]!) + smallest,
       ),
     ).toBe(true);
     const config = JSON.parse(await readFile(join(folder, 'config.json'), 'utf8')) as object;
@@ -218,14 +226,13 @@ describe('makeCheckpoint', () => {
       'gpt_neox.layers.0.mlp.dense_h_to_4h.weight',
       'embed_out.weight',
     ];
-    const [one, sharded, deeper, other] = [
-      await make(),
+    const [sharded, deeper, other] = [
       await make({ shards: 3 }),
       await make({ layers: 2 }),
       await make({ seed: 29 }),
     ];
     for (const name of names) {
-      const { bytes } = await read(one.folder, name);
+      const { bytes } = await read(usual, name);
       expect(Buffer.compare((await read(sharded.folder, name)).bytes, bytes)).toBe(0);
       expect(Buffer.compare((await read(deeper.folder, name)).bytes, bytes)).toBe(0);
       expect(Buffer.compare((await read(other.folder, name)).bytes, bytes)).not.toBe(0);

@@ -1,5 +1,5 @@
 import { afterAll, describe, expect, test } from 'vitest';
-import { openTestGpu } from '#platform';
+import { casesHere, openTestGpu } from '#platform';
 import { kernelCode } from '../../src/engine/gpu/kernel.ts';
 import type { KernelDefinition } from '../../src/engine/gpu/kernel.ts';
 
@@ -42,66 +42,65 @@ test('the device has no more than the portable limits of workgroups and bindings
   expect(limits.maxStorageBuffersPerShaderStage).toBe(8);
 });
 
-describe.each([...files, ...Object.entries(snippets).map(([name, source]) => ({ name, source }))])(
-  '$name',
-  ({ source }) => {
-    test('says at its head what it computes', () => {
-      const header = /^(?:\/\/.*\n)+/.exec(source)?.[0] ?? '';
-      expect(header.split('\n').length).toBeGreaterThan(3);
-      expect(header).toMatch(/workgroup|thread|grid/i);
-    });
-  },
-);
+// What files say is the same in a browser, which only compiles them.
+const texts = [...files, ...Object.entries(snippets).map(([name, source]) => ({ name, source }))];
+describe.each(casesHere(texts, []))('$name', ({ source }) => {
+  test('says at its head what it computes', () => {
+    const header = /^(?:\/\/.*\n)+/.exec(source)?.[0] ?? '';
+    expect(header.split('\n').length).toBeGreaterThan(3);
+    expect(header).toMatch(/workgroup|thread|grid/i);
+  });
+});
 
 // Kernels for subgroups compile where the device has them; no other device is given any.
-describe.each(files.filter(({ source }) => hasSubgroups || !source.includes('enable subgroups;')))(
-  '$name',
-  ({ name, source }) => {
-    test('has the one entry point main', () => {
-      expect(source.match(/@compute/g)).toHaveLength(1);
-      expect(source).toMatch(/@compute\s+@workgroup_size\([^)]*\)\s*fn main\(/);
-    });
+const portable = files.filter(({ source }) => hasSubgroups || !source.includes('enable subgroups;'));
 
-    test('compiles with what it includes without a word, and fits a device of default limits', async () => {
-      const { device } = gpu;
-      const kernel = kernels.find((each) => each.source === source)!;
-      device.pushErrorScope('validation');
-      const module = device.createShaderModule({ label: name, code: kernelCode(kernel) });
-      const { messages } = await module.getCompilationInfo();
-      expect(messages.map(({ lineNum, message }) => `${lineNum}: ${message}`)).toEqual([]);
-      gpu.kernels.pipeline(kernel, {});
-      expect((await device.popErrorScope())?.message).toBeUndefined();
-    });
+describe.each(portable)('$name', ({ name, source }) => {
+  test('compiles with what it includes without a word, and fits a device of default limits', async () => {
+    const { device } = gpu;
+    const kernel = kernels.find((each) => each.source === source)!;
+    device.pushErrorScope('validation');
+    const module = device.createShaderModule({ label: name, code: kernelCode(kernel) });
+    const { messages } = await module.getCompilationInfo();
+    expect(messages.map(({ lineNum, message }) => `${lineNum}: ${message}`)).toEqual([]);
+    gpu.kernels.pipeline(kernel, {});
+    expect((await device.popErrorScope())?.message).toBeUndefined();
+  });
+});
 
-    test('is declared once, with its own bindings, uniforms and constants', () => {
-      const declared = kernels.filter((kernel) => kernel.source === source);
-      expect(declared.map((kernel) => kernel.name)).toEqual([name]);
-      const [kernel] = declared;
-      for (const [index, binding] of Object.keys(kernel!.bindings).entries()) {
-        const access = kernel!.bindings[binding] === 'read' ? 'read' : 'read_write';
-        expect(source).toMatch(
-          new RegExp(`@binding\\(${index + 1}\\)\\s+var<storage, ${access}>\\s+${binding}\\s*:`),
-        );
-      }
-      const code = source.replace(/\/\/.*$/gm, '');
-      const uniforms = /struct Shape \{([^}]*)\}/.exec(code)?.[1] ?? '';
-      const members = [...uniforms.matchAll(/(\w+)\s*:\s*(\w+)/g)].map(([, member, type]) => [member, type]);
-      expect(members).toEqual(Object.entries(kernel!.uniforms));
-      expect(code).toContain('@group(0) @binding(0) var<uniform> shape: Shape;');
-      for (const constant of kernel!.constants)
-        expect(kernelCode(kernel!)).toContain(`override ${constant}:`);
-    });
+describe.each(casesHere(portable, []))('$name', ({ name, source }) => {
+  test('has the one entry point main', () => {
+    expect(source.match(/@compute/g)).toHaveLength(1);
+    expect(source).toMatch(/@compute\s+@workgroup_size\([^)]*\)\s*fn main\(/);
+  });
 
-    test('writes names as JavaScript does, and lists what it binds at its head', () => {
-      const kernel = kernels.find((each) => each.source === source)!;
-      const bindings = Object.keys(kernel.bindings);
-      for (const word of [...bindings, ...Object.keys(kernel.uniforms), ...kernel.constants])
-        expect(word).toMatch(/^[a-z][A-Za-z0-9]*$/);
-      const listed = (text: string) => (text.match(/^\/\/ {3,}.*$/gm) ?? []).join('\n');
-      // A variant may name the file that lists its operands.
-      const other = /(?:of|as|what) ([\w-]+)\.wgsl\b[^.]*same operands/.exec(source)?.[1];
-      const operands = listed(source) + listed(files.find((file) => file.name === other)?.source ?? '');
-      for (const binding of bindings) expect(operands).toMatch(new RegExp(`\\b${binding}\\b`));
-    });
-  },
-);
+  test('is declared once, with its own bindings, uniforms and constants', () => {
+    const declared = kernels.filter((kernel) => kernel.source === source);
+    expect(declared.map((kernel) => kernel.name)).toEqual([name]);
+    const [kernel] = declared;
+    for (const [index, binding] of Object.keys(kernel!.bindings).entries()) {
+      const access = kernel!.bindings[binding] === 'read' ? 'read' : 'read_write';
+      expect(source).toMatch(
+        new RegExp(`@binding\\(${index + 1}\\)\\s+var<storage, ${access}>\\s+${binding}\\s*:`),
+      );
+    }
+    const code = source.replace(/\/\/.*$/gm, '');
+    const uniforms = /struct Shape \{([^}]*)\}/.exec(code)?.[1] ?? '';
+    const members = [...uniforms.matchAll(/(\w+)\s*:\s*(\w+)/g)].map(([, member, type]) => [member, type]);
+    expect(members).toEqual(Object.entries(kernel!.uniforms));
+    expect(code).toContain('@group(0) @binding(0) var<uniform> shape: Shape;');
+    for (const constant of kernel!.constants) expect(kernelCode(kernel!)).toContain(`override ${constant}:`);
+  });
+
+  test('writes names as JavaScript does, and lists what it binds at its head', () => {
+    const kernel = kernels.find((each) => each.source === source)!;
+    const bindings = Object.keys(kernel.bindings);
+    for (const word of [...bindings, ...Object.keys(kernel.uniforms), ...kernel.constants])
+      expect(word).toMatch(/^[a-z][A-Za-z0-9]*$/);
+    const listed = (text: string) => (text.match(/^\/\/ {3,}.*$/gm) ?? []).join('\n');
+    // A variant may name the file that lists its operands.
+    const other = /(?:of|as|what) ([\w-]+)\.wgsl\b[^.]*same operands/.exec(source)?.[1];
+    const operands = listed(source) + listed(files.find((file) => file.name === other)?.source ?? '');
+    for (const binding of bindings) expect(operands).toMatch(new RegExp(`\\b${binding}\\b`));
+  });
+});
