@@ -6,10 +6,12 @@ import {
   cumulativePercent,
   directionExtents,
   gatherVectors,
+  jacobiAnglesLanes,
+  jacobiProductsLanes,
   jacobiRound,
-  jacobiRoundLanes,
   jacobiRoundStaged,
   jacobiSweepEnd,
+  jacobiTurnsLanes,
   orderDescending,
   projectVectors,
   projectVectorsLanes,
@@ -28,7 +30,14 @@ export function spectrumKernels({ lanes, jacobi, jacobiThreads: threads }: Tunin
     jacobi === 'staged' ? { kernel: jacobiRoundStaged } : { kernel: jacobiRound, constants: { threads } };
   const variants: PipelineRequest[] =
     lanes === 4
-      ? [jacobiRoundLanes, projectVectorsLanes, qrUpdateLanes, qrPanelLanes].map((kernel) => ({ kernel }))
+      ? [
+          jacobiProductsLanes,
+          jacobiAnglesLanes,
+          jacobiTurnsLanes,
+          projectVectorsLanes,
+          qrUpdateLanes,
+          qrPanelLanes,
+        ].map((kernel) => ({ kernel }))
       : [portableRound, { kernel: projectVectors }, { kernel: qrUpdate }, { kernel: qrPanel }];
   return [
     // The most expensive first.
