@@ -36,7 +36,9 @@ const OF_HEADS = /\.hook_(?:q|k|v|z|rot_q|rot_k)$/;
 /**
  * Spectra and dimensions of activations, by name. The last axis is features, the one before it tokens; queries, keys,
  * values and z [T, heads, width] are matrices [T, heads · width]. An array with more axes is a stack, such as a pattern
- * [heads, T, T]: each of its matrices has an answer, `NAME[0]`, `NAME[1]`, … (`NAME[0,1]` if there are two more axes).
+ * of shape [heads, T, T]. Each of its matrices has an answer, `NAME[0]`, `NAME[1]`, … (`NAME[0,1]` if there are two more axes).
+ *
+ * The singular values come from a one-sided Jacobi SVD (Drmač and Veselić 2008), the measures from `layerDimensions`.
  *
  * @param activations what a run gave, or any named numbers with their shapes
  * @param openGpu opens a GPU if `options.gpu` gives none

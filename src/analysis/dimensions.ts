@@ -85,7 +85,8 @@ export function effectiveDimension(
 }
 
 /**
- * Measures one layer from the singular values of its centred states, on the host and in float64.
+ * Measures one layer from the singular values of its centred states, on the host and in float64. Formulas are at the fields
+ * of `LayerDimensions`, and their sources in `measureTable`.
  * @param singularValues descending, [min(rows, columns)]
  * @param rows tokens T of the matrix that was decomposed
  * @param columns width d of that matrix

@@ -43,7 +43,12 @@ export async function loadModel(
   return LoadedModel.open(folderFiles(folder), options, openGpu);
 }
 
-/** Spectra and dimensions of activations by name, as `spectra` of `laminar` gives them; opens a GPU as `loadModel` does. */
+/**
+ * Spectra and dimensions of activations by name, as `spectra` of `laminar-webgpu` gives them; it opens a GPU as `loadModel`
+ * does if `options.gpu` gives none.
+ * @throws InputError naming what is not a matrix or lacks numbers, NumericalError naming what holds NaN or infinity,
+ * DeviceError if no GPU can be opened or it fails
+ */
 export function spectra(
   activations: Readonly<Record<string, ShapedValues>> | ReadonlyMap<string, ShapedValues>,
   options: SpectraOptions = {},

@@ -9,7 +9,10 @@ import { bundledPath } from './bundled.ts';
 /** Loads what `renderPng`, which cannot wait, needs; the figure libraries are large and load when a figure is drawn. */
 const load = createRequire(import.meta.url);
 
-/** Draws a Vega-Lite specification as an SVG document, with no DOM and no canvas. */
+/**
+ * Draws a Vega-Lite specification as an SVG document, with no DOM and no canvas.
+ * @throws what Vega throws, if the packages vega and vega-lite are missing or the specification is not valid
+ */
 export async function renderSvg(specification: FigureSpecification): Promise<string> {
   const [{ parse, View }, { compile }] = await Promise.all([import('vega'), import('vega-lite')]);
   const view = new View(parse(compile(withoutHover(specification) as TopLevelSpec).spec), {
@@ -22,7 +25,10 @@ export async function renderSvg(specification: FigureSpecification): Promise<str
   }
 }
 
-/** Turns an SVG document of `renderSvg` into a PNG file's bytes, at twice its size. */
+/**
+ * Turns an SVG document of `renderSvg` into a PNG file's bytes, with two pixels for each of its units.
+ * @throws what resvg throws, if the document is not valid SVG
+ */
 export function renderPng(svg: string): Uint8Array {
   const { Resvg } = load('@resvg/resvg-js') as typeof resvg;
   const image = new Resvg(svg, {

@@ -81,7 +81,7 @@ function address(key: string): string {
 
 const contentLength = (response: Response): number => Number(response.headers.get('Content-Length') ?? 0);
 
-/** Everything of a kind that something is kept of, and how much. */
+/** What is kept of a kind, `model` or `run`: a name and the number of bytes for each. Nothing if the browser keeps nothing. */
 export async function listKept(kind: KeptKind): Promise<Kept[]> {
   const names = (await globalThis.caches?.keys().catch(() => [])) ?? [];
   const prefix = cacheName(kind, '');
@@ -96,7 +96,7 @@ export async function listKept(kind: KeptKind): Promise<Kept[]> {
   return (await Promise.all(kept)).filter(({ bytes }) => bytes > 0);
 }
 
-/** Deletes what is kept of a model or a run. */
+/** Deletes what is kept of a model or a run, by its name in `listKept`. It does nothing if nothing is kept of it. */
 export async function forget(kind: KeptKind, name: string): Promise<void> {
   await globalThis.caches?.delete(cacheName(kind, name)).catch(() => undefined);
 }

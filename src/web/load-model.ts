@@ -53,7 +53,11 @@ export async function loadModel(
   );
 }
 
-/** The files of a model by name, for `describeModel` and `loadTokenizer`; they are fetched as they are read. */
+/**
+ * The files of a model by name, for `describeModel` and `loadTokenizer`; they are fetched as they are read.
+ * @throws InputError if a name cannot be a model, FileError if the hub does not answer or has no such model, and the
+ * signal's reason if it aborts
+ */
 export async function modelFiles(
   model: NamedModel,
   options: Pick<LoadNamedModelOptions, 'revision' | 'signal' | 'onNotice'> = {},

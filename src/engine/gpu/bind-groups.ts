@@ -1,6 +1,9 @@
 import type { BufferRange } from './kernel.ts';
 
-/** Bind groups kept at once; beyond that all go, because something makes ever new ones. */
+/**
+ * The maximum number of bind groups that are kept. If there are more, all are dropped, because something always makes
+ * new ones.
+ */
 const MAX_KEPT = 8192;
 
 /** A bind group, and what it binds. */

@@ -43,7 +43,7 @@ export class Gpu implements Disposable {
   #tuning: Tuning;
   #failure: DeviceError | undefined;
   #disposed = false;
-  /** On a device that was lent: what is not within its scopes is not ours. */
+  /** For a device that was lent: errors outside these scopes belong to its owner. */
   readonly #own: OwnErrors | undefined;
   readonly #onUncaptured = (event: Event): void => {
     this.#onError((event as GPUUncapturedErrorEvent).error);
@@ -91,7 +91,7 @@ export class Gpu implements Disposable {
     return this.#tuning;
   }
 
-  /** Takes decisions another way from now on, where what was decided turns out not to work. */
+  /** Changes decisions from now on, if a kernel that was chosen does not work. */
   fallBack(overrides: TuningOverrides): void {
     this.#tuning = { ...this.#tuning, ...overrides };
   }
@@ -225,7 +225,8 @@ export class Gpu implements Disposable {
 
   /**
    * Reads a whole F32 tensor back, parts joined in row order.
-   * @param into where to, if not into an array of its own: a caller who reads many spares the garbage
+   * @param into the array to fill; without it a new one is made. A caller who reads many tensors can use one array
+   * again.
    */
   async readFloats(tensor: Tensor, into = new Float32Array(tensor.size)): Promise<Float32Array> {
     const rowLength = tensor.size / (tensor.shape[0] ?? 1);

@@ -49,7 +49,7 @@ export interface Dispatch<
   readonly workgroups: Workgroups;
 }
 
-/** Declares a kernel; only its types do any work. */
+/** Declares a kernel. It returns what it is given; the types do the work. */
 export function defineKernel<
   const Bindings extends Record<string, BindingKind>,
   const Uniforms extends Record<string, ScalarKind>,

@@ -30,7 +30,7 @@ export async function openAdapter(adapter: GPUAdapter, options: GpuOptions = {})
 }
 
 export interface BrowserGpuOptions extends Omit<GpuOptions, 'memoryLimit'> {
-  /** Bytes; where it depends on the adapter, what makes it of that. */
+  /** Bytes, or a function that computes them from the adapter. */
   readonly memoryLimit?: number | ((adapter: AdapterReport) => number);
 }
 
@@ -64,7 +64,10 @@ export async function openBrowserGpu({
   return openAdapter(adapter, { ...options, memoryLimit: bytes });
 }
 
-/** Wraps a device that the caller made and goes on owning. Errors of the caller's own calls of it are not ours. */
+/**
+ * Wraps a device that the caller made and still owns: `dispose()` does not destroy it. Errors of the caller's own calls
+ * stay with the caller.
+ */
 export function useDevice(device: GPUDevice, options: GpuOptions = {}): Gpu {
   return new Gpu(device, reportOf(device.adapterInfo), options);
 }
@@ -78,7 +81,7 @@ function reportOf(info: GPUAdapterInfo): AdapterReport {
   const { vendor, architecture, description, device } = info;
   const isSoftware =
     info.isFallbackAdapter || SOFTWARE.test(`${vendor} ${architecture} ${description} ${device}`);
-  // Browsers keep the description to themselves.
+  // Browsers do not tell the description.
   const name = description || device || `${vendor} ${architecture}`.trim();
   return { vendor, architecture, description: name, software: isSoftware };
 }

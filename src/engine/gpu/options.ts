@@ -22,11 +22,11 @@ export interface GpuOptions {
   /** Decisions to take another way than the device suggests; tests force every kernel's variants with it. */
   readonly tuning?: TuningOverrides;
   /**
-   * Options of decisions about kernels, by the decision's name, as `laminar bench --tune` lists them: where the device has
-   * such an option it is taken, but `tuning` comes first.
+   * Options of decisions about kernels, by the decision's name, as `laminar bench --tune` lists them: an option that
+   * the device has is taken, unless `tuning` says otherwise.
    */
   readonly choices?: Readonly<Record<string, string>>;
-  /** Remembers what self-tests of kernels found on this adapter; without it they are made once a process. */
+  /** Remembers what self-tests of kernels found on this adapter; without it, self-tests run once in each process. */
   readonly verdicts?: VerdictStore | undefined;
   /** Receives notices about the device, one sentence each. */
   readonly onNotice?: ((notice: string) => void) | undefined;

@@ -13,7 +13,7 @@ export class OwnErrors {
     private readonly onError: (error: GPUError) => void,
   ) {}
 
-  /** Makes calls of the device. None may wait, because scopes of others must not come between. */
+  /** Makes calls of the device. They must not wait, because other scopes must not come in between. */
   around<T>(call: () => T): T {
     for (const filter of FILTERS) this.device.pushErrorScope(filter);
     try {

@@ -7,7 +7,7 @@ import type { Recorder } from './recorder.ts';
 const DISPATCHES = 512;
 /** Submissions in flight at once: one computes, the next one waits for it. */
 const IN_FLIGHT = 2;
-/** One measurement changes the budget by at most this factor: a time may be anything on a busy machine. */
+/** One measurement changes the budget by at most this factor: on a busy machine, one measured time says little. */
 const MAX_CHANGE = 4;
 /** A submission of less than this part of the budget says little about speed: its fixed costs count too much. */
 const TELLING_PART = 1 / 8;
@@ -104,7 +104,7 @@ export class Pace implements Recording {
 
   /**
    * Counts a dispatch of about `work` operations that was just recorded, and submits when enough is there.
-   * @param isBound whether it may turn out to be less, as where a kernel returns at once from what has converged
+   * @param isBound whether the work may turn out to be less, as if a kernel returns at once for what has converged
    */
   count(work: number, isBound = false): void {
     this.#work += work;

@@ -20,7 +20,7 @@ const TILE_ROWS = 128;
  * @param rowBytes bytes of one row
  * @param alignment bytes that each run's start must be a multiple of: 4 where each run has a buffer of its own, 256
  * where the runs are ranges of one buffer
- * @throws DeviceError if even the fewest rows that keep the alignment are larger than the limit.
+ * @throws DeviceError if the minimum number of rows that keeps the alignment is larger than the limit.
  */
 export function rowRanges(
   rows: number,
@@ -38,14 +38,14 @@ export function rowRanges(
       { code: 'binding-limit' },
     );
   }
-  // Where many rows fit, whole tiles of a product: powers of two, as the granularity is.
+  // If many rows fit, runs are whole tiles of a product: powers of two, like the granularity.
   return cut(rows, max > 16 * TILE_ROWS ? max - (max % Math.max(granularity, TILE_ROWS)) : max);
 }
 
 /**
  * Runs of rows for which a range of each tensor fits a binding, and one workgroup per row fits a dispatch. Activations have
  * one buffer each.
- * @throws DeviceError if the binding limit does not hold the fewest rows whose ranges begin where ranges may.
+ * @throws DeviceError if the smallest run whose range begins at an allowed offset does not fit the binding limit.
  */
 export function bindableRows(gpu: Gpu, ...tensors: readonly Tensor[]): RowRange[] {
   const runs = tensors.map((tensor) =>

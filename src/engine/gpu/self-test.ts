@@ -13,7 +13,7 @@ export interface VariantCheck {
   /** What is checked, in words for the notice. */
   readonly name: string;
   readonly isUsed: (tuning: Tuning) => boolean;
-  /** The kernels that are tested: where their texts change, what was found before counts no more. */
+  /** The kernels that are tested: if their texts change, earlier findings no longer count. */
   readonly kernels: readonly Pick<KernelDefinition, 'source' | 'includes'>[];
   /** Decisions, in addition to the device's own, with which small operands use the variant. */
   readonly forced: TuningOverrides;

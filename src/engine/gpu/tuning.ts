@@ -33,8 +33,8 @@ export interface Tuning {
   readonly lanes: 0 | 4;
   readonly product: ProductVariant;
   /**
-   * The fewest tiles of 128 × 128 for which the product `tiles` takes them, so that every core has one; else it takes
-   * those of 64 × 64. Infinity if a workgroup of the device cannot make a large one.
+   * The minimum number of tiles of 128 × 128 for which the product `tiles` takes them: then every core has one. With
+   * fewer, it takes tiles of 64 × 64. Infinity if a workgroup of the device cannot make a large one.
    */
   readonly largeTilesFrom: number;
   readonly attention: AttentionVariant;
@@ -49,7 +49,7 @@ export interface Tuning {
   readonly jacobi: JacobiVariant;
   /** Threads per workgroup of the Jacobi round `direct`. */
   readonly jacobiThreads: number;
-  /** What searches weights for NaN and infinities: a CPU that plays the GPU is faster without playing it. */
+  /** What searches weights for NaN and infinities: if a CPU plays the GPU, the host itself is faster. */
   readonly finiteSearch: 'host' | 'gpu';
   /** Floating-point operations of a job's first submission; those after it follow the time measured (pace.ts). */
   readonly firstWork: number;
@@ -136,7 +136,8 @@ function fitsWideAttention({ workgroupMemory, maxThreads }: DeviceTraits, depth:
 }
 
 /**
- * Cuts items into as few groups as a bound allows, as even as can be: 40 items of at most 30 are 20 + 20.
+ * Cuts items into the minimum number of groups that a bound allows, as even as possible: 40 items of at most 30 are 20
+ * + 20.
  * @returns the sizes of the groups, in order; they differ by one at most.
  */
 export function evenGroups(items: number, most: number): number[] {

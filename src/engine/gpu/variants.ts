@@ -80,7 +80,7 @@ export function decisionsOf(tuning: Tuning): Decision[] {
       options: options('normThreads', THREADS.norm),
     },
     {
-      // The blocks' products are in the times, too, the same in both.
+      // The times include the products of the blocks, which are the same in both.
       name: 'lm_head',
       kernels: ['matrix-product', 'fold-log-softmax'],
       job: 'forward',
@@ -121,8 +121,8 @@ export function decisionsOf(tuning: Tuning): Decision[] {
 }
 
 /**
- * What to decide another way for options that were chosen by name. Names that this device does not have, decisions that do
- * not stand alone, and options that contradict ones before them, are left out.
+ * The decisions that follow from options chosen by name. Names that this device does not have, decisions that do not
+ * stand alone, and options that contradict ones before them, are left out.
  * @param tuning what the device suggests
  */
 export function overridesFor(tuning: Tuning, choices: Readonly<Record<string, string>>): TuningOverrides {
