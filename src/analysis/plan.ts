@@ -41,6 +41,8 @@ export interface PlanInput {
   readonly request?: ViewRequest | undefined;
   /** Named activations that are measured, too. */
   readonly at?: readonly string[] | undefined;
+  /** Tokens of a tile of lm_head where the device folds logits as it makes them; they are not written then. */
+  readonly foldedColumns?: number | undefined;
   /** Given if it is already decided; else it follows from the sizes and the limit. */
   readonly isResident?: boolean;
 }
@@ -132,7 +134,7 @@ export function planProfile(input: PlanInput): ProfilePlan {
   const bounded = Math.max(minGpu, Math.min(gpu, memoryLimit));
   const hooks = at && measuredHooks(model, at, { sequences: together, tokens });
   const work = {
-    forward: batches.map((size) => model.work(size, tokens)).reduce(joinWork),
+    forward: batches.map((size) => model.work(size, tokens, input.foldedColumns)).reduce(joinWork),
     spectrum: hookShapes
       .map(({ columns }) => spectrumWork(tokens, columns, sequences))
       .reduce(joinWork, spectrumWork(tokens, config.width, sequences * states)),

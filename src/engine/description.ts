@@ -128,8 +128,9 @@ export class ModelDescription {
    * What each kernel of a forward pass does, the embedding and the head included.
    * @param sequences B
    * @param tokens T
+   * @param foldedColumns tokens of a tile of lm_head where logits are folded as they are made; 0 where they are written
    */
-  work(sequences: number, tokens: number): WorkByKernel {
+  work(sequences: number, tokens: number, foldedColumns = 0): WorkByKernel {
     const { weights, config } = this;
     const rows = sequences * tokens;
     // Each table's rows are read; the first are written, the others added to what is there.
@@ -139,7 +140,11 @@ export class ModelDescription {
     const steps = joinWork({ embed }, this.#tally(sequences, tokens).work);
     const { head } = weights;
     if (!head) return steps;
-    const logits = 4 * rows * head.shape[0]!;
+    const vocabulary = head.shape[0]!;
+    // As in `canFoldLogits`: the kernel reads whole vec4s.
+    const isFolded = foldedColumns > 0 && config.width % 4 === 0 && weightBytes(head) % 16 === 0;
+    // Each logit, or three numbers of each tile: they are written and read once.
+    const logits = 4 * rows * (isFolded ? 3 * Math.ceil(vocabulary / foldedColumns) : vocabulary);
     return joinWork(steps, {
       'matrix-product': {
         operations: 2 * rows * elementCount(head.shape),

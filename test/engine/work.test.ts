@@ -42,6 +42,12 @@ test.each([
       ...(rotary === undefined ? {} : { rotary: { operations: 0, bytes: rotary } }),
     });
     expect(description.operations(B, T)).toBe(operationsOf(work));
+    // Folded, three numbers of each tile stand in the place of its logits.
+    const folded = description.work(B, T, 128);
+    const spared = 4 * rows * (V - 3 * Math.ceil(V / 128));
+    expect(folded['fold-log-softmax']!.bytes).toBe(4 * rows * 3 * Math.ceil(V / 128));
+    expect(folded['matrix-product']!.bytes).toBe(work['matrix-product']!.bytes - spared);
+    expect(operationsOf(folded)).toBe(operationsOf(work));
   } finally {
     await description.close();
   }

@@ -6,6 +6,7 @@ import { shuffleTokens } from '../../analysis/shuffle.ts';
 import type { ModelDescription } from '../../engine/description.ts';
 import type { Gpu } from '../../engine/gpu/gpu.ts';
 import { useDevice } from '../../engine/gpu/open.ts';
+import { foldedTileColumns } from '../../engine/matrix-product.ts';
 import type { KernelTime } from '../../engine/gpu/timer.ts';
 import { joinWork } from '../../engine/work.ts';
 import type { CommandContext } from '../commands/context.ts';
@@ -36,7 +37,9 @@ export async function benchProfile(
   using gpu = await context.openGpu(description.sizes.all);
   const { memoryLimit, adapter } = gpu;
   const { config, parameters, dtype } = description;
-  const plan = planProfile({ model: description, tokens, memoryLimit, software: adapter.software });
+  const foldedColumns = gpu.tuning.head === 'folded' ? foldedTileColumns(gpu.tuning) : 0;
+  const { software } = adapter;
+  const plan = planProfile({ model: description, tokens, memoryLimit, software, foldedColumns });
   const real = spreadIds(tokens, config.vocabulary);
   const ids = { real, shuffled: shuffleTokens(real, profileDefaults.seed) };
   const ceilings = await measureCeilings(gpu, description, sequenceNames.length * tokens, context);
