@@ -68,6 +68,8 @@ export async function findModel(
     return { id: basename(resolve(folder)), folder, revision: null };
   }
   if (repositoryModels.some((name) => name === reference)) throw notInPackage(reference);
+  const { endpoint } = await readHubSettings(process.env);
+  const id = parseHubReference(reference, endpoint)?.id ?? reference;
   const onFetched = terminal.stage('fetch', 'bytes');
   const found = await resolveModelFolder(reference, {
     revision,
@@ -79,10 +81,9 @@ export async function findModel(
     },
     onNotice,
   }).catch((error: unknown) => {
-    throw withMeantModel(error, reference);
+    throw withMeantModel(error, id);
   });
-  const { endpoint } = await readHubSettings(process.env);
-  return { id: parseHubReference(reference, endpoint)?.id ?? reference, ...found };
+  return { id, ...found };
 }
 
 /** A model of the repository that the npm package leaves out, to stay small. */
@@ -96,12 +97,12 @@ function notInPackage(reference: string): FileError {
 }
 
 /** The hub's refusal, with the model that may have been meant. */
-function withMeantModel(error: unknown, reference: string): unknown {
+function withMeantModel(error: unknown, id: string): unknown {
   if (!(error instanceof HubError) || error instanceof HubUnreachableError) return error;
   /** Names that a mistyped name may mean: the bundled models, and the most common ones. */
   const knownModels = [...bundledModels(), ...publishedIds];
-  if (knownModels.includes(reference)) return error;
-  const meant = meantNames(reference, knownModels).slice(0, 3);
+  if (knownModels.includes(id)) return error;
+  const meant = meantNames(id, knownModels).slice(0, 3);
   if (meant.length === 0) return error;
   const { message, code, subject } = error;
   return new FileError(`${message}; did you mean ${meant.join(' or ')}?`, {

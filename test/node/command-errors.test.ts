@@ -86,6 +86,7 @@ const cases: readonly Case[] = [
   ['profile repo', 1, /repo.*no config\.json; is repo\/inner meant/, { 'repo/inner/config.json': '' }],
   ['profile https://huggingface.co/datasets/allenai/c4', 2, /data set/],
   ['profile https://example.org/gpt2', 2, /example\.org is not the hub/],
+  ['fetch hf:gpt2', 1, /no cached copy of it in .*; fetch it once without$/m],
   ['fetch gpt2@one --revision two', 2, /names revision one, and --revision says two/],
   ['profile --text /dev/zero', 1, /\/dev\/zero: is not a file but a device/],
   ['profile --ids /dev/zero', 1, /\/dev\/zero: is not a file but a device/],
