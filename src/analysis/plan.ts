@@ -27,6 +27,11 @@ export const HELD_BYTES = 32 * 2 ** 20;
  */
 const PROCESS_BYTES = 640 * 2 ** 20;
 
+/** What a process holds that runs a model once. @param software whether the GPU's buffers are in its memory, too */
+export function processBytes(gpuBytes: number, software: boolean): number {
+  return PROCESS_BYTES + (software ? gpuBytes : 0);
+}
+
 export interface PlanInput {
   readonly model: Pick<ModelDescription, 'config' | 'sizes' | 'activationBytes' | 'work' | 'hooks'>;
   /** T, the length of each sequence. */
@@ -155,7 +160,7 @@ export function planProfile(input: PlanInput): ProfilePlan {
     scratch,
     gpu: bounded,
     minGpu: Math.min(minGpu, gpu),
-    host: PROCESS_BYTES + comparedBytes(input, together) + (software ? bounded : 0),
+    host: processBytes(bounded, software) + comparedBytes(input, together),
     reads: (isResident ? 1 : groups.length) * sizes.read + sequences * tokens * sizes.embeddingRow,
     operations: {
       forward: operationsOf(work.forward),

@@ -164,6 +164,8 @@ describe('laminar capture', () => {
       return JSON.parse(result.stdout) as {
         fits: boolean;
         file_bytes: number;
+        host_bytes: number;
+        read_bytes: number;
         gpu_bytes: { captures: number; total: number };
         operations: { forward: number };
         tensors: { name: string; shape: number[] }[];
@@ -179,6 +181,8 @@ describe('laminar capture', () => {
     expect(patterns.gpu_bytes.total).toBeGreaterThan(states.gpu_bytes.total);
     expect(patterns.fits).toBe(true);
     expect(states.operations.forward).toBeGreaterThan(0);
+    expect(states.read_bytes).toBeGreaterThan(0);
+    expect(states.host_bytes).toBeGreaterThan(states.gpu_bytes.total);
     expect(await plan('--out', 'planned.safetensors')).toEqual(states);
     expect(await readdir(folder)).toEqual(['ids.json']);
 

@@ -67,7 +67,10 @@ it('laminar reduce writes report, tables and figures of the golden cuts, and kee
   expect(other.stderr).toMatch(/cuts: holds the report of another run; give --out FOLDER .* or --force/);
   expect(other.code).toBe(1);
   const plan = await laminarHere([...common, '--plan', '--json', '--gpu-memory', '200kB'], { cwd: folder });
-  const { passes, cuts, fits } = JSON.parse(plan.stdout) as {
+  const { passes, cuts, fits, operations, ...bytes } = JSON.parse(plan.stdout) as {
+    operations: { forward: number; cuts: number };
+    host_bytes: number;
+    read_bytes: number;
     passes: { start: number; cuts: number }[];
     cuts: number;
     fits: boolean;
@@ -75,6 +78,9 @@ it('laminar reduce writes report, tables and figures of the golden cuts, and kee
   expect([cuts, passes.reduce((sum, pass) => sum + pass.cuts, 0)]).toEqual([3, 3]);
   expect(passes.map(({ start }) => start)).toEqual([0, 2, 3]);
   expect(fits).toBe(false);
+  expect(Math.min(operations.forward, operations.cuts, bytes.host_bytes, bytes.read_bytes)).toBeGreaterThan(
+    0,
+  );
   expect((await readdir(folder)).sort()).toEqual(['cuts', 'ids.json']);
 });
 

@@ -2,6 +2,8 @@ import type { Branch } from '../../engine/branches.ts';
 import type { ModelDescription } from '../../engine/description.ts';
 import { planWeights } from '../../engine/memory.ts';
 import type { WeightPlan } from '../../engine/memory.ts';
+import { operationsOf } from '../../engine/work.ts';
+import { spectrumWork } from '../plan-spectrum.ts';
 import { spectrumShape, workspaceBytes } from '../spectrum/workspace.ts';
 
 /** The maximum number of bytes of the activations of one pass, if nothing else bounds them. */
@@ -48,8 +50,10 @@ export interface ReductionPlan {
   readonly minGpu: number;
   /** From the checkpoint's files. */
   readonly reads: number;
-  /** Floating-point operations of the passes. */
-  readonly operations: number;
+  /** States on the host, at which later passes start. */
+  readonly saved: number;
+  /** Floating-point operations of all passes; of the cuts, with the spectra that they need, about. */
+  readonly operations: { readonly forward: number; readonly cuts: number };
 }
 
 /**
@@ -96,12 +100,19 @@ export function planReduction(input: ReductionPlanInput): ReductionPlan {
     (sum, { start }) => sum + ofHead + blockBytes.slice(start).reduce((total, bytes) => total + bytes, 0),
     0,
   );
+  const ofSpectrum = operationsOf(spectrumWork(tokens, config.width, 1));
   const operationsOfSlot = model.operations(1, tokens) / config.layers;
   const layersRun = passes.reduce((sum, { start, first, count }) => {
     const ofBranches = branches
       .slice(first, first + count)
       .map(({ point }) => config.layers - Math.min(point, config.layers));
     return sum + sequences * (config.layers - start) + ofBranches.reduce((total, run) => total + run, 0);
+  }, 0);
+  const operationsOfCuts = passes.reduce((sum, { first, count }) => {
+    const own = branches.slice(first, first + count);
+    const decomposed = new Set(own.map(({ point, sequence }) => `${point} ${sequence}`)).size;
+    // (X − μ) V Vᵀ with all directions: two products, of two operations a term.
+    return sum + decomposed * ofSpectrum + count * 4 * tokens * config.width * vectors;
   }, 0);
   const activations = activationsOf(slots);
   return {
@@ -113,6 +124,7 @@ export function planReduction(input: ReductionPlanInput): ReductionPlan {
     gpu: weights.bytes + activations + cuts,
     minGpu: Math.min(weights.minBytes, weights.bytes) + activationsOf(minSlots) + cuts,
     reads: (isResident ? sizes.read : streamed + sizes.finalNorm) + sequences * tokens * sizes.embeddingRow,
-    operations: layersRun * operationsOfSlot,
+    saved: new Set(passes.slice(1).map(({ start }) => start)).size * sequences * stateBytes,
+    operations: { forward: layersRun * operationsOfSlot, cuts: operationsOfCuts },
   };
 }

@@ -1,3 +1,4 @@
+import { processBytes } from '../../analysis/plan.ts';
 import { formatBytes } from '../../analysis/quantities.ts';
 import type { ModelDescription } from '../../engine/description.ts';
 import { elementCount } from '../../engine/gpu/tensor.ts';
@@ -6,7 +7,15 @@ import { planWeights } from '../../engine/memory.ts';
 import type { TensorDeclaration } from '../../engine/safetensors.ts';
 import { printText } from '../terminal.ts';
 import type { CommandContext } from './context.ts';
-import { buffersRow, operationsRow, planJson, planTable, weightsRow } from './plan-output.ts';
+import {
+  buffersRow,
+  operationsRow,
+  planJson,
+  planTable,
+  processRow,
+  readsRow,
+  weightsRow,
+} from './plan-output.ts';
 
 /** What a plan is for. */
 export interface CaptureSubject {
@@ -35,12 +44,19 @@ export async function printCapturePlan(
   const min = weights.minBytes + activations - captures + Math.max(0, ...tensorBytes(hooks));
   const memory = { weights, gpu: total, minGpu: Math.min(min, total) };
   const forward = description.operations(1, tokens);
+  const { read, embeddingRow } = description.sizes;
+  const reads = read + tokens * embeddingRow;
+  const host =
+    processBytes(Math.max(min, Math.min(total, memoryLimit)), adapter.software) +
+    Math.max(0, ...tensorBytes(hooks));
   context.terminal.endStages();
   const subject = { id, tokens, adapter, memoryLimit };
   if (json) {
     const fields = {
       gpuBytes: { activations: activations - captures, captures },
       others: {
+        host_bytes: host,
+        read_bytes: reads,
         file_bytes: file,
         tensors: tensors.map(({ name, dtype, shape }) => ({ name, dtype, shape })),
         operations: { forward },
@@ -54,6 +70,8 @@ export async function printCapturePlan(
     ['activations', formatBytes(activations - captures), `${tokens} tokens`],
     ['captures', formatBytes(captures), 'copies on their way'],
     buffersRow(memory),
+    processRow(host, adapter),
+    readsRow(reads),
     ['file', formatBytes(file), `${tensors.length} tensors`],
     operationsRow('forward', forward),
   ]);

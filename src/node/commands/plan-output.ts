@@ -92,6 +92,15 @@ export function buffersRow({ gpu, minGpu }: PlannedMemory): readonly [string, st
   return ['GPU buffers', formatBytes(gpu), `at least ${formatBytes(minGpu)}`];
 }
 
+/** @param bytes of the host's memory, with the GPU's buffers on a software adapter */
+export function processRow(bytes: number, { software }: AdapterReport): readonly [string, string, string] {
+  return ['process', formatBytes(bytes), software ? 'with the GPU buffers' : 'without the GPU buffers'];
+}
+
+export function readsRow(bytes: number): readonly [string, string, string] {
+  return ['reads', formatBytes(bytes), 'from the checkpoint'];
+}
+
 /** @param count operations; the table shows three figures, such as `3.55e11` */
 export function operationsRow(name: string, count: number): readonly [string, string, string] {
   return [name, count.toExponential(2).replace('e+', 'e'), 'floating-point operations'];

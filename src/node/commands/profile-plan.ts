@@ -14,7 +14,15 @@ import { viewRequest } from '../view-options.ts';
 import type { ViewFlags } from '../view-options.ts';
 import { printText } from '../terminal.ts';
 import type { CommandContext } from './context.ts';
-import { buffersRow, operationsRow, planJson, planTable, weightsRow } from './plan-output.ts';
+import {
+  buffersRow,
+  operationsRow,
+  planJson,
+  planTable,
+  processRow,
+  readsRow,
+  weightsRow,
+} from './plan-output.ts';
 import type { PlanSubject } from './plan-output.ts';
 
 interface PlanFlags extends TokenFlags, ViewFlags, SamplingFlags {
@@ -78,12 +86,8 @@ function toTable(plan: ProfilePlan, subject: PlanSubject, sequences: number): st
       : []),
     ['spectrum', formatBytes(plan.scratch), 'scratch'],
     buffersRow(plan),
-    [
-      'process',
-      formatBytes(plan.host),
-      adapter.software ? 'with the GPU buffers' : 'without the GPU buffers',
-    ],
-    ['reads', formatBytes(plan.reads), 'from the checkpoint'],
+    processRow(plan.host, adapter),
+    readsRow(plan.reads),
     operationsRow('forward', operations.forward),
     operationsRow('spectrum', operations.spectrum),
     [name, count, `${unit}, about`],

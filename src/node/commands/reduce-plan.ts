@@ -1,6 +1,15 @@
+import { processBytes } from '../../analysis/plan.ts';
 import { formatBytes } from '../../analysis/quantities.ts';
 import type { ReductionPlan } from '../../analysis/reduction/plan.ts';
-import { buffersRow, operationsRow, planJson, planTable, weightsRow } from './plan-output.ts';
+import {
+  buffersRow,
+  operationsRow,
+  planJson,
+  planTable,
+  processRow,
+  readsRow,
+  weightsRow,
+} from './plan-output.ts';
 import type { PlanSubject } from './plan-output.ts';
 
 /** The run that a plan is for. */
@@ -15,7 +24,11 @@ export function reductionPlanJson(plan: ReductionPlan, subject: ReductionSubject
   return planJson(subject, plan, {
     counts: { sequences, cuts, passes },
     gpuBytes: { activations: plan.activations, cuts: plan.cuts },
-    others: { read_bytes: plan.reads, operations: { forward: plan.operations } },
+    others: {
+      host_bytes: hostBytes(plan, subject),
+      read_bytes: plan.reads,
+      operations: plan.operations,
+    },
   });
 }
 
@@ -23,6 +36,8 @@ export function describeReductionPlan(plan: ReductionPlan, subject: ReductionSub
   const { tokens, sequences, cuts } = subject;
   const { passes } = plan;
   const together = plan.slots - sequences;
+  const { forward, cuts: ofCuts } = plan.operations;
+  const [name, count, unit] = operationsRow('cuts', ofCuts);
   return planTable(subject, plan, `${tokens} tokens, ${cuts} cuts`, [
     [
       'passes',
@@ -35,7 +50,13 @@ export function describeReductionPlan(plan: ReductionPlan, subject: ReductionSub
     ['activations', formatBytes(plan.activations), `${plan.slots} x ${tokens} tokens`],
     ['cuts', formatBytes(plan.cuts), 'singular vectors, and scratch'],
     buffersRow(plan),
-    ['reads', formatBytes(plan.reads), 'from the checkpoint'],
-    operationsRow('forward', plan.operations),
+    processRow(hostBytes(plan, subject), subject.adapter),
+    readsRow(plan.reads),
+    operationsRow('forward', forward),
+    [name, count, `${unit}, about`],
   ]);
+}
+
+function hostBytes(plan: ReductionPlan, { adapter, memoryLimit }: ReductionSubject): number {
+  return processBytes(Math.max(plan.minGpu, Math.min(plan.gpu, memoryLimit)), adapter.software) + plan.saved;
 }
