@@ -48,27 +48,52 @@ export const thirdPartyNotices: Plugin = {
   },
 };
 
-/** The folder of the package that a module belongs to; undefined for our own. */
+/** Packages whose helpers the build puts in, by what their modules are called, which lie in no folder. */
+const helpers: readonly (readonly [id: RegExp, name: string])[] = [
+  [/^\0?vite\//, 'vite'],
+  [/^\0?rolldown\//, 'rolldown'],
+  [/^\0?@oxc-project\+runtime@/, '@oxc-project/types'],
+];
+
+/** Packages that leave the text of their licence out: another one that is built from the same sources has it. */
+const sameSources: Readonly<Record<string, string>> = { '@resvg/resvg-wasm': '@resvg/resvg-js' };
+
+/** Begins what a package says of those that it is built from, which are not in our builds. */
+const OTHERS_LICENCES = /^# Licenses of bundled dependencies$/m;
+
+const folderOf = (name: string): string => fileURLToPath(new URL(`node_modules/${name}`, import.meta.url));
+
+/** The folder of the package that a module belongs to; undefined for our own. @throws Error if it is unknown */
 function packageFolder(id: string): string | undefined {
   const path = id
     .replace(/^\0/, '')
     .replace(/[?#].*$/, '')
     .split(sep)
     .join('/');
-  return /^.*\/node_modules\/(?:@[^/]+\/)?[^/]+/.exec(path)?.[0];
+  const folder = /^.*\/node_modules\/(?:@[^/]+\/)?[^/]+/.exec(path)?.[0];
+  if (folder !== undefined || !id.startsWith('\0')) return folder;
+  const helper = helpers.find(([pattern]) => pattern.test(id));
+  if (!helper)
+    throw new Error(`${JSON.stringify(id)}: whose code is this? name its package in third-party.ts`);
+  return folderOf(helper[1]);
 }
 
 async function noticeOf(folder: string): Promise<string> {
   const fields = JSON.parse(await readFile(join(folder, 'package.json'), 'utf8')) as PackageFields;
   const { name, version, license = 'no licence named', repository, homepage } = fields;
   const source = typeof repository === 'string' ? repository : (repository?.url ?? homepage ?? '');
-  const file = (await readdir(folder)).find((each) => /^(licen[cs]e|copying)/i.test(each));
-  const text = file === undefined ? undefined : await readFile(join(folder, file), 'utf8');
+  const text = (await licenceIn(folder)) ?? (await licenceIn(folderOf(sameSources[name] ?? name)));
   return [
     `## ${name} ${version}\n`,
     `${license}; source: ${source.replace(/^git\+/, '').replace(/\.git$/, '')}\n`,
-    ...(text === undefined ? [] : [fenced(text)]),
+    fenced(text ?? 'The package has no text of its licence.'),
   ].join('\n');
+}
+
+async function licenceIn(folder: string): Promise<string | undefined> {
+  const file = (await readdir(folder)).find((each) => /^(licen[cs]e|copying)/i.test(each));
+  if (file === undefined) return undefined;
+  return (await readFile(join(folder, file), 'utf8')).split(OTHERS_LICENCES)[0];
 }
 
 function fenced(text: string): string {
