@@ -34,6 +34,8 @@ export const budgets = {
   ids: 16 * MIB,
   /** A text, in bytes, after decompression. */
   text: 256 * MIB,
+  /** The report.json of a run, in bytes. */
+  report: 256 * MIB,
   /** One JSON answer of the hub, in bytes. */
   hubAnswer: 32 * MIB,
   /** All pages of a listing of the hub, in bytes. */

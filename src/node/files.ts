@@ -2,6 +2,7 @@ import type { Stats } from 'node:fs';
 import type { FileHandle } from 'node:fs/promises';
 import { open, readdir, stat } from 'node:fs/promises';
 import { join } from 'node:path';
+import { checkBudget } from '../engine/budgets.ts';
 import { FileError } from '../engine/errors.ts';
 import type { ByteSource, ModelFiles } from '../engine/files.ts';
 import { checkRange } from '../engine/files.ts';
@@ -40,6 +41,27 @@ export function checkRegular(status: Stats, path: string): void {
         ? 'a socket'
         : 'a device';
   throw FileError.at(path, `is not a file but ${kind}; give the path of a file`);
+}
+
+/**
+ * Reads a whole file as text.
+ * @param limit in bytes, of what is read of such a file
+ * @returns undefined if there is no such file
+ * @throws FileError as `openFile`, FormatError if it is larger
+ */
+export async function readTextFile(path: string, limit: number): Promise<string | undefined> {
+  const source = await openFile(path).catch((error: unknown) => {
+    const code = error instanceof FileError ? systemErrorCode(error.cause) : undefined;
+    if (code === 'ENOENT' || code === 'ENOTDIR') return undefined;
+    throw error;
+  });
+  if (!source) return undefined;
+  try {
+    checkBudget(source, limit);
+    return new TextDecoder().decode(await source.read(0, source.size));
+  } finally {
+    await source.close();
+  }
 }
 
 /** The files of a folder. It is looked at when the first of them is opened. */

@@ -1,4 +1,3 @@
-import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { isUsual } from '../analysis/profile-sequences.ts';
 import type { Sampling } from '../analysis/profile-sequences.ts';
@@ -6,8 +5,9 @@ import { samplingReport } from '../analysis/build-report.ts';
 import { sequenceNames } from '../analysis/report.ts';
 import type { MeasuredReport, Report, SamplingReport, SequenceName, TextReport } from '../analysis/report.ts';
 import type { ModelConfig } from '../engine/config.ts';
+import { budgets } from '../engine/budgets.ts';
 import { FileError } from '../engine/errors.ts';
-import { fileErrorFrom, systemErrorCode } from './file-errors.ts';
+import { readTextFile } from './files.ts';
 
 /** What makes two runs the same: they give the same numbers, except for rounding and changes of a model's files. */
 export interface RunIdentity {
@@ -50,30 +50,29 @@ export async function folderFor(folder: string, run: RunIdentity, report: Report
     const candidate = number === 1 ? folder : `${folder}-${number}`;
     const text = await readReport(candidate);
     if (text === undefined) return candidate;
-    if (differenceFrom(text, run) === undefined && isAlike(JSON.parse(text) as Report, report))
-      return candidate;
+    if (differenceFrom(text, run) === undefined && isAlike(text, report)) return candidate;
   }
 }
 
 /** @returns the text of a folder's report.json; undefined if there is none */
 export async function readReport(folder: string): Promise<string | undefined> {
-  const path = join(folder, 'report.json');
-  return readFile(path, 'utf8').catch((error: unknown) => {
-    const code = systemErrorCode(error);
-    if (code === 'ENOENT' || code === 'ENOTDIR') return undefined;
-    throw fileErrorFrom(error, path, 'read the file');
-  });
+  return readTextFile(join(folder, 'report.json'), budgets.report);
 }
 
 /** Whether two reports differ only by the rounding of different GPUs. */
-function isAlike(before: Report, now: Report): boolean {
-  return sequenceNames.every((name) =>
-    now.sequences[name].layers.every((layer, index) => {
-      const other = before.sequences[name].layers[index]?.participation_ratio ?? 0;
-      const ratio = layer.participation_ratio ?? 0;
-      return Math.abs(ratio - other) <= 1e-3 * ratio;
-    }),
-  );
+function isAlike(text: string, now: Report): boolean {
+  try {
+    const before = JSON.parse(text) as Report;
+    return sequenceNames.every((name) =>
+      now.sequences[name].layers.every((layer, index) => {
+        const other = before.sequences[name].layers[index]?.participation_ratio ?? 0;
+        const ratio = layer.participation_ratio ?? 0;
+        return Math.abs(ratio - other) <= 1e-3 * ratio;
+      }),
+    );
+  } catch {
+    return false; // without the fields of a report
+  }
 }
 
 function samplingOfRun({ sampling }: RunIdentity): SamplingReport | undefined {

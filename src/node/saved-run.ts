@@ -1,13 +1,14 @@
-import { readdir, readFile, stat } from 'node:fs/promises';
+import { readdir, stat } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import type { SavedRun, SavedSpectra } from '../analysis/compare/run.ts';
 import { readReport } from '../analysis/compare/saved-report.ts';
 import { withThreshold } from '../analysis/compare/with-threshold.ts';
+import { budgets } from '../engine/budgets.ts';
 import { FileError, FormatError } from '../engine/errors.ts';
 import { listNames } from '../engine/message.ts';
 import { readHeader } from '../engine/safetensors.ts';
 import { fileErrorFrom, systemErrorCode } from './file-errors.ts';
-import { openFile } from './files.ts';
+import { openFile, readTextFile } from './files.ts';
 
 const SUFFIX = '.singular_values';
 
@@ -20,9 +21,8 @@ const SUFFIX = '.singular_values';
  */
 export async function readRun(path: string, threshold?: number): Promise<SavedRun> {
   const file = await reportPath(path);
-  const text = await readFile(file, 'utf8').catch((error: unknown) => {
-    throw fileErrorFrom(error, file, 'read the file');
-  });
+  const text = await readTextFile(file, budgets.report);
+  if (text === undefined) throw FileError.at(file, 'cannot read the file: no such file');
   const report = readReport(text, file);
   if (threshold === undefined || threshold === report.threshold) return { source: path, report };
   const spectra = join(dirname(file), 'spectra.safetensors');

@@ -3,7 +3,9 @@ import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { Checkpoint } from '../../src/engine/checkpoint.ts';
 import { FileError } from '../../src/engine/errors.ts';
-import { folderFiles, openFile } from '../../src/node/files.ts';
+import { folderFiles, openFile, readTextFile } from '../../src/node/files.ts';
+import { readReport } from '../../src/node/run-folder.ts';
+import { readRun } from '../../src/node/saved-run.ts';
 import { temporaryFolder } from './temporary-folder.ts';
 
 describe('openFile', () => {
@@ -79,4 +81,21 @@ describe('folderFiles', () => {
       await checkpoint.close();
     }
   });
+});
+
+it('reads a whole text only if it is a file and within its budget', async () => {
+  const folder = await temporaryFolder();
+  const path = join(folder, 'report.json');
+  await writeFile(path, '{"é": 1}');
+  expect(await readTextFile(path, 9)).toBe('{"é": 1}');
+  await expect(readTextFile(path, 8)).rejects.toThrow(
+    `${path}: has 9 bytes, and at most 8 are read of such a file; is it the right one?`,
+  );
+  expect(await readTextFile(join(folder, 'absent'), 9)).toBeUndefined();
+  expect(await readTextFile(join(path, 'within'), 9)).toBeUndefined();
+  for (const special of [folder, '/dev/zero'])
+    await expect(readTextFile(special, 9)).rejects.toThrow(/is not a file but a (folder|device)/);
+  await truncate(path, 300 * 2 ** 20);
+  for (const read of [readReport(folder), readRun(folder)])
+    await expect(read).rejects.toThrow(/report\.json: has 314572800 bytes, and at most 268435456 are read/);
 });

@@ -141,7 +141,8 @@ test.each(isWhole ? many : usual)(
   '%s: streamed and resident, alone and in a batch, give the same bits in all that is written',
   async (name) => {
     const golden = (await readGolden(name)).sequences[0]!.ids;
-    const real = golden.slice(0, isWhole ? 48 : 6);
+    // The weights of the small ones, which do not fit, must be more than what a few tokens take.
+    const real = golden.slice(0, !isWhole ? 6 : name.startsWith('alice-') ? 24 : 8);
     const [shuffled, again] = [shuffleTokens(real, 28), shuffleTokens(real, 29)];
     const ids = {
       real,

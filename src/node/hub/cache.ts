@@ -13,6 +13,7 @@ import {
 } from 'node:fs/promises';
 import { basename, dirname, join, relative, resolve, sep } from 'node:path';
 import { budgetOf } from '../../engine/budgets.ts';
+import { readTextFile } from '../files.ts';
 import { makeFolder } from '../folders.ts';
 import { isAsListed, isUnlikeItsName } from './content-hash.ts';
 import { HubError } from '../../hub/errors.ts';
@@ -20,6 +21,9 @@ import type { RemoteFile } from './repository.ts';
 import { isCommit } from '../../hub/addresses.ts';
 import type { FileState } from './selection.ts';
 import { isDamaged } from './soundness.ts';
+
+/** A commit's name has 40 characters. */
+const MAX_REFERENCE_BYTES = 1024;
 
 /** Makes a symbolic link; a parameter, so that a system that refuses can be played. */
 export type MakeLink = (target: string, path: string) => Promise<void>;
@@ -59,7 +63,7 @@ export class ModelCache {
   /** The commit that a revision stood for when it was last fetched. */
   async readReference(revision: string): Promise<string | undefined> {
     if (isCommit(revision)) return revision;
-    const text = await readFile(join(this.folder, 'refs', ...revision.split('/')), 'utf8').catch(() => '');
+    const text = await readReferenceFile(join(this.folder, 'refs', ...revision.split('/')));
     return isCommit(text.trim()) ? text.trim() : undefined;
   }
 
@@ -179,13 +183,18 @@ export class ModelCache {
   async #namedCommits(): Promise<Set<string>> {
     const folder = join(this.folder, 'refs');
     const names = await readdir(folder, { recursive: true }).catch(() => []);
-    const texts = names.map((name) => readFile(join(folder, name), 'utf8').catch(() => '')); // folders are among them
+    const texts = names.map((name) => readReferenceFile(join(folder, name))); // folders are among them
     return new Set((await Promise.all(texts)).map((text) => text.trim()));
   }
 
   private path(commit: string, name: string): string {
     return join(this.snapshot(commit), ...name.split('/'));
   }
+}
+
+/** What a reference says; nothing if it is not a file, or is larger than a name of a commit can be. */
+async function readReferenceFile(path: string): Promise<string> {
+  return (await readTextFile(path, MAX_REFERENCE_BYTES).catch(() => undefined)) ?? '';
 }
 
 /** Makes something next to its place and renames it, so that it appears whole or not at all. */
