@@ -9,6 +9,7 @@ import foldLogSoftmaxSource from '../shaders/forward/fold-log-softmax.wgsl?raw';
 import headNormSource from '../shaders/forward/head-norm.wgsl?raw';
 import layerNormSource from '../shaders/forward/layer-norm.wgsl?raw';
 import matrixProductSource from '../shaders/forward/matrix-product.wgsl?raw';
+import matrixProductEightSource from '../shaders/forward/matrix-product-eight.wgsl?raw';
 import matrixProductLanesSource from '../shaders/forward/matrix-product-lanes.wgsl?raw';
 import multiplySource from '../shaders/forward/multiply.wgsl?raw';
 import pickLogitsSource from '../shaders/forward/pick-logits.wgsl?raw';
@@ -17,6 +18,7 @@ import matrixProductTilesSource from '../shaders/forward/matrix-product-tiles.wg
 import foldLogSoftmaxTilesSource from '../shaders/forward/fold-log-softmax-tiles.wgsl?raw';
 import rotarySource from '../shaders/forward/rotary.wgsl?raw';
 import activationSnippet from '../shaders/snippets/activation.wgsl?raw';
+import laneOperandsSnippet from '../shaders/snippets/lane-operands.wgsl?raw';
 import packedWeightsSnippet from '../shaders/snippets/packed-weights.wgsl?raw';
 import runningSumSnippet from '../shaders/snippets/running-sum.wgsl?raw';
 import sumOfSquaresSnippet from '../shaders/snippets/sum-of-squares.wgsl?raw';
@@ -59,7 +61,15 @@ export const matrixProductLanes = defineKernel({
   ...productFace,
   name: 'matrix-product-lanes',
   source: matrixProductLanesSource,
-  includes: [packedWeightsSnippet],
+  includes: [packedWeightsSnippet, laneOperandsSnippet],
+  constants: ['weightFormat'],
+});
+
+export const matrixProductEight = defineKernel({
+  ...productFace,
+  name: 'matrix-product-eight',
+  source: matrixProductEightSource,
+  includes: [packedWeightsSnippet, laneOperandsSnippet],
   constants: ['weightFormat'],
 });
 

@@ -11,7 +11,8 @@ import {
   topTokens,
   weightFormat,
 } from './kernels.ts';
-import { canFoldLogits, foldedTileColumns, recordFoldedLogits, recordLogits } from './matrix-product.ts';
+import { canFoldLogits, recordFoldedLogits, recordLogits } from './matrix-product.ts';
+import { foldedTileColumns } from './product-variants.ts';
 import { bindableRows, rowsOf } from './gpu/row-ranges.ts';
 import { LOGITS_TILE_BYTES } from './memory.ts';
 

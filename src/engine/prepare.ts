@@ -14,7 +14,7 @@ import {
   rotary,
   weightFormat,
 } from './kernels.ts';
-import { activationKernels, foldedProductKernel, productKernels } from './matrix-product.ts';
+import { activationKernels, foldedProductKernel, productKernels } from './product-variants.ts';
 
 /**
  * The kernels that a model's forward pass takes, to be compiled while its weights load. A kernel that is left out is

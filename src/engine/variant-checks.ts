@@ -9,13 +9,23 @@ import {
   foldLogSoftmax,
   foldLogSoftmaxTiles,
   matrixProduct,
+  matrixProductEight,
   matrixProductTiles,
 } from './kernels.ts';
 import { MaxLogSoftmax } from './log-softmax.ts';
 import { recordLinear } from './matrix-product.ts';
 
-/** The kernels for hardware of a forward pass, each on operands of a few tiles, some of them incomplete. */
+/** The kernels of a forward pass that are chosen where Laminar's own tests do not run, each on operands of a few tiles, some of them incomplete. */
 export const forwardChecks: readonly VariantCheck[] = [
+  {
+    name: 'the matrix product of eight lanes',
+    isUsed: ({ product }) => product === 'eight',
+    onSoftware: true,
+    kernels: [matrixProductEight, matrixProduct],
+    forced: {},
+    portable: { product: 'direct' },
+    run: multiply,
+  },
   {
     name: 'the matrix product in tiles of 64 × 64',
     isUsed: ({ product }) => product === 'tiles',

@@ -17,6 +17,7 @@ const withSubgroups = [
   'jacobi-round-lanes-angles',
   'jacobi-round-lanes-products',
   'jacobi-round-lanes-turns',
+  'matrix-product-eight',
   'matrix-product-lanes',
   'project-vectors-lanes',
   'qr-panel-lanes',

@@ -13,6 +13,8 @@ export interface VariantCheck {
   /** What is checked, in words for the notice. */
   readonly name: string;
   readonly isUsed: (tuning: Tuning) => boolean;
+  /** Whether it is checked where a CPU plays the GPU, too: Laminar's own tests see one such adapter only. */
+  readonly onSoftware?: boolean;
   /** The kernels that are tested: if their texts change, earlier findings no longer count. */
   readonly kernels: readonly Pick<KernelDefinition, 'source' | 'includes'>[];
   /** Decisions, in addition to the device's own, with which small operands use the variant. */
@@ -36,15 +38,14 @@ interface Finding {
 const findings = new Map<string, Promise<Finding>>();
 
 /**
- * Compares each variant that a hardware GPU is about to use with the portable one, once for each adapter: the GPU's store
+ * Compares each variant that a GPU is about to use with the portable one, once for each adapter: the GPU's store
  * of verdicts knows what earlier runs found. Where they differ, the GPU takes the portable one from then on, and says so.
- * A CPU that plays the GPU is not given these variants.
+ * A CPU that plays the GPU is not given most of these variants.
  * @throws DeviceError if the device is lost
  */
 export async function checkVariants(gpu: Gpu, checks: readonly VariantCheck[]): Promise<void> {
-  if (gpu.adapter.software) return;
   for (const check of checks) {
-    if (!check.isUsed(gpu.tuning)) continue;
+    if (!check.isUsed(gpu.tuning) || (gpu.adapter.software && !check.onSoftware)) continue;
     const { fault, isRemembered } = await findingOf(gpu, check);
     if (fault === null) continue;
     gpu.fallBack(check.portable);

@@ -15,7 +15,7 @@ export interface DeviceTraits {
 }
 
 /** Kernels that compute the matrix product; kernels.ts names their files. */
-export type ProductVariant = 'direct' | 'staged' | 'tiles' | 'lanes';
+export type ProductVariant = 'direct' | 'staged' | 'tiles' | 'lanes' | 'eight';
 /** Kernels that compute attention. */
 export type AttentionVariant = 'staged' | 'wide' | 'lanes';
 /** Kernels of a Jacobi round that need no subgroups. */
@@ -85,16 +85,19 @@ export function traitsOf(device: GPUDevice, software: boolean): DeviceTraits {
 
 /**
  * Decides how a device computes. On a CPU that plays the GPU, barriers are expensive and waiting threads cost time, so
- * workgroups are small. If its subgroups have four lanes, lanes share their loads.
+ * workgroups are small. If its subgroups have four lanes, lanes share their loads; if they have eight, those of the matrix
+ * product do.
  */
 export function tune(traits: DeviceTraits, overrides: TuningOverrides = {}): Tuning {
   const { software, subgroups } = traits;
   const fits = fitting(traits);
   const lanes = software && subgroups?.min === 4 && subgroups.max === 4 ? 4 : 0;
+  const hasEight = software && subgroups?.min === 8 && subgroups.max === 8;
   return {
     traits,
     lanes,
-    product: lanes === 4 ? 'lanes' : software ? 'direct' : fits.tiles ? 'tiles' : 'staged',
+    product:
+      lanes === 4 ? 'lanes' : hasEight ? 'eight' : software ? 'direct' : fits.tiles ? 'tiles' : 'staged',
     largeTilesFrom: fitsTile(traits, 128) ? 128 : Infinity,
     attention: lanes === 4 ? 'lanes' : !software && fits.wideAttention ? 'wide' : 'staged',
     attentionDepth: fitsWideAttention(traits, 32) ? 32 : 16,
@@ -153,9 +156,14 @@ export function describeTuning(tuning: Tuning): string[] {
   const { subgroups } = tuning.traits;
   const sizes = subgroups ? [...new Set([subgroups.min, subgroups.max])].join(' to ') : 'not available';
   return [
-    `subgroups: ${sizes}${tuning.lanes > 0 ? '; four lanes share their loads' : '; not used'}`,
+    `subgroups: ${sizes}; ${sharing(tuning)}`,
     `matrix product: ${tuning.product}; attention: ${tuning.attention}; log-softmax: ${tuning.head}`,
     `threads for a row: ${tuning.normThreads} in layer norm, ${tuning.foldThreads} in log-softmax; for a Jacobi round: ${tuning.jacobi === 'staged' ? 256 : tuning.jacobiThreads}`,
     `a submission starts with ${tuning.firstWork.toExponential(0)} operations, and should take ${tuning.submissionMilliseconds} ms`,
   ];
+}
+
+function sharing({ lanes, product }: Tuning): string {
+  if (lanes > 0) return 'four lanes share their loads';
+  return product === 'eight' ? 'eight lanes share the loads of the matrix product' : 'not used';
 }

@@ -38,6 +38,8 @@ export function decisionsOf(tuning: Tuning): Decision[] {
       chosen: tuning[key] === value,
     }));
   const shared = lanes === 4 ? (['lanes'] as const) : [];
+  const { software, subgroups } = tuning.traits;
+  const eight = software && subgroups && subgroups.min >= 4 ? (['eight'] as const) : [];
   const jacobi = [...new Set<number>([...THREADS.jacobi, tuning.jacobiThreads])].map((threads) => ({
     name: `${threads} threads`,
     overrides: { jacobi: 'direct', jacobiThreads: threads, lanes: 0 } as TuningOverrides,
@@ -58,6 +60,7 @@ export function decisionsOf(tuning: Tuning): Decision[] {
         'direct',
         'staged',
         ...(fits.tiles ? (['tiles'] as const) : []),
+        ...eight,
         ...shared,
       ]),
     },

@@ -12,7 +12,7 @@
 // such an adapter more than the sums that it feeds. It uses no barriers, and only registers. Sums run over 32 terms
 // first and then over those, so that the rounding error grows with inner/32 + 32 (blocked summation: Higham, Accuracy
 // and Stability of Numerical Algorithms, section 4.2). Such an adapter computes every branch, whichever is taken: so an
-// activation is another kernel's. Includes snippets/packed-weights.wgsl.
+// activation is another kernel's. Includes snippets/packed-weights.wgsl and snippets/lane-operands.wgsl.
 
 enable subgroups;
 
@@ -49,10 +49,6 @@ const ROWS = 16u;
 const COLUMNS = 8u;
 const DEPTH = 32u;
 
-fn weightAt(element: u32) -> f32 {
-  return widen(weight[wordOf(element)], element);
-}
-
 // The eight columns of one lane.
 struct Eight {
   a: vec4<f32>,
@@ -68,27 +64,8 @@ struct Starts {
   b: vec4<u32>,
 }
 
-fn fourWeights(starts: vec4<u32>, at: u32) -> vec4<f32> {
-  return vec4(
-    weightAt(starts.x + at),
-    weightAt(starts.y + at),
-    weightAt(starts.z + at),
-    weightAt(starts.w + at),
-  );
-}
-
 fn weightsAt(starts: Starts, at: u32) -> Eight {
   return Eight(fourWeights(starts.a, at), fourWeights(starts.b, at));
-}
-
-// Beyond the edges, rows and columns repeat the last one; their results are never stored.
-fn startOfRow(m: u32) -> u32 {
-  return min(m, shape.rows - 1u) * shape.inputStride + shape.firstInput;
-}
-
-fn startsOfColumns(n: u32) -> vec4<u32> {
-  let columns = min(vec4(n, n + 1u, n + 2u, n + 3u), vec4(shape.columns - 1u));
-  return shape.firstWeight + columns * shape.columnStep;
 }
 
 // Every row has a name of its own: an array would not stay in registers.
@@ -285,18 +262,9 @@ fn main(@builtin(workgroup_id) workgroup: vec3<u32>, @builtin(subgroup_invocatio
     total15.a, total15.b,
   );
   for (var row = 0u; row < min(ROWS, shape.rows - m); row++) {
-    let first = shape.firstOutput + (m + row) * shape.outputStride + shape.firstColumn;
     for (var column = 0u; column < COLUMNS; column++) {
       if (n + column < shape.columns) {
-        let at = first + n + column;
-        var sum = totals[2u * row + column / 4u][column % 4u];
-        if (shape.hasBias != 0u) {
-          sum += bias[shape.firstColumn + n + column];
-        }
-        if (shape.accumulate != 0u) {
-          sum += output[at];
-        }
-        output[at] = sum;
+        storeSum(m + row, n + column, totals[2u * row + column / 4u][column % 4u]);
       }
     }
   }

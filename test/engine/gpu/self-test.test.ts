@@ -50,10 +50,33 @@ test('the kernels for hardware pass', async () => {
   const { gpu: own, notices } = hardware('an honest adapter');
   using used = own;
   const before = used.tuning;
-  expect(forwardChecks.filter(({ isUsed }) => isUsed(before))).toHaveLength(forwardChecks.length);
+  const forHardware = forwardChecks.filter(({ onSoftware = false }) => !onSoftware);
+  expect(forHardware.filter(({ isUsed }) => isUsed(before))).toEqual(forHardware);
   await checkVariants(used, forwardChecks);
   expect(notices).toEqual([]);
   expect(used.tuning).toEqual(before);
+});
+
+test('where a CPU plays the GPU only kernels that are chosen elsewhere are tested, and they pass', async () => {
+  if (!gpu.adapter.software || gpu.tuning.lanes === 0) return;
+  const notices: string[] = [];
+  const tested: string[] = [];
+  const adapter = { ...gpu.adapter, description: 'a CPU with eight lanes' };
+  const tuning = { product: 'eight', attention: 'wide' } as const;
+  using own = new Gpu(gpu.device, adapter, { onNotice: (notice) => void notices.push(notice), tuning });
+  const watched = forwardChecks.map((check) => ({
+    ...check,
+    run: (used: Gpu) => {
+      tested.push(`${check.name}: ${used.tuning.product}`);
+      return check.run(used);
+    },
+  }));
+  await checkVariants(own, watched);
+  expect(tested.sort()).toEqual(
+    ['direct', 'eight'].map((product) => `the matrix product of eight lanes: ${product}`),
+  );
+  expect(notices).toEqual([]);
+  expect(own.tuning.product).toBe('eight');
 });
 
 test.each([

@@ -12,11 +12,13 @@ const hardware: DeviceTraits = {
 };
 const software: DeviceTraits = { ...hardware, software: true, subgroups: undefined };
 const lanes: DeviceTraits = { ...software, subgroups: { min: 4, max: 4 } };
+const eight: DeviceTraits = { ...software, subgroups: { min: 8, max: 8 } };
 
 describe.each([
   ['hardware', hardware],
   ['software', software],
   ['software with four lanes', lanes],
+  ['software with eight lanes', eight],
 ])('on %s', (_, traits) => {
   const tuning = tune(traits);
   const decisions = decisionsOf(tuning);
@@ -33,6 +35,8 @@ describe.each([
   test('lanes are an option only where subgroups have four', () => {
     const names = decisions.flatMap(({ options }) => options.map(({ name }) => name));
     expect(names.includes('lanes')).toBe(traits === lanes);
+    expect(names.includes('eight')).toBe(traits === lanes || traits === eight);
+    expect(tuning.product === 'eight').toBe(traits === eight);
     for (const { options } of decisions)
       for (const { overrides } of options)
         expect(tune(traits, overrides).lanes).toBeLessThanOrEqual(tuning.lanes);
