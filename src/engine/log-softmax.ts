@@ -1,3 +1,4 @@
+import { unlessAborted } from './abort.ts';
 import { NumericalError } from './errors.ts';
 import type { Gpu } from './gpu/gpu.ts';
 import { Pace } from './gpu/pace.ts';
@@ -171,10 +172,12 @@ export class MaxLogSoftmax implements Disposable {
   /**
    * max − logsumexp = −ln Σ exp(logit − max), the token of the maximum, and what else was kept; a token's log-probability
    * is logit − max − ln Σ exp(logit − max).
-   * @throws NumericalError naming the first row that has a logit beyond float32's range
+   * @param signal ends the wait for the GPU
+   * @throws NumericalError naming the first row that has a logit beyond float32's range, or the signal's reason
    */
-  async read(): Promise<FoldedLogits> {
-    const read = await this.gpu.readAll(this.#owned.map(({ buffer }) => ({ buffer })));
+  async read(signal?: AbortSignal): Promise<FoldedLogits> {
+    const reading = this.gpu.readAll(this.#owned.map(({ buffer }) => ({ buffer })));
+    const read = await unlessAborted(reading, signal);
     const bytesOf = (tensor: Tensor): ArrayBuffer => read[this.#owned.indexOf(tensor)]!;
     const floatsOf = (tensor: Tensor): Float32Array => new Float32Array(bytesOf(tensor), 0, tensor.size);
     const { maxima, sums } = joinSums(floatsOf(this.#maximum), floatsOf(this.#sum));

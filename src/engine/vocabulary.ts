@@ -76,7 +76,7 @@ export class Vocabulary {
         { signal },
       );
       const results: FoldedLogits[] = [];
-      for (const fold of folds) results.push(await fold.read());
+      for (const fold of folds) results.push(await fold.read(signal));
       return results;
     } catch (error) {
       // No state depends on the head, or on a row of a tied one that no token of this run reads.

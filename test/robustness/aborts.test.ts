@@ -181,8 +181,9 @@ test('the signal of a run ends its wait for a device that is slow, and the model
   using own = useDevice(faulty.device);
   const description = await describeModel(goldenFiles(MODEL));
   using model = await Model.load(own, description);
+  faulty.arm();
   const { argmax } = await model.run([ids]);
-  faulty.arm('onSubmittedWorkDone', 3, 'hangs');
+  faulty.arm('mapAsync', faulty.calls.get('mapAsync')!, 'hangs');
   const stop = new AbortController();
   const run = model.run([ids], { signal: stop.signal });
   await vi.waitFor(() => expect(faulty.hangs).toBe(true), PATIENCE);

@@ -6,7 +6,7 @@ import { shuffleTokens } from '../../analysis/shuffle.ts';
 import type { ModelDescription } from '../../engine/description.ts';
 import type { Gpu } from '../../engine/gpu/gpu.ts';
 import { useDevice } from '../../engine/gpu/open.ts';
-import { foldedTileColumns } from '../../engine/matrix-product.ts';
+import { foldedTileColumns } from '../../engine/product-variants.ts';
 import type { KernelTime } from '../../engine/gpu/timer.ts';
 import { joinWork } from '../../engine/work.ts';
 import type { CommandContext } from '../commands/context.ts';
