@@ -69,6 +69,7 @@ declare const TransformStream: new <In, Out>() => TransformStream<In, Out>;
 
 interface URL {
   readonly href: string;
+  readonly origin: string;
   readonly protocol: string;
   readonly host: string;
   readonly hostname: string;

@@ -9,13 +9,13 @@ export async function unlessAborted<T>(
   onLate?: (result: T) => unknown,
 ): Promise<T> {
   if (!signal) return work;
-  let stop: (() => void) | undefined;
+  let forget: (() => void) | undefined;
   const aborted = new Promise<never>((_, reject) => {
-    stop = () => {
+    const stop = () => {
       reject(signal.reason as Error);
     };
     if (signal.aborted) stop();
-    else signal.addEventListener('abort', stop, { once: true });
+    else forget = onAbort(signal, stop);
   });
   try {
     return await Promise.race([aborted, work]);
@@ -23,8 +23,33 @@ export async function unlessAborted<T>(
     if (signal.aborted) work.then(onLate).catch(() => undefined); // nobody waits for it any more
     throw error;
   } finally {
-    signal.removeEventListener('abort', stop!);
+    forget?.();
   }
+}
+
+/** The waits for each signal. One listener serves them all: to Node, many listeners of one signal look like a leak. */
+const waits = new WeakMap<AbortSignal, { readonly stops: Set<() => void>; readonly hear: () => void }>();
+
+/** Calls `stop` when the signal aborts. @returns ends that */
+function onAbort(signal: AbortSignal, stop: () => void): () => void {
+  let wait = waits.get(signal);
+  if (!wait) {
+    const stops = new Set<() => void>();
+    const hear = () => {
+      for (const each of [...stops]) each();
+    };
+    wait = { stops, hear };
+    waits.set(signal, wait);
+    signal.addEventListener('abort', hear, { once: true });
+  }
+  const { stops, hear } = wait;
+  stops.add(stop);
+  return () => {
+    stops.delete(stop);
+    if (stops.size > 0 || waits.get(signal)?.stops !== stops) return;
+    waits.delete(signal);
+    signal.removeEventListener('abort', hear);
+  };
 }
 
 /** Milliseconds after which others have a turn. */

@@ -56,6 +56,11 @@ function errorSubject({ repository, file }: HubSubject): ErrorSubject {
   return file === undefined ? { kind: 'model', name: repository } : { kind: 'file', name: file };
 }
 
+/** The headers of an answer, by their names in lower case. */
+interface AnswerHeaders {
+  get(name: string): string | null;
+}
+
 /** Who asks the hub, and with what rights. */
 export interface HubAccess {
   /** The address of the hub or its mirror. */
@@ -74,7 +79,7 @@ const OPEN_ITS_FOLDER = 'download it and choose its folder';
  * X-Error-Message; for strangers it says 401 where a repository does not exist.
  */
 export function refusal(
-  { status, headers }: { readonly status: number; readonly headers: Headers },
+  { status, headers }: { readonly status: number; readonly headers: AnswerHeaders },
   subject: HubSubject,
   access: HubAccess,
 ): HubRefusal {
@@ -84,7 +89,11 @@ export function refusal(
 }
 
 function refused(
-  { status, code, headers }: { readonly status: number; readonly code: string; readonly headers: Headers },
+  {
+    status,
+    code,
+    headers,
+  }: { readonly status: number; readonly code: string; readonly headers: AnswerHeaders },
   subject: HubSubject,
   { endpoint, tokenSource }: HubAccess,
 ): [problem: string | Wording, details: ErrorDetails] {
