@@ -86,7 +86,17 @@ export function readTokenIds(
     if (!(error instanceof PasteError)) throw error;
     throw new FormatError(`${where}: cannot be read as token ids: ${error.message}; ${FORMS}`);
   }
+  if (isJsonObject(value)) checkKeysOnce(trimmed, where);
   return parseTokenIds(value, limits, where, onNotice);
+}
+
+/** The last of two equal keys would count, and nobody knows which was meant. @throws InputError naming one */
+function checkKeysOnce(text: string, where: string): void {
+  const seen = new Set<string>();
+  for (const [, key = ''] of text.matchAll(/["'](real|shuffled)["']\s*:/g)) {
+    if (seen.has(key)) throw new InputError(`${where}: has the key "${key}" twice; leave one of them out`);
+    seen.add(key);
+  }
 }
 
 /** A word as a number, if it is one. */

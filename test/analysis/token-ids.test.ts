@@ -97,6 +97,7 @@ describe('readTokenIds', () => {
     ['[0x1]', FormatError, /"0x1\]" stands where a number/],
     ['{"real": [1]}', InputError, /has "real" without "shuffled"/],
     ['{"data": [1]}', InputError, /has none of the keys that are read; give an array/],
+    ['{"real": [1], "real": [2], "shuffled": [2]}', InputError, /has the key "real" twice; leave one/],
     ['[1, 2]\n[3, 4]\n', InputError, /a batch of 2 sequences/],
     ['('.repeat(5000), FormatError, /stands where a number/],
     ['"12"', InputError, /give an array of token ids such as/],
