@@ -18,6 +18,7 @@ import matrixProductTilesSource from '../shaders/forward/matrix-product-tiles.wg
 import foldLogSoftmaxTilesSource from '../shaders/forward/fold-log-softmax-tiles.wgsl?raw';
 import rotarySource from '../shaders/forward/rotary.wgsl?raw';
 import activationSnippet from '../shaders/snippets/activation.wgsl?raw';
+import deviationsSnippet from '../shaders/snippets/deviations.wgsl?raw';
 import laneOperandsSnippet from '../shaders/snippets/lane-operands.wgsl?raw';
 import packedWeightsSnippet from '../shaders/snippets/packed-weights.wgsl?raw';
 import runningSumSnippet from '../shaders/snippets/running-sum.wgsl?raw';
@@ -92,6 +93,7 @@ export const activate = defineKernel({
 export const layerNorm = defineKernel({
   name: 'layer-norm',
   source: layerNormSource,
+  includes: [deviationsSnippet],
   bindings: { input: 'read', weight: 'read', bias: 'read', output: 'read_write' },
   uniforms: { rows: 'u32', width: 'u32', epsilon: 'f32' },
   constants: ['threads'],

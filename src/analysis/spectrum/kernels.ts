@@ -20,6 +20,10 @@ import qrUpdateSource from '../../shaders/spectrum/qr-update.wgsl?raw';
 import rowExtentsSource from '../../shaders/spectrum/row-extents.wgsl?raw';
 import transposeTriangleSource from '../../shaders/spectrum/transpose-triangle.wgsl?raw';
 import blockPairSource from '../../shaders/snippets/block-pair.wgsl?raw';
+import digitsSource from '../../shaders/snippets/digits.wgsl?raw';
+import powersOfTwoSource from '../../shaders/snippets/powers-of-two.wgsl?raw';
+import splitSumsSource from '../../shaders/snippets/split-sums.wgsl?raw';
+import innerSweepSource from '../../shaders/snippets/inner-sweep.wgsl?raw';
 import productsOfFourSource from '../../shaders/snippets/products-of-four.wgsl?raw';
 import vectorNormsSource from '../../shaders/spectrum/vector-norms.wgsl?raw';
 
@@ -28,6 +32,7 @@ import vectorNormsSource from '../../shaders/spectrum/vector-norms.wgsl?raw';
 export const columnMeans = defineKernel({
   name: 'column-means',
   source: columnMeansSource,
+  includes: [digitsSource],
   bindings: { matrix: 'read', means: 'read_write', summary: 'read_write' },
   uniforms: { rows: 'u32', columns: 'u32', offset: 'u32', slot: 'u32' },
 });
@@ -35,6 +40,7 @@ export const columnMeans = defineKernel({
 export const centreColumns = defineKernel({
   name: 'centre-columns',
   source: centreColumnsSource,
+  includes: [digitsSource],
   bindings: { matrix: 'read', means: 'read', summary: 'read_write', centred: 'read_write' },
   uniforms: {
     rows: 'u32',
@@ -50,6 +56,7 @@ export const centreColumns = defineKernel({
 export const vectorNorms = defineKernel({
   name: 'vector-norms',
   source: vectorNormsSource,
+  includes: [powersOfTwoSource],
   bindings: { vectors: 'read', summary: 'read', norms: 'read_write' },
   uniforms: { vectors: 'u32', live: 'u32', length4: 'u32', padded: 'u32', scaled: 'u32' },
 });
@@ -64,6 +71,7 @@ export const orderDescending = defineKernel({
 export const gatherVectors = defineKernel({
   name: 'gather-vectors',
   source: gatherVectorsSource,
+  includes: [powersOfTwoSource],
   bindings: {
     source: 'read',
     summary: 'read',
@@ -114,6 +122,7 @@ export const transposeTriangle = defineKernel({
 export const jacobiRound = defineKernel({
   name: 'jacobi-round',
   source: jacobiRoundSource,
+  includes: [blockPairSource, innerSweepSource],
   bindings: { vectors: 'read_write', floors: 'read', progress: 'read', worst: 'read_write' },
   uniforms: { blocks: 'u32', length4: 'u32', round: 'u32', crosswise: 'u32' },
   constants: ['threads'],
@@ -153,6 +162,7 @@ export const jacobiTurnsLanes = defineKernel({
 export const jacobiRoundStaged = defineKernel({
   name: 'jacobi-round-staged',
   source: jacobiRoundStagedSource,
+  includes: [blockPairSource, innerSweepSource],
   bindings: { vectors: 'read_write', floors: 'read', progress: 'read', worst: 'read_write' },
   uniforms: { blocks: 'u32', length4: 'u32', round: 'u32', crosswise: 'u32' },
 });
@@ -167,6 +177,7 @@ export const jacobiSweepEnd = defineKernel({
 export const rowExtents = defineKernel({
   name: 'row-extents',
   source: rowExtentsSource,
+  includes: [powersOfTwoSource],
   bindings: { vectors: 'read', summary: 'read', norms: 'read', extents: 'read_write' },
   uniforms: { vectors: 'u32', padded: 'u32', length4: 'u32' },
 });
@@ -174,6 +185,7 @@ export const rowExtents = defineKernel({
 export const directionExtents = defineKernel({
   name: 'direction-extents',
   source: directionExtentsSource,
+  includes: [powersOfTwoSource],
   bindings: {
     lower: 'read',
     sorted: 'read',
@@ -188,6 +200,7 @@ export const directionExtents = defineKernel({
 export const projectVectors = defineKernel({
   name: 'project-vectors',
   source: projectVectorsSource,
+  includes: [powersOfTwoSource, splitSumsSource],
   bindings: {
     centred: 'read',
     summary: 'read',
@@ -204,6 +217,7 @@ export const projectVectors = defineKernel({
 export const projectVectorsLanes = defineKernel({
   name: 'project-vectors-lanes',
   source: projectVectorsLanesSource,
+  includes: [powersOfTwoSource, splitSumsSource],
   bindings: {
     centred: 'read',
     summary: 'read',

@@ -4,9 +4,8 @@
 //   input, output  F32 [rows, width]      weight, bias  F32 [width]
 //
 // One workgroup per row. The mean comes first, then the deviations' sum and sum of squares in a second pass. Their corrected
-// form (Chan, Golub, LeVeque 1983, equation 1.7) keeps the small elements of a row next to a massive one. The two sums are
-// compensated (Kahan 1965), so that they are as good with few threads as with many. A compiler that reassociates removes
-// the compensation and leaves plain sums.
+// form (Chan, Golub, LeVeque 1983, equation 1.7) keeps the small elements of a row next to a massive one. Includes
+// snippets/deviations.wgsl, whose sums are compensated.
 
 struct Shape {
   rows: u32,
@@ -19,35 +18,6 @@ struct Shape {
 @group(0) @binding(2) var<storage, read> weight: array<f32>;
 @group(0) @binding(3) var<storage, read> bias: array<f32>;
 @group(0) @binding(4) var<storage, read_write> output: array<f32>;
-
-override threads: u32 = 64u;
-
-var<workgroup> partial: array<vec2<f32>, threads>;
-
-// A sum, and what rounding has taken from it.
-struct Compensated {
-  sum: vec2<f32>,
-  lost: vec2<f32>,
-}
-
-fn add(before: Compensated, value: vec2<f32>) -> Compensated {
-  let corrected = value - before.lost;
-  let sum = before.sum + corrected;
-  return Compensated(sum, (sum - before.sum) - corrected);
-}
-
-// The sums of both components over the workgroup's threads. Every thread adds all the partial sums up itself: that
-// costs fewer barriers than a tree.
-fn sumOverThreads(thread: u32, value: vec2<f32>) -> vec2<f32> {
-  partial[thread] = value;
-  workgroupBarrier();
-  var total = Compensated();
-  for (var i = 0u; i < threads; i++) {
-    total = add(total, partial[i]);
-  }
-  workgroupBarrier();
-  return total.sum;
-}
 
 @compute @workgroup_size(threads)
 fn main(@builtin(workgroup_id) workgroup: vec3<u32>, @builtin(local_invocation_index) thread: u32) {

@@ -4,7 +4,7 @@
 //   input       F32 [rows, width]
 //   statistics  F32 [rows, 3]: a rough mean, what is to be added to it, the scale
 //
-// One workgroup per row. Two passes and compensated sums, as in layer-norm.wgsl.
+// One workgroup per row. Two passes and compensated sums, as in layer-norm.wgsl. Includes snippets/deviations.wgsl.
 
 struct Shape {
   rows: u32,
@@ -16,33 +16,7 @@ struct Shape {
 @group(0) @binding(1) var<storage, read> input: array<f32>;
 @group(0) @binding(2) var<storage, read_write> statistics: array<f32>;
 
-override threads: u32 = 64u;
 override centred: bool = true;
-
-var<workgroup> partial: array<vec2<f32>, threads>;
-
-// A sum, and what rounding has taken from it.
-struct Compensated {
-  sum: vec2<f32>,
-  lost: vec2<f32>,
-}
-
-fn add(before: Compensated, value: vec2<f32>) -> Compensated {
-  let corrected = value - before.lost;
-  let sum = before.sum + corrected;
-  return Compensated(sum, (sum - before.sum) - corrected);
-}
-
-fn sumOverThreads(thread: u32, value: vec2<f32>) -> vec2<f32> {
-  partial[thread] = value;
-  workgroupBarrier();
-  var total = Compensated();
-  for (var i = 0u; i < threads; i++) {
-    total = add(total, partial[i]);
-  }
-  workgroupBarrier();
-  return total.sum;
-}
 
 @compute @workgroup_size(threads)
 fn main(@builtin(workgroup_id) workgroup: vec3<u32>, @builtin(local_invocation_index) thread: u32) {

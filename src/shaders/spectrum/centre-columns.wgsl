@@ -9,7 +9,7 @@
 // One thread per element of the padded output; the grid is (stride / 16, vectors / 16). The matrix's power of two, found by
 // column-means.wgsl, is divided out; a constant column, which had no say in it, becomes zero however large it is. The
 // difference is taken digit by digit in integers, so that it is the float32 nearest to the exact one however large the
-// mean, save for 2^-47 of the column's largest magnitude.
+// mean, save for 2^-47 of the column's largest magnitude. Includes snippets/digits.wgsl.
 
 struct Shape {
   rows: u32,
@@ -29,27 +29,6 @@ struct Shape {
 
 fn powerOfTwo(exponent: i32) -> f32 {
   return bitcast<f32>(u32(clamp(exponent, -126, 127) + 127) << 23u);
-}
-
-// The smallest e, but at least -125, with magnitude < 2^e.
-fn exponentAbove(magnitudeBits: u32) -> i32 {
-  return max(i32(magnitudeBits >> 23u), 1) - 126;
-}
-
-// The number with these bits, divided by 2^exponent, which is above its magnitude; exact but for what is under 2^-48.
-fn digits(bits: u32, exponent: i32) -> vec4<i32> {
-  let field = i32((bits >> 23u) & 0xffu);
-  let mantissa = (bits & 0x7fffffu) | select(0u, 0x800000u, field > 0);
-  // Where the mantissa ends among the 48 bits.
-  let shift = max(field, 1) - 102 - exponent;
-  var upper = 0u;
-  var lower = mantissa >> u32(clamp(-shift, 0, 31));
-  if (shift > 0) {
-    upper = mantissa >> u32(24 - shift);
-    lower = (mantissa << u32(shift)) & 0xffffffu;
-  }
-  let magnitudes = vec4<i32>(vec4<u32>(upper >> 12u, upper & 0xfffu, lower >> 12u, lower & 0xfffu));
-  return select(magnitudes, -magnitudes, (bits >> 31u) == 1u);
 }
 
 @compute @workgroup_size(16, 16)

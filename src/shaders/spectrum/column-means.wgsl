@@ -8,7 +8,7 @@
 // One thread per column; the grid is (columns / 64). It reads bits and sums integers. So the order, a compiler's fast
 // mathematics and the flushing of subnormals cannot change the result. With 2^e above the column's largest magnitude,
 // x / 2^e is cut into four signed digits of 12 bits. Each digit is summed over the rows (exact for rows ≤ 2^18), and the
-// sums are divided by long division.
+// sums are divided by long division. Includes snippets/digits.wgsl.
 
 struct Shape {
   rows: u32,
@@ -23,27 +23,6 @@ struct Shape {
 @group(0) @binding(3) var<storage, read_write> summary: array<atomic<u32>>;
 
 const INFINITY_BITS = 0x7f800000u;
-
-// The smallest e, but at least -125, with magnitude < 2^e.
-fn exponentAbove(magnitudeBits: u32) -> i32 {
-  return max(i32(magnitudeBits >> 23u), 1) - 126;
-}
-
-// The number with these bits, divided by 2^exponent, which is above its magnitude; exact but for what is under 2^-48.
-fn digits(bits: u32, exponent: i32) -> vec4<i32> {
-  let field = i32((bits >> 23u) & 0xffu);
-  let mantissa = (bits & 0x7fffffu) | select(0u, 0x800000u, field > 0);
-  // Where the mantissa ends among the 48 bits.
-  let shift = max(field, 1) - 102 - exponent;
-  var upper = 0u;
-  var lower = mantissa >> u32(clamp(-shift, 0, 31));
-  if (shift > 0) {
-    upper = mantissa >> u32(24 - shift);
-    lower = (mantissa << u32(shift)) & 0xffffffu;
-  }
-  let magnitudes = vec4<i32>(vec4<u32>(upper >> 12u, upper & 0xfffu, lower >> 12u, lower & 0xfffu));
-  return select(magnitudes, -magnitudes, (bits >> 31u) == 1u);
-}
 
 @compute @workgroup_size(64)
 fn main(@builtin(global_invocation_id) id: vec3<u32>) {

@@ -7,6 +7,7 @@
 //                  least power of two above |w_j[k]| f_k over all k with f_k = 2^floor(log2 |c_k|)
 //
 // One thread a vector; the grid is (padded / 32, matrices). A w_j that counts as zero gets factors of zero.
+// Includes snippets/powers-of-two.wgsl.
 
 struct Shape {
   padded: u32,
@@ -19,11 +20,6 @@ struct Shape {
 @group(0) @binding(4) var<storage, read> norms: array<f32>; // sorted too
 @group(0) @binding(5) var<storage, read> floors: array<f32>;
 @group(0) @binding(6) var<storage, read_write> directions: array<vec4<u32>>;
-
-// 2^floor(log2 norm), and 1 for 0.
-fn powerUnder(norm: f32) -> f32 {
-  return select(bitcast<f32>(bitcast<u32>(norm) & 0x7f800000u), 1.0, norm == 0.0);
-}
 
 @compute @workgroup_size(32)
 fn main(@builtin(global_invocation_id) id: vec3<u32>) {

@@ -7,6 +7,7 @@
 //   gathered       F32 [matrices, padded, length]
 //
 // One thread a group of four floats; the grid is (groups of four / 64, padded, matrices).
+// Includes snippets/powers-of-two.wgsl.
 
 struct Shape {
   vectors: u32,
@@ -21,10 +22,6 @@ struct Shape {
 @group(0) @binding(4) var<storage, read> sorted: array<f32>;
 @group(0) @binding(5) var<storage, read> floors: array<f32>;
 @group(0) @binding(6) var<storage, read_write> gathered: array<vec4<f32>>;
-
-fn centredScale(magnitudeBits: u32) -> f32 {
-  return bitcast<f32>(u32(clamp(126 - i32(magnitudeBits >> 23u), -126, 127) + 127) << 23u);
-}
 
 @compute @workgroup_size(64)
 fn main(@builtin(global_invocation_id) id: vec3<u32>) {

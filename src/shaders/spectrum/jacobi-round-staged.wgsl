@@ -12,6 +12,8 @@
 // In 12 KiB of workgroup memory one array serves in turn: vectors while the Gram matrix is summed; then Q′, the Gram matrix
 // and nothing; then Q′ and vectors. Fours of elements of vector i stand at their place xor i mod 8, so that threads that
 // read one place of several vectors use different banks.
+//
+// Includes snippets/block-pair.wgsl and snippets/inner-sweep.wgsl.
 
 struct Shape {
   blocks: u32, // an even number
@@ -29,10 +31,6 @@ struct Shape {
 const THREADS = 256u;
 // Fours of elements of each vector in workgroup memory at once.
 const FOURS = 16u;
-// Cosines under this are rounding: a rotation would not improve them.
-const ROTATE_ABOVE = 1e-7;
-// A pair whose every cosine is under this is left alone.
-const WORK_ABOVE = 2.5e-7;
 // Where the Gram matrix's 1024 floats begin, and the vectors beside Q'; vectors of the Gram matrix begin at 0.
 const GRAM = 256u;
 const BESIDE = 256u;
@@ -42,16 +40,6 @@ var<workgroup> turns: array<vec2<f32>, 16>; // sine, and tangent of half the ang
 var<workgroup> pairs: array<vec2<u32>, 16>; // the vectors of each pair of a step
 var<workgroup> largest: atomic<u32>;
 var<workgroup> isWork: u32;
-
-// The two vectors, lower first, of pair t in one step of the inner sweep.
-fn innerPair(step: u32, t: u32) -> vec2<u32> {
-  if (shape.crosswise == 1u) {
-    return vec2<u32>(t, 16u + ((t + step) & 15u));
-  }
-  let a = select((step + t) % 31u, 31u, t == 0u);
-  let b = (step + 31u - t) % 31u;
-  return vec2<u32>(min(a, b), max(a, b));
-}
 
 fn gram(index: u32) -> f32 {
   return memory[GRAM + index / 4u][index % 4u];
@@ -85,13 +73,10 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
     return;
   }
   let length = shape.length4;
-  let cycle = shape.blocks - 1u;
-  let oneBlock = select((shape.round + group.x) % cycle, cycle, group.x == 0u);
-  let otherBlock = (shape.round + cycle - group.x) % cycle;
-  let matrixBase = matrix * shape.blocks * 16u * length;
-  let firstBase = matrixBase + min(oneBlock, otherBlock) * 16u * length;
+  let blocks = blockPair(group.x);
+  let firstBase = (matrix * shape.blocks + blocks.first) * 16u * length;
   // Vector i of the pair begins at firstBase + i * length, plus gap where i >= 16.
-  let gap = (max(oneBlock, otherBlock) - min(oneBlock, otherBlock) - 1u) * 16u * length;
+  let gap = (blocks.other - blocks.first - 1u) * 16u * length;
 
   // Rows tileRow + 8i and columns tileColumn + 8j of the Gram matrix, and a quarter of the fours.
   let tileRow = (thread / 8u) % 8u;
@@ -176,18 +161,7 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
       let p = gram(pair.x * 33u);
       let q = gram(pair.y * 33u);
       let overlap = gram(pair.x * 32u + pair.y);
-      var turn = vec2<f32>(0.0);
-      if (p > floorSquare && q > floorSquare && abs(overlap) > ROTATE_ABOVE * sqrt(p) * sqrt(q)) {
-        let zeta = (q - p) / (2.0 * overlap);
-        let tangent = select(1.0, -1.0, zeta < 0.0) / (abs(zeta) + sqrt(1.0 + zeta * zeta));
-        // Whether a rotation is orthogonal depends on how exactly its sine fits half its angle's tangent. The tangent may be
-        // off by what WGSL allows for a square root. So the sine is computed from the tangent, by a quotient that is refined once.
-        let halfTangent = tangent / (1.0 + sqrt(1.0 + tangent * tangent));
-        let divisor = 1.0 + halfTangent * halfTangent;
-        let rough = 2.0 * halfTangent / divisor;
-        turn = vec2<f32>(rough + (2.0 * halfTangent - rough * divisor) / divisor, halfTangent);
-      }
-      turns[thread] = turn;
+      turns[thread] = turnOf(p, q, overlap, floorSquare);
       pairs[thread] = pair;
     }
     workgroupBarrier();

@@ -10,6 +10,8 @@
 // Gram matrix of the pair's vectors is summed in 4 × 4 register tiles (upper triangle of tiles only). A sweep of rotations
 // diagonalises it in workgroup memory while Q collects them, and the vectors become W Q. `crosswise` 1 rotates only
 // vectors of different blocks: the rest had their turn in the sweep's first round.
+//
+// Includes snippets/block-pair.wgsl and snippets/inner-sweep.wgsl.
 
 struct Shape {
   blocks: u32, // an even number
@@ -27,27 +29,12 @@ struct Shape {
 override threads: u32 = 64u;
 
 const TILES = 36u; // of 8 x 8 tiles, those on and above the diagonal
-// Cosines under this are rounding: a rotation would not improve them.
-const ROTATE_ABOVE = 1e-7;
-// A pair whose every cosine is under this is left alone.
-const WORK_ABOVE = 2.5e-7;
-
 var<workgroup> gram: array<f32, 1024>;
 var<workgroup> rotations: array<vec4<f32>, 256>; // Q': row j holds the coefficients of new vector j
 var<workgroup> turns: array<vec2<f32>, 16>; // sine, and tangent of half the angle, of each pair of a step
 var<workgroup> pairs: array<vec2<u32>, 16>; // the vectors of each pair of a step
 var<workgroup> largest: atomic<u32>;
 var<workgroup> isWork: u32;
-
-// The two vectors, lower first, of pair t in one step of the inner sweep.
-fn innerPair(step: u32, t: u32) -> vec2<u32> {
-  if (shape.crosswise == 1u) {
-    return vec2<u32>(t, 16u + ((t + step) & 15u));
-  }
-  let a = select((step + t) % 31u, 31u, t == 0u);
-  let b = (step + 31u - t) % 31u;
-  return vec2<u32>(min(a, b), max(a, b));
-}
 
 @compute @workgroup_size(threads)
 fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index) thread: u32) {
@@ -56,13 +43,10 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
     return;
   }
   let length = shape.length4;
-  let cycle = shape.blocks - 1u;
-  let oneBlock = select((shape.round + group.x) % cycle, cycle, group.x == 0u);
-  let otherBlock = (shape.round + cycle - group.x) % cycle;
-  let matrixBase = matrix * shape.blocks * 16u * length;
-  let firstBase = matrixBase + min(oneBlock, otherBlock) * 16u * length;
+  let blocks = blockPair(group.x);
+  let firstBase = (matrix * shape.blocks + blocks.first) * 16u * length;
   // Vector i of the pair begins at firstBase + i * length, plus gap where i >= 16.
-  let gap = (max(oneBlock, otherBlock) - min(oneBlock, otherBlock) - 1u) * 16u * length;
+  let gap = (blocks.other - blocks.first - 1u) * 16u * length;
 
   for (var tile = thread; tile < TILES; tile += threads) {
     var tileRow = 0u;
@@ -147,18 +131,7 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
       let p = gram[pair.x * 33u];
       let q = gram[pair.y * 33u];
       let overlap = gram[pair.x * 32u + pair.y];
-      var turn = vec2<f32>(0.0);
-      if (p > floorSquare && q > floorSquare && abs(overlap) > ROTATE_ABOVE * sqrt(p) * sqrt(q)) {
-        let zeta = (q - p) / (2.0 * overlap);
-        let tangent = select(1.0, -1.0, zeta < 0.0) / (abs(zeta) + sqrt(1.0 + zeta * zeta));
-        // Whether a rotation is orthogonal depends on how exactly its sine fits half its angle's tangent. The tangent may be
-        // off by what WGSL allows for a square root. So the sine is computed from the tangent, by a quotient that is refined once.
-        let halfTangent = tangent / (1.0 + sqrt(1.0 + tangent * tangent));
-        let divisor = 1.0 + halfTangent * halfTangent;
-        let rough = 2.0 * halfTangent / divisor;
-        turn = vec2<f32>(rough + (2.0 * halfTangent - rough * divisor) / divisor, halfTangent);
-      }
-      turns[turning] = turn;
+      turns[turning] = turnOf(p, q, overlap, floorSquare);
       pairs[turning] = pair;
     }
     workgroupBarrier();

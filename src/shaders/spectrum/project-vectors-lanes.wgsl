@@ -3,6 +3,7 @@
 //
 // One workgroup, of four threads, a subgroup, makes 16 rows by 16 directions: a lane has a group of four rows, and hands the
 // coefficients of four directions round. The grid is (groups of 16 rows from `firstGroup` on, padded / 16, matrices).
+// Includes snippets/powers-of-two.wgsl and snippets/split-sums.wgsl.
 
 enable subgroups;
 // All four lanes take every branch together.
@@ -26,48 +27,6 @@ struct Shape {
 @group(0) @binding(8) var<storage, read_write> projected: array<vec4<f32>>;
 
 const SLAB = 16u;
-
-struct Split {
-  digit: vec4<f32>,
-  rest: vec4<f32>,
-}
-
-struct Sums {
-  high: vec4<f32>, // in units of 2^-8
-  low: vec4<f32>, // 2^-20
-  rest: vec4<f32>, // 2^-20
-}
-
-fn centredScale(magnitudeBits: u32) -> f32 {
-  return bitcast<f32>(u32(clamp(126 - i32(magnitudeBits >> 23u), -126, 127) + 127) << 23u);
-}
-
-// 2^floor(log2 norm), and 1 for 0.
-fn powerUnder(norm: f32) -> f32 {
-  return select(bitcast<f32>(bitcast<u32>(norm) & 0x7f800000u), 1.0, norm == 0.0);
-}
-
-// 1 / power by its bits, since a division need not be exact.
-fn inversePower(power: vec4<f32>) -> vec4<f32> {
-  return bitcast<vec4<f32>>(vec4<u32>(0x7f000000u) - bitcast<vec4<u32>>(power));
-}
-
-// 1024 x as a whole number and what is left.
-fn split(x: vec4<f32>) -> Split {
-  let scaled = 1024.0 * x;
-  let digit = round(scaled);
-  return Split(digit, scaled - digit);
-}
-
-fn added(sums: Sums, whole: vec4<f32>, rest: vec4<f32>) -> Sums {
-  let high = round(whole * 0x1p-12f);
-  return Sums(sums.high + high, sums.low + (whole - 4096.0 * high), sums.rest + rest);
-}
-
-fn value(sums: Sums) -> vec4<f32> {
-  let carry = round(sums.low * 0x1p-12f);
-  return ((sums.low - 4096.0 * carry) + sums.rest) * 0x1p-20f + (sums.high + carry) * 0x1p-8f;
-}
 
 @compute @workgroup_size(4)
 fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index) lane: u32) {

@@ -17,7 +17,7 @@
 // of a sum is about 2^-32 of the largest product.
 //
 // One workgroup, of 64 threads, makes 32 rows by 32 directions, 4 × 4 per thread, over staged slabs of 16 vectors. The grid is
-// (groups of 32 rows from `firstGroup` on, padded / 32, matrices).
+// (groups of 32 rows from `firstGroup` on, padded / 32, matrices). Includes snippets/powers-of-two.wgsl and snippets/split-sums.wgsl.
 
 struct Shape {
   vectors: u32, // centred vectors a matrix
@@ -42,48 +42,6 @@ var<workgroup> rowDigits: array<vec4<f32>, 128>; // [vector of the slab, four ro
 var<workgroup> rowRests: array<vec4<f32>, 128>;
 var<workgroup> directionDigits: array<vec4<f32>, 128>; // [vector of the slab, four directions]
 var<workgroup> directionRests: array<vec4<f32>, 128>;
-
-struct Split {
-  digit: vec4<f32>,
-  rest: vec4<f32>,
-}
-
-struct Sums {
-  high: vec4<f32>, // in units of 2^-8
-  low: vec4<f32>, // 2^-20
-  rest: vec4<f32>, // 2^-20
-}
-
-fn centredScale(magnitudeBits: u32) -> f32 {
-  return bitcast<f32>(u32(clamp(126 - i32(magnitudeBits >> 23u), -126, 127) + 127) << 23u);
-}
-
-// 2^floor(log2 norm), and 1 for 0.
-fn powerUnder(norm: f32) -> f32 {
-  return select(bitcast<f32>(bitcast<u32>(norm) & 0x7f800000u), 1.0, norm == 0.0);
-}
-
-// 1 / power by its bits, since a division need not be exact.
-fn inversePower(power: vec4<f32>) -> vec4<f32> {
-  return bitcast<vec4<f32>>(vec4<u32>(0x7f000000u) - bitcast<vec4<u32>>(power));
-}
-
-// 1024 x as a whole number and what is left.
-fn split(x: vec4<f32>) -> Split {
-  let scaled = 1024.0 * x;
-  let digit = round(scaled);
-  return Split(digit, scaled - digit);
-}
-
-fn added(sums: Sums, whole: vec4<f32>, rest: vec4<f32>) -> Sums {
-  let high = round(whole * 0x1p-12f);
-  return Sums(sums.high + high, sums.low + (whole - 4096.0 * high), sums.rest + rest);
-}
-
-fn value(sums: Sums) -> vec4<f32> {
-  let carry = round(sums.low * 0x1p-12f);
-  return ((sums.low - 4096.0 * carry) + sums.rest) * 0x1p-20f + (sums.high + carry) * 0x1p-8f;
-}
 
 @compute @workgroup_size(64)
 fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index) thread: u32) {

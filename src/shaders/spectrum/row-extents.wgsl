@@ -6,7 +6,7 @@
 //   norms    F32 [matrices, padded]
 //   extents  F32 [matrices, rows]
 //
-// One thread a group of four rows; the grid is (groups of four / 64, matrices).
+// One thread a group of four rows; the grid is (groups of four / 64, matrices). Includes snippets/powers-of-two.wgsl.
 
 struct Shape {
   vectors: u32,
@@ -19,10 +19,6 @@ struct Shape {
 @group(0) @binding(2) var<storage, read> summary: array<u32>;
 @group(0) @binding(3) var<storage, read> norms: array<f32>;
 @group(0) @binding(4) var<storage, read_write> extents: array<vec4<f32>>;
-
-fn centredScale(magnitudeBits: u32) -> f32 {
-  return bitcast<f32>(u32(clamp(126 - i32(magnitudeBits >> 23u), -126, 127) + 127) << 23u);
-}
 
 // 1 / 2^floor(log2 norm), and 1 for 0; by its bits, since a division need not be exact.
 fn inversePowerUnder(norm: f32) -> f32 {

@@ -6,7 +6,7 @@
 //
 // One workgroup a vector, of 32 threads: each sums the squares of every 32nd group of four, then one thread adds the 32
 // sums. Where `scaled`, each element is first multiplied by the power of two that brings the matrix's largest centred
-// magnitude below one. The square root is refined once, since WGSL's may be inexact.
+// magnitude below one. The square root is refined once, since WGSL's may be inexact. Includes snippets/powers-of-two.wgsl.
 
 struct Shape {
   vectors: u32, // vectors held a matrix
@@ -22,10 +22,6 @@ struct Shape {
 @group(0) @binding(3) var<storage, read_write> norms: array<f32>;
 
 var<workgroup> sums: array<f32, 32>;
-
-fn centredScale(magnitudeBits: u32) -> f32 {
-  return bitcast<f32>(u32(clamp(126 - i32(magnitudeBits >> 23u), -126, 127) + 127) << 23u);
-}
 
 @compute @workgroup_size(32)
 fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index) thread: u32) {
