@@ -67,7 +67,12 @@ interface TransformStream<In, Out> {
 }
 declare const TransformStream: new <In, Out>() => TransformStream<In, Out>;
 
+interface Headers {
+  get(name: string): string | null;
+}
+
 interface URL {
+  readonly origin: string;
   readonly href: string;
   readonly origin: string;
   readonly protocol: string;
