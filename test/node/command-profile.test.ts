@@ -18,6 +18,9 @@ import { temporaryFolder } from './temporary-folder.ts';
 
 beforeAll(shareDevice);
 
+/** A model for what does not depend on it: 3 layers of width 48. */
+const small = fileURLToPath(new URL('../golden/activations/gpt2-plain', import.meta.url));
+
 /** Runs a bundled model on the golden ids, as given, with `extra` flags; reads back what it wrote. */
 async function profileGolden(model: GoldenCase, extra: readonly string[]) {
   const folder = await temporaryFolder();
@@ -297,7 +300,7 @@ describe('laminar profile', () => {
     const cwd = await temporaryFolder();
     await writeFile(join(cwd, 'ids.json'), '[1, 2, 3]');
     const run = (...extra: string[]) =>
-      laminarHere(['profile', '--ids', 'ids.json', '--out', 'there', ...extra], { cwd });
+      laminarHere(['profile', small, '--ids', 'ids.json', '--out', 'there', ...extra], { cwd });
     const seedOf = async () =>
       (JSON.parse(await readFile(join(cwd, 'there', 'report.json'), 'utf8')) as Report).seed;
     for (let repeat = 0; repeat < 2; repeat += 1) expect((await run()).code).toBe(0);
@@ -340,13 +343,12 @@ describe('laminar profile', () => {
 
 it('measures named activations as it does states, with a layer axis for each hook', async () => {
   const folder = await temporaryFolder();
-  const model = fileURLToPath(new URL('../golden/activations/gpt2-plain', import.meta.url));
   await writeFile(
     join(folder, 'ids.json'),
     JSON.stringify({ real: [3, 1, 4, 1, 5, 9, 2, 6], shuffled: [5, 9, 2, 6, 3, 1, 4, 1] }),
   );
   const at = ['--at', 'blocks.*.attn.hook_z', 'blocks.*.hook_mlp_out', '--at', 'hook_embed'];
-  const result = await laminarHere(['profile', model, '--ids', 'ids.json', ...at], { cwd: folder });
+  const result = await laminarHere(['profile', small, '--ids', 'ids.json', ...at], { cwd: folder });
   expect(complaints(result)).toBe('');
   expect(result.code).toBe(0);
   const made = join(folder, 'out/gpt2-plain-ids-ids-at-blocks.-.attn.hook_z-blocks.-.hook_mlp_o');
@@ -368,10 +370,10 @@ it('measures named activations as it does states, with a layer axis for each hoo
   }
   expect(result.stdout).toMatch(/\nblocks\.\*\.hook_mlp_out\n/);
   // Another run's folder: the same but for what is measured.
-  const other = await laminarHere(['profile', model, '--ids', 'ids.json', '--out', made], { cwd: folder });
+  const other = await laminarHere(['profile', small, '--ids', 'ids.json', '--out', made], { cwd: folder });
   expect(other.code).toBe(1);
   expect(other.stderr).toMatch(/activations blocks\.\*\.attn\.hook_z .*hook_embed, not none/);
-  const plan = await laminarHere(['profile', model, '--ids', 'ids.json', '--plan', '--json', ...at], {
+  const plan = await laminarHere(['profile', small, '--ids', 'ids.json', '--plan', '--json', ...at], {
     cwd: folder,
   });
   const { gpu_bytes } = JSON.parse(plan.stdout) as { gpu_bytes: { hooks: number } };

@@ -32,7 +32,7 @@ test.each(['SIGINT', 'SIGTERM'] as const)(
   'a pattern that backtracks without end is stopped by %s',
   async (signal) => {
     const cwd = await modelWithPattern('(a+)+b', 'a'.repeat(200));
-    const { code } = await laminar(plan, { cwd, killWhen: [signal, () => sleep(1500, true)] });
+    const { code } = await laminar(plan, { cwd, killWhen: [signal, () => sleep(900, true)] });
     expect(code).toBe(signal === 'SIGINT' ? 130 : 143);
   },
 );

@@ -145,7 +145,7 @@ describe('bytes', () => {
   test('a silent connection counts as cut', async () => {
     const files = singleFileModel();
     addModel(hub.server, 'gpt2', files);
-    hub.environment['HF_HUB_DOWNLOAD_TIMEOUT'] = '0.1';
+    hub.environment['HF_HUB_DOWNLOAD_TIMEOUT'] = '0.5';
     const { bytes } = files[WEIGHTS]!;
     hub.server.inject(
       inStorage((_request, response) => {
@@ -154,8 +154,9 @@ describe('bytes', () => {
       1,
     );
     await hub.resolve('gpt2');
-    expect(ranges(hub.server.seen)).toEqual([undefined, 'bytes=900-']);
-    expect(hub.notices[0]).toMatch(/the connection fell silent/);
+    // On a busy machine other answers may seem silent, too, and are asked for again.
+    expect([...new Set(ranges(hub.server.seen))]).toEqual([undefined, 'bytes=900-']);
+    expect(hub.notices.join('\n')).toMatch(/the connection fell silent/);
   });
 
   test.each([

@@ -1,14 +1,15 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { openTestGpu } from '#platform';
 import type { Gpu } from '../../src/engine/gpu/gpu.ts';
 import { useDevice } from '../../src/engine/gpu/open.ts';
-import { findAdapter, openNodeGpu } from '../../src/node/gpu.ts';
+import { findAdapter } from '../../src/node/gpu.ts';
 import { relativeDistance } from '../support/distance.ts';
 import { goldenFiles, readGolden } from '../support/golden.ts';
 import { loadAndRecord } from '../support/model-runs.ts';
 
 let gpu: Gpu;
 beforeAll(async () => {
-  gpu = await openNodeGpu();
+  gpu = await openTestGpu();
 });
 afterAll(() => {
   gpu.dispose();

