@@ -121,7 +121,8 @@ function pathOnHub(text: string, endpoint: string | undefined): string {
     if (isHubHost(url.hostname)) return path;
   }
   const host = url ? url.host : 'it';
-  const mirror = url && own ? `, or let HF_ENDPOINT be ${url.protocol}//${url.host} if that is a mirror of it` : '';
+  const mirror =
+    url && own ? `, or let HF_ENDPOINT be ${url.protocol}//${url.host} if that is a mirror of it` : '';
   throw new InputError(
     `the model is an address, and ${host} is not the hub; give a folder, a hub id such as gpt2, or an address of huggingface.co${mirror}`,
     unknownModel,

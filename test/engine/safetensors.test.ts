@@ -157,7 +157,12 @@ describe('header', () => {
       2,
       /tensor a must have a shape/,
     ],
-    ['a shape of text', '{"a":{"dtype":"F32","shape":"2","data_offsets":[0,8]}}', 8, /tensor a must have a shape/],
+    [
+      'a shape of text',
+      '{"a":{"dtype":"F32","shape":"2","data_offsets":[0,8]}}',
+      8,
+      /tensor a must have a shape/,
+    ],
     [
       'a shape beyond any file',
       `{"a":{"dtype":"F32","shape":[${2 ** 40},${2 ** 40}],"data_offsets":[0,0]}}`,
