@@ -91,3 +91,6 @@ declare const crypto: {
 };
 declare function setTimeout(callback: (nothing: undefined) => void, milliseconds?: number): unknown;
 declare function clearTimeout(timer: unknown): void;
+
+/** Base64 as a string of one character per byte. */
+declare function atob(data: string): string;

@@ -1,10 +1,10 @@
-import { PrecompiledNormalizer } from '@huggingface/tokenizers';
 import { FormatError } from '../errors.ts';
 import { toByteCharacters } from './byte-level.ts';
 import { listOfParts, readPart, stringIn } from './json.ts';
 import type { Part } from './json.ts';
 import { patternOf } from './patterns.ts';
 import type { PatternCompiler } from './patterns.ts';
+import { precompiledNormalizer } from './precompiled.ts';
 
 /** Changes a text before it is cut into words. */
 export type Normalizer = (text: string) => string;
@@ -52,13 +52,8 @@ function fromPart(part: Part, compile: PatternCompiler): Normalizer {
       return bert(part);
     case 'Nmt':
       return nmt;
-    case 'Precompiled': {
-      const inner = new PrecompiledNormalizer({
-        type: 'Precompiled',
-        precompiled_charsmap: stringIn(part, 'precompiled_charsmap', ''),
-      });
-      return (text) => inner.normalize(text);
-    }
+    case 'Precompiled':
+      return precompiledNormalizer(stringIn(part, 'precompiled_charsmap', ''));
     default:
       throw new FormatError(`its normalizer ${part.type} is not known`);
   }
