@@ -40,8 +40,9 @@ const singularValues: Chart = {
     const positive = componentRows(report, own).flatMap(({ value }) => (value > 0 ? [value] : []));
     if (positive.length === 0) return [0.1, 1];
     const lowest = isBelow(own, Math.min(...positive)) ? own.tolerance : Math.min(...positive);
-    // From a little under the lowest value, or the rank tolerance where values fall below it, to a little over the top.
-    return [lowest / 2, Math.max(...positive) * 1.5];
+    const highest = Math.max(...positive);
+    // From a little under the lowest value, or the rank tolerance where values fall below it, to over the point at the top.
+    return [lowest / 2, highest * Math.max(1.5, (highest / lowest) ** 0.06)];
   },
   layersOf(report, own, domain, place) {
     const positive = componentRows(report, own).filter(({ value }) => value > 0);

@@ -74,7 +74,7 @@ export function comparedFigure(compared: ComparedRuns, { key, title }: ComparedM
     ...points.map(({ value }) => value),
     ...reaches.map(({ top }) => top),
   ]);
-  const across = axisOf(x, layers);
+  const across = axisOf(x, layers, views.length > 1);
   const up = valueAxis(key, title, values, views.length > 1);
   const encoding: Encoding = { x: across, y: up };
   const middle = { x: x === 'layer' ? layers / 2 : 0.5, value: Math.max(0, ...known(values)) / 2 };
@@ -209,7 +209,8 @@ export function placeOf({ report }: SavedRun, layer: number, x: Abscissa): numbe
   return x === 'layer' ? layer : layer / Math.max(1, report.model.layers);
 }
 
-function axisOf(x: Abscissa, layers: number): PositionX {
+/** @param isSmall whether the plot is too narrow for more than a word */
+function axisOf(x: Abscissa, layers: number, isSmall: boolean): PositionX {
   const common = { field: 'x', type: 'quantitative' } as const;
   return x === 'layer'
     ? {
@@ -220,7 +221,7 @@ function axisOf(x: Abscissa, layers: number): PositionX {
       }
     : {
         ...common,
-        title: 'Relative depth: layer / layers of the model',
+        title: isSmall ? 'Relative depth' : 'Relative depth: layer / layers of the model',
         scale: { domain: [0, 1], nice: false, padding: 10 },
         axis: { format: '.1f', tickCount: 10, grid: false },
       };

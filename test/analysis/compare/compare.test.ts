@@ -156,7 +156,7 @@ describe('compareRuns', () => {
     expect(named('stable_rank', 'alpha_req')).toEqual(['stable_rank', 'alpha', 'alpha_r2']);
     expect(named('rankme')).toEqual(['rankme']);
     expect(named('all')).toContain('alpha_r2');
-    expect(compareRuns(runs, { measures: ['rankme'] }).notices).toEqual(['rankme is not there in other']);
+    expect(compareRuns(runs, { measures: ['rankme'] }).notices).toEqual(['rankme is missing in other']);
     expect(() => named('rankmee')).toThrow(/measure rankmee is not known; did you mean .*rankme/);
     expect(() => named('twonn')).toThrow(/measure twonn: no run has it; .* They have effective_dim/);
   });
@@ -178,8 +178,8 @@ describe('compareRuns', () => {
     const both = compareRuns(runs, { views, measures: ['rank', 'rankme'] });
     expect(both.views).toEqual(['all', 'unit_rows']);
     expect(both.notices).toEqual([
-      'rankme is not there in alice-gpt2; other',
-      'the view unit_rows is not there in other',
+      'rankme is missing in alice-gpt2; other',
+      'the view unit_rows is missing in other',
     ]);
     for (const { name, specification } of both.figures()) {
       expect(() => compile(specification as TopLevelSpec)).not.toThrow();
@@ -204,7 +204,7 @@ describe('compareRuns', () => {
     const runs = [run('a', { change: more }), run('b', { model: { id: 'other' } })];
     const chosen = compareRuns(runs, { sequences: ['block*', 'real'] });
     expect(chosen.sequences).toEqual(['real', 'block_16_1']);
-    expect(chosen.notices).toEqual(['block_16_1 is not there in other']);
+    expect(chosen.notices).toEqual(['block_16_1 is missing in other']);
     expect(chosen.rows.at(2)).toMatchObject({ sequence: 'block_16_1', kind: 'block', seed: 4, block: 16 });
     expect(() => compareRuns(runs, { sequences: ['rael'] })).toThrow(InputError);
   });
