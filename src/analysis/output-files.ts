@@ -1,5 +1,5 @@
 import type { ModelConfig } from '../engine/config.ts';
-import type { TensorDeclaration } from '../engine/safetensors.ts';
+import type { TensorDeclaration } from '../engine/safetensors-tensors.ts';
 import type { ProfileSpectra } from './figures.ts';
 import { jsonText } from './json.ts';
 import type { HookValues } from './profile.ts';

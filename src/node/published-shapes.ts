@@ -1,6 +1,6 @@
 import type { Architecture, BufferSpec, WeightSpec } from '../engine/architectures/architecture.ts';
 import { InputError } from '../engine/errors.ts';
-import type { TensorDeclaration } from '../engine/safetensors.ts';
+import type { TensorDeclaration } from '../engine/safetensors-tensors.ts';
 import { publishedLlamas } from './published-llamas.ts';
 
 /** What a tensor holds: random numbers about 0 or about 1, or what a buffer of the model holds. */

@@ -1,5 +1,6 @@
 import { InputError } from '../engine/errors.ts';
-import type { TensorDeclaration, TensorPlace } from '../engine/safetensors.ts';
+import type { TensorPlace } from '../engine/safetensors.ts';
+import type { TensorDeclaration } from '../engine/safetensors-tensors.ts';
 import { encodeHeader } from '../engine/safetensors.ts';
 import { AtomicFile } from './atomic.ts';
 

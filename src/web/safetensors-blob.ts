@@ -1,4 +1,4 @@
-import type { TensorDeclaration } from '../engine/safetensors.ts';
+import type { TensorDeclaration } from '../engine/safetensors-tensors.ts';
 import { encodeHeader } from '../engine/safetensors.ts';
 
 /**

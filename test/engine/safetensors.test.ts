@@ -5,8 +5,9 @@ import { readFixture } from '#platform';
 import { budgets } from '../../src/engine/budgets.ts';
 import { FormatError } from '../../src/engine/errors.ts';
 import { bytesSource } from '../../src/engine/files.ts';
-import type { TensorDeclaration } from '../../src/engine/safetensors.ts';
-import { dtypeBits, encodeHeader, parseHeader, readHeader } from '../../src/engine/safetensors.ts';
+import type { TensorDeclaration } from '../../src/engine/safetensors-tensors.ts';
+import { encodeHeader, parseHeader, readHeader } from '../../src/engine/safetensors.ts';
+import { dtypeBits } from '../../src/engine/safetensors-tensors.ts';
 
 /** A file with this header text and so many bytes of data. */
 function fileOf(json: string, dataBytes: number): Uint8Array {

@@ -4,7 +4,7 @@ import type { ModelDescription } from '../../engine/description.ts';
 import { elementCount } from '../../engine/gpu/tensor.ts';
 import type { PlannedHooks } from '../../engine/hooks.ts';
 import { planWeights } from '../../engine/memory.ts';
-import type { TensorDeclaration } from '../../engine/safetensors.ts';
+import type { TensorDeclaration } from '../../engine/safetensors-tensors.ts';
 import { printText } from '../terminal.ts';
 import type { CommandContext } from './context.ts';
 import {

@@ -3,7 +3,7 @@ import type { Command } from 'commander';
 import { activationTensors, captureTensors } from '../../analysis/output-files.ts';
 import { describeModel } from '../../engine/description.ts';
 import type { ModelDescription } from '../../engine/description.ts';
-import type { TensorDeclaration } from '../../engine/safetensors.ts';
+import type { TensorDeclaration } from '../../engine/safetensors-tensors.ts';
 import type { Gpu } from '../../engine/gpu/gpu.ts';
 import { InputError, NumericalError } from '../../engine/errors.ts';
 import { listNames } from '../../engine/message.ts';
