@@ -1,5 +1,6 @@
 import { spectrumChecks } from '../analysis/spectrum.ts';
 import type { Gpu } from '../engine/gpu/gpu.ts';
+import { needsCheck } from '../engine/gpu/self-test.ts';
 import { tune } from '../engine/gpu/tuning.ts';
 import { decisionsOf } from '../engine/gpu/variants.ts';
 import type { Decision } from '../engine/gpu/variants.ts';
@@ -35,14 +36,12 @@ export async function explainChoices(
   const selfTests: KnownSelfTest[] = [];
   const optionOf = ({ options }: Decision) => options.find(({ chosen }) => chosen)?.name;
   const beforeTests = decisionsOf(gpu.tuning).map(optionOf);
-  if (!gpu.adapter.software) {
-    for (const check of [...forwardChecks, ...spectrumChecks]) {
-      if (!check.isUsed(gpu.tuning)) continue;
-      const verdict = await memory.find(await selfTestOf(gpu, check));
-      const fault = verdict?.fault ?? null;
-      selfTests.push({ check: check.name, date: verdict?.date ?? null, fault });
-      if (fault !== null) gpu.fallBack(check.portable);
-    }
+  for (const check of [...forwardChecks, ...spectrumChecks]) {
+    if (!needsCheck(gpu, check)) continue;
+    const verdict = await memory.find(await selfTestOf(gpu, check));
+    const fault = verdict?.fault ?? null;
+    selfTests.push({ check: check.name, date: verdict?.date ?? null, fault });
+    if (fault !== null) gpu.fallBack(check.portable);
   }
   const defaults = decisionsOf(tune(gpu.tuning.traits)).map(optionOf);
   const choices = decisionsOf(gpu.tuning).flatMap((decision, index): KernelChoice[] => {

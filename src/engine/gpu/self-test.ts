@@ -45,7 +45,7 @@ const findings = new Map<string, Promise<Finding>>();
  */
 export async function checkVariants(gpu: Gpu, checks: readonly VariantCheck[]): Promise<void> {
   for (const check of checks) {
-    if (!check.isUsed(gpu.tuning) || (gpu.adapter.software && !check.onSoftware)) continue;
+    if (!needsCheck(gpu, check)) continue;
     const { fault, isRemembered } = await findingOf(gpu, check);
     if (fault === null) continue;
     gpu.fallBack(check.portable);
@@ -54,6 +54,11 @@ export async function checkVariants(gpu: Gpu, checks: readonly VariantCheck[]): 
         'The portable kernel is used instead, which is slower; please report it',
     );
   }
+}
+
+/** Whether a GPU is about to use a variant that must be tested on it. */
+export function needsCheck({ adapter, tuning }: Gpu, { isUsed, onSoftware }: VariantCheck): boolean {
+  return isUsed(tuning) && (!adapter.software || onSoftware === true);
 }
 
 async function findingOf(gpu: Gpu, check: VariantCheck): Promise<Finding> {
