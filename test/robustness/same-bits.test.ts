@@ -11,6 +11,7 @@ import type { Gpu } from '../../src/engine/gpu/gpu.ts';
 import type { GpuOptions } from '../../src/engine/gpu/options.ts';
 import type { CapturedActivation } from '../../src/engine/hooks.ts';
 import { Model } from '../../src/engine/model.ts';
+import { weightBytes } from '../../src/engine/weights.ts';
 import { goldenFiles, readGolden } from '../support/golden.ts';
 import type { GoldenCase } from '../support/golden.ts';
 import { limitedGpu, streamingLimit } from '../support/model-runs.ts';
@@ -98,6 +99,14 @@ async function capture(name: GoldenCase, ids: readonly Int32Array[], limits: Gpu
   });
 }
 
+/** Bytes of the largest weight of a block. */
+async function largestMatrix(name: GoldenCase): Promise<number> {
+  const description = await describeModel(goldenFiles(name));
+  await description.close();
+  const weights = description.weights.blocks.flatMap((block) => Object.values(block));
+  return Math.max(...weights.map(weightBytes));
+}
+
 /** A capture of several sequences, as one of them alone would have it. */
 function alone(batch: Awaited<ReturnType<typeof capture>>, index: number, of: number) {
   const part = <Values extends Float32Array | Int32Array>(array: {
@@ -155,8 +164,9 @@ test.each(isWhole ? many : usual)(
     const expected = await profile(name, ids);
     expect(expected.isResident).toBe(true);
     expect(await profile(name, ids, limits, 1), 'streamed').toEqual({ ...expected, isResident: false });
-    // Small bindings split tables and products.
-    expect(await profile(name, ids, { bindingLimit: 2 ** 17 }), 'split').toEqual(expected);
+    // Small bindings split tables; a matrix of a block that is split is summed in another order.
+    const split = { bindingLimit: await largestMatrix(name) };
+    expect(await profile(name, ids, split), 'split').toEqual(expected);
 
     // Fewer sequences, each in another place of the batch; only what compares it with the text differs.
     const turned = await profile(name, { real: again, shuffled: real });
@@ -176,7 +186,7 @@ test.each(isWhole ? many : usual)(
       ...captured,
       isResident: false,
     });
-    expect(await capture(name, [real, shuffled], { bindingLimit: 2 ** 17 }), 'split').toEqual(captured);
+    expect(await capture(name, [real, shuffled], split), 'split').toEqual(captured);
     expect(await capture(name, [shuffled]), 'alone').toEqual(alone(captured, 1, 2));
   },
 );
