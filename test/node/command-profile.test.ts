@@ -99,15 +99,18 @@ async function expectGolden(folder: string, model: string): Promise<Report> {
 }
 
 /** Holds the layers' diagnostics, and the view without the first token, against the golden answers of measures. */
-async function expectMeasures(report: Report, threshold: number): Promise<void> {
+async function expectMeasures(folder: string, report: Report, threshold: number): Promise<void> {
   expect(report.measured).toEqual({
     measures: ['rankme'],
     views: ['without_first_token'],
     without_dimensions: [],
   });
   const { sequences } = await readExpectedSequences();
+  const spectra = await readSpectra(join(folder, 'spectra.safetensors'));
   for (const name of ['real', 'shuffled'] as const) {
     const { layers, views } = report.sequences[name];
+    const ofView = spectra.get(`${name}.without_first_token.singular_values`)!;
+    expect(ofView.shape).toEqual([7, 128]);
     sequences[name].forEach((expected, layer) => {
       const all = expected.views.all as MeasuredView;
       const first = expected.views.without_first_token as MeasuredView;
@@ -127,6 +130,11 @@ async function expectMeasures(report: Report, threshold: number): Promise<void> 
       expect(without).toMatchObject({ layer, rows: 255, first_token_share: null });
       expect(without.effective_dimension).toBe(first.effective_dimension![threshold]);
       expect(without.rankme! / first.rankme!).toBeCloseTo(1, 3);
+      const golden = first.singular_values!;
+      golden.forEach((value, index) => {
+        const difference = Math.abs(ofView.values[128 * layer + index]! - value);
+        expect(difference).toBeLessThanOrEqual(golden[0]! * 1e-6 * (layer + 4));
+      });
     });
   }
 }
@@ -242,7 +250,7 @@ describe('laminar profile', () => {
       dtype: 'F16',
     });
     const { thresholds } = await readExpected('alice-pythia');
-    await expectMeasures(report, thresholds.indexOf(90));
+    await expectMeasures(join(folder, 'there'), report, thresholds.indexOf(90));
     const csv = (await readFile(join(folder, 'there', 'profile.csv'), 'utf8')).trimEnd().split('\n');
     expect(csv).toHaveLength(1 + 2 * 2 * 7);
     const refused = await laminarHere(
