@@ -22,7 +22,7 @@ struct Shape {
   inputStride: u32,
   firstInput: u32,
   outputStride: u32,
-  // The output's first element: products beside each other make parts of one row.
+  // The output's first element: products next to each other make parts of one row.
   firstOutput: u32,
   firstColumn: u32,
   // The weight's first element, counted in elements from the start of the binding.

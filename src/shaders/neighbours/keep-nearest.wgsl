@@ -4,7 +4,7 @@
 //   nearest    F32 [ranks, points]: what earlier runs left, begun again where `first` is 0; a rank that no candidate has
 //              filled yet holds the largest float32
 //
-// One thread a point, an insertion into its sorted list for each candidate that is nearer than the last; the grid is
+// One thread per point, an insertion into its sorted list for each candidate that is nearer than the last; the grid is
 // (points / 64). Neighbouring threads read and write neighbouring places. A point does not count as its own neighbour.
 
 struct Shape {

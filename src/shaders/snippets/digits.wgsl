@@ -2,12 +2,12 @@
 // difference from its mean. Sums and differences of such numbers are exact, whatever the order, the compiler's fast
 // mathematics or its subnormals.
 
-// The smallest e, but at least -125, with magnitude < 2^e.
+// The smallest e with magnitude < 2^e, and at least -125.
 fn exponentAbove(magnitudeBits: u32) -> i32 {
   return max(i32(magnitudeBits >> 23u), 1) - 126;
 }
 
-// The number with these bits, divided by 2^exponent, which is above its magnitude; exact but for what is under 2^-48.
+// The number with these bits, divided by 2^exponent, which is above its magnitude; exact except for what is under 2^-48.
 fn digits(bits: u32, exponent: i32) -> vec4<i32> {
   let field = i32((bits >> 23u) & 0xffu);
   let mantissa = (bits & 0x7fffffu) | select(0u, 0x800000u, field > 0);

@@ -9,7 +9,7 @@
 // One thread per element of the padded output; the grid is (stride / 16, vectors / 16). The matrix's power of two, found by
 // column-means.wgsl, is divided out; a constant column, which had no say in it, becomes zero however large it is. The
 // difference is taken digit by digit in integers, so that it is the float32 nearest to the exact one however large the
-// mean, save for 2^-47 of the column's largest magnitude. Includes snippets/digits.wgsl.
+// mean, up to 2^-47 of the column's largest magnitude. Includes snippets/digits.wgsl.
 
 struct Shape {
   rows: u32,

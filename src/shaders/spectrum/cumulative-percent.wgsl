@@ -11,7 +11,7 @@
 
 struct Shape {
   values: u32,
-  stride: u32, // values held a matrix
+  stride: u32, // values held per matrix
 }
 
 @group(0) @binding(0) var<uniform> shape: Shape;

@@ -4,9 +4,9 @@
 //   sorted         F32 [matrices, padded]: the norms |c_k| of the sorted centred vectors
 //   order, norms   U32, F32 [matrices, padded]; floors  F32 [matrices]: of the w_j, from order-descending.wgsl
 //   directions     U32 [matrices, padded, 4]: of each rank j, the bits of 1 / e and of e / |w_j|, and 0, where e is the
-//                  least power of two above |w_j[k]| f_k over all k with f_k = 2^floor(log2 |c_k|)
+//                  smallest power of two above |w_j[k]| f_k over all k with f_k = 2^floor(log2 |c_k|)
 //
-// One thread a vector; the grid is (padded / 32, matrices). A w_j that counts as zero gets factors of zero.
+// One thread per vector; the grid is (padded / 32, matrices). A w_j that counts as zero gets factors of zero.
 // Includes snippets/powers-of-two.wgsl.
 
 struct Shape {

@@ -6,7 +6,7 @@
 //   order, sorted  U32, F32 [matrices, padded]; floors  F32 [matrices]: from order-descending.wgsl
 //   gathered       F32 [matrices, padded, length]
 //
-// One thread a group of four floats; the grid is (groups of four / 64, padded, matrices).
+// One thread per group of four floats; the grid is (groups of four / 64, padded, matrices).
 // Includes snippets/powers-of-two.wgsl.
 
 struct Shape {

@@ -228,7 +228,7 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
     rows[30] = turnPair(&rows[15], rows[31], quadBroadcast(sine4.w, 3u), quadBroadcast(half4.w, 3u), turn, lane);
     rows[31] = first;
     if (!isCrosswise) {
-      // The first block's rows move on by one place, but for its first row.
+      // The first block's rows move on by one place, except for the first.
       var moving = rows[31];
       for (var i = 0u; i < 32u; i++) {
         let isMoving = i > 0u && i < 16u;

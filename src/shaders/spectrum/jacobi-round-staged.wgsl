@@ -25,13 +25,13 @@ struct Shape {
 @group(0) @binding(0) var<uniform> shape: Shape;
 @group(0) @binding(1) var<storage, read_write> vectors: array<vec4<f32>>;
 @group(0) @binding(2) var<storage, read> floors: array<f32>;
-@group(0) @binding(3) var<storage, read> progress: array<u32>; // converged, sweeps; two words a matrix
+@group(0) @binding(3) var<storage, read> progress: array<u32>; // converged, sweeps; two words per matrix
 @group(0) @binding(4) var<storage, read_write> worst: array<atomic<u32>>;
 
 const THREADS = 256u;
 // Fours of elements of each vector in workgroup memory at once.
 const FOURS = 16u;
-// Where the Gram matrix's 1024 floats begin, and the vectors beside Q'; vectors of the Gram matrix begin at 0.
+// Where the Gram matrix's 1024 floats begin, and the vectors next to Q'; vectors of the Gram matrix begin at 0.
 const GRAM = 256u;
 const BESIDE = 256u;
 

@@ -23,7 +23,7 @@ struct Shape {
 @group(0) @binding(0) var<uniform> shape: Shape;
 @group(0) @binding(1) var<storage, read_write> vectors: array<vec4<f32>>;
 @group(0) @binding(2) var<storage, read> floors: array<f32>;
-@group(0) @binding(3) var<storage, read> progress: array<u32>; // converged, sweeps; two words a matrix
+@group(0) @binding(3) var<storage, read> progress: array<u32>; // converged, sweeps; two words per matrix
 @group(0) @binding(4) var<storage, read_write> worst: array<atomic<u32>>;
 
 override threads: u32 = 64u;

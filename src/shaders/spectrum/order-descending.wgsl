@@ -5,10 +5,10 @@
 //   sorted  F32 [matrices, padded]: its norm
 //   floors  F32 [matrices]: the norm at or under which a vector counts as zero, 2e-8 of the largest
 //
-// One thread a vector: its rank is the number of norms that go before it. The grid is (padded / 64, matrices).
+// One thread per vector: its rank is the number of norms that go before it. The grid is (padded / 64, matrices).
 
 struct Shape {
-  padded: u32, // norms a matrix
+  padded: u32, // norms per matrix
 }
 
 @group(0) @binding(0) var<uniform> shape: Shape;

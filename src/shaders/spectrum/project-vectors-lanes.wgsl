@@ -10,8 +10,8 @@ enable subgroups;
 diagnostic(off, subgroup_uniformity);
 
 struct Shape {
-  vectors: u32, // centred vectors a matrix
-  padded: u32, // directions a matrix, a multiple of 32
+  vectors: u32, // centred vectors per matrix
+  padded: u32, // directions per matrix, a multiple of 32
   length4: u32,
   firstGroup: u32, // the 16 rows at which this dispatch begins
 }

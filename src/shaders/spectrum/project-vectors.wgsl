@@ -20,8 +20,8 @@
 // (groups of 32 rows from `firstGroup` on, padded / 32, matrices). Includes snippets/powers-of-two.wgsl and snippets/split-sums.wgsl.
 
 struct Shape {
-  vectors: u32, // centred vectors a matrix
-  padded: u32, // directions a matrix, a multiple of 32
+  vectors: u32, // centred vectors per matrix
+  padded: u32, // directions per matrix, a multiple of 32
   length4: u32,
   firstGroup: u32, // the 32 rows at which this dispatch begins
 }

@@ -11,7 +11,7 @@
 
 struct Shape {
   columns: u32,
-  padded: u32, // columns held a matrix
+  padded: u32, // columns held per matrix
   length4: u32, // groups of four rows
   first: u32, // a multiple of 16
 }

@@ -10,7 +10,7 @@ enable subgroups;
 diagnostic(off, subgroup_uniformity);
 
 struct Shape {
-  padded: u32, // columns held a matrix
+  padded: u32, // columns held per matrix
   length4: u32,
   first: u32, // the panel's first column
 }

@@ -8,7 +8,7 @@
 // the rows, then T′, then the update. The grid is (groups of 16 columns after the panel, matrices).
 
 struct Shape {
-  padded: u32, // columns held a matrix
+  padded: u32, // columns held per matrix
   length4: u32,
   first: u32, // the panel's first column
 }

@@ -6,11 +6,11 @@
 //   norms    F32 [matrices, padded]
 //   extents  F32 [matrices, rows]
 //
-// One thread a group of four rows; the grid is (groups of four / 64, matrices). Includes snippets/powers-of-two.wgsl.
+// One thread per group of four rows; the grid is (groups of four / 64, matrices). Includes snippets/powers-of-two.wgsl.
 
 struct Shape {
   vectors: u32,
-  padded: u32, // norms a matrix
+  padded: u32, // norms per matrix
   length4: u32,
 }
 

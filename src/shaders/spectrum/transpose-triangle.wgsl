@@ -9,7 +9,7 @@
 struct Shape {
   columns: u32,
   padded: u32,
-  stride: u32, // floats a factored column
+  stride: u32, // floats per factored column
 }
 
 @group(0) @binding(0) var<uniform> shape: Shape;

@@ -4,15 +4,15 @@
 //   summary  U32 [matrices, 4]: word 2 holds the bits of the matrix's largest centred magnitude
 //   norms    F32 [matrices, padded]
 //
-// One workgroup a vector, of 32 threads: each sums the squares of every 32nd group of four, then one thread adds the 32
+// One workgroup per vector, of 32 threads: each sums the squares of every 32nd group of four, then one thread adds the 32
 // sums. Where `scaled`, each element is first multiplied by the power of two that brings the matrix's largest centred
 // magnitude below one. The square root is refined once, since WGSL's may be inexact. Includes snippets/powers-of-two.wgsl.
 
 struct Shape {
-  vectors: u32, // vectors held a matrix
+  vectors: u32, // vectors held per matrix
   live: u32, // those that count; the norms of the rest are zero
-  length4: u32, // groups of four floats a vector
-  padded: u32, // norms held a matrix
+  length4: u32, // groups of four floats per vector
+  padded: u32, // norms held per matrix
   scaled: u32,
 }
 

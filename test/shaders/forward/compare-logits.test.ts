@@ -2,7 +2,7 @@ import { afterAll, beforeAll, expect, test } from 'vitest';
 import { openTestGpu } from '#platform';
 import type { Gpu } from '../../../src/engine/gpu/gpu.ts';
 import { compareLogits } from '../../../src/engine/kernels.ts';
-import { changeOf } from '../../../src/engine/log-softmax.ts';
+import { changeOf } from '../../../src/engine/logit-sums.ts';
 import { MatrixSource } from '../../support/matrices.ts';
 import { poison, runKernel } from '../../support/run-kernel.ts';
 

@@ -2,7 +2,7 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { openTestGpu } from '#platform';
 import type { Gpu } from '../../../src/engine/gpu/gpu.ts';
 import { foldLogSoftmax } from '../../../src/engine/kernels.ts';
-import { joinSums } from '../../../src/engine/log-softmax.ts';
+import { joinSums } from '../../../src/engine/logit-sums.ts';
 import { MatrixSource } from '../../support/matrices.ts';
 import * as reference from '../../support/reference.ts';
 import { poison, runKernel } from '../../support/run-kernel.ts';
