@@ -15,6 +15,11 @@ import type { ViewName } from './views.ts';
 /** More panels would be a wall. */
 const MAX_PANELS = 24;
 
+/** Says how many of so many measures are not drawn. */
+function leftOut(panels: number): string[] {
+  return panels > MAX_PANELS ? [`${panels - MAX_PANELS} more measures are in report.json`] : [];
+}
+
 /** Every measure that was asked for, over the layers, in a panel of its own. None where nothing was asked for. */
 export function measureFigures(report: Report): Figure[] {
   if (!report.measured || report.measured.measures.length === 0) return [];
@@ -40,7 +45,8 @@ export function measureFigures(report: Report): Figure[] {
     return [{ title: isShared ? key.replaceAll('_', ' ') : title, axis: null, rows, bands }];
   });
   if (panels.length === 0) return [];
-  const words = { name: 'measures', title: 'Measures of each layer', subtitle: shadedWords(groups) };
+  const subtitle = [...shadedWords(groups), ...leftOut(panels.length)];
+  const words = { name: 'measures', title: 'Measures of each layer', subtitle };
   return [panelsFigure(report, words, panels.slice(0, MAX_PANELS), false)];
 }
 
@@ -96,7 +102,8 @@ export function measureViewFigures(report: Report): Figure[] {
     };
   });
   const same = asked.filter(isAll).map((view) => `${viewTitle(report, view)}: as all`);
-  const under = [runLine(report), `solid: ${real.label}; dashed: ${shuffled.label}`, ...same];
+  const drawn = `solid: ${real.label}; dashed: ${shuffled.label}`;
+  const under = [runLine(report), drawn, ...same, ...leftOut(panels.length)];
   const specification = plotsSideBySide(heading, under, plots);
   return [{ name: 'measures-views', title: heading, specification }];
 }

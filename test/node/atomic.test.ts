@@ -1,6 +1,7 @@
-import { mkdir, readdir, readFile, writeFile } from 'node:fs/promises';
+import { mkdir, open, readdir, readFile, rm, writeFile } from 'node:fs/promises';
+import type { FileHandle } from 'node:fs/promises';
 import { join } from 'node:path';
-import { describe, expect, it } from 'vitest';
+import { describe, expect, it, vi } from 'vitest';
 import { FileError } from '../../src/engine/errors.ts';
 import { AtomicFile, checkWritableFile } from '../../src/node/atomic.ts';
 import { ownerToken } from '../../src/node/owner.ts';
@@ -102,12 +103,19 @@ describe('AtomicFile', () => {
   });
 
   it('is gone when the disk is full', async () => {
-    // Writing at an offset that no file system allows fails as a full disk does: in the middle of the work.
     const folder = await temporaryFolder();
-    const file = await AtomicFile.create(join(folder, 'file'));
-    await expect(file.write(Number.MAX_SAFE_INTEGER - 1, bytes('x'))).rejects.toThrow(
-      /file: cannot write the file/,
-    );
+    const path = join(folder, 'file');
+    const file = await AtomicFile.create(path);
+    await file.write(0, bytes('x'));
+    const other = await open(join(folder, 'other'), 'w');
+    const handles = Object.getPrototypeOf(other) as FileHandle;
+    await other.close();
+    await rm(join(folder, 'other'));
+    const full = Object.assign(new Error('ENOSPC: no space left on device, write'), { code: 'ENOSPC' });
+    const writing = vi.spyOn(handles, 'write').mockRejectedValueOnce(full);
+    await expect(file.write(1, bytes('y'))).rejects.toThrow(/file: cannot write the file/);
+    expect(writing).toHaveBeenCalledOnce();
     expect(await readdir(folder)).toEqual([]);
+    writing.mockRestore();
   });
 });
