@@ -34,6 +34,15 @@ export function fastestOf(runs: readonly (readonly KernelTime[])[]): KernelTime[
   return [...fastest.values()];
 }
 
+/** What several kernels are called together: how all their names begin, and a star. */
+function groupName(names: readonly string[]): string {
+  const [first = '', ...others] = names;
+  if (others.length === 0) return first;
+  let length = 0;
+  while (length < first.length && others.every((name) => name[length] === first[length])) length += 1;
+  return `${first.slice(0, length)}*`;
+}
+
 /**
  * Times of kernels with the work that each did, slowest first. Work is known by a kernel's name without its variant; if
  * two variants of a kernel ran, or a kernel and its second part, their times are added.
@@ -55,7 +64,7 @@ export function kernelRates(
     .map(([base, group]) => {
       const milliseconds = group.reduce((sum, time) => sum + time.milliseconds, 0);
       return {
-        kernel: group.map(({ kernel }) => kernel).join(' + '),
+        kernel: groupName(group.map(({ kernel }) => kernel)),
         calls: group.reduce((sum, { dispatches }) => sum + dispatches, 0),
         share: total > 0 ? milliseconds / total : 0,
         ...rateOf(milliseconds / 1000, work[base], ceiling),

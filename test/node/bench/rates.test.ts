@@ -49,13 +49,19 @@ test('kernels are found by their names without the variant, the longest first, s
   );
   expect(rates).toMatchObject([
     { kernel: 'product-wide', calls: 4, share: 0.5, seconds: 0.5, flops: 20, bytes_per_second: 40 },
-    { kernel: 'product + product-lanes', calls: 3, share: 0.3, flops: 1000, of_flops: 1, of_bytes: 0.5 },
+    { kernel: 'product*', calls: 3, share: 0.3, flops: 1000, of_flops: 1, of_bytes: 0.5 },
     { kernel: 'sort', calls: 8, share: 0.2, flops: null, bytes_per_second: null },
   ]);
 });
 
 test('no time at all gives no NaN', () => {
   expect(kernelRates([time('sort', 1, 0)], {}, ceiling)[0]!.share).toBe(0);
+  const round = kernelRates(
+    [time('round-lanes-angles', 1, 1), time('round-lanes-turns', 1, 1)],
+    { round: { operations: 1, bytes: 1 } },
+    ceiling,
+  );
+  expect(round.map(({ kernel }) => kernel)).toEqual(['round-lanes-*']);
 });
 
 test('of several runs the fastest of each kernel counts', () => {
