@@ -24,7 +24,9 @@ const sources = join(place, 'sources');
 for (const path of ['package.json', 'README.md', 'LICENSE', 'weights', 'src', 'test/layers.test.ts'])
   await cp(join(root, path), join(sources, path), { recursive: true });
 await cp(dirname(dirname(commandPath)), join(sources, 'dist'), { recursive: true });
-const packing = ['pack', '--ignore-scripts', '--json', '--pack-destination', place];
+// A cache of its own: the home folder may be read-only.
+const npmCache = ['--cache', join(place, 'npm'), '--no-update-notifier'];
+const packing = ['pack', '--ignore-scripts', '--json', '--pack-destination', place, ...npmCache];
 const [tarball] = JSON.parse((await run('npm', packing, { cwd: sources })).stdout) as [
   { readonly filename: string; readonly size: number; readonly files: readonly { readonly path: string }[] },
 ];
