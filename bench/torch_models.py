@@ -155,6 +155,13 @@ def read_config(folder):
     return json.loads((pathlib.Path(folder) / "config.json").read_text())
 
 
+def has_plain(folder):
+    return read_config(folder)["model_type"] in PLAIN
+
+
 def load_plain(folder, device):
     config = read_config(folder)
-    return PLAIN[config["model_type"]](folder, config, device)
+    family = config["model_type"]
+    if family not in PLAIN:
+        raise SystemExit(f"{folder}: there is no plain model of the family {family}; give one of {', '.join(PLAIN)}")
+    return PLAIN[family](folder, config, device)
