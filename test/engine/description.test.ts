@@ -230,7 +230,9 @@ describe('heads', () => {
       const found = await loadAndRecord(limited, files, [ids]);
       expectPlain(GPT2, found, false);
       expect(found.maxLogSoftmax).toBeNull();
-      expect(found.notices.join()).toMatch(/^tensor \S*wte\.weight in .* holds a NaN .*only the logits need it/);
+      expect(found.notices.join()).toMatch(
+        /^tensor \S*wte\.weight in .* holds a NaN .*only the logits need it/,
+      );
       const logits = loadAndRecord(limited, files, [ids], { onLogits: () => undefined });
       await expect(logits).rejects.toThrow(NumericalError);
       await expect(loadAndRecord(limited, files, [Int32Array.of(1, 306)])).rejects.toThrow(/wte\.weight/);
