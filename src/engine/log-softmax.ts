@@ -3,6 +3,7 @@ import { NumericalError } from './errors.ts';
 import type { Gpu } from './gpu/gpu.ts';
 import { Pace } from './gpu/pace.ts';
 import type { Recorder } from './gpu/recorder.ts';
+import { bindableRows, MAX_WORKGROUPS, rowsOf } from './gpu/row-ranges.ts';
 import type { Tensor } from './gpu/tensor.ts';
 import {
   compareLogits,
@@ -16,15 +17,12 @@ import { changeOf, COMPARED, joinSums, RUNNING } from './logit-sums.ts';
 import type { LogitsChange } from './logit-sums.ts';
 import { canFoldLogits, recordFoldedLogits, recordLogits } from './matrix-product.ts';
 import { foldedTileColumns } from './product-variants.ts';
-import { bindableRows, rowsOf } from './gpu/row-ranges.ts';
 import { LOGITS_TILE_BYTES } from './memory.ts';
 
 /** The minimum number of tokens of a tile: fewer are not worth a dispatch. */
 const FEWEST_TOKENS = 1024;
 /** Threads of a workgroup of fold-log-softmax-tiles.wgsl, each with a row. */
 const ROWS_AT_ONCE = 64;
-/** Workgroups that a dispatch may have in each dimension (WebGPU's smallest limit). */
-const MAX_WORKGROUPS = 65_535;
 
 /** Some tokens' logits, read back. */
 export interface LogitsTile {
