@@ -99,14 +99,14 @@ export function productKernels(
   { product: variant, largeTilesFrom }: Pick<Tuning, 'product' | 'largeTilesFrom'>,
   format: number,
 ): PipelineRequest[] {
-  const { kernel, activates } = PRODUCT_VARIANTS[variant];
+  const { kernel, activates, lanes } = PRODUCT_VARIANTS[variant];
   const constants = {
     ...workgroupFor(Infinity),
     weightFormat: format,
     staged: Number(variant === 'staged'),
     activates: Number(activates),
   };
-  if (kernel === matrixProductLanes || kernel === matrixProductEight) return [{ kernel, constants }];
+  if (lanes) return [{ kernel, constants }];
   const either = [0, 1].map((transposed) => ({ ...constants, transposed, aligned: 1, folded: 0 }));
   if (kernel === matrixProduct) return either.map((constants) => ({ kernel, constants }));
   const shapes = Number.isFinite(largeTilesFrom) ? [8, 16] : [8];
@@ -130,16 +130,19 @@ export function activationKernels(variant: ProductVariant, activation: Activatio
   return [{ kernel: activate, constants: { activation: activationCode(activation) } }];
 }
 
-/** The kernel of each variant, what each of its threads makes, and whether it ends in the activation. */
+/**
+ * The kernel of each variant, what each of its threads makes, whether it ends in the activation, and the threads of its
+ * workgroup where they are the lanes that share loads; 0 where the product decides them.
+ */
 const PRODUCT_VARIANTS = {
-  direct: { kernel: matrixProduct, threadRows: 8, threadColumns: 4, activates: false },
-  staged: { kernel: matrixProduct, threadRows: 8, threadColumns: 4, activates: true },
-  tiles: { kernel: matrixProductTiles, threadRows: 8, threadColumns: 8, activates: true },
-  lanes: { kernel: matrixProductLanes, threadRows: 16, threadColumns: 8, activates: false },
-  eight: { kernel: matrixProductEight, threadRows: 16, threadColumns: 4, activates: false },
+  direct: { kernel: matrixProduct, threadRows: 8, threadColumns: 4, activates: false, lanes: 0 },
+  staged: { kernel: matrixProduct, threadRows: 8, threadColumns: 4, activates: true, lanes: 0 },
+  tiles: { kernel: matrixProductTiles, threadRows: 8, threadColumns: 8, activates: true, lanes: 0 },
+  lanes: { kernel: matrixProductLanes, threadRows: 16, threadColumns: 8, activates: false, lanes: 4 },
+  eight: { kernel: matrixProductEight, threadRows: 16, threadColumns: 4, activates: false, lanes: 8 },
 } as const satisfies Record<
   ProductVariant,
-  { threadRows: number; threadColumns: number; activates: boolean; kernel: unknown }
+  { threadRows: number; threadColumns: number; activates: boolean; lanes: number; kernel: unknown }
 >;
 const ACTIVATION_THREADS = 64;
 
@@ -149,8 +152,8 @@ function workgroupOf(
   { rows, columns, folded }: ProductShape,
   tuning: Pick<Tuning, 'largeTilesFrom'>,
 ): { threadsX: number; threadsY: number } {
-  if (variant === 'lanes') return { threadsX: 4, threadsY: 1 };
-  if (variant === 'eight') return { threadsX: 8, threadsY: 1 };
+  const { lanes } = PRODUCT_VARIANTS[variant];
+  if (lanes) return { threadsX: lanes, threadsY: 1 };
   if (variant !== 'tiles') return workgroupFor(rows);
   const tiles = Math.ceil(rows / 128) * Math.ceil(columns / 128);
   const isLarge = folded
