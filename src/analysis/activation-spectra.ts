@@ -57,23 +57,17 @@ export async function spectra(
   const matrices = entries.flatMap(([name, array]) => matricesOf(name, array));
   if (matrices.length === 0) return {};
   const { threshold = profileDefaults.threshold, signal, onProgress } = options;
-  // Neighbours of one shape are computed together.
-  const sorted = [...matrices].sort((a, b) => a.rows - b.rows || a.columns - b.columns);
   const gpu = options.gpu ?? (await openGpu());
   try {
     // A page that imports this function fetches the kernels with the first spectrum, not before it shows anything.
     const { measureMatrices } = await import('./measure-matrices.ts');
-    const measured = await measureMatrices(gpu, sorted, {
+    const measured = await measureMatrices(gpu, matrices, {
       threshold,
       ...(signal && { signal }),
       ...(onProgress && { onProgress }),
     });
-    const answers = new Map(sorted.map((matrix, index) => [matrix, measured[index]!]));
     return Object.fromEntries(
-      matrices.map((matrix) => {
-        const { name, rows, columns } = matrix;
-        return [name, { rows, columns, ...answers.get(matrix)! }];
-      }),
+      matrices.map(({ name, rows, columns }, index) => [name, { rows, columns, ...measured[index]! }]),
     );
   } finally {
     if (gpu !== options.gpu) gpu.dispose();

@@ -2,6 +2,7 @@ import { operationsOf } from '../engine/work.ts';
 import type { ViewRequest } from './measures/measure-views.ts';
 import type { MeasureName } from './measures/table.ts';
 import { spectrumWork } from './plan-spectrum.ts';
+import { VIEWS_BATCH_BYTES } from './scratch.ts';
 import { spectrumShape, workspaceBytes } from './spectrum/workspace.ts';
 import type { ViewName } from './views.ts';
 
@@ -52,23 +53,28 @@ export function planMeasures(rows: number, columns: number, request: ViewRequest
   );
   const matrix = 4 * rows * columns;
   const shape = spectrumShape(rows, columns);
-  const hasViews = others.length > 0;
+  // What each state adds to the largest batch of matrices to decompose, if all its views have one shape.
+  const decomposed = Math.max(others.length, names.includes('prompt_entropy') ? 2 * (1 + others.length) : 0);
+  const maxBatch = Math.max(1, Math.floor(VIEWS_BATCH_BYTES / matrix));
+  const neighbours = names.includes('neighbours');
   const alone = Math.max(
-    hasViews || names.includes('prompt_entropy') ? matrix + workspaceBytes(shape, 1) : 0,
-    names.includes('neighbours') ? neighbourBytes(rows, columns, NEIGHBOURS) : 0,
+    decomposed > 0 ? matrix + workspaceBytes(shape, 1) : 0,
+    neighbours ? neighbourBytes(rows, columns, NEIGHBOURS) : 0,
   );
   return {
     operations: usual + ofAll + ofOthers + compared,
     minBytes: alone,
-    bytes: (together) =>
-      Math.max(
+    bytes: (together) => {
+      const batch = Math.min(together * decomposed, maxBatch);
+      return Math.max(
         alone,
-        names.includes('neighbours') ? neighbourBytes(rows, columns, rows) : 0,
-        hasViews
-          ? together * matrix +
-              Math.max(workspaceBytes(shape, 1), Math.min(SCRATCH_BYTES, workspaceBytes(shape, together)))
+        neighbours ? neighbourBytes(rows, columns, rows) : 0,
+        batch > 0
+          ? batch * matrix +
+              Math.max(workspaceBytes(shape, 1), Math.min(SCRATCH_BYTES, workspaceBytes(shape, batch)))
           : 0,
-      ),
+      );
+    },
   };
 }
 

@@ -4,3 +4,6 @@ import type { Gpu } from '../engine/gpu/gpu.ts';
 export function spectrumScratch(gpu: Gpu): number {
   return Math.min(2 ** 29, (gpu.memoryLimit - gpu.allocatedBytes) / 2);
 }
+
+/** The maximum number of bytes on the GPU at once of matrices that measures and views decompose. */
+export const VIEWS_BATCH_BYTES = 32 * 2 ** 20;

@@ -4,7 +4,6 @@ import { timesPowerOfTwo } from '../measure-matrices.ts';
 import { rowNorms } from '../views.ts';
 import { sumOfSquares } from './centred.ts';
 import { firstComponentSteps, firstRowShare } from './component.ts';
-import { promptEntropies } from './entropy.ts';
 import { measureNeighbours } from './neighbours.ts';
 import { meanCosine } from './rows.ts';
 import { isoScore, powerLaw, rankMe, variance } from './spectral.ts';
@@ -69,15 +68,7 @@ export const computeMeasure: {
     centred: meanCosine(state.centredDirections, state.view.columns),
   }),
 
-  prompt_entropy: async ({ gpu, view, directions, centredDirections, options }) => {
-    const both = [directions, centredDirections];
-    const { name, signal, scratchBytes } = options;
-    const [uncentred = null, centred = null] = await promptEntropies(gpu, both, view.columns, name, {
-      ...(signal && { signal }),
-      ...(scratchBytes !== undefined && { scratchBytes }),
-    });
-    return { uncentred, centred, maximum: Math.log(Math.min(view.rows, view.columns)) };
-  },
+  prompt_entropy: ({ entropy }) => entropy,
 
   neighbours: (state) => measureNeighbours(state),
 };

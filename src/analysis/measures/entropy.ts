@@ -1,7 +1,9 @@
 import type { Gpu } from '../../engine/gpu/gpu.ts';
-import { computeSpectra } from '../spectrum.ts';
-import type { MatrixView } from '../spectrum/matrix-view.ts';
+import { spectraInBatches } from '../spectrum-batches.ts';
+import type { BatchedMatrix, BatchOptions } from '../spectrum-batches.ts';
+import type { View } from '../views.ts';
 import type { Directions } from './rows.ts';
+import { ViewState } from './view-state.ts';
 
 /** Entropies of a sequence's Gram matrix, in nats. */
 export interface Entropies {
@@ -11,47 +13,52 @@ export interface Entropies {
   renyi_2: number;
 }
 
+/** Those of a view's rows as they are, and with the columns' means subtracted; null where no row has a direction. */
+export interface PromptEntropy {
+  uncentred: Entropies | null;
+  centred: Entropies | null;
+  /** ln min(rows, columns): what neither can exceed. */
+  maximum: number;
+}
+
 /**
  * The entropies of the eigenvalues e of ZZᵀ / n, Z being n rows of norm 1: the squares of Z's singular values over n,
- * from the GPU (Skean et al., arXiv 2502.02013).
+ * from the GPU (Skean et al., arXiv 2502.02013). Those of all views are computed together.
  *
- * @param name of the matrix, for messages
- * @returns one for each, null for one without rows
+ * @returns one for each view
  */
 export async function promptEntropies(
   gpu: Gpu,
-  all: readonly Directions[],
-  columns: number,
-  name: string,
-  options: { readonly signal?: AbortSignal; readonly scratchBytes?: number } = {},
-): Promise<(Entropies | null)[]> {
-  const entropies: (Entropies | null)[] = [];
-  for (const { rows, values } of all) {
-    if (rows === 0) {
-      entropies.push(null);
-      continue;
-    }
-    const buffer = gpu.allocate(`directions of ${name}`, 4 * values.length);
-    try {
-      // Halved, because a matrix that is not centred must lie within ±1.
-      gpu.write(
-        buffer,
-        0,
-        Float32Array.from(values, (value) => value / 2),
-      );
-      const view: MatrixView = { name, buffer, offset: 0, rows, columns, isCentred: true };
-      const [spectrum] = await computeSpectra(gpu, [view], options);
-      entropies.push(entropiesOf(spectrum!.singularValues));
-    } finally {
-      gpu.free(buffer);
-    }
-  }
-  return entropies;
+  views: readonly { readonly name: string; readonly view: View }[],
+  options: BatchOptions = {},
+): Promise<PromptEntropy[]> {
+  const matrices = views.flatMap(({ name, view }): BatchedMatrix[] => {
+    const { rows, columns } = view;
+    const matrixOf = (directions: (state: ViewState) => Directions): BatchedMatrix => ({
+      name,
+      rows,
+      columns,
+      isCentred: true,
+      read: () => {
+        const { values } = directions(new ViewState(gpu, view, { name, thresholds: [] }));
+        // Halved, because a matrix that is not centred must lie within ±1.
+        return Promise.resolve(Float32Array.from(values, (value) => value / 2));
+      },
+    });
+    return [matrixOf((state) => state.directions), matrixOf((state) => state.centredDirections)];
+  });
+  const spectra = await spectraInBatches(gpu, matrices, options);
+  return views.map(({ view: { rows, columns } }, index) => ({
+    uncentred: entropiesOf(spectra[2 * index]!.singularValues),
+    centred: entropiesOf(spectra[2 * index + 1]!.singularValues),
+    maximum: Math.log(Math.min(rows, columns)),
+  }));
 }
 
-function entropiesOf(singularValues: Float32Array): Entropies {
+function entropiesOf(singularValues: Float32Array): Entropies | null {
   let total = 0;
   for (const value of singularValues) total += value * value;
+  if (total === 0) return null;
   let [vonNeumann, purity] = [0, 0];
   for (const value of singularValues) {
     const share = (value * value) / total;

@@ -1,5 +1,4 @@
 import type { Gpu } from '../../engine/gpu/gpu.ts';
-import { spectrumScratch } from '../scratch.ts';
 import { viewNames, viewOf } from '../views.ts';
 import type { ViewName } from '../views.ts';
 import { tokenNorms } from './diagnostics.ts';
@@ -73,11 +72,7 @@ export async function measureStates(
 
 async function measureUsual(gpu: Gpu, matrix: HeldMatrix): Promise<LayerMeasurements> {
   const { name, values, columns, measured } = matrix;
-  const state = new ViewState(gpu, viewOf(matrix, 'all'), measured, {
-    name,
-    thresholds: [],
-    scratchBytes: spectrumScratch(gpu),
-  });
+  const state = new ViewState(gpu, viewOf(matrix, 'all'), { name, thresholds: [], measured });
   const usual = await measureView(state, usualMeasures);
   return { ...measured.dimensions, tokens: tokenNorms(values, columns), ...besideDimensions(usual) };
 }

@@ -2,13 +2,14 @@ import { NumericalError } from '../../engine/errors.ts';
 import type { Gpu } from '../../engine/gpu/gpu.ts';
 import { measureMatrices } from '../measure-matrices.ts';
 import type { MeasuredMatrix, MeasureOptions, UnreadMatrix } from '../measure-matrices.ts';
-import { spectrumScratch } from '../scratch.ts';
+import { VIEWS_BATCH_BYTES } from '../scratch.ts';
 import { viewOf } from '../views.ts';
 import type { Numbers, View, ViewName } from '../views.ts';
 import type { ComparisonName } from './comparisons.ts';
 import { computeMeasure } from './compute.ts';
 import { findOutliers, tokenNorms } from './diagnostics.ts';
 import type { Outliers, TokenNorms } from './diagnostics.ts';
+import { promptEntropies } from './entropy.ts';
 import { MIN_POINTS } from './intrinsic-dimension.ts';
 import { allMeasures, needSpectrum } from './table.ts';
 import type { MeasureName, Measures } from './table.ts';
@@ -166,8 +167,8 @@ export async function measureHeld(
     const spectra: Partial<Record<ViewName, MeasuredMatrix>> = {};
     return { viewed: matrixViews(outliers, tokens, request, options.threshold), spectra };
   });
-  for (const [round, view] of request.views.entries()) {
-    const shown: Shown[] = [];
+  const shown: Shown[] = [];
+  for (const view of request.views) {
     for (const [index, matrix] of matrices.entries()) {
       const { viewed, spectra } = answers[index]!;
       const { dimensions: outlierDimensions } = viewed.outliers;
@@ -182,25 +183,34 @@ export async function measureHeld(
       viewed.views[view] = { rows, columns };
       if (rows > 0 && columns > 0) shown.push({ name: nameOf(matrix.name, view), view: ofView, index });
     }
-    if (isSpectral && view !== 'all') {
-      const measured = await spectraOfViews(gpu, shown, {
-        ...options,
-        onProgress: (done, total) => onProgress?.(round * total + done, request.views.length * total),
-      });
-      for (const [place, { index }] of shown.entries()) answers[index]!.spectra[view] = measured[place]!;
-    }
-    for (const { name, view: ofView, index } of shown) {
-      options.signal?.throwIfAborted();
-      const { viewed, spectra } = answers[index]!;
-      const state = new ViewState(gpu, ofView, spectra[view], {
-        name,
-        thresholds: viewed.thresholds,
-        scratchBytes: spectrumScratch(gpu),
-        ...(options.signal && { signal: options.signal }),
-      });
-      viewed.views[view] = await measureView(state, request.measures, onNotice);
-    }
-    onProgress?.(round + 1, request.views.length);
+  }
+  // Three parts: spectra, prompt entropies, and the measures of one view after the other.
+  const batches = (part: number) => ({
+    ...(options.signal && { signal: options.signal }),
+    batchBytes: VIEWS_BATCH_BYTES,
+    onProgress: (done: number, total: number) => onProgress?.(part * total + done, 3 * total),
+  });
+  if (isSpectral) {
+    const others = shown.filter(({ view }) => view.name !== 'all');
+    const measured = await spectraOfViews(gpu, others, { ...options, ...batches(0) });
+    for (const [place, { index, view }] of others.entries())
+      answers[index]!.spectra[view.name] = measured[place]!;
+  }
+  const entropies = request.measures.includes('prompt_entropy')
+    ? await promptEntropies(gpu, shown, batches(1))
+    : [];
+  for (const [place, { name, view, index }] of shown.entries()) {
+    options.signal?.throwIfAborted();
+    const { viewed, spectra } = answers[index]!;
+    const state = new ViewState(gpu, view, {
+      name,
+      thresholds: viewed.thresholds,
+      measured: spectra[view.name],
+      entropy: entropies[place],
+      ...(options.signal && { signal: options.signal }),
+    });
+    viewed.views[view.name] = await measureView(state, request.measures, onNotice);
+    batches(2).onProgress(place + 1, shown.length);
   }
   return answers;
 }

@@ -5,10 +5,11 @@ import { rowNorms, unitRows } from '../views.ts';
 /** Rows below this part of the largest row are rounding: they lie on the mean, and have no direction. */
 const NO_DIRECTION = 2 ** -48;
 
-/** Rows over their norms; rows that have no direction are left out. */
+/** Rows over their norms. */
 export interface Directions {
+  /** How many rows have a direction. */
   readonly rows: number;
-  /** Row-major [rows · columns]. */
+  /** Row-major, of all rows; zeros where a row has no direction. */
   readonly values: Float64Array<ArrayBuffer>;
 }
 
@@ -18,17 +19,13 @@ export interface Directions {
  */
 export function directions(values: Float32Array | Float64Array, columns: number, magnitude = 0): Directions {
   const norms = rowNorms(values, columns);
-  const kept: number[] = [];
-  norms.forEach((norm, row) => {
-    if (norm > magnitude * NO_DIRECTION) kept.push(row);
-  });
   const unit = unitRows(values, columns);
-  if (kept.length === norms.length) return { rows: kept.length, values: unit };
-  const chosen = new Float64Array(kept.length * columns);
-  kept.forEach((row, place) => {
-    chosen.set(unit.subarray(row * columns, (row + 1) * columns), place * columns);
+  let rows = 0;
+  norms.forEach((norm, row) => {
+    if (norm > magnitude * NO_DIRECTION) rows += 1;
+    else unit.fill(0, row * columns, (row + 1) * columns);
   });
-  return { rows: kept.length, values: chosen };
+  return { rows, values: unit };
 }
 
 /**
@@ -38,7 +35,7 @@ export function directions(values: Float32Array | Float64Array, columns: number,
 export function meanCosine({ rows, values }: Directions, columns: number): number | null {
   if (rows < 2) return null;
   const sum = new Float64Array(columns);
-  for (let index = 0, row = 0; row < rows; row++) {
+  for (let index = 0; index < values.length;) {
     for (let column = 0; column < columns; column++, index++) sum[column]! += values[index]!;
   }
   let square = 0;

@@ -1,7 +1,7 @@
 import { fillCells } from './cells.ts';
 import type { Cell, FilledCell } from './cells.ts';
 import type { Component } from './component.ts';
-import type { Entropies } from './entropy.ts';
+import type { PromptEntropy } from './entropy.ts';
 import type { Neighbours } from './neighbours.ts';
 import type { PowerLaw } from './spectral.ts';
 
@@ -26,7 +26,7 @@ export interface Measures {
   component_1: Component | null;
   first_token_share: number | null;
   mean_cosine: { uncentred: number | null; centred: number | null };
-  prompt_entropy: { uncentred: Entropies | null; centred: Entropies | null; maximum: number };
+  prompt_entropy: PromptEntropy;
   neighbours: Neighbours;
 }
 export type MeasureName = keyof Measures;

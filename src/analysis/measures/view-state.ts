@@ -4,6 +4,7 @@ import { prepareMatrix } from '../prepare-matrix.ts';
 import { rowNorms } from '../views.ts';
 import type { View } from '../views.ts';
 import { centredColumns } from './centred.ts';
+import type { PromptEntropy } from './entropy.ts';
 import { directions } from './rows.ts';
 import type { Directions } from './rows.ts';
 
@@ -13,8 +14,10 @@ export interface ViewStateOptions {
   /** Percents of variance for the effective dimensions. */
   readonly thresholds: readonly number[];
   readonly signal?: AbortSignal;
-  /** The maximum number of bytes of scratch for spectra; see SpectrumOptions. */
-  readonly scratchBytes?: number;
+  /** The view's spectrum; undefined if no measure needs it. */
+  readonly measured?: MeasuredMatrix | undefined;
+  /** Its prompt entropy, if that is asked for. */
+  readonly entropy?: PromptEntropy | undefined;
 }
 
 /** What the measures of one view read. What several of them need is made once, when it is first asked for. */
@@ -22,18 +25,24 @@ export class ViewState {
   #numbers: { values: Float32Array<ArrayBuffer>; exponent: number } | undefined;
   #centred: Float64Array<ArrayBuffer> | undefined;
 
-  /** @param measured the view's spectrum; undefined if no measure needs it */
   constructor(
     readonly gpu: Gpu,
     readonly view: View,
-    readonly measured: MeasuredMatrix | undefined,
     readonly options: ViewStateOptions,
   ) {}
 
   /** The view's spectrum. */
   get spectrum(): MeasuredMatrix {
-    if (!this.measured) throw new TypeError('a measure that needs the spectrum does not say so in the table');
-    return this.measured;
+    const { measured } = this.options;
+    if (!measured) throw new TypeError('a measure that needs the spectrum does not say so in the table');
+    return measured;
+  }
+
+  /** The view's prompt entropy. */
+  get entropy(): PromptEntropy {
+    const { entropy } = this.options;
+    if (!entropy) throw new TypeError('prompt entropies are computed before the other measures');
+    return entropy;
   }
 
   /** The view divided by 2^exponent, except for a constant in every column; see `prepareMatrix`. */
