@@ -19,14 +19,6 @@ const packages = Object.keys({ ...packageJson.dependencies, ...packageJson.peerD
 /** The tests that run the built command as a process. */
 const commandTests = 'test/node/command*.test.ts';
 
-/** The tests that replace modules: nothing else may have imported them before. */
-const mockingTests = [
-  'test/node/command-examples.test.ts',
-  'test/node/unpacked.test.ts',
-  'test/node/full-disk.test.ts',
-  'test/node/hub-refusing-disk.test.ts',
-];
-
 /** Makes the command a program: its shebang survives the build, its mode does not. */
 const executableCommand: Plugin = {
   name: 'executable-command',
@@ -41,7 +33,7 @@ const patience = { testTimeout: 600_000, hookTimeout: 600_000, expect: { poll: {
 /** Begins with the projects whose files take longest, so that at the end no core waits for one of them. */
 class LongestFirst extends BaseSequencer {
   override async sort(files: TestSpecification[]): Promise<TestSpecification[]> {
-    const order = ['browser', 'page', 'command', 'mocks', 'node'];
+    const order = ['browser', 'page', 'command', 'node'];
     const sorted = await super.sort(files);
     return sorted.sort((a, b) => order.indexOf(a.project.name) - order.indexOf(b.project.name));
   }
@@ -62,6 +54,8 @@ export default defineConfig({
         browser: here('src/web/index.ts'),
         'node/index': here('src/node/index.ts'),
         'node/main': here('src/node/main.ts'),
+        // What main.js runs, without being a process: the tests of the command take it from here.
+        'node/command-line': here('src/node/command-line.ts'),
         'node/tokenizer-thread': here('src/node/tokenizer-thread.ts'),
       },
       formats: ['es'],
@@ -84,11 +78,16 @@ export default defineConfig({
     projects: [
       {
         extends: true,
-        resolve: { alias: { '#platform': here('test/support/platform-node.ts') } },
+        resolve: {
+          alias: {
+            '#platform': here('test/support/platform-node.ts'),
+            '#command-line': here('test/support/command-line-of-sources.ts'),
+          },
+        },
         test: {
           name: 'node',
           include: ['test/**/*.test.ts'],
-          exclude: ['test/web/**', commandTests, ...mockingTests],
+          exclude: ['test/web/**', commandTests],
           // Files share a process, one after another: its modules, and a GPU with what was compiled for it.
           isolate: false,
           ...patience,
@@ -96,22 +95,19 @@ export default defineConfig({
       },
       {
         extends: true,
-        resolve: { alias: { '#platform': here('test/support/platform-node.ts') } },
-        test: {
-          name: 'mocks',
-          include: mockingTests,
-          globalSetup: 'test/node/build-command.ts',
-          ...patience,
+        resolve: {
+          alias: {
+            '#platform': here('test/support/platform-node.ts'),
+            '#command-line': here('test/support/command-line-of-build.ts'),
+            'laminar-webgpu/node': here('out/test-dist/node/index.js'),
+          },
         },
-      },
-      {
-        extends: true,
-        resolve: { alias: { '#platform': here('test/support/platform-node.ts') } },
         test: {
           name: 'command',
           include: [commandTests],
-          exclude: mockingTests,
           isolate: false,
+          // What is built is imported as users import it, and as fast.
+          server: { deps: { external: [/\/out\/test-dist\//] } },
           globalSetup: 'test/node/build-command.ts',
           ...patience,
         },

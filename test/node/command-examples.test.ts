@@ -5,11 +5,10 @@ import { beforeAll, expect, test, vi } from 'vitest';
 import { commandPath } from './run-command.ts';
 import { shareDevice } from './run-here.ts';
 
+/** What programs of this project get for `laminar-webgpu/node`. */
 const library = join(dirname(commandPath), 'index.js');
 const root = fileURLToPath(new URL('../..', import.meta.url));
 const examples = join(root, 'examples');
-
-vi.mock('laminar-webgpu/node', () => import(/* @vite-ignore */ library));
 
 beforeAll(shareDevice);
 

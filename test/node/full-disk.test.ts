@@ -1,15 +1,17 @@
-import type * as FileSystem from 'node:fs/promises';
 import { readdir } from 'node:fs/promises';
 import { join } from 'node:path';
-import { expect, it, vi } from 'vitest';
+import { expect, it } from 'vitest';
 import { FileError } from '../../src/engine/errors.ts';
 import { makeCheckpoint } from '../../src/node/make-checkpoint.ts';
+import { realFileSystem, replaceFileCalls } from '../support/replace-file-calls.ts';
 import { temporaryFolder } from './temporary-folder.ts';
 
-vi.mock('node:fs/promises', async (importOriginal) => ({
-  ...(await importOriginal<typeof FileSystem>()),
-  statfs: () => Promise.resolve({ bavail: 1000, bsize: 4096 }),
-}));
+const statfs = async (path: string) => ({
+  ...(await realFileSystem.statfs(path)),
+  bavail: 1000,
+  bsize: 4096,
+});
+replaceFileCalls({ statfs: statfs as typeof realFileSystem.statfs });
 
 it('makes no checkpoint that the disk has no room for', async () => {
   const folder = await temporaryFolder();

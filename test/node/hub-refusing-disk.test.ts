@@ -1,42 +1,45 @@
-import type * as FileSystem from 'node:fs/promises';
 import { readFile, readdir } from 'node:fs/promises';
 import { join } from 'node:path';
-import { afterEach, expect, test, vi } from 'vitest';
+import { afterEach, expect, test } from 'vitest';
 import { HubError } from '../../src/node/hub.ts';
 import { COMMIT, OTHER_COMMIT, addModel, singleFileModel, useHub } from '../support/hub-fixture.ts';
 import { etagOf, largeFile } from '../support/hub-server.ts';
+import { realFileSystem, replaceFileCalls } from '../support/replace-file-calls.ts';
 
 /** What the file system of these tests refuses, beyond what the real one does. */
-const disk = vi.hoisted(() => ({ isReadOnly: false, room: Infinity }));
+const disk = { isReadOnly: false, room: Infinity };
 
-vi.mock('node:fs/promises', async (importOriginal) => {
-  const real = await importOriginal<typeof FileSystem>();
-  const failure = (code: string, syscall: string, path: unknown) =>
-    Object.assign(new Error(`${code}: ${syscall}`), { code, syscall, path });
-  const whereWritable =
-    <Arguments extends unknown[], Result>(syscall: string, call: (...args: Arguments) => Promise<Result>) =>
-    (...args: Arguments): Promise<Result> =>
-      disk.isReadOnly ? Promise.reject(failure('EROFS', syscall, args.at(-1))) : call(...args);
-  return {
-    ...real,
-    mkdir: whereWritable('mkdir', real.mkdir as (path: string) => Promise<unknown>),
-    symlink: whereWritable('symlink', real.symlink),
-    rename: whereWritable('rename', real.rename),
-    writeFile: whereWritable('open', real.writeFile),
-    open: async (path: string, ...how: []) => {
-      const handle = await real.open(path, ...how);
-      const write = handle.write.bind(handle) as typeof handle.write;
-      Object.assign(handle, {
-        write: (bytes: Uint8Array, offset: number, length: number, position: number) => {
-          const fits = Math.min(length, disk.room);
-          if (fits <= 0) return Promise.reject(failure('ENOSPC', 'write', path));
-          disk.room -= fits;
-          return write(bytes, offset, fits, position);
-        },
-      });
-      return handle;
-    },
-  };
+const failure = (code: string, syscall: string, path: unknown) =>
+  Object.assign(new Error(`${code}: ${syscall}`), { code, syscall, path });
+
+/** A call that a read-only disk refuses. */
+function whereWritable<Arguments extends unknown[], Result>(
+  syscall: string,
+  call: (...given: Arguments) => Promise<Result>,
+): (...given: Arguments) => Promise<Result> {
+  return (...given) =>
+    disk.isReadOnly ? Promise.reject(failure('EROFS', syscall, given.at(-1))) : call(...given);
+}
+
+const real = realFileSystem;
+replaceFileCalls({
+  mkdir: whereWritable('mkdir', real.mkdir) as typeof real.mkdir,
+  symlink: whereWritable('symlink', real.symlink),
+  rename: whereWritable('rename', real.rename),
+  writeFile: whereWritable('open', real.writeFile),
+  open: async (path, ...how) => {
+    const handle = await real.open(path, ...how);
+    const write = handle.write.bind(handle) as typeof handle.write;
+    Object.assign(handle, {
+      write: (bytes: Uint8Array, offset: number, length: number, position: number) => {
+        const fits = Math.min(length, disk.room);
+        if (fits <= 0) return Promise.reject(failure('ENOSPC', 'write', path));
+        disk.room -= fits;
+        return write(bytes, offset, fits, position);
+      },
+    });
+    return handle;
+  },
 });
 
 const hub = useHub();

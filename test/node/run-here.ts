@@ -1,5 +1,4 @@
-import { runCommandLine } from '../../src/node/command-line.ts';
-import { openNodeGpu } from '../../src/node/gpu.ts';
+import { openNodeGpu, runCommandLine } from '#command-line';
 import { withoutProxies } from './run-command.ts';
 import type { CommandOptions, CommandResult } from './run-command.ts';
 

@@ -10,28 +10,24 @@ import {
   truncate,
   writeFile,
 } from 'node:fs/promises';
-import type * as fileSystem from 'node:fs/promises';
 import { join } from 'node:path';
 import { beforeEach, describe, expect, it, vi } from 'vitest';
 import { DeviceError } from '../../src/engine/errors.ts';
 import { cachePlaces, makePrivateFolder } from '../../src/node/private-folder.ts';
 import { unpackPrograms } from '../../src/node/unpacked.ts';
 import type { Programs } from '../../src/node/unpacked.ts';
+import { realFileSystem, replaceFileCalls } from '../support/replace-file-calls.ts';
 import { temporaryFolder } from './temporary-folder.ts';
 
 /** Folders from which no program may run, as on a file system that is mounted so. */
-const noexec = vi.hoisted(() => new Set<string>());
-vi.mock('node:fs/promises', async (importOriginal) => {
-  const original = await importOriginal<typeof fileSystem>();
-  return {
-    ...original,
-    access: async (path: string, mode?: number) => {
-      if ([...noexec].some((folder) => path.startsWith(folder))) {
-        throw Object.assign(new Error('EACCES'), { code: 'EACCES' });
-      }
-      return original.access(path, mode);
-    },
-  };
+const noexec = new Set<string>();
+replaceFileCalls({
+  access: async (path, mode) => {
+    if ([...noexec].some((folder) => String(path).startsWith(folder))) {
+      throw Object.assign(new Error('EACCES'), { code: 'EACCES' });
+    }
+    return realFileSystem.access(path, mode);
+  },
 });
 beforeEach(() => {
   noexec.clear();
