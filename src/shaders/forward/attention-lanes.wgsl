@@ -44,26 +44,19 @@ override slices: u32 = (headWidth + 63u) / 64u;
 override groups: u32 = (headWidth + slices * GROUP - 1u) / (slices * GROUP);
 const LOWEST = -3.4028234663852886e38;
 
-// A query on its way through the keys: the sums of this tile's scores, and those of all tiles before.
-struct Running {
-  weights: vec4<f32>,
-  maximum: f32,
-  sum: f32,
-  // The factor by which the sums of earlier tiles shrink.
-  shrink: f32,
+// A tile's scores, four per lane, scaled. Keys beyond `last` are cut off by index, so that real scores of −1e5 and below stay
+// what they are.
+fn scaledScores(scores: vec4<f32>, keys: vec4<u32>, last: u32, scale: f32) -> vec4<f32> {
+  return select(vec4(LOWEST), scores * scale, keys <= vec4(last));
 }
 
-// Takes a tile's scores, four per lane, into a query's maximum and sum. Keys beyond `last` are cut off by index, so that
-// real scores of −1e5 and below stay what they are.
-fn take(before: Running, scores: vec4<f32>, keys: vec4<u32>, last: u32, scale: f32) -> Running {
-  let isSeen = keys <= vec4(last);
-  let scaled = select(vec4(LOWEST), scores * scale, isSeen);
-  let highest = subgroupMax(max(max(scaled.x, scaled.y), max(scaled.z, scaled.w)));
-  let maximum = max(before.maximum, highest);
-  let shrink = select(exp(before.maximum - maximum), 0.0, before.maximum == LOWEST);
-  let weights = select(vec4<f32>(), exp(scaled - maximum), isSeen);
-  let sum = before.sum * shrink + subgroupAdd(weights.x + weights.y + weights.z + weights.w);
-  return Running(weights, maximum, sum, shrink);
+// The largest of a query's scores: those of a tile and those before.
+fn larger(before: f32, scores: vec4<f32>) -> f32 {
+  return max(before, subgroupMax(max(max(scores.x, scores.y), max(scores.z, scores.w))));
+}
+
+fn sumOf(four: vec4<f32>) -> f32 {
+  return four.x + four.y + four.z + four.w;
 }
 
 fn fourAt(at: vec4<u32>) -> vec4<f32> {
@@ -112,6 +105,20 @@ fn addProduct(sums: Sums, weight: f32, values: Sums) -> Sums {
     result.d = fma(vec4(weight), values.d, sums.d);
   }
   return result;
+}
+
+// Adds a tile's sums to those of the tiles before it, which shrink.
+fn grow(total: ptr<function, array<vec4<f32>, 4>>, shrink: f32, sums: Sums) {
+  (*total)[0] = fma((*total)[0], vec4(shrink), sums.a);
+  if (groups > 1u) {
+    (*total)[1] = fma((*total)[1], vec4(shrink), sums.b);
+  }
+  if (groups > 2u) {
+    (*total)[2] = fma((*total)[2], vec4(shrink), sums.c);
+  }
+  if (groups > 3u) {
+    (*total)[3] = fma((*total)[3], vec4(shrink), sums.d);
+  }
 }
 
 // Where the first value's dimensions stand, and what stands there for another.
@@ -175,18 +182,24 @@ fn main(@builtin(workgroup_id) workgroup: vec3<u32>, @builtin(subgroup_invocatio
       firstValue + inHead(dimensions + 2u * GROUP),
       firstValue + inHead(dimensions + 3u * GROUP),
     );
-    var running: array<Running, QUERIES>;
-    for (var query = 0u; query < QUERIES; query++) {
-      running[query] = Running(vec4<f32>(), LOWEST, 0.0, 0.0);
-    }
-    var total0 = Sums();
-    var total1 = Sums();
-    var total2 = Sums();
-    var total3 = Sums();
-    var total4 = Sums();
-    var total5 = Sums();
-    var total6 = Sums();
-    var total7 = Sums();
+    var maximum0 = LOWEST;
+    var maximum1 = LOWEST;
+    var maximum2 = LOWEST;
+    var maximum3 = LOWEST;
+    var maximum4 = LOWEST;
+    var maximum5 = LOWEST;
+    var maximum6 = LOWEST;
+    var maximum7 = LOWEST;
+    // A lane sums its own keys.
+    var divisor0 = 0.0;
+    var divisor1 = 0.0;
+    var divisor2 = 0.0;
+    var divisor3 = 0.0;
+    var divisor4 = 0.0;
+    var divisor5 = 0.0;
+    var divisor6 = 0.0;
+    var divisor7 = 0.0;
+    var totals: array<array<vec4<f32>, 4>, QUERIES>;
     for (var firstKey = 0u; firstKey < lastKey; firstKey += KEYS) {
       let keys = firstKey + LANES * lane + offsets;
       let keyStarts = keyHead + shape.keyOffset + min(keys, vec4(lastToken)) * stride;
@@ -253,14 +266,55 @@ fn main(@builtin(workgroup_id) workgroup: vec3<u32>, @builtin(subgroup_invocatio
           scores7 = fma(vec4(subgroupBroadcast(query7, 3u)), four, scores7);
         }
       }
-      // A loop here, too, for the same reason as below.
-      let scores = array<vec4<f32>, QUERIES>(
-        scores0, scores1, scores2, scores3, scores4, scores5, scores6, scores7,
+      scores0 = scaledScores(scores0, keys, last0, scale);
+      scores1 = scaledScores(scores1, keys, last1, scale);
+      scores2 = scaledScores(scores2, keys, last2, scale);
+      scores3 = scaledScores(scores3, keys, last3, scale);
+      scores4 = scaledScores(scores4, keys, last4, scale);
+      scores5 = scaledScores(scores5, keys, last5, scale);
+      scores6 = scaledScores(scores6, keys, last6, scale);
+      scores7 = scaledScores(scores7, keys, last7, scale);
+      let before0 = maximum0;
+      maximum0 = larger(before0, scores0);
+      let before1 = maximum1;
+      maximum1 = larger(before1, scores1);
+      let before2 = maximum2;
+      maximum2 = larger(before2, scores2);
+      let before3 = maximum3;
+      maximum3 = larger(before3, scores3);
+      let before4 = maximum4;
+      maximum4 = larger(before4, scores4);
+      let before5 = maximum5;
+      maximum5 = larger(before5, scores5);
+      let before6 = maximum6;
+      maximum6 = larger(before6, scores6);
+      let before7 = maximum7;
+      maximum7 = larger(before7, scores7);
+      // The weights of a tile's keys, and by how much the sums of earlier tiles shrink. A loop, because exponentials take long
+      // to compile. Those below −200 are zero; max() would hide a NaN.
+      var factors = array<vec4<f32>, QUERIES + 2u>(
+        scores0 - maximum0,
+        scores1 - maximum1,
+        scores2 - maximum2,
+        scores3 - maximum3,
+        scores4 - maximum4,
+        scores5 - maximum5,
+        scores6 - maximum6,
+        scores7 - maximum7,
+        vec4(before0, before1, before2, before3) - vec4(maximum0, maximum1, maximum2, maximum3),
+        vec4(before4, before5, before6, before7) - vec4(maximum4, maximum5, maximum6, maximum7),
       );
-      for (var query = 0u; query < QUERIES; query++) {
-        let last = min(firstQuery + query, lastToken);
-        running[query] = take(running[query], scores[query], keys, last, scale);
+      for (var i = 0u; i < QUERIES + 2u; i++) {
+        factors[i] = exp(select(factors[i], vec4(-200.0), factors[i] < vec4(-200.0)));
       }
+      divisor0 = divisor0 * factors[8][0] + sumOf(factors[0]);
+      divisor1 = divisor1 * factors[8][1] + sumOf(factors[1]);
+      divisor2 = divisor2 * factors[8][2] + sumOf(factors[2]);
+      divisor3 = divisor3 * factors[8][3] + sumOf(factors[3]);
+      divisor4 = divisor4 * factors[9][0] + sumOf(factors[4]);
+      divisor5 = divisor5 * factors[9][1] + sumOf(factors[5]);
+      divisor6 = divisor6 * factors[9][2] + sumOf(factors[6]);
+      divisor7 = divisor7 * factors[9][3] + sumOf(factors[7]);
 
       var sums0 = Sums();
       var sums1 = Sums();
@@ -275,14 +329,14 @@ fn main(@builtin(workgroup_id) workgroup: vec3<u32>, @builtin(subgroup_invocatio
         let firstKeyOfPair = firstKey + 2u * pair;
         let owner = pair / 2u;
         let isSecond = pair % 2u == 1u;
-        let weights0 = subgroupShuffle(select(running[0].weights.xy, running[0].weights.zw, isSecond), owner);
-        let weights1 = subgroupShuffle(select(running[1].weights.xy, running[1].weights.zw, isSecond), owner);
-        let weights2 = subgroupShuffle(select(running[2].weights.xy, running[2].weights.zw, isSecond), owner);
-        let weights3 = subgroupShuffle(select(running[3].weights.xy, running[3].weights.zw, isSecond), owner);
-        let weights4 = subgroupShuffle(select(running[4].weights.xy, running[4].weights.zw, isSecond), owner);
-        let weights5 = subgroupShuffle(select(running[5].weights.xy, running[5].weights.zw, isSecond), owner);
-        let weights6 = subgroupShuffle(select(running[6].weights.xy, running[6].weights.zw, isSecond), owner);
-        let weights7 = subgroupShuffle(select(running[7].weights.xy, running[7].weights.zw, isSecond), owner);
+        let weights0 = subgroupShuffle(select(factors[0].xy, factors[0].zw, isSecond), owner);
+        let weights1 = subgroupShuffle(select(factors[1].xy, factors[1].zw, isSecond), owner);
+        let weights2 = subgroupShuffle(select(factors[2].xy, factors[2].zw, isSecond), owner);
+        let weights3 = subgroupShuffle(select(factors[3].xy, factors[3].zw, isSecond), owner);
+        let weights4 = subgroupShuffle(select(factors[4].xy, factors[4].zw, isSecond), owner);
+        let weights5 = subgroupShuffle(select(factors[5].xy, factors[5].zw, isSecond), owner);
+        let weights6 = subgroupShuffle(select(factors[6].xy, factors[6].zw, isSecond), owner);
+        let weights7 = subgroupShuffle(select(factors[7].xy, factors[7].zw, isSecond), owner);
         {
           let value = valuesOf(values, min(firstKeyOfPair + 0u, lastToken) * stride);
           sums0 = addProduct(sums0, weights0.x, value);
@@ -306,36 +360,27 @@ fn main(@builtin(workgroup_id) workgroup: vec3<u32>, @builtin(subgroup_invocatio
           sums7 = addProduct(sums7, weights7.y, value);
         }
       }
-      total0 = addProduct(sums0, running[0].shrink, total0);
-      total1 = addProduct(sums1, running[1].shrink, total1);
-      total2 = addProduct(sums2, running[2].shrink, total2);
-      total3 = addProduct(sums3, running[3].shrink, total3);
-      total4 = addProduct(sums4, running[4].shrink, total4);
-      total5 = addProduct(sums5, running[5].shrink, total5);
-      total6 = addProduct(sums6, running[6].shrink, total6);
-      total7 = addProduct(sums7, running[7].shrink, total7);
+      grow(&totals[0], factors[8][0], sums0);
+      grow(&totals[1], factors[8][1], sums1);
+      grow(&totals[2], factors[8][2], sums2);
+      grow(&totals[3], factors[8][3], sums3);
+      grow(&totals[4], factors[9][0], sums4);
+      grow(&totals[5], factors[9][1], sums5);
+      grow(&totals[6], factors[9][2], sums6);
+      grow(&totals[7], factors[9][3], sums7);
     }
 
-    // A loop, because one copy per query would take longer to compile than everything else.
-    let totals = array<Sums, QUERIES>(
-      total0,
-      total1,
-      total2,
-      total3,
-      total4,
-      total5,
-      total6,
-      total7,
+    let divisors = array<f32, QUERIES>(
+      divisor0, divisor1, divisor2, divisor3, divisor4, divisor5, divisor6, divisor7,
     );
     for (var query = 0u; query < min(QUERIES, shape.tokens - firstQuery); query++) {
       let row = (workgroup.z * shape.tokens + firstQuery + query) * shape.heads + workgroup.y;
       let start = shape.firstOutput + row * headWidth;
-      let total = totals[query];
-      let four = array<vec4<f32>, 4>(total.a, total.b, total.c, total.d);
+      let divisor = subgroupAdd(divisors[query]);
       for (var i = 0u; i < LANES * groups; i++) {
         let dimension = firstDimension + (i / LANES) * GROUP + LANES * lane + i % LANES;
         if (dimension < headWidth) {
-          output[start + dimension] = four[i / LANES][i % LANES] / running[query].sum;
+          output[start + dimension] = totals[query][i / LANES][i % LANES] / divisor;
         }
       }
     }
