@@ -17,6 +17,8 @@ export interface BatchOptions {
   readonly onProgress?: (done: number, total: number) => void;
   /** The maximum number of bytes of matrices on the GPU at once; with a smaller memory limit, an eighth of it. Default 256 MiB. */
   readonly batchBytes?: number;
+  /** See SpectrumOptions. */
+  readonly isCoarse?: boolean;
 }
 
 const BATCH_BYTES = 256 * 2 ** 20;
@@ -31,7 +33,7 @@ const BATCH_MATRICES = 1024;
 export async function spectraInBatches(
   gpu: Gpu,
   matrices: readonly BatchedMatrix[],
-  { signal, onProgress, batchBytes = BATCH_BYTES }: BatchOptions = {},
+  { signal, onProgress, batchBytes = BATCH_BYTES, isCoarse = false }: BatchOptions = {},
 ): Promise<Spectrum[]> {
   // Matrices of one shape stay in their order.
   const order = [...matrices.keys()].sort(
@@ -43,7 +45,7 @@ export async function spectraInBatches(
   while (done < sorted.length) {
     const first = done;
     const batch = nextBatch(gpu, sorted, first, batchBytes);
-    const answers = await spectraOfBatch(gpu, batch, signal, (step, steps) =>
+    const answers = await spectraOfBatch(gpu, batch, { signal, isCoarse }, (step, steps) =>
       onProgress?.(first + Math.floor((batch.length * step) / steps), sorted.length),
     );
     for (const spectrum of answers) spectra[order[done++]!] = spectrum;
@@ -70,7 +72,7 @@ function nextBatch(
 async function spectraOfBatch(
   gpu: Gpu,
   batch: readonly BatchedMatrix[],
-  signal: AbortSignal | undefined,
+  { signal, isCoarse }: { signal: AbortSignal | undefined; isCoarse: boolean },
   onProgress: (done: number, total: number) => void,
 ): Promise<Spectrum[]> {
   const { name, rows, columns } = batch[0]!;
@@ -90,7 +92,12 @@ async function spectraOfBatch(
       ...(matrix.isCentred && { isCentred: true }),
     }));
     const scratchBytes = spectrumScratch(gpu);
-    return await computeSpectra(gpu, views, { ...(signal && { signal }), scratchBytes, onProgress });
+    return await computeSpectra(gpu, views, {
+      ...(signal && { signal }),
+      scratchBytes,
+      isCoarse,
+      onProgress,
+    });
   } finally {
     gpu.free(buffer);
   }

@@ -15,7 +15,7 @@ const window = { start: 30, ids: real.map((id) => (id + 11) % 90) };
 const sampling = { shuffles: 2, shuffleBlocks: [4], windows: 2 };
 const request = {
   views: ['all', 'without_first_token'],
-  measures: ['neighbours'],
+  measures: ['prompt_entropy', 'neighbours'],
   comparisons: ['cka', 'angles'],
   listedDimensions: [],
 } as const;

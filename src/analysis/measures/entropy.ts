@@ -47,7 +47,7 @@ export async function promptEntropies(
     });
     return [matrixOf((state) => state.directions), matrixOf((state) => state.centredDirections)];
   });
-  const spectra = await spectraInBatches(gpu, matrices, options);
+  const spectra = await spectraInBatches(gpu, matrices, { ...options, isCoarse: true });
   return views.map(({ view: { rows, columns } }, index) => ({
     uncentred: entropiesOf(spectra[2 * index]!.singularValues),
     centred: entropiesOf(spectra[2 * index + 1]!.singularValues),
