@@ -11,10 +11,16 @@ export interface ShadedPlace {
 }
 
 /** The area from the lowest to the highest number of a group of sequences, under the lines. */
-export function shaded(rows: readonly ShadedPlace[], x: PositionX, y: PositionY, color: string): Layer {
+export function shaded(
+  rows: readonly ShadedPlace[],
+  x: PositionX,
+  y: PositionY,
+  color: string,
+  opacity = 0.2,
+): Layer {
   return {
     data: { values: rows.map((row) => ({ ...row })) },
-    mark: { type: 'area', color, opacity: 0.2, clip: true },
+    mark: { type: 'area', color, opacity, clip: true },
     encoding: { x, y: { ...y, field: 'low' }, y2: { field: 'high' } },
   };
 }
@@ -23,8 +29,9 @@ export function shaded(rows: readonly ShadedPlace[], x: PositionX, y: PositionY,
 export interface ShadedGroup {
   readonly band: Band;
   readonly colour: string;
-  /** For a subtitle. */
+  /** How many of what, and its colour in words, for a subtitle. */
   readonly words: string;
+  readonly hue: string;
 }
 
 /** The bands that figures over the layers show: of shuffles, and of windows. */
@@ -35,21 +42,22 @@ export function shadedGroups({ bands = {} }: Report): ShadedGroup[] {
     ...(shuffled ? [{ band: shuffled, colour: colours.shuffled, of: 'shuffles', hue: 'vermilion' }] : []),
   ].flatMap(({ band, colour, of, hue }) => {
     const count = band.sequences.length;
-    return count < 2 ? [] : [{ band, colour, words: `${count} ${of} (${hue})` }];
+    return count < 2 ? [] : [{ band, colour, words: `${count} ${of}`, hue }];
   });
 }
 
 /** `shaded: lowest to highest of 8 shuffles (vermilion)`, for a subtitle; no line if there are no bands. */
 export function shadedWords(groups: readonly ShadedGroup[]): string[] {
   if (groups.length === 0) return [];
-  return [`shaded: lowest to highest of ${groups.map(({ words }) => words).join(', ')}`];
+  return [`shaded: lowest to highest of ${groups.map(({ words, hue }) => `${words} (${hue})`).join(', ')}`];
 }
 
 /** A band's places over the layers; layers without a number have none. */
 export function placesOf(layers: readonly BandOfLayer[], measure: string): ShadedPlace[] {
   return layers.flatMap((ofLayer) => {
-    const band = ofLayer[measure] as BandOfNumber | null;
-    return band === null ? [] : [{ layer: ofLayer.layer ?? 0, low: band.min, high: band.max }];
+    // A view without rows or columns has no bands of measures.
+    const band = ofLayer[measure] as BandOfNumber | null | undefined;
+    return !band ? [] : [{ layer: ofLayer.layer ?? 0, low: band.min, high: band.max }];
   });
 }
 

@@ -1,5 +1,6 @@
-import type { BandOfNumber } from './bands.ts';
-import { lineSeries, placesOf, shadedGroups, shadedWords } from './figure-bands.ts';
+import type { Band, BandOfNumber } from './bands.ts';
+import { lineSeries, placesOf, shaded, shadedGroups, shadedWords } from './figure-bands.ts';
+import type { ShadedGroup } from './figure-bands.ts';
 import { layerAxes, panelsFigure, plotsSideBySide, rangeOf } from './figure-panels.ts';
 import type { Panel } from './figure-panels.ts';
 import { hoverRule, runLine } from './figure-style.ts';
@@ -67,31 +68,42 @@ export function measureViewFigures(report: Report): Figure[] {
   const labels = views.map((view) => viewTitle(report, view));
   const [real, shuffled] = lineSeries(report) as readonly [Series, Series];
   const parts = { ...partsOf(sequences.real.layers[0]!), hasNorms: false, comparisons: [] };
-  const ofView = (view: ViewName) =>
-    view === 'all' ? bands?.['shuffled']?.layers : bands?.['shuffled']?.views?.[view]?.layers;
+  const groups = shadedGroups(report);
+  const ofView = (band: Band | undefined, view: ViewName) =>
+    view === 'all' ? band?.layers : band?.views?.[view]?.layers;
   const panels = layerNumbers({}, parts).flatMap(({ key, title, isPlace }, column) => {
     if (title === undefined || isPlace) return [];
     const rows = views.flatMap((view, place) =>
       [sequences.real, sequences.shuffled].flatMap((sequence, line) =>
         viewLayers(sequence, view).map((own: Partial<LayerReport>, layer) => {
           const median =
-            line === 1 ? (ofView(view)?.[layer]?.[key] as BandOfNumber | null | undefined) : undefined;
+            line === 1
+              ? (ofView(bands?.['shuffled'], view)?.[layer]?.[key] as BandOfNumber | null | undefined)
+              : undefined;
           const value = layerNumbers(own, parts)[column]!.value;
           const { label } = line === 0 ? real : shuffled;
           return { view: labels[place]!, sequence: label, layer, value: median ? median.median : value };
         }),
       ),
     );
-    return rows.every(({ value }) => value === null) ? [] : [{ key, title, rows }];
+    if (rows.every(({ value }) => value === null)) return [];
+    const areas = groups.flatMap(({ band }) =>
+      views.flatMap((view, place) => {
+        const places = placesOf(ofView(band, view) ?? [], key);
+        return places.length === 0 ? [] : [{ colour: palette[place]!, places }];
+      }),
+    );
+    return [{ key, title, rows, bands: areas }];
   });
   if (panels.length === 0) return [];
   const heading = 'Measures of each layer, in each view';
-  const plots = panels.slice(0, MAX_PANELS).map(({ key, title, rows }, index) => {
+  const plots = panels.slice(0, MAX_PANELS).map(({ key, title, rows, bands: areas }, index) => {
     const isShared = panels.filter((other) => other.title === title).length > 1;
-    const { x, y } = layerAxes(report, null, rangeOf([{ rows, bands: [] }]));
+    const { x, y } = layerAxes(report, null, rangeOf([{ rows, bands: areas }]));
     return {
       title: isShared ? key.replaceAll('_', ' ') : title,
       layer: [
+        ...areas.map(({ places, colour }) => shaded(places, x, y, colour, 0.12)),
         {
           data: { values: rows },
           mark: { type: 'line', strokeWidth: 1.75 },
@@ -103,9 +115,19 @@ export function measureViewFigures(report: Report): Figure[] {
   });
   const same = asked.filter(isAll).map((view) => `${viewTitle(report, view)}: as all`);
   const drawn = `solid: ${real.label}; dashed: ${shuffled.label}`;
-  const under = [runLine(report), drawn, ...same, ...leftOut(panels.length)];
+  const under = [runLine(report), drawn, ...viewBandWords(groups), ...same, ...leftOut(panels.length)];
   const specification = plotsSideBySide(heading, under, plots);
   return [{ name: 'measures-views', title: heading, specification }];
+}
+
+/** A view's bands have its colour. With both kinds, each lies about its own line. */
+function viewBandWords(groups: readonly ShadedGroup[]): string[] {
+  const about = ({ band }: ShadedGroup) => (band.kind === 'window' ? 'solid' : 'dashed');
+  const words = groups.map((group) => {
+    const { words: of } = group;
+    return groups.length > 1 ? `${of} about the ${about(group)} line` : of;
+  });
+  return words.length === 0 ? [] : [`shaded: lowest to highest of ${words.join(', ')}`];
 }
 
 function viewEncoding(labels: readonly string[], series: readonly Series[]): Encoding {

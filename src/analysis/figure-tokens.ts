@@ -63,7 +63,9 @@ export function maxLogSoftmaxFigure(report: Report): Figure | undefined {
     ...frame(title, [
       runLine(report),
       `mean ${means}`,
-      ...(others.length > 0 ? [`thin: ${others.map(({ words }) => words).join(', ')}`] : []),
+      ...(others.length > 0
+        ? [`thin: ${others.map(({ words, hue }) => `${words} (${hue})`).join(', ')}`]
+        : []),
     ]),
     layer: [
       ...others.map(({ rows, colour }): Layer => ({
@@ -97,7 +99,7 @@ export function maxLogSoftmaxFigure(report: Report): Figure | undefined {
 
 /** The densities of the sequences of bands, those that have lines of their own left out. */
 function otherDensities(report: Report) {
-  return shadedGroups(report).flatMap(({ band, colour, words }) => {
+  return shadedGroups(report).flatMap(({ band, colour, words, hue }) => {
     const rows = band.sequences.flatMap((sequence) => {
       const maxima = report.sequences[sequence]!.max_log_softmax;
       if (!maxima || sequence === 'real' || sequence === 'shuffled') return [];
@@ -109,7 +111,7 @@ function otherDensities(report: Report) {
         density: height,
       }));
     });
-    return rows.length === 0 ? [] : [{ rows, colour, words }];
+    return rows.length === 0 ? [] : [{ rows, colour, words, hue }];
   });
 }
 
