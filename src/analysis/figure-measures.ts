@@ -120,12 +120,12 @@ export function measureViewFigures(report: Report): Figure[] {
   return [{ name: 'measures-views', title: heading, specification }];
 }
 
-/** A view's bands have its colour. With both kinds, each lies about its own line. */
+/** A view's bands have its colour. With both kinds, each lies around its own lines. */
 function viewBandWords(groups: readonly ShadedGroup[]): string[] {
   const about = ({ band }: ShadedGroup) => (band.kind === 'window' ? 'solid' : 'dashed');
   const words = groups.map((group) => {
     const { words: of } = group;
-    return groups.length > 1 ? `${of} about the ${about(group)} line` : of;
+    return groups.length > 1 ? `${of} around the ${about(group)} lines` : of;
   });
   return words.length === 0 ? [] : [`shaded: lowest to highest of ${words.join(', ')}`];
 }

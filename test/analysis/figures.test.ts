@@ -359,7 +359,7 @@ describe('figures of many sequences and views', () => {
       ['unit rows', 3],
     ])
       expect(text).toContain(JSON.stringify({ view, sequence: 'real', layer: 0, value }));
-    // Shuffles and windows of either view, about their lines.
+    // Shuffles and windows of either view, around their lines.
     expect(text.split('"type":"area"')).toHaveLength(1 + 2 * 2);
     for (const { layers, views } of [report.bands!['shuffled']!, report.bands!['window']!])
       for (const [layer, { rankme }] of [layers[0]!, views!.unit_rows!.layers[0]!].entries()) {
@@ -367,7 +367,7 @@ describe('figures of many sequences and views', () => {
         expect(text, `view ${layer}`).toContain(JSON.stringify({ layer: 0, low: min, high: max }));
       }
     expect(text).toContain(
-      'shaded: lowest to highest of 2 windows about the solid line, 3 shuffles about the dashed line',
+      'shaded: lowest to highest of 2 windows around the solid lines, 3 shuffles around the dashed lines',
     );
     const same = { layers: [0, 1, 2].map((layer) => ({ layer, same_as: 'all' as const })) };
     const { report: other } = sampledProfile();
