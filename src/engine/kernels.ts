@@ -11,6 +11,7 @@ import layerNormSource from '../shaders/forward/layer-norm.wgsl?raw';
 import matrixProductSource from '../shaders/forward/matrix-product.wgsl?raw';
 import matrixProductEightSource from '../shaders/forward/matrix-product-eight.wgsl?raw';
 import matrixProductLanesSource from '../shaders/forward/matrix-product-lanes.wgsl?raw';
+import matrixProductMatricesSource from '../shaders/forward/matrix-product-matrices.wgsl?raw';
 import multiplySource from '../shaders/forward/multiply.wgsl?raw';
 import pickLogitsSource from '../shaders/forward/pick-logits.wgsl?raw';
 import rmsNormSource from '../shaders/forward/rms-norm.wgsl?raw';
@@ -22,9 +23,11 @@ import deviationsSnippet from '../shaders/snippets/deviations.wgsl?raw';
 import laneOperandsSnippet from '../shaders/snippets/lane-operands.wgsl?raw';
 import packedWeightsSnippet from '../shaders/snippets/packed-weights.wgsl?raw';
 import runningSumSnippet from '../shaders/snippets/running-sum.wgsl?raw';
+import subgroupMatricesSnippet from '../shaders/snippets/subgroup-matrices.wgsl?raw';
 import sumOfSquaresSnippet from '../shaders/snippets/sum-of-squares.wgsl?raw';
 import topTokensSource from '../shaders/forward/top-tokens.wgsl?raw';
 import { defineKernel } from './gpu/kernel.ts';
+import { matricesHead } from './gpu/subgroup-matrices.ts';
 import type { Dtype } from './gpu/tensor.ts';
 
 /** The kernels of the forward pass: what each binds. What each computes stands at the head of its .wgsl file. */
@@ -79,6 +82,16 @@ export const matrixProductTiles = defineKernel({
   name: 'matrix-product-tiles',
   source: matrixProductTilesSource,
   constants: ['threadsX', 'threadsY', 'weightFormat', 'transposed', 'aligned', 'folded'],
+});
+
+/** For one shape of matrices; `matricesKernel` of product-variants.ts makes it for another one. */
+export const matrixProductMatrices = defineKernel({
+  ...productFace,
+  name: 'matrix-product-matrices',
+  head: matricesHead({ component: 'f16', rows: 8, columns: 8, terms: 8, threads: 128 }),
+  source: matrixProductMatricesSource,
+  includes: [packedWeightsSnippet, activationSnippet, subgroupMatricesSnippet],
+  constants: ['weightFormat', 'transposed'],
 });
 
 export const activate = defineKernel({

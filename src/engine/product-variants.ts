@@ -1,12 +1,15 @@
 import { activationCode } from './activations.ts';
 import type { Activation } from './activations.ts';
 import type { PipelineRequest } from './gpu/kernel.ts';
+import { matricesHead } from './gpu/subgroup-matrices.ts';
+import type { SubgroupMatrices } from './gpu/subgroup-matrices.ts';
 import type { ProductVariant, Tuning } from './gpu/tuning.ts';
 import {
   activate,
   matrixProduct,
   matrixProductEight,
   matrixProductLanes,
+  matrixProductMatrices,
   matrixProductTiles,
 } from './kernels.ts';
 
@@ -35,12 +38,16 @@ export function foldedTileColumns({ largeTilesFrom }: Pick<Tuning, 'largeTilesFr
   return Number.isFinite(largeTilesFrom) ? 128 : 64;
 }
 
+/** What of a tuning shapes the workgroups of a product. */
+type ProductTuning = Pick<Tuning, 'largeTilesFrom'> & Partial<Pick<Tuning, 'matrices'>>;
+
+/** The kernel over subgroup matrices of a shape. */
+export function matricesKernel(matrices: SubgroupMatrices): typeof matrixProductMatrices {
+  return { ...matrixProductMatrices, head: matricesHead(matrices) };
+}
+
 /** How a variant's kernel is run for a product. The buffers are the same for each variant. */
-export function productRun(
-  variant: ProductVariant,
-  product: ProductShape,
-  tuning: Pick<Tuning, 'largeTilesFrom'>,
-) {
+export function productRun(variant: ProductVariant, product: ProductShape, tuning: ProductTuning) {
   const {
     rows,
     columns,
@@ -52,12 +59,12 @@ export function productRun(
     folded = false,
     ...uniforms
   } = product;
-  const { kernel, threadRows, threadColumns, activates } = PRODUCT_VARIANTS[variant];
+  const { threadRows, threadColumns, activates } = PRODUCT_VARIANTS[variant];
   const { threadsX, threadsY } = workgroupOf(variant, product, tuning);
   const { firstInput, inputStride, firstWeight } = product;
   const mustAlign = [inner, firstInput, inputStride, ...(isTransposed ? [firstWeight] : [])];
   return {
-    kernel,
+    kernel: kernelOf(variant, tuning),
     uniforms: {
       ...uniforms,
       rows,
@@ -96,10 +103,12 @@ export function activationRun(variant: ProductVariant, product: ProductShape) {
 
 /** The kernels that products of a long batch take, whichever way their weights of a format lie. */
 export function productKernels(
-  { product: variant, largeTilesFrom }: Pick<Tuning, 'product' | 'largeTilesFrom'>,
+  tuning: ProductTuning & Pick<Tuning, 'product'>,
   format: number,
 ): PipelineRequest[] {
-  const { kernel, activates, lanes } = PRODUCT_VARIANTS[variant];
+  const { product: variant, largeTilesFrom } = tuning;
+  const { activates, lanes } = PRODUCT_VARIANTS[variant];
+  const kernel = kernelOf(variant, tuning);
   const constants = {
     ...workgroupFor(Infinity),
     weightFormat: format,
@@ -108,7 +117,7 @@ export function productKernels(
   };
   if (lanes) return [{ kernel, constants }];
   const either = [0, 1].map((transposed) => ({ ...constants, transposed, aligned: 1, folded: 0 }));
-  if (kernel === matrixProduct) return either.map((constants) => ({ kernel, constants }));
+  if (variant !== 'tiles') return either.map((constants) => ({ kernel, constants }));
   const shapes = Number.isFinite(largeTilesFrom) ? [8, 16] : [8];
   return either.flatMap((constants) =>
     shapes.map((side) => ({ kernel, constants: { ...constants, threadsX: side, threadsY: side } })),
@@ -140,19 +149,28 @@ const PRODUCT_VARIANTS = {
   tiles: { kernel: matrixProductTiles, threadRows: 8, threadColumns: 8, activates: true, lanes: 0 },
   lanes: { kernel: matrixProductLanes, threadRows: 16, threadColumns: 8, activates: false, lanes: 4 },
   eight: { kernel: matrixProductEight, threadRows: 16, threadColumns: 4, activates: false, lanes: 8 },
+  // Its workgroup makes 4 × 4 matrices.
+  matrices: { kernel: matrixProductMatrices, threadRows: 4, threadColumns: 4, activates: true, lanes: 0 },
 } as const satisfies Record<
   ProductVariant,
   { threadRows: number; threadColumns: number; activates: boolean; lanes: number; kernel: unknown }
 >;
 const ACTIVATION_THREADS = 64;
 
+function kernelOf(variant: ProductVariant, { matrices }: ProductTuning) {
+  const { kernel } = PRODUCT_VARIANTS[variant];
+  return variant === 'matrices' && matrices ? matricesKernel(matrices) : kernel;
+}
+
 /** A workgroup's shape for a variant and a product. */
 function workgroupOf(
   variant: ProductVariant,
   { rows, columns, folded }: ProductShape,
-  tuning: Pick<Tuning, 'largeTilesFrom'>,
+  tuning: ProductTuning,
 ): { threadsX: number; threadsY: number } {
   const { lanes } = PRODUCT_VARIANTS[variant];
+  if (variant === 'matrices' && tuning.matrices)
+    return { threadsX: tuning.matrices.columns, threadsY: tuning.matrices.rows };
   if (lanes) return { threadsX: lanes, threadsY: 1 };
   if (variant !== 'tiles') return workgroupFor(rows);
   const tiles = Math.ceil(rows / 128) * Math.ceil(columns / 128);

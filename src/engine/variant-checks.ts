@@ -3,6 +3,7 @@ import type { Gpu } from './gpu/gpu.ts';
 import { unpaced } from './gpu/pace.ts';
 import type { VariantCheck } from './gpu/self-test.ts';
 import { Tensor } from './gpu/tensor.ts';
+import { tune } from './gpu/tuning.ts';
 import {
   attention,
   attentionWide,
@@ -10,6 +11,7 @@ import {
   foldLogSoftmaxTiles,
   matrixProduct,
   matrixProductEight,
+  matrixProductMatrices,
   matrixProductTiles,
 } from './kernels.ts';
 import { MaxLogSoftmax } from './log-softmax.ts';
@@ -17,6 +19,18 @@ import { recordLinear } from './matrix-product.ts';
 
 /** The kernels of a forward pass that are chosen where Laminar's own tests do not run, each on operands of a few tiles, some of them incomplete. */
 export const forwardChecks: readonly VariantCheck[] = [
+  {
+    name: 'the matrix product over subgroup matrices',
+    isUsed: ({ product }) => product === 'matrices',
+    onSoftware: true,
+    kernels: [matrixProductMatrices, matrixProduct],
+    forced: {},
+    portable: { product: 'direct' },
+    fallback: ({ traits }) => ({ product: tune({ ...traits, matrices: [] }).product }),
+    // A driver that left out the low parts would be off by 1e-4.
+    tolerance: 4e-6,
+    run: multiply,
+  },
   {
     name: 'the matrix product of eight lanes',
     isUsed: ({ product }) => product === 'eight',

@@ -61,6 +61,9 @@ interface WebgpuModule {
  */
 const SWIFTSHADER_SWITCHES = ['disable-dawn-features=use_vulkan_zero_initialize_workgroup_memory_extension'];
 
+/** With it Dawn offers what is experimental. Laminar uses nothing of it but subgroup matrices. */
+const UNSAFE_SWITCH = 'enable-dawn-features=allow_unsafe_apis';
+
 /**
  * Opens a GPU in Node: what an installed driver offers (hardware, else a software driver that Dawn accepts, such as
  * Mesa 25's llvmpipe), else SwiftShader from its package. Worker threads may do so, too; terminate one only after it
@@ -70,7 +73,7 @@ const SWIFTSHADER_SWITCHES = ['disable-dawn-features=use_vulkan_zero_initialize_
  */
 export async function openNodeGpu(options: NodeGpuOptions = {}): Promise<Gpu> {
   const { memoryLimit = Infinity, onNotice, onChatter, ...rest } = options;
-  const { adapter, attempts } = await findAdapter();
+  const { adapter, attempts } = await findAdapter(options);
   for (const { said } of attempts) for (const line of said) onChatter?.(line);
   const report = describeAdapter(adapter);
   if (report.software) {
@@ -92,15 +95,19 @@ export async function openNodeGpu(options: NodeGpuOptions = {}): Promise<Gpu> {
 
 /**
  * Finds an adapter without opening it; `laminar doctor` prints the attempts.
+ * @param options `subgroupMatrices`: with the features that Dawn calls unsafe, among them subgroup matrices
  * @throws NoAdapterError if no way gives one; its message names each.
  */
-export async function findAdapter(): Promise<FoundAdapter> {
+export async function findAdapter({
+  subgroupMatrices = false,
+}: Pick<NodeGpuOptions, 'subgroupMatrices'> = {}): Promise<FoundAdapter> {
+  const asked = subgroupMatrices ? [UNSAFE_SWITCH] : [];
   const attempts: AdapterAttempt[] = [];
   const { said, outcome, environment, isWorthLoading } = await (probed ??= probeInstalledDriver());
   if (isWorthLoading) {
     try {
       const switches = /swiftshader/i.test(outcome) ? SWIFTSHADER_SWITCHES : [];
-      const adapter = await within(environment, () => requestAdapter('webgpu', switches));
+      const adapter = await within(environment, () => requestAdapter('webgpu', [...switches, ...asked]));
       attempts.push({ way: 'installed driver', outcome: describeAdapter(adapter).description, said });
       return { adapter, attempts, driverCache: null };
     } catch (error) {
@@ -111,7 +118,7 @@ export async function findAdapter(): Promise<FoundAdapter> {
   try {
     const driverCache = await unpackSwiftShader();
     const entry = pathToFileURL(join(driverCache.folder, 'index.js')).href;
-    const adapter = await requestAdapter(entry, SWIFTSHADER_SWITCHES);
+    const adapter = await requestAdapter(entry, [...SWIFTSHADER_SWITCHES, ...asked]);
     attempts.push({ way: 'packaged SwiftShader', outcome: describeAdapter(adapter).description, said: [] });
     return { adapter, attempts, driverCache };
   } catch (error) {
@@ -128,20 +135,21 @@ function messageOf(error: unknown): string {
 }
 
 /**
- * Dawn's instances, one for each copy of Dawn. They live as long as the process: Dawn's event loop calls into one even
+ * Dawn's instances, one for each copy of Dawn and its switches. They live as long as the process: Dawn's event loop calls into one even
  * after its last promise has settled, and would crash if it had been collected meanwhile.
  */
 const instances = new Map<string, GPU>();
 
 /** @throws DeviceError if this copy of Dawn accepts no driver; the system's error where it cannot be loaded. */
 async function requestAdapter(specifier: string, switches: string[]): Promise<GPUAdapter> {
-  let instance = instances.get(specifier);
+  const key = [specifier, ...switches].join(' ');
+  let instance = instances.get(key);
   if (!instance) {
     const { create, globals } = (await import(specifier)) as WebgpuModule;
     // The engine names GPUBufferUsage and its like as a browser has them.
     Object.assign(globalThis, globals);
     pauseWhileWaiting(globals);
-    instances.set(specifier, (instance = create(switches)));
+    instances.set(key, (instance = create(switches)));
   }
   const adapter =
     (await instance.requestAdapter({ powerPreference: 'high-performance' })) ??

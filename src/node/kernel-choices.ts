@@ -1,6 +1,6 @@
 import { spectrumChecks } from '../analysis/spectrum.ts';
 import type { Gpu } from '../engine/gpu/gpu.ts';
-import { needsCheck } from '../engine/gpu/self-test.ts';
+import { fallbackOf, needsCheck } from '../engine/gpu/self-test.ts';
 import { tune } from '../engine/gpu/tuning.ts';
 import { decisionsOf } from '../engine/gpu/variants.ts';
 import type { Decision } from '../engine/gpu/variants.ts';
@@ -12,8 +12,8 @@ import type { AdapterMemory } from './adapter-memory.ts';
 export interface KernelChoice {
   readonly decision: string;
   readonly option: string;
-  /** What suits such a device; what `bench --tune --remember` chose; what remains if a self-test failed. */
-  readonly why: 'default' | 'remembered' | 'self-test';
+  /** What suits such a device; what `bench --tune --remember` chose; what a flag asks for; what remains if a self-test failed. */
+  readonly why: 'default' | 'remembered' | 'asked' | 'self-test';
 }
 
 /** A self-test that this adapter's kernels need, as far as it is remembered. */
@@ -41,14 +41,20 @@ export async function explainChoices(
     const verdict = await memory.find(await selfTestOf(gpu, check));
     const fault = verdict?.fault ?? null;
     selfTests.push({ check: check.name, date: verdict?.date ?? null, fault });
-    if (fault !== null) gpu.fallBack(check.portable);
+    if (fault !== null) gpu.fallBack(fallbackOf(gpu, check));
   }
   const defaults = decisionsOf(tune(gpu.tuning.traits)).map(optionOf);
   const choices = decisionsOf(gpu.tuning).flatMap((decision, index): KernelChoice[] => {
     const option = optionOf(decision);
     if (option === undefined) return [];
     const why =
-      option !== beforeTests[index] ? 'self-test' : option === defaults[index] ? 'default' : 'remembered';
+      option !== beforeTests[index]
+        ? 'self-test'
+        : option === 'matrices'
+          ? 'asked'
+          : option === defaults[index]
+            ? 'default'
+            : 'remembered';
     return [{ decision: decision.name, option, why }];
   });
   return { choices, selfTests };

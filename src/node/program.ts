@@ -43,12 +43,21 @@ export function buildProgram(context: CommandContext): Command {
       `the maximum GPU memory to use, such as 1.5GB; weights that do not fit pass through layer by layer (${gpuMemoryDefault})`,
       byteCount('--gpu-memory'),
     )
+    .option(
+      '--subgroup-matrices',
+      'compute matrix products over subgroup matrices, if the adapter has them (experimental)',
+    )
     .exitOverride()
     .configureOutput({ writeErr: () => undefined })
     .configureHelp({ showGlobalOptions: true })
     .hook('preAction', () => {
-      const { gpuMemory, verbose = false } = program.opts<{ gpuMemory?: number; verbose?: boolean }>();
+      const {
+        gpuMemory,
+        subgroupMatrices = false,
+        verbose = false,
+      } = program.opts<{ gpuMemory?: number; subgroupMatrices?: boolean; verbose?: boolean }>();
       context.gpuMemory = gpuMemory;
+      context.subgroupMatrices = subgroupMatrices;
       context.isVerbose = verbose;
     });
   for (const addCommand of commands) addCommand(program, context);

@@ -49,6 +49,18 @@ test('doctor says of each decision why it is taken, and which self-tests are kno
   );
 });
 
+test('doctor says that subgroup matrices are used because they were asked for', async () => {
+  const matrices = { component: 'f16', rows: 8, columns: 8, terms: 8, threads: 32 } as const;
+  using gpu = hardware({ tuning: { product: 'matrices', matrices } });
+  const { choices, selfTests } = await explainChoices(gpu, new AdapterMemory([]));
+  expect(choices[0]).toEqual({ decision: 'matrix product', option: 'matrices', why: 'asked' });
+  expect(selfTests[0]).toEqual({
+    check: 'the matrix product over subgroup matrices',
+    date: null,
+    fault: null,
+  });
+});
+
 test('a CPU that plays the GPU needs no self-test', async () => {
   const { choices, selfTests } = await explainChoices(shared, new AdapterMemory([]));
   expect(choices.map(({ why }) => why)).not.toContain('self-test');

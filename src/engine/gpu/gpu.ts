@@ -16,6 +16,7 @@ import { bytesPerElement, elementCount, Tensor } from './tensor.ts';
 import type { Dtype, TensorPart } from './tensor.ts';
 import { KernelTimer } from './timer.ts';
 import { traitsOf, tune } from './tuning.ts';
+import { noMatrices } from './subgroup-matrices.ts';
 import type { Tuning, TuningOverrides } from './tuning.ts';
 import { overridesFor } from './variants.ts';
 import type { VerdictStore } from './verdicts.ts';
@@ -62,6 +63,7 @@ export class Gpu implements Disposable {
     this.#tuning = tuningOf(device, adapter, options);
     this.verdicts = options.verdicts;
     this.#onNotice = options.onNotice;
+    if (options.subgroupMatrices && !this.#tuning.matrices) this.notice(noMatrices(adapter));
     this.#uniforms = new UniformPool(device);
     const { maxStorageBufferBindingSize, maxBufferSize } = device.limits;
     this.bindingLimit = Math.min(
@@ -275,8 +277,10 @@ export class Gpu implements Disposable {
 function tuningOf(
   device: GPUDevice,
   { software }: AdapterReport,
-  { choices = {}, tuning }: GpuOptions,
+  { choices = {}, tuning, subgroupMatrices = false }: GpuOptions,
 ): Tuning {
-  const traits = traitsOf(device, software);
-  return tune(traits, { ...overridesFor(tune(traits), choices), ...tuning });
+  const traits = traitsOf(device, software, subgroupMatrices);
+  const suggested = tune(traits);
+  const { product, matrices } = suggested;
+  return tune(traits, { ...overridesFor(suggested, choices), ...(matrices && { product }), ...tuning });
 }

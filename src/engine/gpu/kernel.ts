@@ -18,6 +18,8 @@ export interface KernelDefinition<
 > {
   /** The shader's file name without its ending. */
   readonly name: string;
+  /** Directives and constants before the text of the file, where they depend on the device. */
+  readonly head?: string;
   /** The WGSL text of its file. Its entry point is `main`. */
   readonly source: string;
   /** Texts of functions that several kernels share; they follow the kernel's own. */
@@ -63,9 +65,13 @@ export function defineKernel<
   return { constants: [], includes: [], ...definition };
 }
 
-/** The whole WGSL text of a kernel: its file and what it includes. */
-export function kernelCode({ source, includes }: Pick<KernelDefinition, 'source' | 'includes'>): string {
-  return [source, ...includes].join('\n');
+/** The whole WGSL text of a kernel: what stands before its file, the file, and what it includes. */
+export function kernelCode({
+  head,
+  source,
+  includes,
+}: Pick<KernelDefinition, 'head' | 'source' | 'includes'>): string {
+  return [...(head === undefined ? [] : [head]), source, ...includes].join('\n');
 }
 
 interface Compiled {

@@ -2,9 +2,13 @@ import { DeviceError } from '../errors.ts';
 import { deviceFault } from './device-call.ts';
 import { Gpu } from './gpu.ts';
 import type { AdapterReport, GpuOptions } from './gpu.ts';
+import { keepMatrixShapes, MATRIX_FEATURE, matrixShapesOf } from './subgroup-matrices.ts';
 
 /** Features that a kernel or the benchmark can use; asked for where the adapter has them. */
 const USEFUL_FEATURES: readonly GPUFeatureName[] = ['timestamp-query', 'subgroups'];
+
+/** Those of subgroup matrices, and of the F16 in them. */
+const MATRIX_FEATURES: readonly GPUFeatureName[] = [MATRIX_FEATURE, 'shader-f16'];
 
 /** Limits that are worth having beyond WebGPU's portable defaults. */
 const USEFUL_LIMITS = ['maxBufferSize', 'maxStorageBufferBindingSize'] as const;
@@ -18,7 +22,9 @@ const SOFTWARE = /swiftshader|llvmpipe|lavapipe|softpipe|warp|basic render/i;
  */
 export async function openAdapter(adapter: GPUAdapter, options: GpuOptions = {}): Promise<Gpu> {
   const requiredLimits = Object.fromEntries(USEFUL_LIMITS.map((name) => [name, adapter.limits[name]]));
-  const requiredFeatures = USEFUL_FEATURES.filter((feature) => adapter.features.has(feature));
+  const matrices = options.subgroupMatrices ? matrixShapesOf(adapter) : [];
+  const features = matrices.length > 0 ? [...USEFUL_FEATURES, ...MATRIX_FEATURES] : USEFUL_FEATURES;
+  const requiredFeatures = features.filter((feature) => adapter.features.has(feature));
   const report = describeAdapter(adapter);
   const device = await adapter.requestDevice({ requiredLimits, requiredFeatures }).catch((cause: unknown) => {
     throw new DeviceError(`the adapter ${report.description} gave no device: ${String(cause)}`, {
@@ -26,6 +32,7 @@ export async function openAdapter(adapter: GPUAdapter, options: GpuOptions = {})
       cause,
     });
   });
+  keepMatrixShapes(device, matrices);
   return new Gpu(device, report, options, true);
 }
 

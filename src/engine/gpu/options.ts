@@ -26,6 +26,11 @@ export interface GpuOptions {
    * the device has is taken, unless `tuning` says otherwise.
    */
   readonly choices?: Readonly<Record<string, string>>;
+  /**
+   * Compute matrix products over subgroup matrices where the device offers them: experimental in Dawn and Chrome, so that
+   * it is done only if asked for. Factors are split in two F16 where the device has no matrices of F32. Default false.
+   */
+  readonly subgroupMatrices?: boolean | undefined;
   /** Remembers what self-tests of kernels found on this adapter; without it, self-tests run once in each process. */
   readonly verdicts?: VerdictStore | undefined;
   /** Receives notices about the device, one sentence each. */

@@ -1,3 +1,6 @@
+import { chooseMatrices, matrixShapesOfDevice } from './subgroup-matrices.ts';
+import type { MatrixShape, SubgroupMatrices } from './subgroup-matrices.ts';
+
 /**
  * The traits of a device on which decisions depend. They are read from the device, not from the adapter: a device that
  * the user lends may have fewer features than its adapter offers.
@@ -12,10 +15,12 @@ export interface DeviceTraits {
   /** Threads that a workgroup may have. */
   readonly maxThreads: number;
   readonly timestamps: boolean;
+  /** Shapes of subgroup matrices, if the user asked for them. */
+  readonly matrices?: readonly MatrixShape[];
 }
 
 /** Kernels that compute the matrix product; kernels.ts names their files. */
-export type ProductVariant = 'direct' | 'staged' | 'tiles' | 'lanes' | 'eight';
+export type ProductVariant = 'direct' | 'staged' | 'tiles' | 'lanes' | 'eight' | 'matrices';
 /** Kernels that compute attention. */
 export type AttentionVariant = 'staged' | 'wide' | 'lanes';
 /** Kernels of a Jacobi round that need no subgroups. */
@@ -37,6 +42,8 @@ export interface Tuning {
    * fewer, it takes tiles of 64 × 64. Infinity if a workgroup of the device cannot make a large one.
    */
   readonly largeTilesFrom: number;
+  /** The subgroup matrices of the product `matrices`; undefined if none were asked for, or none fits. */
+  readonly matrices: SubgroupMatrices | undefined;
   readonly attention: AttentionVariant;
   /** Dimensions of a head that the attention `wide` holds in workgroup memory at once. */
   readonly attentionDepth: number;
@@ -67,8 +74,11 @@ export interface Tuning {
 /** Decisions to take another way than the device suggests. Tests force every variant with it. */
 export type TuningOverrides = Partial<Omit<Tuning, 'traits'>>;
 
-/** Reads a device's traits. */
-export function traitsOf(device: GPUDevice, software: boolean): DeviceTraits {
+/**
+ * Reads a device's traits.
+ * @param wantsMatrices whether subgroup matrices may be used
+ */
+export function traitsOf(device: GPUDevice, software: boolean, wantsMatrices = false): DeviceTraits {
   // Not every browser tells a device's adapter, and none tells subgroup sizes without the feature.
   const info = device.adapterInfo as Partial<GPUAdapterInfo> | undefined;
   const min = info?.subgroupMinSize ?? 0;
@@ -80,25 +90,37 @@ export function traitsOf(device: GPUDevice, software: boolean): DeviceTraits {
     workgroupMemory: device.limits.maxComputeWorkgroupStorageSize,
     maxThreads: device.limits.maxComputeInvocationsPerWorkgroup,
     timestamps: device.features.has('timestamp-query'),
+    ...(wantsMatrices && { matrices: matrixShapesOfDevice(device) }),
   };
 }
 
 /**
  * Decides how a device computes. On a CPU that plays the GPU, barriers are expensive and waiting threads cost time, so
  * workgroups are small. If its subgroups have four lanes, lanes share their loads; if they have eight, those of the matrix
- * product do.
+ * product do. Subgroup matrices make products where the user asked for them.
  */
 export function tune(traits: DeviceTraits, overrides: TuningOverrides = {}): Tuning {
   const { software, subgroups } = traits;
   const fits = fitting(traits);
   const lanes = software && subgroups?.min === 4 && subgroups.max === 4 ? 4 : 0;
+  const matrices = chooseMatrices(traits);
   const hasEight = software && subgroups?.min === 8 && subgroups.max === 8;
   return {
     traits,
     lanes,
-    product:
-      lanes === 4 ? 'lanes' : hasEight ? 'eight' : software ? 'direct' : fits.tiles ? 'tiles' : 'staged',
+    product: matrices
+      ? 'matrices'
+      : lanes === 4
+        ? 'lanes'
+        : hasEight
+          ? 'eight'
+          : software
+            ? 'direct'
+            : fits.tiles
+              ? 'tiles'
+              : 'staged',
     largeTilesFrom: fitsTile(traits, 128) ? 128 : Infinity,
+    matrices,
     attention: lanes === 4 ? 'lanes' : !software && fits.wideAttention ? 'wide' : 'staged',
     attentionDepth: fitsWideAttention(traits, 32) ? 32 : 16,
     head: !software && fits.tiles ? 'folded' : 'logits',
@@ -157,13 +179,21 @@ export function describeTuning(tuning: Tuning): string[] {
   const sizes = subgroups ? [...new Set([subgroups.min, subgroups.max])].join(' to ') : 'not available';
   return [
     `subgroups: ${sizes}; ${sharing(tuning)}`,
-    `matrix product: ${tuning.product}; attention: ${tuning.attention}; log-softmax: ${tuning.head}`,
+    `matrix product: ${productInWords(tuning)}; attention: ${tuning.attention}; log-softmax: ${tuning.head}`,
     `threads for a row: ${tuning.normThreads} in layer norm, ${tuning.foldThreads} in log-softmax; for a Jacobi round: ${tuning.jacobi === 'staged' ? 256 : tuning.jacobiThreads}`,
     `a submission starts with ${tuning.firstWork.toExponential(0)} operations, and should take ${tuning.submissionMilliseconds} ms`,
   ];
 }
 
+function productInWords({ product, matrices }: Tuning): string {
+  if (product !== 'matrices' || !matrices) return product;
+  const { component, rows, columns, terms } = matrices;
+  const parts = component === 'f16' ? 'two parts of f16' : component;
+  return `subgroup matrices of ${rows} × ${columns} × ${terms}, factors in ${parts}`;
+}
+
 function sharing({ lanes, product }: Tuning): string {
   if (lanes > 0) return 'four lanes share their loads';
+  if (product === 'matrices') return 'their matrices make products';
   return product === 'eight' ? 'eight lanes share the loads of the matrix product' : 'not used';
 }

@@ -62,6 +62,7 @@ export function decisionsOf(tuning: Tuning): Decision[] {
         ...(fits.tiles ? (['tiles'] as const) : []),
         ...eight,
         ...shared,
+        ...(tuning.matrices ? (['matrices'] as const) : []),
       ]),
     },
     {

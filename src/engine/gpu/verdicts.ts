@@ -32,7 +32,7 @@ export async function selfTestOf(gpu: Gpu, { name, kernels, forced }: VariantChe
   // In words, because JSON has no infinity.
   const decisions = Object.entries({ ...gpu.tuning, ...forced })
     .filter(([name]) => name !== 'traits')
-    .map(([name, value]) => `${name}=${value as string | number}`);
+    .map(([name, value]) => `${name}=${typeof value === 'object' ? JSON.stringify(value) : value}`);
   const text = new TextEncoder().encode(JSON.stringify([...texts, ...decisions.sort()]));
   const digest = new Uint8Array(await crypto.subtle.digest('SHA-256', text));
   const hex = Array.from(digest, (byte) => byte.toString(16).padStart(2, '0')).join('');

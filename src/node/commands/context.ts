@@ -9,6 +9,8 @@ export class CommandContext {
   readonly terminal = new Terminal();
   /** The value of --gpu-memory, in bytes. */
   gpuMemory: number | undefined;
+  /** The value of --subgroup-matrices. */
+  subgroupMatrices = false;
   /** The value of --verbose. */
   isVerbose = false;
   #gpu: Gpu | undefined;
@@ -23,6 +25,7 @@ export class CommandContext {
   async openGpu(weightBytes = 0): Promise<Gpu> {
     this.#gpu = await openNodeGpu({
       signal: this.signal,
+      subgroupMatrices: this.subgroupMatrices,
       memoryLimit: (adapter) => this.gpuMemory ?? defaultMemoryLimit(adapter, weightBytes, machineMemory()),
       onNotice: (line) => {
         if (!this.#gpu) this.terminal.notice(line); // once is loud enough

@@ -50,7 +50,8 @@ const LIMITS = [
 ] as const;
 
 /** `laminar doctor`: which adapter computes, why that one, what it can do, and how to get a better one. */
-export function addDoctorCommand(program: Command, { terminal }: CommandContext): void {
+export function addDoctorCommand(program: Command, context: CommandContext): void {
+  const { terminal } = context;
   program
     .command('doctor')
     .description('say which GPU computes and why, what it can do, and what to do about it')
@@ -64,7 +65,7 @@ export function addDoctorCommand(program: Command, { terminal }: CommandContext)
         const files = await new AdapterMemory().forget();
         terminal.notice(files.length > 0 ? `removed ${files.join(' and ')}` : 'nothing was remembered');
       }
-      const diagnosis = await diagnose();
+      const diagnosis = await diagnose(context);
       const { decisions } = diagnosis;
       const inJson = { ...diagnosis, decisions: decisions && withoutInfinity(decisions) };
       printText(json ? jsonText(inJson, 'doctor') : describe(diagnosis));
@@ -81,21 +82,27 @@ function withoutInfinity(decisions: Tuning): Record<string, unknown> {
   return Object.fromEntries(entries) as Record<string, unknown>;
 }
 
-async function diagnose(): Promise<Diagnosis> {
+async function diagnose({ subgroupMatrices, terminal }: CommandContext): Promise<Diagnosis> {
   const machine = {
     laminar: packageJson.version,
     node: process.version,
     platform: `${process.platform}-${process.arch}`,
   };
   try {
-    const { adapter, attempts, driverCache } = await findAdapter();
+    const { adapter, attempts, driverCache } = await findAdapter({ subgroupMatrices });
     const report = describeAdapter(adapter);
     const limits = Object.fromEntries(LIMITS.map((name) => [name, adapter.limits[name]]));
     const features = [...adapter.features].sort();
     // Decisions follow the device that Laminar opens, not the adapter.
     const memory = new AdapterMemory();
     const kept = await memory.choicesOf(adapterLine(report, adapter.info));
-    using gpu = await openAdapter(adapter, kept && { choices: kept.options });
+    using gpu = await openAdapter(adapter, {
+      subgroupMatrices,
+      ...(kept && { choices: kept.options }),
+      onNotice: (line) => {
+        terminal.notice(line);
+      },
+    });
     const { choices, selfTests } = await explainChoices(gpu, memory);
     return {
       ...machine,
@@ -193,6 +200,7 @@ function describe({
 const WHY: Readonly<Record<KernelChoice['why'], string>> = {
   default: 'the default for such a device',
   remembered: 'chosen by bench --tune --remember',
+  asked: 'as --subgroup-matrices asks',
   'self-test': 'because a self-test failed',
 };
 

@@ -176,3 +176,16 @@ test('a store that fails costs a test, and nothing else', async () => {
   expect(runs()).toBe(1);
   expect(notices).toEqual([]);
 });
+
+test('where subgroup matrices do not compile, the ordinary product of the adapter takes their place, with one notice', async () => {
+  const notices: string[] = [];
+  const matrices = { component: 'f16', rows: 8, columns: 8, terms: 8, threads: 32 } as const;
+  const tuning = { product: 'matrices', matrices } as const;
+  using own = new Gpu(gpu.device, gpu.adapter, { onNotice: (notice) => void notices.push(notice), tuning });
+  await checkVariants(own, forwardChecks);
+  expect(own.tuning.product).toBe(gpu.tuning.product);
+  expect(notices).toHaveLength(1);
+  expect(notices[0]).toMatch(
+    /^the matrix product over subgroup matrices does not work on .*the driver refused it/,
+  );
+});

@@ -1,4 +1,5 @@
 import { describe, expect, test } from 'vitest';
+import { matrixShapesOf } from '../../../src/engine/gpu/subgroup-matrices.ts';
 import { describeTuning, evenGroups, tune } from '../../../src/engine/gpu/tuning.ts';
 import type { DeviceTraits } from '../../../src/engine/gpu/tuning.ts';
 
@@ -75,6 +76,87 @@ describe('a hardware GPU gets the kernels that its workgroups can run', () => {
       head: 'logits',
       jacobi: 'direct',
     });
+  });
+});
+
+describe('subgroup matrices make products where they were asked for', () => {
+  const halves = { component: 'f16', rows: 16, columns: 16, terms: 16 } as const;
+  const narrow = { ...halves, columns: 8 } as const;
+  const whole = { component: 'f32', rows: 8, columns: 8, terms: 8 } as const;
+  const chosen = (matrices: DeviceTraits['matrices'], more: Partial<DeviceTraits> = {}) =>
+    tune({ ...hardware, ...more, ...(matrices && { matrices }) }).matrices;
+
+  test('none if they were not asked for, or none is there', () => {
+    for (const matrices of [undefined, []]) {
+      expect(chosen(matrices)).toBeUndefined();
+      expect(tune({ ...hardware, ...(matrices && { matrices }) }).product).toBe('tiles');
+    }
+  });
+
+  test('the largest that fits, with threads for four of the largest subgroups', () => {
+    expect(chosen([narrow, halves])).toEqual({ ...halves, threads: 128 });
+    expect(tune({ ...hardware, matrices: [narrow, halves] }).product).toBe('matrices');
+    expect(chosen([narrow, halves], { workgroupMemory: 12_000 })).toEqual({ ...narrow, threads: 128 });
+    expect(chosen([halves], { subgroups: { min: 32, max: 64 } })?.threads).toBe(256);
+  });
+
+  test('those of F32 before those of F16: nothing is split then', () => {
+    expect(chosen([halves, whole, narrow])).toEqual({ ...whole, threads: 128 });
+  });
+
+  test.each([
+    ['subgroups are not told', { subgroups: undefined }],
+    ['four subgroups are too many threads', { subgroups: { min: 32, max: 128 } }],
+    ['there is not memory enough', { workgroupMemory: 8192 }],
+  ])('none if %s', (_, more) => {
+    expect(chosen([halves], more)).toBeUndefined();
+    expect(tune({ ...hardware, ...more, matrices: [halves] }).product).not.toBe('matrices');
+  });
+
+  test('none of more terms than a tile has', () => {
+    expect(chosen([{ ...halves, terms: 32 }])).toBeUndefined();
+  });
+
+  test('on a CPU that plays the GPU, too', () => {
+    const software = { ...hardware, software: true, subgroups: { min: 8, max: 8 } };
+    expect(tune({ ...software, matrices: [whole] }).product).toBe('matrices');
+    expect(tune(software).product).toBe('eight');
+  });
+
+  test('told in words', () => {
+    expect(describeTuning(tune({ ...hardware, matrices: [halves] }))[1]).toMatch(
+      /^matrix product: subgroup matrices of 16 × 16 × 16, factors in two parts of f16;/,
+    );
+    expect(describeTuning(tune({ ...hardware, matrices: [halves] }))[0]).toMatch(
+      /their matrices make products/,
+    );
+    expect(describeTuning(tune({ ...hardware, matrices: [whole] }))[1]).toMatch(/8 × 8 × 8, factors in f32;/);
+  });
+
+  test.each([
+    ['without the feature', [], []],
+    ['of F16 without the feature for F16', ['chromium-experimental-subgroup-matrix'], [whole]],
+    [
+      'with sums in F32 alone',
+      ['chromium-experimental-subgroup-matrix', 'shader-f16'],
+      [{ ...halves, columns: 8 }, whole],
+    ],
+  ])('shapes %s', (_, features, expected) => {
+    const config = (componentType: string, resultComponentType: string, [M, N, K]: readonly number[]) => ({
+      componentType,
+      resultComponentType,
+      M,
+      N,
+      K,
+    });
+    const subgroupMatrixConfigs = [
+      config('f16', 'f16', [16, 16, 16]),
+      config('f16', 'f32', [16, 8, 16]),
+      config('u8', 'u32', [16, 16, 32]),
+      config('f32', 'f32', [8, 8, 8]),
+    ];
+    const info = { subgroupMatrixConfigs } as unknown as GPUAdapterInfo;
+    expect(matrixShapesOf({ features: new Set(features), info })).toEqual(expected);
   });
 });
 

@@ -13,12 +13,14 @@ const hardware: DeviceTraits = {
 const software: DeviceTraits = { ...hardware, software: true, subgroups: undefined };
 const lanes: DeviceTraits = { ...software, subgroups: { min: 4, max: 4 } };
 const eight: DeviceTraits = { ...software, subgroups: { min: 8, max: 8 } };
+const shape = { component: 'f16', rows: 8, columns: 8, terms: 8 } as const;
 
 describe.each([
   ['hardware', hardware],
   ['software', software],
   ['software with four lanes', lanes],
   ['software with eight lanes', eight],
+  ['hardware with subgroup matrices', { ...hardware, matrices: [shape] }],
 ])('on %s', (_, traits) => {
   const tuning = tune(traits);
   const decisions = decisionsOf(tuning);
@@ -35,6 +37,7 @@ describe.each([
   test('lanes are an option only where subgroups have four', () => {
     const names = decisions.flatMap(({ options }) => options.map(({ name }) => name));
     expect(names.includes('lanes')).toBe(traits === lanes);
+    expect(names.includes('matrices')).toBe(traits.matrices !== undefined);
     expect(names.includes('eight')).toBe(traits === lanes || traits === eight);
     expect(tuning.product === 'eight').toBe(traits === eight);
     for (const { options } of decisions)
