@@ -35,6 +35,22 @@ export default ts.config(
     files: ['bench/peers/*.js'], // run in a browser
     languageOptions: { globals: { fetch: 'readonly', TextDecoder: 'readonly', TextEncoder: 'readonly' } },
   },
+  {
+    // What takes bare numbers has nothing to name.
+    files: ['src/analysis/**/*.ts'],
+    ignores: ['src/analysis/histogram.ts', 'src/analysis/dimensions.ts'],
+    rules: {
+      'no-restricted-syntax': [
+        'error',
+        {
+          selector:
+            'NewExpression[callee.name=/^(Input|File|Format|Config|Checkpoint|Device|Numerical)Error$/]' +
+            ':not(:has(Property[key.name="subject"]))',
+          message: 'Give the subject: the option, file, matrix or sequence that the error is about.',
+        },
+      ],
+    },
+  },
   mayNotImport('src/engine/**/*.ts', ['hub', 'analysis', 'node', 'web']),
   mayNotImport('src/hub/**/*.ts', ['analysis', 'node', 'web']),
   mayNotImport('src/analysis/**/*.ts', ['hub', 'node', 'web']),

@@ -78,6 +78,20 @@ test('imports run one way', async () => {
     }
 });
 
+test('an error of the analysis says what it is about', async () => {
+  const eslint = new ESLint({ cwd: root });
+  const lint = async (text: string) => {
+    const [result] = await eslint.lintText(text, { filePath: `${root}src/analysis/probe.ts` });
+    return result!.messages.map(({ ruleId }) => ruleId).filter((rule) => rule === 'no-restricted-syntax');
+  };
+  const about = `{ code: 'matrix-shape', subject: { kind: 'matrix', name: 'a' } }`;
+  expect(await lint(`export const error = new InputError('a is empty', ${about});\n`)).toEqual([]);
+  for (const kind of ['Input', 'Format', 'Device', 'Numerical'])
+    expect(await lint(`export const error = new ${kind}Error('a is empty', { code: 'b' });\n`)).toHaveLength(
+      1,
+    );
+});
+
 /** `--tokens`; not a property of a style sheet, `--ink: …` or `var(--ink)`. */
 const FLAG = /(?<!var\()(?<![\w-])--[a-z][\w-]*(?![\w-]|:)/;
 

@@ -81,13 +81,18 @@ async function openBrowserGpu(): Promise<Gpu> {
 
 function matricesOf(name: string, { shape, values }: ShapedValues): UnreadMatrix[] {
   const shown = `${name} [${shape.join(', ')}]`;
+  const subject = { kind: 'activation', name } as const;
   if (elementCount(shape) !== values.length) {
-    throw new InputError(`${shown}: has ${values.length} values; this shape has ${elementCount(shape)}`);
+    throw new InputError(`${shown}: has ${values.length} values; this shape has ${elementCount(shape)}`, {
+      code: 'matrix-shape',
+      subject,
+    });
   }
   const axes = OF_HEADS.test(name) && shape.length > 2 ? 3 : 2;
   if (shape.length < axes || values.length === 0) {
     throw new InputError(
       `${shown}: is not a matrix of tokens by features; give one of shape [tokens, features]`,
+      { code: 'matrix-shape', subject },
     );
   }
   const stack = shape.slice(0, -axes);

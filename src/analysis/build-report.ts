@@ -69,6 +69,7 @@ export function buildReport(parts: ReportParts): Report {
     if (real.ids.length !== ids.length)
       throw new InputError(
         `the real sequence has ${real.ids.length} tokens and the ${name} one ${ids.length}; give equal lengths`,
+        { code: 'lengths-unequal', subject: { kind: 'sequence', name } },
       );
   }
   const sampling = parts.sampling && !isUsual(parts.sampling) ? parts.sampling : undefined;
@@ -155,16 +156,26 @@ function buildSequence(
   blocks: number,
   isSampled: boolean,
 ): SequenceReport {
-  if (ids.length === 0) throw new InputError(`the ${name} sequence is empty; give at least one token`);
+  const subject = { kind: 'sequence', name } as const;
+  if (ids.length === 0)
+    throw new InputError(`the ${name} sequence is empty; give at least one token`, {
+      code: 'text-empty',
+      subject,
+    });
   if (maxLogSoftmax && maxLogSoftmax.length !== ids.length)
     throw new InputError(
       `the ${name} sequence has ${ids.length} tokens but ${maxLogSoftmax.length} maximum log-softmax values`,
+      { code: 'lengths-unequal', subject },
     );
   if (loss && loss.length !== ids.length - 1)
-    throw new InputError(`the ${name} sequence has ${ids.length} tokens but ${loss.length} losses`);
+    throw new InputError(`the ${name} sequence has ${ids.length} tokens but ${loss.length} losses`, {
+      code: 'lengths-unequal',
+      subject,
+    });
   if (layers.length !== blocks + 1)
     throw new InputError(
       `the ${name} sequence has ${layers.length} measured states; a model of ${blocks} layers has ${blocks + 1}`,
+      { code: 'lengths-unequal', subject },
     );
   const idList = Array.from(ids);
   return {

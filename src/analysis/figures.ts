@@ -56,7 +56,10 @@ export function figures(report: Report, spectra: ProfileSpectra, options: Figure
   const real = spectra.real[layer];
   const shuffled = spectra.shuffled[layer];
   if (real === undefined || shuffled === undefined || report.sequences.real.layers[layer] === undefined)
-    throw new InputError(`there is no layer ${layer} to draw; give one from 0 to ${report.model.layers}`);
+    throw new InputError(`there is no layer ${layer} to draw; give one from 0 to ${report.model.layers}`, {
+      code: 'option-out-of-range',
+      subject: { kind: 'option', name: 'layer' },
+    });
   return reportFigures(report, {
     figures: spectrumFigures(report, spectra, layer),
     views: spectrumViewFigures(report, spectra, layer),

@@ -9,7 +9,10 @@ import { NumericalError } from '../engine/errors.ts';
 export function jsonText(value: unknown, name: string): string {
   const fault = findFault(value, '');
   if (fault !== undefined)
-    throw new NumericalError(`${name}: ${fault}, which JSON cannot hold; report this as a defect of Laminar`);
+    throw new NumericalError(
+      `${name}: ${fault}, which JSON cannot hold; report this as a defect of Laminar`,
+      { subject: { kind: 'file', name } },
+    );
   // JSON.stringify writes out the control characters below 0x20 alone; a terminal obeys those from 0x7f on as well.
   const text = JSON.stringify(value, null, 2).replace(
     /[\u007f-\u009f]/g,

@@ -101,7 +101,10 @@ function inOwnUnits(
   const scaled = layerDimensions(singularValues, rows, columns, threshold, cumulativePercent);
   const own = Float64Array.from(singularValues, (value) => timesPowerOfTwo(value, exponent));
   if (own[0] === Infinity) {
-    throw new NumericalError(`the singular values of ${name} exceed the range of float64; scale it down`);
+    throw new NumericalError(`the singular values of ${name} exceed the range of float64; scale it down`, {
+      code: 'matrix-out-of-range',
+      subject: { kind: 'matrix', name },
+    });
   }
   const rank_tolerance = timesPowerOfTwo(scaled.rank_tolerance, exponent);
   return { singularValues: own, dimensions: { ...scaled, rank_tolerance } };

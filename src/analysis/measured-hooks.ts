@@ -31,6 +31,7 @@ export function measuredHooks(
   if (measured.length === 0) {
     throw new InputError(
       `${listNames(at)}: is not a matrix of tokens by features, so it has no spectrum; name others`,
+      { code: 'matrix-shape', subject: { kind: 'option', name: 'at' } },
     );
   }
   const planned = new PlannedHooks(specs, { capture: measured.map(({ name }) => name) }, batch);

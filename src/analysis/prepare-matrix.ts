@@ -54,6 +54,7 @@ function inspect(
       if (!(magnitude < Infinity)) {
         throw new NumericalError(
           `${name}: holds ${value} at row ${row}, column ${column} (counted from 0); remove or replace such values`,
+          { code: 'matrix-not-finite', subject: { kind: 'matrix', name } },
         );
       }
       if (value !== values[column]) varies[column] = 1;

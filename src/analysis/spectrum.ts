@@ -108,7 +108,7 @@ async function spectraOfAll(
   if (!model) return [];
   checkShapes(matrices, model);
   const shape = spectrumShape(model.rows, model.columns);
-  const maxMatrices = matricesAtOnce(gpu, shape, options.scratchBytes ?? 2 ** 29);
+  const maxMatrices = matricesAtOnce(gpu, shape, options.scratchBytes ?? 2 ** 29, model.name);
   const groups = evenGroups(matrices.length, maxMatrices);
   const spectra: Spectrum[] = [];
   for (const [group, size] of groups.entries()) {
@@ -122,18 +122,25 @@ async function spectraOfAll(
 
 function checkShapes(matrices: readonly MatrixView[], { rows, columns }: MatrixView): void {
   for (const { name, ...view } of matrices) {
+    const subject = { kind: 'matrix', name } as const;
     if (view.rows !== rows || view.columns !== columns) {
       throw new InputError(
         `${name} is ${view.rows} x ${view.columns}, not ${rows} x ${columns} like the others; give matrices of one shape`,
+        { code: 'matrix-shape', subject },
       );
     }
-    if (rows < 1 || columns < 1) throw new InputError(`${name} is empty (${rows} x ${columns})`);
+    if (rows < 1 || columns < 1)
+      throw new InputError(`${name} is empty (${rows} x ${columns})`, { code: 'matrix-shape', subject });
     if (rows > MAX_ROWS) {
-      throw new InputError(`${name} has ${rows} rows; at most ${MAX_ROWS} can be centred: take fewer tokens`);
+      throw new InputError(
+        `${name} has ${rows} rows; at most ${MAX_ROWS} can be centred: take fewer tokens`,
+        { code: 'matrix-shape', subject },
+      );
     }
     if (columns > MAX_COLUMNS) {
       throw new InputError(
         `${name} has ${columns} columns; at most ${MAX_COLUMNS} can be centred: take fewer features`,
+        { code: 'matrix-shape', subject },
       );
     }
   }
@@ -164,7 +171,10 @@ async function spectraOfGroup(
   const summary = new Uint32Array(summed);
   for (const [slot, name] of names.entries()) {
     if (summary[4 * slot] !== 0) {
-      throw new NumericalError(`${name} holds NaN or infinity; check the weights and the input it came from`);
+      throw new NumericalError(
+        `${name} holds NaN or infinity; check the weights and the input it came from`,
+        { code: 'matrix-not-finite', subject: { kind: 'matrix', name } },
+      );
     }
   }
   onStep(1);
@@ -209,7 +219,10 @@ async function spectraOfGroup(
     const scale = powerOfTwoTakenOut(summary[4 * slot + 1]!, summary[4 * slot + 2]!);
     const singularValues = scaledValues.slice(...range).map((value) => value * scale);
     if (!Number.isFinite(singularValues[0])) {
-      throw new NumericalError(`the singular values of ${name} exceed the range of float32; scale it down`);
+      throw new NumericalError(`the singular values of ${name} exceed the range of float32; scale it down`, {
+        code: 'matrix-out-of-range',
+        subject: { kind: 'matrix', name },
+      });
     }
     return {
       singularValues,

@@ -31,19 +31,25 @@ const FORMS =
 export function checkTokenIds(ids: unknown, limits: TokenLimits, where: string): Int32Array<ArrayBuffer> {
   const { vocabulary, context } = limits;
   const sequence = oneSequence(ids, where);
-  if (sequence.length === 0) throw new InputError(`${where}: there are no token ids; give at least one`);
+  if (sequence.length === 0)
+    throw refused('text-empty', `${where}: there are no token ids; give at least one`);
   // Every id is looked at before any is stored, for Int32Array would take 2³² + 5 as 5.
   const checked = Array.from(sequence, (id, position) => {
     if (typeof id !== 'number' || !Number.isInteger(id))
-      throw new InputError(`${where}: token id ${position} is ${show(id)}; give whole numbers${advice(id)}`);
+      throw refused(
+        'token-invalid',
+        `${where}: token id ${position} is ${show(id)}; give whole numbers${advice(id)}`,
+      );
     if (id < 0 || id >= vocabulary)
-      throw new InputError(
+      throw refused(
+        'token-invalid',
         `${where}: token id ${position} is ${id}, out of the vocabulary; give ids from 0 to ${vocabulary - 1}`,
       );
     return id;
   });
   if (checked.length > context)
-    throw new InputError(
+    throw refused(
+      'context-exceeded',
       `${where}: ${checked.length} token ids are more than the model's context of ${context}; give ${context} or fewer`,
     );
   return Int32Array.from(checked);
@@ -67,7 +73,7 @@ export function readTokenIds(
     .replace(/^\uFEFF/, '') // some editors' byte order mark
     .replace(/^[ \t]*#.*$/gm, '')
     .trim();
-  if (trimmed === '') throw new FormatError(`${where}: is empty; ${FORMS}`);
+  if (trimmed === '') throw FormatError.at(where, `is empty; ${FORMS}`);
   if (/^[-+\d]/.test(trimmed))
     return {
       real: checkTokenIds(
@@ -84,7 +90,7 @@ export function readTokenIds(
     value = parsePastedValue(trimmed);
   } catch (error) {
     if (!(error instanceof PasteError)) throw error;
-    throw new FormatError(`${where}: cannot be read as token ids: ${error.message}; ${FORMS}`);
+    throw FormatError.at(where, `cannot be read as token ids: ${error.message}; ${FORMS}`);
   }
   if (isJsonObject(value)) checkKeysOnce(trimmed, where);
   return parseTokenIds(value, limits, where, onNotice);
@@ -94,7 +100,8 @@ export function readTokenIds(
 function checkKeysOnce(text: string, where: string): void {
   const seen = new Set<string>();
   for (const [, key = ''] of text.matchAll(/["'](real|shuffled)["']\s*:/g)) {
-    if (seen.has(key)) throw new InputError(`${where}: has the key "${key}" twice; leave one of them out`);
+    if (seen.has(key))
+      throw refused('ids-invalid', `${where}: has the key "${key}" twice; leave one of them out`);
     seen.add(key);
   }
 }
@@ -115,7 +122,7 @@ export function parseTokenIds(
   onNotice?: (message: string) => void,
 ): GivenTokens {
   if (Array.isArray(json) || asArray(json) !== undefined) return { real: checkTokenIds(json, limits, where) };
-  if (!isJsonObject(json)) throw new InputError(`${where}: ${FORMS}`);
+  if (!isJsonObject(json)) throw refused('ids-invalid', `${where}: ${FORMS}`);
   const key = ['input_ids', 'ids', 'token_ids', 'tokens'].find((name) => name in json);
   if (key !== undefined) {
     const name = `${where}, "${key}"`;
@@ -124,24 +131,30 @@ export function parseTokenIds(
   }
   if (!('real' in json) || !('shuffled' in json)) {
     const lone = 'real' in json ? 'has "real" without "shuffled"' : 'has none of the keys that are read';
-    throw new InputError(`${where}: ${lone}; ${FORMS}`);
+    throw refused('ids-invalid', `${where}: ${lone}; ${FORMS}`);
   }
   const real = checkTokenIds(json['real'], limits, `${where}, "real"`);
   const shuffled = checkTokenIds(json['shuffled'], limits, `${where}, "shuffled"`);
   if (real.length !== shuffled.length)
-    throw new InputError(
+    throw refused(
+      'lengths-unequal',
       `${where}: "real" has ${real.length} token ids and "shuffled" ${shuffled.length}; give equal lengths`,
     );
   return { real, shuffled };
 }
 
+function refused(code: string, problem: string): InputError {
+  return new InputError(problem, { code, subject: { kind: 'option', name: 'ids' } });
+}
+
 /** The one sequence of an array, or of a batch of one. */
 function oneSequence(value: unknown, where: string): ArrayLike<unknown> {
   const array = asArray(value);
-  if (!array) throw new InputError(`${where}: token ids must be an array of whole numbers`);
+  if (!array) throw refused('ids-invalid', `${where}: token ids must be an array of whole numbers`);
   if (array.length === 0 || asArray(array[0]) === undefined) return array;
   if (array.length > 1)
-    throw new InputError(
+    throw refused(
+      'ids-invalid',
       `${where}: this is a batch of ${array.length} sequences, and a run takes one; give one of them, or {"real": [...], "shuffled": [...]}`,
     );
   return oneSequence(array[0], where);
@@ -167,20 +180,23 @@ function withoutPadding(
   const name = `${where}, "attention_mask"`;
   const values = Array.from(oneSequence(mask, name));
   if (values.length !== ids.length)
-    throw new InputError(
+    throw refused(
+      'lengths-unequal',
       `${name} has ${values.length} values and there are ${ids.length} token ids; give as many of both, or no mask`,
     );
   const strange = values.findIndex((value) => value !== 0 && value !== 1);
   if (strange !== -1)
-    throw new InputError(
+    throw refused(
+      'ids-invalid',
       `${name}: value ${strange} is ${show(values[strange])}; give 1 for a token and 0 for padding`,
     );
   const start = values.indexOf(1);
   const stop = values.lastIndexOf(1) + 1;
-  if (start === -1) throw new InputError(`${name} has only zeros; give 1 for each token to run`);
+  if (start === -1) throw refused('ids-invalid', `${name} has only zeros; give 1 for each token to run`);
   const hole = values.slice(start, stop).indexOf(0);
   if (hole !== -1)
-    throw new InputError(
+    throw refused(
+      'ids-invalid',
       `${name}: value ${start + hole} is 0 between ones; only padding before or after the tokens can be left out`,
     );
   const padding = ids.length - (stop - start);

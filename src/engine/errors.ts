@@ -2,9 +2,13 @@ import { libraryWords, remedyWords, wording } from './error-words.ts';
 import type { Remedy, Words, Wording } from './error-words.ts';
 import { messageLine } from './message.ts';
 
-/** What an error is about: a file, a tensor, a key of a configuration, an option of the caller's, an activation, a model on the hub. */
+/**
+ * What an error is about: a file, a tensor, a key of a configuration, an option of the caller's, an activation, a device, a model
+ * on the hub; a matrix that is measured, such as a layer's state, by the name that the message gives it; a sequence of a profile.
+ */
 export interface ErrorSubject {
-  readonly kind: 'file' | 'tensor' | 'key' | 'option' | 'activation' | 'device' | 'model';
+  readonly kind:
+    'file' | 'tensor' | 'key' | 'option' | 'activation' | 'device' | 'model' | 'matrix' | 'sequence';
   readonly name: string;
 }
 

@@ -55,7 +55,11 @@ export function compareRuns(
     measures: named,
   }: CompareOptions = {},
 ): Comparison {
-  if (given.length === 0) throw new InputError('there is no run to compare; give at least one');
+  if (given.length === 0)
+    throw new InputError('there is no run to compare; give at least one', {
+      code: 'runs-missing',
+      subject: { kind: 'option', name: 'runs' },
+    });
   const { runs, notices: copies } = withoutCopies(given);
   const sequences = chooseSequences(runs, patterns);
   const depths = new Set(runs.map(({ report }) => report.model.layers));
@@ -107,6 +111,7 @@ function chooseSequences(runs: readonly SavedRun[], patterns: readonly string[])
     if (matching.length === 0)
       throw new InputError(
         wording`${option('sequence')} ${pattern}: no run has it; ${nearNames(pattern, known)}`,
+        { code: 'not-measured', subject: { kind: 'option', name: 'sequence' } },
       );
     return matching;
   });
@@ -134,10 +139,12 @@ function chooseViews(
     if (!viewNames.some((known) => known === view))
       throw new InputError(
         wording`${option('views')} ${name} is not known; ${nearNames(name, Object.keys(flags))}`,
+        { code: 'name-unknown', subject: { kind: 'option', name: 'views' } },
       );
     if (!present.has(view))
       throw new InputError(
         wording`${option('views')} ${name}: no run has it; profile with ${option(view === 'without_dimensions' ? 'withoutDimensions' : 'views')} to get it. They have ${[...present].map(flagOf).join(', ')}`,
+        { code: 'not-measured', subject: { kind: 'option', name: 'views' } },
       );
     return view;
   });

@@ -82,11 +82,13 @@ export function chooseMeasures(
     if (meant.length === 0)
       throw new InputError(
         wording`${option('measure')} ${name} is not known; ${nearNames(name, ['all', ...comparedMeasures.map(({ key }) => key)])}`,
+        { code: 'name-unknown', subject: { kind: 'option', name: 'measure' } },
       );
     const here = meant.filter((measure) => present.includes(measure));
     if (here.length === 0)
       throw new InputError(
         wording`${option('measure')} ${name}: no run has it; profile with ${option('measures')} to get it. They have ${present.map(({ key }) => key).join(', ')}`,
+        { code: 'not-measured', subject: { kind: 'option', name: 'measure' } },
       );
     return here;
   });

@@ -163,7 +163,10 @@ export async function measureHeld(
     const outliers = findOutliers(values, columns);
     const tokens = tokenNorms(values, columns);
     if (tokens.max === Infinity)
-      throw new NumericalError(`the norms of ${name}'s rows exceed the range of float64; scale it down`);
+      throw new NumericalError(`the norms of ${name}'s rows exceed the range of float64; scale it down`, {
+        code: 'matrix-out-of-range',
+        subject: { kind: 'matrix', name },
+      });
     const spectra: Partial<Record<ViewName, MeasuredMatrix>> = {};
     return { viewed: matrixViews(outliers, tokens, request, options.threshold), spectra };
   });

@@ -54,6 +54,7 @@ export async function nearestDistances(
     throw new DeviceError(
       `the neighbours of ${name} (${rows} x ${columns}) need a buffer of ${bytes} bytes; this adapter binds at most ` +
         `${gpu.bindingLimit}: take fewer tokens`,
+      { code: 'binding-limit', subject: { kind: 'matrix', name } },
     );
   }
   const exponent = -exponentOf(largestDifference(values, rows, columns));

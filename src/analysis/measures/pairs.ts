@@ -111,6 +111,7 @@ export class ComparedState {
     if (this.#rows !== other.#rows) {
       throw new InputError(
         `${this.#name} has ${this.#rows} rows and ${other.#name} ${other.#rows}; give states of the same tokens`,
+        { code: 'matrix-shape', subject: { kind: 'matrix', name: other.#name } },
       );
     }
     const [left, right] = [this.#unit, other.#unit];
@@ -133,6 +134,7 @@ export class ComparedState {
     if (this.#columns !== other.#columns) {
       throw new InputError(
         `${this.#name} has ${this.#columns} columns and ${other.#name} ${other.#columns}; give states of the same width`,
+        { code: 'matrix-shape', subject: { kind: 'matrix', name: other.#name } },
       );
     }
     if (!this.#unit || !other.#unit) return null;

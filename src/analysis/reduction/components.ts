@@ -25,6 +25,7 @@ export function checkComponents(components: Components, shown: string | number =
   if (isRight) return;
   throw new InputError(
     wording`${option('components')} ${JSON.stringify(shown)} is not a number of components; give a whole number of at least 1, or a percent of the variance between 0% and 100%, such as 95%`,
+    { code: 'option-out-of-range', subject: { kind: 'option', name: 'components' } },
   );
 }
 

@@ -24,6 +24,7 @@ export function readCutLayers(text: string, layers: number): CutLayer[] {
     if (first === '' || to < from || to > layers) {
       throw new InputError(
         wording`${option('layer')} ${JSON.stringify(text)}: ${JSON.stringify(word)} is not a state of this model; give numbers from 0, the embedding, to ${layers}, what the final norm made, such as 0,3-5, or residual_final, the last block's output before that norm, or all`,
+        { code: 'option-out-of-range', subject: { kind: 'option', name: 'layer' } },
       );
     }
     return Array.from({ length: to - from + 1 }, (_, index) => from + index);
@@ -37,6 +38,7 @@ export function pointOf(layer: CutLayer, layers: number): StatePoint {
   if (!Number.isInteger(layer) || layer < 0 || layer > layers) {
     throw new InputError(
       `layer ${layer} cannot be cut: the states are 0 to ${layers}, and residual_final; give one of them`,
+      { code: 'option-out-of-range', subject: { kind: 'option', name: 'layer' } },
     );
   }
   return layer === layers ? layers + 1 : layer;

@@ -89,6 +89,7 @@ export async function orthogonalise(
     if (sweep === maxSweeps) {
       throw new NumericalError(
         `the spectrum of ${names[unfinished]} did not converge in ${maxSweeps} Jacobi sweeps; please report the matrix`,
+        { code: 'not-converged', subject: { kind: 'matrix', name: names[unfinished]! } },
       );
     }
   }

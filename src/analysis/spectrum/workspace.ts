@@ -111,15 +111,17 @@ export class SpectrumWorkspace implements Disposable {
 
 /**
  * How many matrices of a shape to work on at once, within the binding limit and a bound on scratch.
+ * @param name of the first of them, for the message
  * @throws DeviceError if the binding limit cannot hold even one.
  */
-export function matricesAtOnce(gpu: Gpu, shape: SpectrumShape, scratchLimit: number): number {
+export function matricesAtOnce(gpu: Gpu, shape: SpectrumShape, scratchLimit: number, name: string): number {
   const sizes = scratchBytes(shape, 1);
   const largest = Math.max(...Object.values(sizes));
   if (largest > gpu.bindingLimit) {
     throw new DeviceError(
-      `the spectrum of a ${shape.rows} x ${shape.columns} matrix needs a buffer of ${largest} bytes; this adapter binds ` +
+      `the spectrum of ${name} (${shape.rows} x ${shape.columns}) needs a buffer of ${largest} bytes; this adapter binds ` +
         `at most ${gpu.bindingLimit}: take fewer tokens`,
+      { code: 'binding-limit', subject: { kind: 'matrix', name } },
     );
   }
   const total = workspaceBytes(shape, 1);
