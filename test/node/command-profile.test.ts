@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { beforeAll, describe, expect, it } from 'vitest';
 import { figureNames } from '../../src/analysis/figures.ts';
-import type { MeasuredView } from '../../src/analysis/measures/measure-views.ts';
+import type { MatrixViews, MeasuredView } from '../../src/analysis/measures/measure-views.ts';
 import type { LayerReport, Report, ViewLayerReport } from '../../src/analysis/report.ts';
 import { decodeFloats } from '../../src/engine/decode.ts';
 import { readHeader } from '../../src/engine/safetensors.ts';
@@ -11,7 +11,7 @@ import { openFile } from '../../src/node/files.ts';
 import { goldenFiles } from '../support/golden.ts';
 import type { GoldenCase } from '../support/golden.ts';
 import { readExpected } from '../support/golden-expectations.ts';
-import { readExpectedSequences } from '../support/golden-measures.ts';
+import { useTinyPngs } from '../support/tiny-pngs.ts';
 import { complaints } from './run-command.ts';
 import { laminarHere, shareDevice } from './run-here.ts';
 import { temporaryFolder } from './temporary-folder.ts';
@@ -21,11 +21,12 @@ beforeAll(shareDevice);
 /** A model for what does not depend on it: 3 layers of width 48. */
 const small = fileURLToPath(new URL('../golden/activations/gpt2-plain', import.meta.url));
 
-/** Runs a bundled model on the golden ids, as given, with `extra` flags; reads back what it wrote. */
+/** Runs a model on the golden ids, as given, with `extra` flags; reads back what it wrote. */
 async function profileGolden(model: GoldenCase, extra: readonly string[]) {
   const folder = await temporaryFolder();
   const { sequences } = await readExpected(model);
-  const ids = Object.fromEntries(sequences.map(({ name, ids }) => [name, Array.from(ids)]));
+  const [real, shuffled] = sequences.map(({ ids }) => Array.from(ids));
+  const ids = { real, shuffled: shuffled ?? real!.toReversed() };
   await writeFile(join(folder, 'ids.json'), JSON.stringify(ids));
   // The weights that the answers were made from; a folder of a bundled model's name comes before the bundled model.
   await mkdir(join(folder, model));
@@ -67,8 +68,9 @@ async function expectGolden(folder: string, model: string): Promise<Report> {
   const { thresholds, sequences } = await readExpected(model);
   const at = thresholds.indexOf(report.threshold);
   expect(at).toBeGreaterThanOrEqual(0);
-  for (const expected of sequences) {
-    const found = report.sequences[expected.name as 'real' | 'shuffled'];
+  for (const [index, expected] of sequences.entries()) {
+    const name = (['real', 'shuffled'] as const)[index]!;
+    const found = report.sequences[name];
     expect(found.ids).toEqual(Array.from(expected.ids));
     expect(found.unique_tokens).toBe(expected.uniqueTokens);
     expect(found.max_log_softmax!.mean).toBeCloseTo(expected.meanMaxLogSoftmax, 4);
@@ -84,7 +86,7 @@ async function expectGolden(folder: string, model: string): Promise<Report> {
       expected.effective.map((ofLayer) => ofLayer[at]),
     );
     expect(found.layers.map(({ rank }) => rank)).toEqual(expected.rank);
-    const { shape, values } = spectra.get(`${expected.name}.singular_values`)!;
+    const { shape, values } = spectra.get(`${name}.singular_values`)!;
     const components = Math.min(expected.rows, expected.columns);
     expect(shape).toEqual([expected.spectra.length, components]);
     // The golden values are of PyTorch's own states, from which ours may differ: states set the tolerance here.
@@ -98,45 +100,72 @@ async function expectGolden(folder: string, model: string): Promise<Report> {
   return report;
 }
 
-/** Holds the layers' diagnostics, and the view without the first token, against the golden answers of measures. */
-async function expectMeasures(folder: string, report: Report, threshold: number): Promise<void> {
+/**
+ * Holds the layers' diagnostics, and the view without the first token, against what `spectrum` measures of the golden
+ * states with the same flags; it is held against golden measures itself.
+ */
+async function expectMeasures(folder: string, report: Report, states: string): Promise<void> {
   expect(report.measured).toEqual({
     measures: ['rankme'],
     views: ['without_first_token'],
     without_dimensions: [],
   });
-  const { sequences } = await readExpectedSequences();
+  const asked = [
+    '--tensor',
+    'a.hidden_states',
+    '--measures',
+    'all',
+    '--views',
+    'all,without-first',
+    '--json',
+  ];
+  const { stdout } = await laminarHere([
+    'spectrum',
+    states,
+    '--threshold',
+    String(report.threshold),
+    ...asked,
+  ]);
+  const measured = JSON.parse(stdout) as { rows: number; columns: number; layers: MatrixViews[] };
+  const components = Math.min(measured.rows, measured.columns);
   const spectra = await readSpectra(join(folder, 'spectra.safetensors'));
   for (const name of ['real', 'shuffled'] as const) {
     const { layers, views } = report.sequences[name];
-    const ofView = spectra.get(`${name}.without_first_token.singular_values`)!;
-    expect(ofView.shape).toEqual([7, 128]);
-    sequences[name].forEach((expected, layer) => {
-      const all = expected.views.all as MeasuredView;
-      const first = expected.views.without_first_token as MeasuredView;
-      const found = layers[layer]!;
-      const without = views!.without_first_token!.layers[layer] as ViewLayerReport & LayerReport;
-      expect(found.tokens!.max_token).toBe(expected.tokens.max_token);
-      for (const key of ['first', 'median', 'max'] as const)
-        expect(found.tokens![key] / expected.tokens[key]).toBeCloseTo(1, 4);
-      expect(found.component_1!.share).toBeCloseTo(all.component_1!.share, 5);
-      for (const list of ['tokens', 'dimensions'] as const) {
-        found.component_1![list].forEach(({ share }, place) => {
-          expect(share).toBeCloseTo(all.component_1![list][place]!.share, 4);
-        });
-      }
-      expect(found.first_token_share).toBeCloseTo(all.first_token_share!, 5);
-      expect(found.rankme! / all.rankme!).toBeCloseTo(1, 3);
-      expect(without).toMatchObject({ layer, rows: 255, first_token_share: null });
-      expect(without.effective_dimension).toBe(first.effective_dimension![threshold]);
-      expect(without.rankme! / first.rankme!).toBeCloseTo(1, 3);
-      const golden = first.singular_values!;
-      golden.forEach((value, index) => {
-        const difference = Math.abs(ofView.values[128 * layer + index]! - value);
-        expect(difference).toBeLessThanOrEqual(golden[0]! * 1e-6 * (layer + 4));
-      });
-    });
+    expect(views!.without_first_token!.layers).toMatchObject(
+      measured.layers.map((_, layer) => ({ layer, rows: measured.rows - 1 })),
+    );
+    expect(layers.map(({ rankme }) => typeof rankme)).toEqual(layers.map(() => 'number'));
+    const { shape } = spectra.get(`${name}.without_first_token.singular_values`)!;
+    expect(shape).toEqual([measured.layers.length, components]); // zeros follow where a view has fewer
   }
+  const { layers, views } = report.sequences.real;
+  const { values } = spectra.get('real.without_first_token.singular_values')!;
+  measured.layers.forEach(({ thresholds, tokens, views: expected }, layer) => {
+    const all = expected.all as MeasuredView;
+    const first = expected.without_first_token as MeasuredView;
+    const found = layers[layer]!;
+    const without = views!.without_first_token!.layers[layer] as ViewLayerReport & LayerReport;
+    expect(found.tokens!.max_token).toBe(tokens.max_token);
+    for (const key of ['first', 'median', 'max'] as const)
+      expect(found.tokens![key] / tokens[key]).toBeCloseTo(1, 4);
+    expect(found.component_1!.share).toBeCloseTo(all.component_1!.share, 5);
+    for (const list of ['tokens', 'dimensions'] as const) {
+      found.component_1![list].forEach(({ share }, place) => {
+        expect(share).toBeCloseTo(all.component_1![list][place]!.share, 4);
+      });
+    }
+    expect(found.first_token_share).toBeCloseTo(all.first_token_share!, 5);
+    expect(found.rankme! / all.rankme!).toBeCloseTo(1, 3);
+    expect(without.first_token_share).toBeNull();
+    const at = thresholds.indexOf(report.threshold);
+    expect(without.effective_dimension).toBe(first.effective_dimension![at]);
+    expect(without.rankme! / first.rankme!).toBeCloseTo(1, 3);
+    const reference = first.singular_values!;
+    reference.forEach((value, index) => {
+      const difference = Math.abs(values[components * layer + index]! - value);
+      expect(difference).toBeLessThanOrEqual(reference[0]! * 1e-6 * (layer + 4));
+    });
+  });
 }
 
 /** Holds the files of a run of many sequences against each other. */
@@ -175,21 +204,21 @@ async function expectMany(folder: string, report: Report): Promise<void> {
 }
 
 describe('laminar profile', () => {
-  it('writes what DESIGN names for alice-gpt2, equal to the golden answers, with a table on stdout', async () => {
-    const { folder, result } = await profileGolden('alice-gpt2', []);
-    const out = join(folder, 'out', 'alice-gpt2-ids-ids');
-    const report = await expectGolden(out, 'alice-gpt2');
+  it('writes what DESIGN names, equal to the golden answers, with a table on stdout', async () => {
+    const { folder, result } = await profileGolden('gpt2-prefix-f32', []);
+    const out = join(folder, 'out', 'gpt2-prefix-f32-ids-ids');
+    const report = await expectGolden(out, 'gpt2-prefix-f32');
     expect(report.text).toBeNull();
     expect(report.seed).toBe(28);
     expect(report.model).toMatchObject({
-      id: 'alice-gpt2',
+      id: 'gpt2-prefix-f32',
       architecture: 'gpt2',
-      layers: 6,
-      width: 128,
-      heads: 4,
-      vocabulary: 2048,
-      context: 256,
-      parameters: 1_484_800,
+      layers: 3,
+      width: 48,
+      heads: 3,
+      vocabulary: 307,
+      context: 64,
+      parameters: 102_720,
       dtype: 'F32',
       revision: null,
     });
@@ -198,7 +227,7 @@ describe('laminar profile', () => {
     expect(total).toBeGreaterThanOrEqual(load + forward + spectrum);
 
     const rows = (await readFile(join(out, 'profile.csv'), 'utf8')).trimEnd().split('\n');
-    expect(rows).toHaveLength(1 + 2 * 7);
+    expect(rows).toHaveLength(1 + 2 * 4);
     expect(rows[0]).toMatch(/^sequence,layer,effective_dimension,effective_index,rank,/);
     const real = report.sequences.real.layers;
     expect(rows[1]).toMatch(
@@ -228,39 +257,37 @@ describe('laminar profile', () => {
       'tokens-shuffled.html',
     ]);
     expect(result.stdout).toMatch(
-      /^\d+ components explain more than 95% of the variance at layer 3 of the text\.$/m,
+      /^\d+ components explain more than 95% of the variance at layer 1 of the text\.$/m,
     );
-    expect(result.stdout).toMatch(/^The window has \d+ unique tokens of 256\.$/m);
+    expect(result.stdout).toMatch(/^The window has \d+ unique tokens of 33\.$/m);
     const page = await readFile(join(out, 'tokens-real.html'), 'utf8');
-    expect(page.match(/<span style="--sure:[\d.]+" title=/g)).toHaveLength(256);
+    expect(page.match(/<span style="--sure:[\d.]+" title=/g)).toHaveLength(33);
   });
 
-  it('prints report.json and nothing else with --json, for alice-pythia at another threshold', async () => {
+  it('prints report.json and nothing else with --json, for a GPT-NeoX at another threshold', async () => {
+    useTinyPngs();
     const views = ['--measures', 'rankme', '--views', 'without-first', '--wide', '--layer', '2'];
     const extra = ['--json', '--threshold', '90', '--out', 'there', ...views];
-    const { folder, result } = await profileGolden('alice-pythia', extra);
-    const report = await expectGolden(join(folder, 'there'), 'alice-pythia');
+    const { folder, result } = await profileGolden('neox-f16', extra);
+    const report = await expectGolden(join(folder, 'there'), 'neox-f16');
     expect(JSON.parse(result.stdout)).toEqual(report);
     const figure = await readFile(join(folder, 'there', 'figures', 'percent-variance.svg'), 'utf8');
     expect(figure).toContain('Variance of each component of layer 2');
     expect(report.threshold).toBe(90);
-    expect(report.model).toMatchObject({
-      architecture: 'gpt_neox',
-      parameters: 1_714_176,
-      dtype: 'F16',
-    });
-    const { thresholds } = await readExpected('alice-pythia');
-    await expectMeasures(join(folder, 'there'), report, thresholds.indexOf(90));
+    expect(report.model).toMatchObject({ architecture: 'gpt_neox', layers: 3, dtype: 'F16' });
+    const states = fileURLToPath(new URL('../golden/neox-f16/expected.safetensors', import.meta.url));
+    await expectMeasures(join(folder, 'there'), report, states);
     const csv = (await readFile(join(folder, 'there', 'profile.csv'), 'utf8')).trimEnd().split('\n');
-    expect(csv).toHaveLength(1 + 2 * 2 * 7);
+    expect(csv).toHaveLength(1 + 2 * 2 * 4);
     const refused = await laminarHere(
-      ['profile', 'alice-pythia', '--ids', 'ids.json', '--out', 'there', '--threshold', '90'],
+      ['profile', 'neox-f16', '--ids', 'ids.json', '--out', 'there', '--threshold', '90'],
       { cwd: folder },
     );
     expect(complaints(refused)).toMatch(/holds the report of another run \(measures rankme, not none\)/);
   });
 
   it('takes the window from the middle of the bundled text and shuffles it by the seed', async () => {
+    useTinyPngs();
     const folder = await temporaryFolder();
     const run = async (...extra: string[]): Promise<Report> => {
       const result = await laminarHere(['profile', '--tokens', '9', '--json', ...extra], { cwd: folder });
@@ -305,6 +332,7 @@ describe('laminar profile', () => {
   });
 
   it('repeats a run in its folder, and overwrites the report of another run with --force alone', async () => {
+    useTinyPngs();
     const cwd = await temporaryFolder();
     await writeFile(join(cwd, 'ids.json'), '[1, 2, 3]');
     const run = (...extra: string[]) =>
@@ -350,6 +378,7 @@ describe('laminar profile', () => {
 });
 
 it('measures named activations as it does states, with a layer axis for each hook', async () => {
+  useTinyPngs();
   const folder = await temporaryFolder();
   await writeFile(
     join(folder, 'ids.json'),
