@@ -15,7 +15,11 @@ const WAITING_CALLS = [
   ['GPUShaderModule', 'getCompilationInfo'],
 ] as const;
 /** For this long after a call Dawn asks at every turn, so that a quick answer is heard at once. */
-const EAGER_MILLISECONDS = 2;
+const EAGER_MILLISECONDS = 0.25;
+/** Until then it asks at every turn, too, but the thread naps before: a question costs more than the driver's answer. */
+const NAPPING_MILLISECONDS = 2;
+/** Much shorter than a timer's shortest time. */
+const NAP_MILLISECONDS = 0.05;
 /** After that, the time between two questions. */
 const PAUSE_MILLISECONDS = 1;
 
@@ -24,14 +28,32 @@ export interface Clock {
   now(): number;
   /** At the event loop's next turn. */
   soon(call: () => void): void;
+  /** At the event loop's next turn, after a moment in which the thread sleeps. */
+  afterNap(call: () => void): void;
   later(call: () => void, milliseconds: number): void;
 }
 
 const realClock: Clock = {
   now: () => performance.now(),
   soon: (call) => void setImmediate(call),
+  afterNap: (call) =>
+    void setImmediate(() => {
+      nap();
+      call();
+    }),
   later: (call, milliseconds) => void setTimeout(call, milliseconds),
 };
+
+const neverWoken = new Int32Array(new SharedArrayBuffer(4));
+
+/** Stops the thread for a moment, so that the driver's threads compute. */
+function nap(): void {
+  try {
+    Atomics.wait(neverWoken, 0, 0, NAP_MILLISECONDS);
+  } catch {
+    // Some hosts do not let their main thread sleep.
+  }
+}
 
 type Method = (this: unknown, ...given: unknown[]) => unknown;
 
@@ -57,7 +79,9 @@ export function pauseWhileWaiting(globals: object, clock = realClock): void {
     const askAgain = (): void => {
       withPauses(ask);
     };
-    if (clock.now() - since < EAGER_MILLISECONDS) clock.soon(askAgain);
+    const waited = clock.now() - since;
+    if (waited < EAGER_MILLISECONDS) clock.soon(askAgain);
+    else if (waited < NAPPING_MILLISECONDS) clock.afterNap(askAgain);
     else clock.later(askAgain, PAUSE_MILLISECONDS);
   };
 

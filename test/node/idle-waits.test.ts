@@ -39,15 +39,20 @@ describe('pauseWhileWaiting', () => {
     expect(seen).not.toContain(own);
   });
 
-  it('asks at once at first, and with pauses after a while', async () => {
+  it('asks at once at first, after naps then, and with pauses after a while', async () => {
     const { globals, queue } = fakeGlobals();
-    const asked: (number | 'soon')[] = [];
+    const asked: (number | 'soon' | 'after a nap')[] = [];
     let now = 0;
     pauseWhileWaiting(globals, {
       now: () => now,
       soon: (call) => {
         asked.push('soon');
-        now += 0.75;
+        now += 0.125;
+        queueMicrotask(call);
+      },
+      afterNap: (call) => {
+        asked.push('after a nap');
+        now += 0.875;
         queueMicrotask(call);
       },
       later: (call, milliseconds) => {
@@ -56,11 +61,11 @@ describe('pauseWhileWaiting', () => {
         queueMicrotask(call);
       },
     });
-    await queue.onSubmittedWorkDone(5);
-    expect(asked).toEqual(['soon', 'soon', 'soon', 1, 1]);
+    await queue.onSubmittedWorkDone(6);
+    expect(asked).toEqual(['soon', 'soon', 'after a nap', 'after a nap', 1, 1]);
     asked.length = 0;
-    await queue.onSubmittedWorkDone(4);
-    expect(asked).toEqual(['soon', 'soon', 'soon', 1]);
+    await queue.onSubmittedWorkDone(5);
+    expect(asked).toEqual(['soon', 'soon', 'after a nap', 'after a nap', 1]);
   });
 
   it('restores setImmediate where a call throws, and passes the error on', () => {
