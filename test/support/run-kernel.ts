@@ -13,7 +13,12 @@ export interface KernelRun<
   readonly workgroups: Workgroups;
 }
 
-/** Runs a kernel once, by itself, and reads back every buffer, with whatever it held where the kernel did not write. */
+/** The buffers that a kernel may write. */
+type Written<Bindings extends Record<string, BindingKind>> = {
+  [name in keyof Bindings]: Bindings[name] extends 'read' ? never : name;
+}[keyof Bindings];
+
+/** Runs a kernel once, by itself, and reads back what it may write, with whatever that held where it did not write. */
 export async function runKernel<
   Bindings extends Record<string, BindingKind>,
   Uniforms extends Record<string, ScalarKind>,
@@ -22,7 +27,7 @@ export async function runKernel<
   gpu: Gpu,
   kernel: KernelDefinition<Bindings, Uniforms, Constants>,
   { buffers, uniforms, constants, workgroups }: KernelRun<Bindings, Uniforms, Constants>,
-): Promise<Record<keyof Bindings, ArrayBuffer>> {
+): Promise<Record<Written<Bindings>, ArrayBuffer>> {
   const names = Object.keys(kernel.bindings) as (keyof Bindings & string)[];
   const bindings = Object.fromEntries(
     names.map((name) => {
@@ -36,11 +41,14 @@ export async function runKernel<
     const recorder = gpu.recorder();
     recorder.dispatch(kernel, { bindings, uniforms, ...(constants && { constants }), workgroups });
     recorder.submit();
-    const contents: [string, ArrayBuffer][] = [];
-    for (const name of names) {
-      contents.push([name, await gpu.readBytes(bindings[name], 0, buffers[name].byteLength)]);
-    }
-    return Object.fromEntries(contents) as Record<keyof Bindings, ArrayBuffer>;
+    const written = names.filter((name) => kernel.bindings[name] === 'read_write');
+    const contents = await gpu.readAll(
+      written.map((name) => ({ buffer: bindings[name], size: buffers[name].byteLength })),
+    );
+    return Object.fromEntries(written.map((name, index) => [name, contents[index]!])) as Record<
+      Written<Bindings>,
+      ArrayBuffer
+    >;
   } finally {
     for (const name of names) gpu.free(bindings[name]);
   }
