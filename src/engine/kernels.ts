@@ -20,6 +20,7 @@ import foldLogSoftmaxTilesSource from '../shaders/forward/fold-log-softmax-tiles
 import rotarySource from '../shaders/forward/rotary.wgsl?raw';
 import activationSnippet from '../shaders/snippets/activation.wgsl?raw';
 import deviationsSnippet from '../shaders/snippets/deviations.wgsl?raw';
+import keptSumSnippet from '../shaders/snippets/kept-sum.wgsl?raw';
 import laneOperandsSnippet from '../shaders/snippets/lane-operands.wgsl?raw';
 import packedWeightsSnippet from '../shaders/snippets/packed-weights.wgsl?raw';
 import runningSumSnippet from '../shaders/snippets/running-sum.wgsl?raw';
@@ -106,7 +107,7 @@ export const activate = defineKernel({
 export const layerNorm = defineKernel({
   name: 'layer-norm',
   source: layerNormSource,
-  includes: [deviationsSnippet],
+  includes: [keptSumSnippet, deviationsSnippet],
   bindings: { input: 'read', weight: 'read', bias: 'read', output: 'read_write' },
   uniforms: { rows: 'u32', width: 'u32', epsilon: 'f32' },
   constants: ['threads'],
@@ -115,7 +116,7 @@ export const layerNorm = defineKernel({
 export const rmsNorm = defineKernel({
   name: 'rms-norm',
   source: rmsNormSource,
-  includes: [sumOfSquaresSnippet],
+  includes: [keptSumSnippet, sumOfSquaresSnippet],
   bindings: { input: 'read', weight: 'read', output: 'read_write' },
   uniforms: { rows: 'u32', width: 'u32', epsilon: 'f32' },
   constants: ['threads'],
@@ -124,7 +125,7 @@ export const rmsNorm = defineKernel({
 export const headNorm = defineKernel({
   name: 'head-norm',
   source: headNormSource,
-  includes: [sumOfSquaresSnippet],
+  includes: [keptSumSnippet, sumOfSquaresSnippet],
   bindings: { weight: 'read', values: 'read_write' },
   uniforms: { stride: 'u32', headWidth: 'u32', headStride: 'u32', offset: 'u32', epsilon: 'f32' },
   constants: ['threads'],

@@ -7,6 +7,7 @@ import normStatisticsSource from '../../shaders/hooks/norm-statistics.wgsl?raw';
 import normaliseRowsSource from '../../shaders/hooks/normalise-rows.wgsl?raw';
 import scaleShiftSource from '../../shaders/hooks/scale-shift.wgsl?raw';
 import deviationsSnippet from '../../shaders/snippets/deviations.wgsl?raw';
+import keptSumSnippet from '../../shaders/snippets/kept-sum.wgsl?raw';
 import { defineKernel } from '../gpu/kernel.ts';
 
 /** The kernels that look at activations and change them, and those of steps taken apart for that. */
@@ -45,7 +46,7 @@ export const editActivation = defineKernel({
 export const normStatistics = defineKernel({
   name: 'norm-statistics',
   source: normStatisticsSource,
-  includes: [deviationsSnippet],
+  includes: [keptSumSnippet, deviationsSnippet],
   bindings: { input: 'read', statistics: 'read_write' },
   uniforms: { rows: 'u32', width: 'u32', epsilon: 'f32' },
   constants: ['threads', 'centred'],

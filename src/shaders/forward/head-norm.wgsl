@@ -5,7 +5,8 @@
 //   values  F32 [positions, stride], of which head h stands at offset + h·headStride, headWidth long
 //   weight  F32 [headWidth], the same for all heads
 //
-// One workgroup per head of a position; the grid is (positions, heads). Includes snippets/sum-of-squares.wgsl.
+// One workgroup per head of a position; the grid is (positions, heads). Includes snippets/kept-sum.wgsl
+// and snippets/sum-of-squares.wgsl.
 
 struct Shape {
   stride: u32,

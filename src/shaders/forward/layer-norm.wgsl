@@ -5,7 +5,7 @@
 //
 // One workgroup per row. The mean comes first, then the deviations' sum and sum of squares in a second pass. Their corrected
 // form (Chan, Golub, LeVeque 1983, equation 1.7) keeps the small elements of a row next to a massive one. Includes
-// snippets/deviations.wgsl, whose sums are compensated.
+// snippets/kept-sum.wgsl and snippets/deviations.wgsl, whose sums are compensated.
 
 struct Shape {
   rows: u32,

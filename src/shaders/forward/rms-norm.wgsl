@@ -3,7 +3,7 @@
 //   input, output  F32 [rows, width]      weight  F32 [width]
 //
 // One workgroup per row, its threads side by side along it. No mean is subtracted: nothing cancels, and a massive element
-// costs the others nothing. Includes snippets/sum-of-squares.wgsl.
+// costs the others nothing. Includes snippets/kept-sum.wgsl and snippets/sum-of-squares.wgsl.
 
 struct Shape {
   rows: u32,

@@ -4,7 +4,8 @@
 //   input       F32 [rows, width]
 //   statistics  F32 [rows, 3]: a rough mean, what is to be added to it, the scale
 //
-// One workgroup per row. Two passes and compensated sums, as in layer-norm.wgsl. Includes snippets/deviations.wgsl.
+// One workgroup per row. Two passes and compensated sums, as in layer-norm.wgsl. Includes snippets/kept-sum.wgsl
+// and snippets/deviations.wgsl.
 
 struct Shape {
   rows: u32,

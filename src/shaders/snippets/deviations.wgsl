@@ -1,6 +1,7 @@
 // Pairs of sums over a row, for kernels whose workgroup takes one row with `threads` threads. They are compensated (Kahan 1965),
-// so that they are as good with few threads as with many. A compiler that reassociates removes the compensation and leaves
-// plain sums.
+// so that they are as good with few threads as with many.
+//
+// Follows snippets/kept-sum.wgsl.
 
 override threads: u32 = 64u;
 
@@ -14,7 +15,7 @@ struct Compensated {
 
 fn add(before: Compensated, value: vec2<f32>) -> Compensated {
   let corrected = value - before.lost;
-  let sum = before.sum + corrected;
+  let sum = vec2(keptSum(before.sum.x + corrected.x), keptSum(before.sum.y + corrected.y));
   return Compensated(sum, (sum - before.sum) - corrected);
 }
 

@@ -1,8 +1,7 @@
 // The sum of squares of a row, for kernels whose workgroup takes one row with `threads` threads.
 //
 // Plain sums of many terms lose the small ones beside a massive one; these are compensated (Kahan 1965), so that they
-// are as good with few threads as with many. A compiler that reassociates takes the compensation away, and leaves plain
-// sums.
+// are as good with few threads as with many. Follows snippets/kept-sum.wgsl.
 
 override threads: u32 = 64u;
 
@@ -20,7 +19,7 @@ fn addSquare(before: Compensated, value: f32) -> Compensated {
 
 fn addTerm(before: Compensated, value: f32) -> Compensated {
   let corrected = value - before.lost;
-  let sum = before.sum + corrected;
+  let sum = keptSum(before.sum + corrected);
   return Compensated(sum, (sum - before.sum) - corrected);
 }
 
