@@ -1,7 +1,9 @@
 import { expect, test, vi } from 'vitest';
-import { openOwnGpu } from '#platform';
+import { openOwnGpu, openTestGpu } from '#platform';
 import { DeviceError } from '../../../src/engine/errors.ts';
 import { defineKernel } from '../../../src/engine/gpu/kernel.ts';
+import { checkVariants } from '../../../src/engine/gpu/self-test.ts';
+import { forwardChecks } from '../../../src/engine/variant-checks.ts';
 import { goldenFiles, readGolden } from '../../support/golden.ts';
 import { loadAndRecord } from '../../support/model-runs.ts';
 
@@ -55,6 +57,9 @@ test('a kernel that the compiler rejects is named, with the line and the reason'
 test.each(['gpt2-prefix-f32', 'gpt2-f16', 'neox-bf16-sharded'] as const)(
   'loading %s compiles every kernel that a run takes',
   async (name) => {
+    // What an adapter's self-tests compile does not count: they are made once, here.
+    using other = await openTestGpu();
+    await checkVariants(other, forwardChecks);
     using gpu = await openOwnGpu();
     const compile = vi.spyOn(gpu.device, 'createComputePipeline');
     const { ids } = (await readGolden(name)).sequences[0]!;
