@@ -61,8 +61,9 @@ test('doctor says that subgroup matrices are used because they were asked for', 
   });
 });
 
-test('a CPU that plays the GPU needs no self-test', async () => {
-  const { choices, selfTests } = await explainChoices(shared, new AdapterMemory([]));
+test('a CPU that plays the GPU needs no self-test, unless its product is one of eight lanes', async () => {
+  using gpu = new Gpu(shared.device, shared.adapter, { tuning: { product: 'direct' } });
+  const { choices, selfTests } = await explainChoices(gpu, new AdapterMemory([]));
   expect(choices.map(({ why }) => why)).not.toContain('self-test');
   expect(selfTests).toEqual([]);
 });
