@@ -10,7 +10,7 @@ import { PageServer } from './page-server.ts';
 interface Fault {
   readonly call: string;
   readonly after: number;
-  readonly kind: 'throws' | 'rejects' | 'out of memory' | 'lost' | 'worker throws';
+  readonly kind: 'throws' | 'rejects' | 'out of memory' | 'lost' | 'hangs' | 'worker throws';
 }
 
 /** Goes before the worker's script: fails calls of the device as the page's channel says. */
@@ -34,6 +34,10 @@ function injectFaults(): void {
         return Promise.reject(new DOMException(`injected into ${call}`, 'OperationError'));
       if (kind === 'out of memory') refused = new GPUOutOfMemoryError(`injected into ${call}`);
       if (kind === 'lost') deviceOf(this)!.destroy();
+      if (kind === 'hangs') {
+        channel.postMessage('hangs');
+        return new Promise(() => undefined);
+      }
       if (kind === 'worker throws') {
         setTimeout(() => {
           throw new Error(`injected into ${call}`);
@@ -76,7 +80,7 @@ afterAll(async () => {
   await server.stop();
 });
 
-test('whatever fails in the worker, the page says so in a sentence, and the next run is right', async () => {
+test('whatever fails or hangs in the worker, the page says so in a sentence, and the next run is right', async () => {
   const visit = await Visit.open(browser, server);
   const { page } = visit;
   const arm = (fault: Fault) =>
@@ -109,19 +113,41 @@ test('whatever fails in the worker, the page says so in a sentence, and the next
   expect(await visit.run()).toBeUndefined();
   expect(await visit.table()).toEqual(right);
 
-  await wrong({ call: 'submit', after: 4, kind: 'lost' }, again);
+  // Each device that was lost must compile every kernel again: two of them are enough.
+  await wrong({ call: 'mapAsync', after: 3, kind: 'lost' }, again);
   // The next run asks for another device.
   await wrong({ call: 'requestDevice', after: 0, kind: 'rejects' }, /gave no device: .*injected/);
-  await wrong(
-    { call: 'createComputePipelineAsync', after: 0, kind: 'rejects' },
-    /^The GPU's compiler rejected the kernel .*injected/,
-  );
-  await wrong({ call: 'mapAsync', after: 3, kind: 'lost' }, again);
   await wrong(
     { call: 'requestDevice', after: 0, kind: 'worker throws' },
     /^The engine's worker failed \(Uncaught Error: injected into requestDevice\); reload the page and try again\.$/,
   );
   // Another worker and another device.
+  const noise = page.getByRole('slider', { name: 'Noise' });
+  const measures = page.locator('.measures').nth(1);
+  await noise.fill('100');
+  await measures.filter({ hasText: /effective dimension 2/ }).waitFor();
+  await wrong(
+    { call: 'createComputePipelineAsync', after: 0, kind: 'rejects' },
+    /^The GPU's compiler rejected the kernel .*injected/,
+  );
+  await wrong({ call: 'submit', after: 4, kind: 'lost' }, again);
+
+  // A worker that does not stop is ended, and the explainer, which waited for it, asks the next one.
+  await arm({ call: 'requestDevice', after: 0, kind: 'hangs' });
+  await page.evaluate(
+    () =>
+      new Promise((resolve) => {
+        const channel = new BroadcastChannel('faults');
+        channel.onmessage = resolve;
+        document.querySelector<HTMLElement>('#start-run')!.click();
+      }),
+  );
+  await noise.fill('0');
+  await page.locator('#stop-run').click();
+  expect(await visit.end()).toBeUndefined();
+  expect(await visit.status()).toBe('Stopped.');
+  await measures.filter({ hasText: /^rank 1 / }).waitFor();
+  expect(await page.locator('#noise-note').textContent()).toMatch(/^Both spectra are computed/);
   expect(await visit.run()).toBeUndefined();
   expect(await visit.table()).toEqual(right);
   await visit.context.close();
