@@ -34,12 +34,19 @@ export async function openBrowser(hasAdapter = true): Promise<Browser> {
 export interface VisitOptions {
   /** Another address of the page. */
   readonly address?: string;
-  /** False for a page whose engine never answers, and so computes nothing. */
+  /** False for pages whose engine never answers, and so computes nothing. */
   readonly hasEngine?: boolean;
 }
 
-/** A worker that never answers. */
-function silenceWorkers(): void {
+/** Ends that browser; the next visit starts another. A launch costs much less than a page. */
+export async function endSharedBrowser(): Promise<void> {
+  const browser = await shared;
+  shared = undefined;
+  await browser?.close();
+}
+
+/** For a page's initial script: a worker that never answers. */
+export function silenceWorkers(): void {
   globalThis.Worker = class extends EventTarget {
     postMessage(): void {}
     terminate(): void {}
@@ -62,7 +69,7 @@ export class Visit {
     const context = await browser.newContext({ viewport: { width: 1280, height: 900 } });
     const visit = new Visit(await context.newPage(), context);
     const { page } = visit;
-    if (options.hasEngine === false) await page.addInitScript(silenceWorkers);
+    if (options.hasEngine === false) await context.addInitScript(silenceWorkers);
     page.setDefaultTimeout(PATIENCE);
     page.on('pageerror', (error) => visit.complaints.push(String(error)));
     page.on('console', (message) => {

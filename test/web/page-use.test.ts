@@ -3,11 +3,19 @@ import { join } from 'node:path';
 import { fileURLToPath, pathToFileURL } from 'node:url';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import type { Report } from '../../src/analysis/report.ts';
+import { readSpectra } from '../../src/web/page-run.ts';
 import { readExpected } from '../support/golden-expectations.ts';
 import { goldenFiles } from '../support/golden.ts';
 import { temporaryFolder } from '../node/temporary-folder.ts';
 import { pageFolder } from './build-page.ts';
-import { openBrowser, plainHost, sharedBrowser, Visit } from './open-page.ts';
+import {
+  endSharedBrowser,
+  openBrowser,
+  plainHost,
+  sharedBrowser,
+  silenceWorkers,
+  Visit,
+} from './open-page.ts';
 import { PageServer } from './page-server.ts';
 import { readSaved } from './read-saved.ts';
 
@@ -20,6 +28,8 @@ beforeAll(async () => {
 });
 afterAll(async () => {
   await visit.context.close();
+  // Its GPU process was crashed.
+  await endSharedBrowser();
   await server.stop();
 });
 
@@ -66,6 +76,12 @@ test('by keyboard alone: the middle of the bundled text, with the golden numbers
   expect(report.sequences.real.layers.map((layer) => layer.effective_dimension)).toEqual(
     sequences[0]!.effective.map((ofLayer) => ofLayer[at]),
   );
+  const { real: spectra } = await readSpectra(new Uint8Array(await visit.download('spectra.safetensors')));
+  for (const [layer, expected] of sequences[0]!.spectra.entries())
+    expected.forEach((value, index) => {
+      const allowed = Math.max(1e-5 * value, 2e-7 * expected[0]!);
+      expect(Math.abs(spectra![layer]![index]! - value)).toBeLessThanOrEqual(allowed);
+    });
   // The picture grew layer by layer while it ran.
   const seen = await page.evaluate(() => (window as unknown as { seen: string[] }).seen);
   const running = seen.filter((label) => label.includes('running'));
@@ -215,6 +231,7 @@ test('runs are laid over each other: kept ones, and those that someone sent', as
 
 test('a link fills the form', async () => {
   const page = await visit.context.newPage();
+  await page.addInitScript(silenceWorkers);
   const asked = '#model=hub&hub=gpt2-xl&text=pasted&pasted=Down+the+hole.&length=32&seed=7&nothing=1';
   await page.goto(server.address + asked);
   expect(await page.getByLabel('Hub id').inputValue()).toBe('gpt2-xl');
@@ -225,34 +242,22 @@ test('a link fills the form', async () => {
   await page.close();
 });
 
-/**
- * Lets the page press its stop button itself, as soon as a stage has come so far: a press from outside may come too late.
- * @param noise first moves the explainer's slider there
- */
-const stopDuring = (stage: string, noise?: string) =>
-  visit.page.evaluate(
-    ([stage, noise]) => {
-      const progress = document.querySelector('#progress')!;
-      const slider = document.querySelector<HTMLInputElement>('#noise')!;
-      const observer = new MutationObserver(() => {
-        if (!/^[1-9]/.test(progress.querySelector(`#progress-${stage} + output`)?.textContent ?? '')) return;
-        observer.disconnect();
-        if (noise !== undefined) {
-          slider.value = noise;
-          slider.dispatchEvent(new Event('input', { bubbles: true }));
-        }
-        document.querySelector<HTMLElement>('#stop-run')!.click();
-      });
-      observer.observe(progress, { childList: true, characterData: true, subtree: true });
-    },
-    [stage, noise] as const,
-  );
+/** Lets the page press its stop button itself, as soon as spectra are measured: a press from outside may come too late. */
+const stopDuringSpectra = () =>
+  visit.page.evaluate(() => {
+    const progress = document.querySelector('#progress')!;
+    const observer = new MutationObserver(() => {
+      if (!/^[1-9]/.test(progress.querySelector('#progress-spectrum + output')?.textContent ?? '')) return;
+      observer.disconnect();
+      document.querySelector<HTMLElement>('#stop-run')!.click();
+    });
+    observer.observe(progress, { childList: true, characterData: true, subtree: true });
+  });
 
 test('the stop button stops before the spectra are done, and the page runs again', async () => {
   const { page } = visit;
-  await chooseModel('alice-gpt2');
   // In the midst of the spectra, the longest part.
-  await stopDuring('spectrum');
+  await stopDuringSpectra();
   expect(await visit.run()).toBeUndefined();
   expect(await visit.status()).toBe('Stopped.');
   const [done, all] = (await page.locator('#progress-spectrum + output').textContent())!
@@ -261,32 +266,7 @@ test('the stop button stops before the spectra are done, and the page runs again
   expect(done).toBeLessThan(all!);
   await fill('Length', '12');
   expect(await visit.run()).toBeUndefined();
-  expect((await visit.table())[0]![1]).toBe('11');
-});
-
-test('a worker that does not stop is ended, and the explainer asks the next one', async () => {
-  const { page } = visit;
-  await page.evaluate(() => {
-    const { postMessage } = Worker.prototype;
-    Worker.prototype.postMessage = function (message: { kind: string }) {
-      if (message.kind !== 'stop') postMessage.call(this, message);
-    };
-  });
-  // Work for longer than the page waits for a worker.
-  await fill('Length', '256');
-  await fill('Shuffles', '8');
-  await stopDuring('forward', '0');
-  expect(await visit.run()).toBeUndefined();
-  expect(await visit.status()).toBe('Stopped.');
-  await page
-    .locator('.measures')
-    .nth(1)
-    .filter({ hasText: /^rank 1 / })
-    .waitFor();
-  expect(await page.locator('#noise-note').textContent()).toMatch(/^Both spectra are computed/);
-  await fill('Length', '12');
-  await fill('Shuffles', '1');
-  expect(await visit.run()).toBeUndefined();
+  expect((await visit.table())[1]![1]).toBe('11');
 });
 
 describe('other texts', () => {
@@ -527,6 +507,7 @@ test('nothing complained', () => {
 
 test('opened as a file, the page says that it must be served', async () => {
   const page = await visit.context.newPage();
+  await page.addInitScript(silenceWorkers);
   await page.goto(pathToFileURL(join(pageFolder, 'index.html')).href);
   const sentence = page.getByText('This page has not started. Opened as a file it cannot: serve its folder');
   await sentence.waitFor();
@@ -537,10 +518,10 @@ test('opened as a file, the page says that it must be served', async () => {
 });
 
 test('after the device was lost the page says so, and runs again on another', async () => {
-  const own = await openBrowser();
-  const visit = await Visit.open(own, server);
   const { page } = visit;
-  const session = await own.newBrowserCDPSession();
+  const session = await (await sharedBrowser()).newBrowserCDPSession();
+  await chooseModel('alice-pythia');
+  await chooseText('bundled');
   // Work for much longer than until the device is lost.
   await visit.fill('Length', '64');
   await visit.fill('Shuffles', '10');
@@ -564,24 +545,23 @@ test('after the device was lost the page says so, and runs again on another', as
   await visit.fill('Shuffles', '1');
   expect(await visit.run()).toBeUndefined();
   expect(await visit.status()).toBe('Done.');
-  await own.close();
 });
 
 test.each([
   [
     'no adapter',
-    false,
+    () => openBrowser(false),
     undefined,
     'The browser offers no WebGPU adapter; check that hardware acceleration is switched on.',
   ],
   [
     'no WebGPU, as over plain http',
-    true,
+    sharedBrowser,
     plainHost,
     /^This browser has no WebGPU; use a current Chrome, .* over https\.$/,
   ],
-])('with %s the page says so, and stays', async (_, hasAdapter, host, sentence) => {
-  const bare = await openBrowser(hasAdapter);
+])('with %s the page says so, and stays', async (_, open, host, sentence) => {
+  const bare = await open();
   const address = host && server.address.replace('127.0.0.1', host);
   const own = await Visit.open(bare, server, address ? { address } : {});
   const note = own.page.locator('#noise-note');
@@ -593,5 +573,6 @@ test.each([
   await expect.poll(() => own.table()).toHaveLength(7);
   expect(await own.run()).toMatch(sentence);
   expect(await own.page.locator('#start-run').isEnabled()).toBe(true);
-  await bare.close();
+  await own.context.close();
+  if (bare !== (await sharedBrowser())) await bare.close();
 });
