@@ -16,44 +16,6 @@ beforeAll(async () => {
 
 const kept = (visit: Visit) => visit.page.locator('#kept li').allTextContents();
 
-test('a second visit needs no network: neither for the page nor for the model', async () => {
-  const server = await PageServer.start();
-  const first = await Visit.open(browser, server);
-  await first.page.evaluate(() => navigator.serviceWorker.ready);
-  await first.page.locator('#model').selectOption('alice-pythia');
-  await first.fill('Length', '16');
-  // A file that is not there for a moment is not missed for ever.
-  await first.context.route('**/config.json', (route) => route.fulfill({ status: 404 }));
-  expect(await first.run()).toMatch(/has no config\.json/);
-  await first.context.unroute('**/config.json');
-  expect(await first.run()).toBeUndefined();
-  const before = await first.table();
-  await expect.poll(() => kept(first)).toEqual([expect.stringMatching(/^alice-pythia, 3\.\d+ MBDelete$/)]);
-  // By the keyboard: figures that are still being drawn move the page under a pointer.
-  await first.page.getByRole('button', { name: 'Keep this run' }).press('Enter');
-  await first.page.locator('#status').filter({ hasText: 'Kept' }).waitFor();
-  await server.stop();
-
-  await first.page.reload();
-  await first.page.getByRole('button', { name: 'Show alice-pythia' }).press('Enter');
-  await first.page
-    .locator('#summary')
-    .filter({ hasText: /^alice-pythia / })
-    .waitFor();
-  expect(await first.table()).toEqual(before);
-  await first.page.locator('#model').selectOption('alice-pythia');
-  await first.fill('Length', '16');
-  expect(await first.run()).toBeUndefined();
-  expect(await first.table()).toEqual(before);
-  await first.page.getByRole('button', { name: 'PNG' }).first().press('Enter');
-  await first.page.getByRole('alert').filter({ hasText: 'A part of the page could not be loaded' }).waitFor();
-
-  await first.page.getByRole('button', { name: 'Delete alice-pythia' }).press('Enter');
-  await expect.poll(() => kept(first)).toEqual(['Nothing yet.']);
-  expect(await first.run()).toMatch(/^alice-pythia\/config\.json: cannot be fetched; check the network/);
-  await first.context.close();
-});
-
 test('a new build replaces the page that is kept when the old one is closed, a broken one never', async () => {
   const replaced = new Map<string, Uint8Array>();
   const server = await PageServer.start({ replaced });
@@ -104,29 +66,20 @@ test('a new build replaces the page that is kept when the old one is closed, a b
   await server.stop();
   const next = await context.newPage();
   await next.goto(server.address);
-  await next.locator('.measures').filter({ hasText: 'rank 2' }).waitFor();
+  await next
+    .locator('#summary')
+    .filter({ hasText: /^alice-gpt2 / })
+    .waitFor();
+  const files = JSON.parse(/"first":(\[.*?\])/.exec(script)![1]!) as string[];
+  const answered = await next.evaluate(
+    (all) => Promise.all(all.map(async (file) => (await fetch(file)).ok)),
+    files,
+  );
+  expect(answered).toEqual(files.map(() => true));
   await context.close();
 });
 
-test('a browser that will not keep the model runs it all the same, and says so', async () => {
-  const server = await PageServer.start();
-  const visit = await Visit.open(browser, server);
-  const session = await visit.context.newCDPSession(visit.page);
-  await session.send('Storage.overrideQuotaForOrigin', {
-    origin: new URL(server.address).origin,
-    quotaSize: 2e6,
-  });
-  await visit.fill('Length', '16');
-  expect(await visit.run()).toBeUndefined();
-  expect(await visit.page.locator('#notice').textContent()).toMatch(
-    /will not keep alice-gpt2 .* will download again/,
-  );
-  expect(await visit.status()).toBe('Done.');
-  await visit.context.close();
-  await server.stop();
-});
-
-describe('a model of the hub', () => {
+describe('what is kept in one browser', () => {
   const commit = '0123456789abcdef0123456789abcdef01234567';
   const hub = 'https://huggingface.co';
   let server: PageServer;
@@ -134,11 +87,11 @@ describe('a model of the hub', () => {
   beforeAll(async () => {
     server = await PageServer.start();
     visit = await Visit.open(browser, server);
-    await visit.context.route(`${hub}/**`, answer);
+    // The page itself is kept by now.
+    await visit.page.evaluate(() => navigator.serviceWorker.ready);
   });
   afterAll(async () => {
     await visit.context.close();
-    await server.stop();
   });
 
   /** Answers as the hub does: the API by a listing, files by ranges, from another origin. */
@@ -171,22 +124,61 @@ describe('a model of the hub', () => {
     });
   }
 
-  async function chooseAndRun(id: string): Promise<string | undefined> {
+  async function runBundled(): Promise<string | undefined> {
+    await visit.page.locator('#model').selectOption('alice-pythia');
+    await visit.page.locator('#text-kind').selectOption('bundled');
+    await visit.fill('Length', '16');
+    return visit.run();
+  }
+
+  async function runOfHub(id: string): Promise<string | undefined> {
     await visit.page.locator('#model').selectOption('hub');
     await visit.page.getByLabel('Hub id').fill(id);
     await visit.giveIds([5, 17, 300, 5, 8]);
     return visit.run();
   }
 
+  test('a file that is not there for a moment is not missed for ever', async () => {
+    await visit.context.route('**/config.json', (route) => route.fulfill({ status: 404 }));
+    expect(await runBundled()).toMatch(/has no config\.json/);
+    await visit.context.unroute('**/config.json');
+  });
+
+  let ofBundled: string[][];
+  test('a browser that will not keep the model runs it all the same, and says so', async () => {
+    const session = await visit.context.newCDPSession(visit.page);
+    const { origin } = new URL(server.address);
+    await session.send('Storage.overrideQuotaForOrigin', { origin, quotaSize: 2e6 });
+    expect(await runBundled()).toBeUndefined();
+    expect(await visit.page.locator('#notice').textContent()).toMatch(
+      /will not keep alice-pythia .* will download again/,
+    );
+    expect(await visit.status()).toBe('Done.');
+    ofBundled = await visit.table();
+    await session.send('Storage.overrideQuotaForOrigin', { origin });
+  });
+
+  test('a model that was run is kept, and so is a run', async () => {
+    expect(await runBundled()).toBeUndefined();
+    expect(await visit.table()).toEqual(ofBundled);
+    await expect.poll(() => kept(visit)).toEqual([expect.stringMatching(/^alice-pythia, 3\.\d+ MBDelete$/)]);
+    // By the keyboard: figures that are still being drawn move the page under a pointer.
+    await visit.page.getByRole('button', { name: 'Keep this run' }).press('Enter');
+    await visit.page.locator('#status').filter({ hasText: 'Kept' }).waitFor();
+  });
+
   test.each([
     ['somebody/none', /Cannot find somebody\/none at main: huggingface.co shows no such model \(404\)/],
     ['not an id', /is not an id of a model on the hub/],
-  ])('%s: a sentence', async (id, sentence) => {
-    expect(await chooseAndRun(id)).toMatch(sentence);
+  ])('%s of the hub: a sentence', async (id, sentence) => {
+    await visit.context.unroute(`${hub}/**`);
+    await visit.context.route(`${hub}/**`, answer);
+    expect(await runOfHub(id)).toMatch(sentence);
   });
 
-  test('is resolved to its commit, fetched, and kept for a visit without network', async () => {
-    expect(await chooseAndRun('somebody/tiny')).toBeUndefined();
+  let ofHub: string[][];
+  test('a model of the hub is resolved to its commit, fetched, and kept', async () => {
+    expect(await runOfHub('somebody/tiny')).toBeUndefined();
     const report = JSON.parse(String(await visit.download('report.json'))) as Report;
     expect(report.model).toMatchObject({
       id: 'somebody/tiny',
@@ -199,20 +191,45 @@ describe('a model of the hub', () => {
     await expect
       .poll(() => kept(visit))
       .toContainEqual(expect.stringContaining('somebody/tiny@0123456789ab'));
-    const table = await visit.table();
+    ofHub = await visit.table();
 
     await visit.context.unroute(`${hub}/**`);
     await visit.context.route(`${hub}/**`, (route) => route.fulfill({ status: 503 }));
-    expect(await chooseAndRun('somebody/else')).toMatch(
+    expect(await runOfHub('somebody/else')).toMatch(
       /^Cannot fetch somebody\/else at main: the hub answered 503/,
     );
+  });
+
+  test('a second visit needs no network: neither for the page, nor for its runs and models', async () => {
+    const { page } = visit;
+    await server.stop();
     await visit.context.unroute(`${hub}/**`);
+    await page.reload();
+    await page.getByRole('button', { name: 'Show alice-pythia' }).press('Enter');
+    await page
+      .locator('#summary')
+      .filter({ hasText: /^alice-pythia / })
+      .waitFor();
+    expect(await visit.table()).toEqual(ofBundled);
+    expect(await runBundled()).toBeUndefined();
+    expect(await visit.table()).toEqual(ofBundled);
+    await page.getByRole('button', { name: 'PNG' }).first().press('Enter');
+    await page.getByRole('alert').filter({ hasText: 'A part of the page could not be loaded' }).waitFor();
+
     await visit.context.route(`${hub}/**`, (route) => route.abort('internetdisconnected'));
-    await visit.page.reload();
-    expect(await chooseAndRun('https://huggingface.co/somebody/tiny/tree/main')).toBeUndefined();
-    expect(await visit.table()).toEqual(table);
-    expect(await chooseAndRun('somebody/else')).toMatch(
+    expect(await runOfHub('https://huggingface.co/somebody/tiny/tree/main')).toBeUndefined();
+    expect(await visit.table()).toEqual(ofHub);
+    expect(await runOfHub('somebody/else')).toMatch(
       /^Cannot fetch somebody\/else at main: the hub cannot be reached/,
     );
+
+    const deleting = (name: string) => page.getByRole('button', { name: `Delete ${name}` }).press('Enter');
+    await deleting('alice-pythia');
+    await expect.poll(() => kept(visit)).not.toContainEqual(expect.stringContaining('alice-pythia'));
+    expect(await runBundled()).toMatch(/^alice-pythia\/config\.json: cannot be fetched; check the network/);
+    await deleting('somebody/tiny');
+    await expect.poll(() => kept(visit)).toEqual([expect.stringMatching(/^names on the hub, /)]);
+    await deleting('names on the hub');
+    await expect.poll(() => kept(visit)).toEqual(['Nothing yet.']);
   });
 });
