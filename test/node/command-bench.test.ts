@@ -1,12 +1,12 @@
 import { readdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
 import { beforeAll, expect, it } from 'vitest';
 import { describeProfileBench } from '../../src/node/bench/describe.ts';
-import { benchGrowth, describeGrowthBench } from '../../src/node/bench/growth.ts';
+import { describeGrowthBench } from '../../src/node/bench/growth.ts';
 import type { GrowthBench } from '../../src/node/bench/growth.ts';
 import type { ProfileBench } from '../../src/node/bench/result.ts';
-import { benchTune, describeTuneBench } from '../../src/node/bench/tune.ts';
-import { CommandContext } from '../../src/node/commands/context.ts';
+import { expectLinear } from '../support/growth-expectations.ts';
 import { FASTER_CLOCK_OF_PROCESS, useFasterClock } from '../support/faster-clock.ts';
 import { complaints, laminar } from './run-command.ts';
 import { laminarHere, shareDevice } from './run-here.ts';
@@ -15,14 +15,16 @@ import { temporaryFolder } from './temporary-folder.ts';
 beforeAll(shareDevice);
 useFasterClock();
 
-const TINY = ['--like', 'pythia-14m', '--layers', '1', '--tokens', '9'];
+const TINY = [fileURLToPath(new URL('../golden/neox-f16', import.meta.url)), '--tokens', '9'];
 
 it('laminar bench sets a profile beside the ceilings of the same run, in JSON or a table', async () => {
   const folder = await temporaryFolder();
-  const result = await laminarHere(['bench', ...TINY, '--json'], { env: { TMPDIR: folder } });
+  const result = await laminarHere(['--gpu-memory', '8MB', 'bench', ...TINY, '--json'], {
+    env: { TMPDIR: folder },
+  });
   // It says which stage runs: on some adapters each takes minutes.
   expect(complaints(result)).toMatch(
-    /^laminar: writing .*\nlaminar: measuring .*\nlaminar: profiling once, .*\n(laminar: profiling to measure, .*\n)+(laminar: profiling to time .*(\n|$))*$/,
+    /^laminar: measuring .*\nlaminar: profiling once, .*\n(laminar: profiling to measure, .*\n)+(laminar: profiling to time .*(\n|$))*$/,
   );
   expect(result.code).toBe(0);
   const report = JSON.parse(result.stdout) as ProfileBench;
@@ -31,18 +33,18 @@ it('laminar bench sets a profile beside the ceilings of the same run, in JSON or
     bench: 'profile',
     date: expect.stringMatching(/^\d{4}-\d\d-\d\dT.*Z$/),
     versions: { laminar: '0.1.0', node: process.version, webgpu: expect.stringMatching(/^\d+\./) },
-    model: { id: 'random weights like pythia-14m', layers: 1, width: 128, dtype: 'F16', resident: true },
+    model: { id: 'neox-f16', layers: 3, width: 64, dtype: 'F16', resident: true },
     tokens: 9,
-    spectrum: { matrices: 4 },
+    spectrum: { matrices: 8 },
   });
   expect(report.adapter.description).not.toBe('');
   expect([...report.ids.shuffled].sort()).toEqual([...report.ids.real].sort());
-  expect(report.answers.rank.real).toEqual([8, 8]);
+  expect(report.answers.rank.real).toEqual([8, 8, 8, 8]);
   expect(ceilings.matrix_products.slice(0, 4)).toMatchObject([
-    { rows: 18, inner: 128, columns: 384 },
-    { rows: 18, inner: 128, columns: 128 },
-    { rows: 18, inner: 128, columns: 512 },
-    { rows: 18, inner: 512, columns: 128, dtype: 'F16', layout: '[out, in]' },
+    { rows: 18, inner: 64, columns: 192 },
+    { rows: 18, inner: 64, columns: 64 },
+    { rows: 18, inner: 64, columns: 256 },
+    { rows: 18, inner: 256, columns: 64, dtype: 'F16', layout: '[out, in]' },
   ]);
   const { multiply_add: multiplyAdd, copies } = ceilings;
   const rates = [
@@ -58,8 +60,8 @@ it('laminar bench sets a profile beside the ceilings of the same run, in JSON or
   expect(spectrum.cpu_seconds).toBeGreaterThan(0);
   expect(report.whole.cpu_seconds).toBeGreaterThan(0);
   expect(forward.tokens_per_second).toBeCloseTo(18 / forward.seconds, 6);
-  // Two operations for each weight of the block's matrices and of lm_head, for each of 18 tokens, and attention's.
-  const operations = 18 * 2 * (12 * 128 ** 2 + 50304 * 128) + 2 * 2 * 9 * 10 * 128;
+  // Two operations for each weight of the blocks' matrices and of lm_head, for each of 18 tokens, and attention's.
+  const operations = 18 * 2 * (3 * 12 * 64 ** 2 + 307 * 64) + 3 * 2 * 2 * 9 * 10 * 64;
   expect((forward.flops! * forward.seconds) / operations).toBeCloseTo(1, 6);
   for (const rate of [forward, spectrum, ...(kernels ?? [])]) {
     expect(rate.of_flops ?? 0).toBeCloseTo((rate.flops ?? 0) / ceilings.flops, 9);
@@ -75,10 +77,10 @@ it('laminar bench sets a profile beside the ceilings of the same run, in JSON or
   }
   expect((await readdir(folder)).filter((name) => name.startsWith('.laminar-'))).toEqual([]);
   const table = describeProfileBench(report);
-  expect(table).toMatch(/like pythia-14m: 1 layers of width 128, F16 weights that stay, 2 x 9 tokens\n/);
+  expect(table).toMatch(/neox-f16: 3 layers of width 64, F16 weights that stay, 2 x 9 tokens\n/);
   for (const row of [
     'copy, .* GB/s',
-    '18 x 128 x 384 F16 .* GFLOP/s',
+    '18 x 64 x 192 F16 .* GFLOP/s',
     'forward .* m?s ',
     'spectrum .* m?s ',
   ]) {
@@ -117,69 +119,30 @@ it.each([
 it('laminar bench --growth fits powers along the sizes named, and writes figure and numbers', async () => {
   const folder = await temporaryFolder();
   const out = join(folder, 'growth');
-  const result = await laminarHere(['bench', '--growth', 'layers', '--out', out, '--json'], {
+  const result = await laminarHere(['bench', '--growth', 'matrices', '--out', out, '--json'], {
     env: { TMPDIR: folder },
   });
-  expect(complaints(result)).toMatch(/^laminar: growing layers: [\d, ]+$/);
+  expect(complaints(result)).toMatch(/^laminar: growing matrices: [\d, ]+$/);
   expect(result.code).toBe(0);
   const report = JSON.parse(result.stdout) as GrowthBench;
-  // The other job, at sizes that cost little.
-  const matrices = await benchGrowth(['matrices'], new CommandContext(new AbortController().signal), {
-    base: { tokens: 1, width: 32, layers: 1, batch: 1, matrices: 1, size: 8 },
-    sizes: { tokens: [], width: [], layers: [], batch: [], matrices: [1, 2, 3, 4, 5], size: [] },
-  });
-  const growths = [...report.growths, ...matrices.growths];
-  expect(growths.map(({ axis, limit }) => [axis, limit])).toEqual([
-    ['layers', 1],
-    ['matrices', 1],
-  ]);
-  for (const { points, time, theory } of growths) {
-    expect(points.length).toBeGreaterThanOrEqual(5);
-    expect(time).toMatchObject({ from: theory.from, to: points.at(-1)!.size, points: theory.points });
-    // The vocabulary does not grow with layers.
-    expect(theory.exponent).toBeGreaterThan(0.8);
-    expect(theory.exponent).toBeLessThan(1.001);
-  }
+  expect(report.growths.map(({ axis, limit }) => [axis, limit])).toEqual([['matrices', 1]]);
+  expectLinear(report);
   expect((await readdir(out)).sort()).toEqual(['growth.json', 'growth.png', 'growth.svg']);
   expect(JSON.parse(await readFile(join(out, 'growth.json'), 'utf8'))).toEqual(report);
   const svg = await readFile(join(out, 'growth.svg'), 'utf8');
-  expect(svg).toContain('layers: ');
+  expect(svg).toContain('matrices: ');
   const table = describeGrowthBench(report);
-  expect(table).toMatch(/^ *layers .* \d+ to \d+ /m);
+  expect(table).toMatch(/^ *matrices .* \d+ to \d+ /m);
   // The unpacked driver lies here, too, if the user's own folder cannot be written.
   const left = (await readdir(folder)).filter((name) => name !== `laminar-${process.getuid!()}`);
   expect(left).toEqual(['growth']);
 });
 
-it('sets every variant beside the choice', async () => {
-  const report = await benchTune(new CommandContext(new AbortController().signal), {
-    model: { layers: 1, width: 32, heads: 1, vocabulary: 64, context: 16 },
-    tokens: [8],
-    matrices: [
-      [8, 16],
-      [16, 16],
-    ],
-    rounds: 1,
-  });
-  const names = report.decisions.map(({ name }) => name);
-  expect(names).toEqual(
-    expect.arrayContaining(['matrix product', 'attention', 'Jacobi round', 'projection']),
-  );
-  for (const { job, options } of report.decisions) {
-    expect(options.filter(({ chosen }) => chosen)).toHaveLength(1);
-    for (const { seconds } of options) {
-      expect(seconds).toHaveLength(job === 'forward' ? 1 : 2);
-      for (const value of seconds) if (value !== null) expect(value).toBeGreaterThan(0);
-    }
-  }
-  expect(describeTuneBench(report)).toMatch(/^ *matrix product +staged .*$/m);
-});
-
 it.each([
   [
-    '--like pythia-14m --layers 1 --tokens 64',
-    'profiling once',
-    /profiling once, .*\n(laminar: profiling .*\n)*laminar: interrupted$/,
+    '--like pythia-14m --layers 1 --tokens 9',
+    'measuring',
+    /^laminar: writing random weights\nlaminar: measuring .*\nlaminar: interrupted$/,
   ],
   ['--tune --json', 'timing', /^(laminar: timing the variants on .*\n)+laminar: interrupted$/],
 ])('laminar bench %s: stops at Ctrl-C and leaves nothing behind', async (flags, stage, lines) => {
