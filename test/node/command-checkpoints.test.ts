@@ -6,6 +6,7 @@ import type { Report } from '../../src/analysis/report.ts';
 import { readHeader } from '../../src/engine/safetensors.ts';
 import { folderFiles, openFile } from '../../src/node/files.ts';
 import { rebuiltFiles } from '../support/rebuilt-files.ts';
+import { useTinyPngs } from '../support/tiny-pngs.ts';
 import { complaints } from './run-command.ts';
 import { laminarHere, shareDevice } from './run-here.ts';
 import { temporaryFolder } from './temporary-folder.ts';
@@ -32,6 +33,7 @@ async function tiedWithNaN(folder: string): Promise<string> {
 }
 
 test('a model without a head is profiled and captured without its logits, with one notice', async () => {
+  useTinyPngs();
   const folder = await temporaryFolder();
   const model = cases('gpt2-untied-no-head');
   const ids = ['--ids', join(model, 'ids.json')];
@@ -67,6 +69,7 @@ test('a model without a head is profiled and captured without its logits, with o
 });
 
 test('a NaN in an embedding row that the text does not read costs the logits alone, and says so', async () => {
+  useTinyPngs();
   const folder = await temporaryFolder();
   const model = await tiedWithNaN(folder);
   const ids = ['--ids', 'ids.json'];

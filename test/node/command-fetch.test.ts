@@ -6,6 +6,7 @@ import { expect, test } from 'vitest';
 import { COMMIT, OTHER_COMMIT, addModel, singleFileModel, useHub } from '../support/hub-fixture.ts';
 import { etagOf, largeFile } from '../support/hub-server.ts';
 import { complaints, laminar, startLaminar } from './run-command.ts';
+import { laminarHere } from './run-here.ts';
 
 const hub = useHub();
 const WEIGHTS = largeFile(200_000);
@@ -14,9 +15,11 @@ test('laminar fetch prints the folder, with a network and without', async () => 
   addModel(hub.server, 'somebody/model', singleFileModel(WEIGHTS), ['main']);
   addModel(hub.server, 'somebody/model', singleFileModel(WEIGHTS), ['step1000'], OTHER_COMMIT);
   const snapshots = join(hub.cacheFolder, 'models--somebody--model', 'snapshots');
-  const fetch = (...flags: string[]) => laminar(['fetch', ...flags], { env: hub.environment });
+  const fetch = (...flags: string[]) => laminarHere(['fetch', ...flags], { env: hub.environment });
 
-  const step = await fetch('somebody/model', '--revision', 'step1000');
+  const step = await laminar(['fetch', 'somebody/model', '--revision', 'step1000'], {
+    env: hub.environment,
+  });
   expect(complaints(step)).toBe('');
   expect(step).toMatchObject({ code: 0, stdout: `${join(snapshots, OTHER_COMMIT)}\n` });
   hub.environment['HF_HUB_OFFLINE'] = '1';

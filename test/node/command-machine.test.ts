@@ -23,14 +23,17 @@ async function diagnose(env: Environment): Promise<Diagnosis & { complaint: stri
   return { ...(JSON.parse(result.stdout) as Diagnosis), complaint: complaints(result), code: result.code };
 }
 
+/** SwiftShader's files, unpacked once. */
+let driver: ReturnType<typeof archivedFiles> | undefined;
+
 /**
  * A machine with a Vulkan loader and one installed driver: SwiftShader plays it. The loader says on stderr all that it
  * does, as drivers and Dawn do on many machines.
  */
 async function machineWithDriver(): Promise<{ folder: string; env: Environment }> {
   const folder = await temporaryFolder();
-  const archive = join(packageFolder('@sparticuz/chromium'), 'bin', 'swiftshader.tar.br');
-  for (const [path, content] of await archivedFiles(archive)) await writeFile(join(folder, path), content);
+  driver ??= archivedFiles(join(packageFolder('@sparticuz/chromium'), 'bin', 'swiftshader.tar.br'));
+  for (const [path, content] of await driver) await writeFile(join(folder, path), content);
   const env = {
     LD_LIBRARY_PATH: folder,
     VK_DRIVER_FILES: join(folder, 'vk_swiftshader_icd.json'),
@@ -95,18 +98,17 @@ describe('laminar doctor', () => {
 
 it('what libraries print reaches nobody who did not ask', async () => {
   const { env } = await machineWithDriver();
+  const cwd = env['LD_LIBRARY_PATH']!;
   const model = fileURLToPath(new URL('../golden/activations/gpt2-plain', import.meta.url));
-  await writeFile(join(env['LD_LIBRARY_PATH']!, 'ids.json'), '[1, 2, 3]');
-  const run = (...flags: string[]) =>
-    laminar(['capture', model, '--ids', 'ids.json', '--out', 'states', ...flags], {
-      cwd: env['LD_LIBRARY_PATH']!,
-      env: { ...env, ...withoutDriver },
-    });
-  const { stdout, stderr, code } = await run();
+  await writeFile(join(cwd, 'ids.json'), '[1, 2, 3]');
+  const run = (...args: string[]) =>
+    laminar([...args, '--ids', 'ids.json'], { cwd, env: { ...env, ...withoutDriver } });
+  const { stdout, stderr, code } = await run('capture', model, '--out', 'states');
   expect(stderr).toMatch(/^laminar: NO HARDWARE GPU.*\n$/);
   expect(stdout).toMatch(/^states: ids .*\n$/);
   expect(code).toBe(0);
-  const verbose = await run('--verbose');
+  // A plan looks for an adapter, too, and compiles nothing.
+  const verbose = await run('--verbose', 'profile', model, '--plan');
   expect(verbose.stderr).toMatch(/^(laminar: .*\n)+$/);
   expect(verbose.stderr).toMatch(/^laminar: a driver says: \S/m);
 });

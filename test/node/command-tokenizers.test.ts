@@ -5,6 +5,7 @@ import { fileURLToPath } from 'node:url';
 import { expect, test } from 'vitest';
 import { smallTokenizer } from '../support/tokenizer-fixture.ts';
 import { laminar } from './run-command.ts';
+import { laminarHere } from './run-here.ts';
 import { temporaryFolder } from './temporary-folder.ts';
 
 const alice = fileURLToPath(new URL('../../weights/alice-gpt2', import.meta.url));
@@ -28,19 +29,16 @@ async function modelWithPattern(pattern: string, text: string): Promise<string> 
 
 const plan = ['capture', 'model', '--text', 'text.txt', '--plan', '--json'];
 
-test.each(['SIGINT', 'SIGTERM'] as const)(
-  'a pattern that backtracks without end is stopped by %s',
-  async (signal) => {
-    const cwd = await modelWithPattern('(a+)+b', 'a'.repeat(200));
-    const { code } = await laminar(plan, { cwd, killWhen: [signal, () => sleep(900, true)] });
-    expect(code).toBe(signal === 'SIGINT' ? 130 : 143);
-  },
-);
+test('a pattern that backtracks without end is stopped by a signal', async () => {
+  const cwd = await modelWithPattern('(a+)+b', 'a'.repeat(200));
+  const { code } = await laminar(plan, { cwd, killWhen: ['SIGTERM', () => sleep(900, true)] });
+  expect(code).toBe(143);
+});
 
 test('a pattern that repeats a group cuts the same words as any other', async () => {
   const text = (await readFile(join(alice, 'config.json'), 'utf8')).slice(0, 200);
   const cwd = await modelWithPattern('(?:[^ ]+ ?)+?', text);
-  const { code, stdout, stderr } = await laminar(plan, { cwd });
+  const { code, stdout, stderr } = await laminarHere(plan, { cwd });
   expect([code, stderr]).toEqual([0, expect.stringContaining(`has ${text.length} tokens`)]);
   expect(JSON.parse(stdout)).toMatchObject({ tokens: text.length });
 });
