@@ -5,6 +5,7 @@ import type { Spectrum } from '../../src/analysis/spectrum.ts';
 import type { MatrixView } from '../../src/analysis/spectrum/matrix-view.ts';
 import { DeviceError, InputError, NumericalError } from '../../src/engine/errors.ts';
 import type { Gpu } from '../../src/engine/gpu/gpu.ts';
+import { Deviations } from '../support/deviations.ts';
 import { goldenCases, readGolden } from '../support/golden.ts';
 import type { GoldenCase } from '../support/golden.ts';
 import { centredSingularValues } from '../support/jacobi-svd.ts';
@@ -53,9 +54,10 @@ const rankOf = (values: Float32Array | Float64Array, rows: number, columns: numb
 function expectSpectrum(actual: Spectrum, reference: Float64Array, rows: number, columns: number): void {
   const largest = reference[0]!;
   expect(actual.singularValues).toHaveLength(reference.length);
+  const deviations = new Deviations();
   reference.forEach((value, k) => {
     const allowed = value > largest * Math.max(rows, columns) * 2 ** -23 ? 1e-5 * value : 2e-7 * largest;
-    expect(Math.abs(actual.singularValues[k]! - value), `value ${k}`).toBeLessThanOrEqual(allowed);
+    deviations.check(actual.singularValues[k]!, value, allowed, 'value', k);
   });
   expect(rankOf(actual.singularValues, rows, columns)).toBe(rankOf(reference, rows, columns));
   const total = reference.reduce((sum, value) => sum + value * value, 0);
@@ -63,8 +65,9 @@ function expectSpectrum(actual: Spectrum, reference: Float64Array, rows: number,
   reference.forEach((value, k) => {
     running += value * value;
     const percent = total > 0 ? (100 * running) / total : 0;
-    expect(Math.abs(actual.cumulativePercent[k]! - percent), `percent ${k}`).toBeLessThanOrEqual(5e-5);
+    deviations.check(actual.cumulativePercent[k]!, percent, 5e-5, 'percent', k);
   });
+  expect(deviations.told).toEqual([]);
 }
 
 const source = new MatrixSource(28);

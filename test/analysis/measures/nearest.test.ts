@@ -4,6 +4,7 @@ import { keepNearest, squaredDistances } from '../../../src/analysis/measures/ke
 import { nearestDistances } from '../../../src/analysis/measures/nearest.ts';
 import { DeviceError } from '../../../src/engine/errors.ts';
 import type { Gpu } from '../../../src/engine/gpu/gpu.ts';
+import { Deviations } from '../../support/deviations.ts';
 import { MatrixSource } from '../../support/matrices.ts';
 import { poison, runKernel } from '../../support/run-kernel.ts';
 
@@ -49,13 +50,14 @@ describe('squared-distances', () => {
       workgroups: [Math.ceil(points / 64), Math.ceil(candidates / 64)],
     });
     const actual = new Float32Array(distances);
+    const deviations = new Deviations();
     for (let candidate = 0; candidate < candidates; candidate++) {
       for (let point = 0; point < points; point++) {
         const exact = squaredDistance(values, columns, point, first + candidate) / 16;
-        const error = Math.abs(actual[candidate * points + point]! - exact);
-        expect(error, `${candidate}, ${point}`).toBeLessThanOrEqual(1e-6 * exact);
+        deviations.check(actual[candidate * points + point]!, exact, 1e-6 * exact, candidate, point);
       }
     }
+    expect(deviations.told).toEqual([]);
     expect(actual.subarray(points * candidates).every(Number.isNaN)).toBe(true);
   });
 });
@@ -130,13 +132,15 @@ test.each(kinds)('nearest distances of %s, %i x %i', async (name, rows, columns,
   const before = gpu.allocatedBytes;
   const nearest = await nearestDistances(gpu, values, { name, rows, columns, ranks });
   expect(nearest.distances).toHaveLength(rows * ranks);
+  const deviations = new Deviations();
   for (let point = 0; point < rows; point++) {
     const expected = sortedDistances(values, columns, point);
     for (let rank = 0; rank < ranks; rank++) {
-      const error = Math.abs(nearest.distances[rank * rows + point]! - expected[rank]!);
-      expect(error, `point ${point}, rank ${rank}`).toBeLessThanOrEqual(1e-6 * expected[rank]!);
+      const distance = nearest.distances[rank * rows + point]!;
+      deviations.check(distance, expected[rank]!, 1e-6 * expected[rank]!, 'point', point, 'rank', rank);
     }
   }
+  expect(deviations.told).toEqual([]);
   expect(gpu.allocatedBytes).toBe(before);
 });
 

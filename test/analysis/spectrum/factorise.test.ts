@@ -14,6 +14,7 @@ import {
 } from '../../../src/analysis/spectrum/kernels.ts';
 import type { Gpu } from '../../../src/engine/gpu/gpu.ts';
 
+import { Deviations } from '../../support/deviations.ts';
 import { centredColumns } from '../../support/jacobi-svd.ts';
 import { bitsOf, dot, KernelBench } from '../../support/kernel-bench.ts';
 import { MatrixSource } from '../../support/matrices.ts';
@@ -69,6 +70,7 @@ test.each([
   const expected = centredColumns(values, rows, columns);
   let largest = 0;
   expect(result.subarray(0, vectors * stride).every(Number.isNaN)).toBe(true);
+  const deviations = new Deviations();
   for (let vector = 0; vector < vectors; vector++) {
     for (let k = 0; k < stride; k++) {
       const actual = result[(vectors + vector) * stride + k]!;
@@ -82,9 +84,10 @@ test.each([
         columnLargest = Math.max(columnLargest, Math.abs(values[row * columns + column]!));
       }
       const allowed = k < length ? 2 ** -24 * 1.01 * Math.abs(wanted) + 2 ** -47 * scale * columnLargest : 0;
-      expect(Math.abs(actual - wanted)).toBeLessThanOrEqual(allowed);
+      deviations.check(actual, wanted, allowed, 'vector', vector, 'element', k);
     }
   }
+  expect(deviations.told).toEqual([]);
   expect(centredBits).toBe(bitsOf(largest));
 });
 
@@ -195,17 +198,20 @@ describe.each([
     const result = await bench.floats(lower);
     const column = (matrix: number, k: number) =>
       Float64Array.from({ length: padded }, (_, j) => result[(matrix * padded + j) * padded + k]!);
+    const products = new Deviations();
     for (let matrix = 0; matrix < matrices; matrix++) {
+      const columnsOfR = Array.from({ length: padded }, (_, k) => column(matrix, k));
       for (let i = 0; i < padded; i++) {
         const a = values.subarray((matrix * padded + i) * length, (matrix * padded + i + 1) * length);
-        const r = column(matrix, i);
+        const r = columnsOfR[i]!;
         expect(r.subarray(i + 1).every((value) => value === 0)).toBe(true);
         for (let j = 0; j <= i; j++) {
           const b = values.subarray((matrix * padded + j) * length, (matrix * padded + j + 1) * length);
           const allowed = 3e-6 * Math.sqrt(dot(a, a) * dot(b, b));
-          expect(Math.abs(dot(r, column(matrix, j)) - dot(a, b))).toBeLessThanOrEqual(allowed);
+          products.check(dot(r, columnsOfR[j]!), dot(a, b), allowed, matrix, i, j);
         }
       }
     }
+    expect(products.told).toEqual([]);
   });
 });

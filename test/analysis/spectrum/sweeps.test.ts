@@ -16,6 +16,7 @@ import { recordLanesRound } from '../../../src/analysis/spectrum/sweeps.ts';
 import type { Gpu } from '../../../src/engine/gpu/gpu.ts';
 import type { Recorder } from '../../../src/engine/gpu/recorder.ts';
 
+import { Deviations } from '../../support/deviations.ts';
 import { bitsOf, dot, KernelBench } from '../../support/kernel-bench.ts';
 import { MatrixSource } from '../../support/matrices.ts';
 
@@ -103,16 +104,18 @@ describe('jacobi-round and jacobi-sweep-end', () => {
       }
       expect(after2).toBeLessThan((crosswise ? 0.9 : 0.7) * before2);
       // W Q Q' W' = W W': what the pair spans, and how far, stays.
+      const [own, turned] = [values, after].map((from) => indices.map((i) => vector(from, i)));
+      const outer = (vectors: Float32Array[], row: number, column: number) =>
+        vectors.reduce((sum, each) => sum + each[row]! * each[column]!, 0);
+      const spanned = new Deviations();
       for (let row = 0; row < length; row += 3) {
         for (let column = 0; column < length; column += 5) {
-          const outer = (from: Float32Array) =>
-            indices.reduce((sum, i) => sum + vector(from, i)[row]! * vector(from, i)[column]!, 0);
-          const scale =
-            Math.sqrt(indices.reduce((sum, i) => sum + vector(values, i)[row]! ** 2, 0)) *
-            Math.sqrt(indices.reduce((sum, i) => sum + vector(values, i)[column]! ** 2, 0));
-          expect(Math.abs(outer(after) - outer(values))).toBeLessThanOrEqual(3e-6 * scale);
+          const scale = Math.sqrt(outer(own!, row, row) * outer(own!, column, column));
+          const [actual, wanted] = [outer(turned!, row, column), outer(own!, row, column)];
+          spanned.check(actual, wanted, 3e-6 * scale, row, column);
         }
       }
+      expect(spanned.told).toEqual([]);
     }
     expect(found[0]! / largest).toBeCloseTo(1, 4);
     // The second matrix had converged: untouched.
@@ -121,11 +124,13 @@ describe('jacobi-round and jacobi-sweep-end', () => {
 
     if (isLanes) {
       const [kept, wanted] = [await bench.floats(grams), blockGrams(after)];
+      const products = new Deviations();
       for (let at = 0; at < blocks * 256; at++) {
         const [first, i, j] = [256 * Math.floor(at / 256), Math.floor(at / 16) % 16, at % 16];
         const scale = Math.sqrt(wanted[first + 17 * i]! * wanted[first + 17 * j]!);
-        expect(Math.abs(kept[at]! - wanted[at]!), `product ${at}`).toBeLessThanOrEqual(1e-5 * scale);
+        products.check(kept[at]!, wanted[at]!, 1e-5 * scale, at);
       }
+      expect(products.told).toEqual([]);
     }
 
     const end = (recorder: Recorder) => {
@@ -233,9 +238,11 @@ test.each([
       return norm > 0 ? (scale * sum) / norm : 0;
     });
     const size = Math.sqrt(dot(wanted, wanted));
+    const deviations = new Deviations();
     row.forEach((value, k) => {
-      expect(Math.abs(value - wanted[k]!), `direction ${j}, row ${k}`).toBeLessThanOrEqual(5e-6 * size);
+      deviations.check(value, wanted[k]!, 5e-6 * size, 'direction', j, 'row', k);
     });
+    expect(deviations.told).toEqual([]);
   });
 });
 
@@ -262,11 +269,13 @@ test.each([1, 37, 64, 200])('cumulative-percent of %i values', async (count) => 
   sets.forEach((set, matrix) => {
     const total = dot(set, set);
     let running = 0;
+    const deviations = new Deviations();
     set.forEach((value, k) => {
       running += value * value;
       const wanted = total > 0 ? (100 * running) / total : 0;
-      expect(Math.abs(result[matrix * stride + k]! - wanted)).toBeLessThanOrEqual(3e-5);
+      deviations.check(result[matrix * stride + k]!, wanted, 3e-5, k);
     });
+    expect(deviations.told).toEqual([]);
     expect(result.subarray(matrix * stride + count, (matrix + 1) * stride).every(Number.isNaN)).toBe(true);
   });
 });

@@ -2,6 +2,7 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { openTestGpu } from '#platform';
 import type { Gpu } from '../../../src/engine/gpu/gpu.ts';
 import { layerNorm } from '../../../src/engine/kernels.ts';
+import { Deviations } from '../../support/deviations.ts';
 import { MatrixSource } from '../../support/matrices.ts';
 import * as reference from '../../support/reference.ts';
 import { poison, runKernel } from '../../support/run-kernel.ts';
@@ -79,10 +80,12 @@ describe.each([4, 8, 64])('%i threads', (threads) => {
       const expected = reference.layerNorm(input, ones(width), zeros(width), Math.fround(1e-5));
       // The rest is measured by its own size, which is small after the norm, and the massive one by its.
       const rest = Math.hypot(...expected.filter((_, index) => index !== 103)) / Math.sqrt(width - 1);
+      const deviations = new Deviations();
       expected.forEach((value, index) => {
         const scale = index === 103 ? Math.abs(value) : rest;
-        expect(Math.abs(actual[index]! - value) / scale).toBeLessThanOrEqual(8 * 2 ** -24);
+        deviations.check(actual[index]!, value, 8 * 2 ** -24 * scale, index);
       });
+      expect(deviations.told).toEqual([]);
     },
   );
 
@@ -111,9 +114,11 @@ describe.each([4, 8, 64])('%i threads', (threads) => {
       workgroups: [3],
     });
     const actual = new Float32Array(output);
+    const deviations = new Deviations();
     actual.forEach((value, index) => {
-      expect(Math.abs(value - bias[index % width]!)).toBeLessThanOrEqual(1e-6);
+      deviations.check(value, bias[index % width]!, 1e-6, index);
     });
+    expect(deviations.told).toEqual([]);
   });
 
   test('epsilon counts where the variance is as small', async () => {

@@ -2,6 +2,7 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { openTestGpu } from '#platform';
 import type { Gpu } from '../../../src/engine/gpu/gpu.ts';
 import { attentionPattern } from '../../../src/engine/hooks/kernels.ts';
+import { Deviations } from '../../support/deviations.ts';
 import { MatrixSource } from '../../support/matrices.ts';
 import { poison, runKernel } from '../../support/run-kernel.ts';
 
@@ -92,6 +93,7 @@ describe.each<Case>([
     const largest = Math.max(
       ...chosen.flatMap((head) => queries.flatMap((query) => scores(query, head).map(Math.abs))),
     );
+    const deviations = new Deviations();
     chosen.forEach((head, j) => {
       queries.forEach((query, i) => {
         const start = (j * queries.length + i) * tokens;
@@ -100,17 +102,18 @@ describe.each<Case>([
         const tolerance = 1e-6 + Math.min(1, 4e-7 * largest);
         softmax(expected, query + 1).forEach((weight, key) => {
           if (key > query) {
-            expect(found[start + key]).toBe(Math.fround(-3.4028234663852886e38));
-            expect(pattern[start + key]).toBe(0);
+            deviations.check(found[start + key]!, Math.fround(-3.4028234663852886e38), 0, query, key);
+            deviations.check(pattern[start + key]!, 0, 0, query, key);
             return;
           }
-          expect(Math.abs(found[start + key]! - expected[key]!)).toBeLessThanOrEqual(1e-6 * largest);
-          expect(Math.abs(pattern[start + key]! - weight)).toBeLessThanOrEqual(tolerance);
+          deviations.check(found[start + key]!, expected[key]!, 1e-6 * largest, query, key);
+          deviations.check(pattern[start + key]!, weight, tolerance, query, key);
         });
         const sum = pattern.subarray(start, start + tokens).reduce((total, weight) => total + weight, 0);
-        expect(Math.abs(sum - 1)).toBeLessThanOrEqual(1e-5);
+        deviations.check(sum, 1, 1e-5, query);
       });
     });
+    expect(deviations.told).toEqual([]);
   });
 
   test('scores that are there already, whatever stands at keys that are not seen', async () => {
@@ -123,13 +126,15 @@ describe.each<Case>([
       { scored: 0, normalised: 1 },
       new Float32Array(given),
     );
+    const deviations = new Deviations();
     chosen.forEach((_, j) => {
       queries.forEach((query, i) => {
         const start = (j * queries.length + i) * tokens;
         softmax(Array.from(given.subarray(start, start + tokens)), query + 1).forEach((weight, key) => {
-          expect(Math.abs(pattern[start + key]! - weight)).toBeLessThanOrEqual(1e-6);
+          deviations.check(pattern[start + key]!, weight, 1e-6, query, key);
         });
       });
     });
+    expect(deviations.told).toEqual([]);
   });
 });
