@@ -56,15 +56,15 @@ describe('laminar doctor', () => {
     expect(diagnosis.choices).toContainEqual({
       decision: 'matrix product',
       option: expect.any(String) as string,
-      why: expect.stringMatching(/^(default|remembered|self-test)$/) as string,
+      why: expect.stringMatching(/^(default|remembered|asked|self-test)$/) as string,
     });
     expect([diagnosis.complaint, diagnosis.code]).toEqual(['', 0]);
   });
 
-  it('says what each way gave, what was printed meanwhile, and where the driver lies', async () => {
+  it('says what each way gave, what was printed meanwhile, where the driver lies, and what it has not', async () => {
     const { env } = await machineWithDriver();
     const cache = await temporaryFolder();
-    const { stdout, stderr, code } = await laminar(['doctor'], {
+    const { stdout, stderr, code } = await laminar(['doctor', '--subgroup-matrices'], {
       env: { ...env, ...withoutDriver, XDG_CACHE_HOME: cache },
     });
     expect(stdout).toMatch(/^adapter {3}SwiftShader/m);
@@ -73,7 +73,9 @@ describe('laminar doctor', () => {
     );
     expect(stdout).toMatch(/^tried {5}packaged SwiftShader: SwiftShader/m);
     expect(stdout).toContain(`\ncache     ${join(cache, 'laminar', 'webgpu-')}`);
-    expect([stderr, code]).toEqual(['', 0]);
+    expect(stderr).toMatch(/^laminar: SwiftShader .* offers no subgroup matrices that Laminar can use .*\n$/);
+    expect(stdout).toMatch(/^kernel {4}matrix product: lanes \(the default/m);
+    expect(code).toBe(0);
   });
 
   it('takes an installed driver that works', async () => {

@@ -67,19 +67,20 @@ export function addDoctorCommand(program: Command, context: CommandContext): voi
       }
       const diagnosis = await diagnose(context);
       const { decisions } = diagnosis;
-      const inJson = { ...diagnosis, decisions: decisions && withoutInfinity(decisions) };
+      const inJson = { ...diagnosis, decisions: decisions && decisionsForJson(decisions) };
       printText(json ? jsonText(inJson, 'doctor') : describe(diagnosis));
       if (!diagnosis.adapter) throw new NoAdapterError(diagnosis.attempts);
     });
 }
 
-/** JSON has no infinity: a decision without a bound is null there. */
-function withoutInfinity(decisions: Tuning): Record<string, unknown> {
-  const entries = Object.entries(decisions).map(([name, value]: [string, unknown]) => [
-    name,
-    value === Infinity ? null : value,
-  ]);
-  return Object.fromEntries(entries) as Record<string, unknown>;
+/**
+ * JSON has no word for a decision without a bound, nor for one that a device leaves no choice in, such as the size of
+ * subgroups where there are none: each is null there.
+ */
+export function decisionsForJson(decisions: Tuning): unknown {
+  return JSON.parse(
+    JSON.stringify(decisions, (_, value: unknown) => (value === undefined ? null : value)),
+  ) as unknown;
 }
 
 async function diagnose({ subgroupMatrices, terminal }: CommandContext): Promise<Diagnosis> {
