@@ -51,6 +51,13 @@ export function measureFigures(report: Report): Figure[] {
   return [panelsFigure(report, words, panels.slice(0, MAX_PANELS), false)];
 }
 
+interface ViewRow {
+  readonly view: string;
+  readonly sequence: string;
+  readonly layer: number;
+  readonly value: number | null;
+}
+
 /** Blue, vermilion, green, pink and orange of Okabe and Ito, "Color Universal Design" (2002), a view each. */
 const palette = ['#0072b2', '#d55e00', '#009e73', '#cc79a7', '#e69f00'];
 
@@ -75,7 +82,7 @@ export function measureViewFigures(report: Report): Figure[] {
     if (title === undefined || isPlace) return [];
     const rows = views.flatMap((view, place) =>
       [sequences.real, sequences.shuffled].flatMap((sequence, line) =>
-        viewLayers(sequence, view).map((own: Partial<LayerReport>, layer) => {
+        viewLayers(sequence, view).map((own: Partial<LayerReport>, layer): ViewRow => {
           const median =
             line === 1
               ? (ofView(bands?.['shuffled'], view)?.[layer]?.[key] as BandOfNumber | null | undefined)
@@ -109,6 +116,11 @@ export function measureViewFigures(report: Report): Figure[] {
           mark: { type: 'line', strokeWidth: 1.75 },
           encoding: { x, y, ...viewEncoding(labels, [real, shuffled]) },
         } satisfies Layer,
+        {
+          data: { values: rows.filter((row) => isAlone(row, rows)) },
+          mark: { type: 'point', filled: true, opacity: 1, size: 30 },
+          encoding: { x, y, ...viewEncoding(labels, [real, shuffled]) },
+        } satisfies Layer,
         rowsHover(rows, labels, `hovered${index}`),
       ],
     };
@@ -118,6 +130,16 @@ export function measureViewFigures(report: Report): Figure[] {
   const under = [runLine(report), drawn, ...viewBandWords(groups), ...same, ...leftOut(panels.length)];
   const specification = plotsSideBySide(heading, under, plots);
   return [{ name: 'measures-views', title: heading, specification }];
+}
+
+/** Whether neither neighbour of a number is there, so that no line reaches it. */
+function isAlone(row: ViewRow, rows: readonly ViewRow[]): boolean {
+  const isBeside = (other: ViewRow) =>
+    other.value !== null &&
+    other.view === row.view &&
+    other.sequence === row.sequence &&
+    Math.abs(other.layer - row.layer) === 1;
+  return row.value !== null && !rows.some(isBeside);
 }
 
 /** A view's bands have its colour. With both kinds, each lies around its own lines. */
@@ -156,11 +178,7 @@ function viewEncoding(labels: readonly string[], series: readonly Series[]): Enc
 }
 
 /** What the pointer reads at a layer: the numbers of each view, the text's first. */
-function rowsHover(
-  rows: readonly { readonly view: string; readonly layer: number; readonly value: number | null }[],
-  labels: readonly string[],
-  parameter: string,
-): Layer {
+function rowsHover(rows: readonly ViewRow[], labels: readonly string[], parameter: string): Layer {
   const places = [...new Set(rows.map(({ layer }) => layer))].map((layer) => ({
     layer,
     ...Object.fromEntries(

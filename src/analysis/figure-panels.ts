@@ -9,6 +9,7 @@ import {
   pointEncoding,
   pointMark,
   runLine,
+  tickFormat,
 } from './figure-style.ts';
 import type { Layer, PositionX, PositionY } from './figure-style.ts';
 import type { Figure } from './figure.ts';
@@ -140,7 +141,7 @@ export function layerAxes(
       type: 'quantitative',
       title,
       scale: { domain, nice: true },
-      axis: { tickCount: 6 },
+      axis: { tickCount: 6, ...tickFormat(Math.max(-domain[0], domain[1])) },
     },
   };
 }

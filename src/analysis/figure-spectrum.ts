@@ -56,13 +56,15 @@ const singularValues: Chart = {
       axis: { labelExpr: tickLabel, values: logarithmicTicks(domain) },
     };
     const bands = shadedGroups(report).map(({ band, colour }) => {
-      const places = componentBand(band, own, (values) => values).map((reach) => ({
-        ...reach,
-        // An axis of powers has no zero.
-        low: Math.max(reach.low, domain[0]),
-        high: Math.max(reach.high, domain[0]),
-      }));
-      return shaded(places, x, y, colour);
+      const places = componentBand(band, own, (values) => values).filter(({ high }) => high > 0);
+      // An axis of powers has no zero; what is under the plot is cut off, as the lines are.
+      const lowest = Math.min(domain[0], ...places.flatMap(({ low }) => (low > 0 ? [low] : [])));
+      return shaded(
+        places.map((reach) => ({ ...reach, low: Math.max(reach.low, lowest) })),
+        x,
+        y,
+        colour,
+      );
     });
     const floor = Math.min(...positive.map(({ value }) => value));
     return [

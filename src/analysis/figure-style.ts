@@ -65,6 +65,11 @@ export function lineEncoding(series: readonly Series[]): Encoding {
 }
 
 /** How points are drawn; `pointEncoding` gives them their colours. */
+/** How an axis writes its numbers: as powers of ten where they would be many zeros. @param highest of its range */
+export function tickFormat(highest: number): { readonly format?: string } {
+  return highest < 1e-3 ? { format: '.1e' } : {};
+}
+
 export const pointMark = { type: 'point', filled: false, opacity: 1, strokeWidth: 1.5 } as const;
 
 /** The encodings that tell series apart by colour, shape and size, on points; the lines' legend stands for them. */

@@ -376,6 +376,39 @@ describe('figures of many sequences and views', () => {
     expect(figures(other, spectra).map(({ name }) => name)).not.toContain('measures-views');
   });
 
+  it('draw a number that no line reaches as a point, and very small numbers as powers of ten', () => {
+    const { report: lone } = sampledProfile();
+    const of = (value: number) => ({ min: value, median: value, max: 2 * value, share_above: 0 });
+    for (const { views } of Object.values(lone.sequences))
+      for (const layer of views!.unit_rows!.layers as { layer: number; rankme: number | null }[])
+        layer.rankme = layer.layer === 1 ? 1e-12 : null;
+    for (const { layers } of Object.values(lone.sequences)) for (const layer of layers) layer.rankme = 0;
+    for (const { views, layers } of Object.values(lone.bands!))
+      for (const [place, layer] of [...layers, ...views!.unit_rows!.layers].entries())
+        layer['rankme'] = place < 3 ? of(0) : place === 4 ? of(1e-12) : null;
+    const { specification } = figures(lone, spectra).find(({ name }) => name === 'measures-views')!;
+    const { concat } = specification as unknown as {
+      concat: [{ layer: { mark: { type: string }; data: { values: object[] }; encoding: { y: object } }[] }];
+    };
+    const points = concat[0].layer.find(({ mark }) => mark.type === 'point')!;
+    expect(points.encoding.y).toMatchObject({ axis: { format: '.1e' } });
+    expect(points.data.values).toEqual([
+      { view: 'unit rows', sequence: 'real', layer: 1, value: 1e-12 },
+      { view: 'unit rows', sequence: 'median of 3 shuffles', layer: 1, value: 1e-12 },
+    ]);
+  });
+
+  it('end the band of singular values where its lines end', () => {
+    const { layer } = dataOf('singular-values') as unknown as {
+      layer: { mark: { type: string }; data: { values: { component: number; low: number }[] } }[];
+    };
+    const [band] = layer.filter(({ mark }) => mark.type === 'area');
+    // The last component is 0 in every sequence.
+    expect(band!.data.values.map(({ component }) => component)).toEqual([1, 2, 3, 4, 5, 6, 7]);
+    for (const { component, low } of band!.data.values)
+      expect(low).toBe(Math.min(...['real', 'window_2'].map((name) => spectra[name]![1]![component - 1]!)));
+  });
+
   it('leave nothing for a pointer in a document', () => {
     for (const { name, specification } of drawn) {
       const still = JSON.stringify(withoutHover(specification));

@@ -1,5 +1,5 @@
 import type { TopLevelSpec } from 'vega-lite';
-import { frame, grey, noticeAt, runLine } from '../figure-style.ts';
+import { frame, grey, noticeAt, runLine, tickFormat } from '../figure-style.ts';
 import type { Encoding, Layer, PositionX, PositionY } from '../figure-style.ts';
 import type { Figure } from '../figure.ts';
 import type { CutLayer } from './cut-layers.ts';
@@ -66,14 +66,13 @@ function divergenceFigure(report: ReductionReport, name: Name, ending: string): 
   const { cuts } = report.sequences[name]!;
   const rows = cuts.flatMap((cut) => (cut.logits ? [rowOf(cut, cut.logits.kl.mean)] : []));
   const title = 'Divergence from the output without a cut';
+  const top = topOf(rows.map(({ value }) => value));
   const y = {
     field: 'value',
     type: 'quantitative',
     title: 'Mean Kullback–Leibler divergence (nats)',
-    scale: {
-      domain: [0, Math.max(1e-9, ...rows.map(({ value }) => value)) * 1.05] as [number, number],
-      nice: false,
-    },
+    scale: { domain: [0, top] as [number, number], nice: false },
+    axis: tickFormat(top),
   } as const;
   return { name: `kl${ending}`, title, specification: againstComponents(report, name, title, rows, y, []) };
 }
@@ -106,7 +105,7 @@ function againstComponents(
     type: 'quantitative',
     title: 'Components kept',
     scale: { type: 'log', base: 2, domain: [1, most], nice: false, padding: 12 },
-    axis: { values: powersOfTwo(most), grid: false, format: 'd' },
+    axis: { values: componentTicks(most), grid: false, format: 'd' },
   };
   const data = { values: [...rows] };
   const encoding: Encoding = { x, y, ...colourOf(rows.map(({ layer }) => layer)) };
@@ -152,6 +151,7 @@ function stateChangesFigure(report: ReductionReport, name: Name, ending: string)
   );
   const panels = [...new Set(rows.map(({ asked }) => asked))];
   const labels = rows.map(({ layer }) => layer);
+  const top = topOf(rows.map(({ change }) => change));
   const x: PositionX = {
     field: 'state',
     type: 'quantitative',
@@ -163,8 +163,8 @@ function stateChangesFigure(report: ReductionReport, name: Name, ending: string)
     field: 'change',
     type: 'quantitative',
     title: 'Relative change',
-    scale: { domain: [0, Math.max(1e-9, ...rows.map(({ change }) => change)) * 1.05], nice: false },
-    axis: { tickCount: 5 },
+    scale: { domain: [0, top], nice: false },
+    axis: { tickCount: 5, ...tickFormat(top) },
   };
   const { width, height, ...common } = frame(title, [
     runLine(report),
@@ -234,6 +234,14 @@ function framed(values: readonly number[]): [number, number] {
   return [low - margin, high + margin];
 }
 
-function powersOfTwo(most: number): number[] {
-  return Array.from({ length: Math.floor(Math.log2(most)) + 1 }, (_, power) => 2 ** power);
+/** The end of an axis from zero: over rounding, and over nothing at all. */
+function topOf(values: readonly number[]): number {
+  const highest = Math.max(0, ...values);
+  return highest === 0 ? 1 : Math.max(1e-9, highest) * 1.05;
+}
+
+/** Powers of two, and the end of the axis where it stands apart from the last of them. */
+function componentTicks(most: number): number[] {
+  const powers = Array.from({ length: Math.floor(Math.log2(most)) + 1 }, (_, power) => 2 ** power);
+  return most > 1.3 * powers.at(-1)! ? [...powers, most] : powers;
 }
