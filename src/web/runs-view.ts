@@ -88,7 +88,7 @@ export class RunsView {
     this.#downloads.replaceChildren();
     const saved = this.#runs.map(({ key, run: { report } }) => ({
       source: key,
-      report: savedReport(report, key),
+      report: savedReport(report, 'a run that is kept'),
     }));
     const names = saved.length === 0 ? [] : this.#names(saved);
     const rows = this.#runs.map((kept, index) => {
@@ -104,7 +104,9 @@ export class RunsView {
     this.#list.replaceChildren(...(rows.length === 0 ? [create('li', {}, 'No run is kept yet.')] : rows));
     const views = this.#offerViews(saved);
     if (saved.length < 2) return;
-    const compared = compareRuns(saved, { views });
+    // Notices name the runs as the list does.
+    const named = saved.map((run, index) => ({ ...run, source: names[index]! }));
+    const compared = compareRuns(named, { views });
     for (const notice of compared.notices) this.options.onNotice(pageSentence(notice));
     for (const figure of compared.figures()) {
       const view = new FigureView({

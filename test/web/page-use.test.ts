@@ -202,8 +202,15 @@ test('another threshold is shown without a new run', async () => {
 test('runs are laid over each other: kept ones, and those that someone sent', async () => {
   const { page } = visit;
   const names = page.locator('#kept-runs li span');
-  await page.getByRole('button', { name: 'Keep this run' }).click();
+  const keep = page.getByRole('button', { name: 'Keep this run' });
+  await keep.press('Enter');
   await expect.poll(() => names.allTextContents()).toEqual(['alice-pythia']);
+  await keep.press('Enter');
+  await expect.poll(() => names.allTextContents()).toEqual(['alice-pythia', 'alice-pythia (a copy)']);
+  expect(await page.locator('#notice').textContent()).toMatch(
+    /^alice-pythia \(a copy\) holds the same run as alice-pythia; it is shown once/,
+  );
+  await page.getByRole('button', { name: 'Delete the run alice-pythia (a copy)' }).press('Enter');
   const saved = (name: string) =>
     fileURLToPath(new URL(`../../src/web/public/saved/alice-gpt2/${name}`, import.meta.url));
   const files = ['report.json', 'spectra.safetensors', 'tokens.json'].map(saved);
