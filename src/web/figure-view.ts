@@ -41,6 +41,8 @@ export class FigureView {
   #clear: () => void = () => undefined;
   #drawnWidth = 0;
   #isNear = false;
+  /** Whether something else is drawn than what is to be shown. */
+  #isStale = true;
   /** Counts drawings, so that an outdated one does not appear. */
   #drawings = 0;
 
@@ -53,9 +55,8 @@ export class FigureView {
     this.#resizes.observe(this.#drawing);
     this.#sight = new IntersectionObserver(
       (entries) => {
-        if (this.#isNear || !entries.some(({ isIntersecting }) => isIntersecting)) return;
-        this.#isNear = true;
-        this.#redraw();
+        this.#isNear = entries.at(-1)!.isIntersecting;
+        if (this.#isNear && this.#isStale) this.#redraw();
       },
       { rootMargin: '300px' },
     );
@@ -68,7 +69,7 @@ export class FigureView {
     return this.#figure;
   }
 
-  /** Shows a figure in place of the last one; it is drawn when it comes near the window. */
+  /** Shows a figure in place of the last one; it is drawn as soon as it is near the window. */
   show(figure: Figure): void {
     // Most figures are of all layers: choosing one must not draw them again under the pointer.
     if (JSON.stringify(figure) === JSON.stringify(this.#figure)) return;
@@ -95,7 +96,9 @@ export class FigureView {
 
   async #draw(): Promise<void> {
     const width = this.#drawing.clientWidth;
+    this.#isStale = true;
     if (!this.#figure || !this.#isNear || width === 0) return;
+    this.#isStale = false;
     this.#drawnWidth = width;
     const drawing = ++this.#drawings;
     const specification = themed(this.#figure, { width, isDark: darkScheme.matches });

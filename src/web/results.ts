@@ -59,16 +59,18 @@ export class Results {
     this.#explainRows();
   }
 
-  /** Shows a run in place of the last one. */
+  /** Shows a run in place of the last one; if it is the same again, its figures and the chosen layer stay. */
   show(run: PageRun, { isSaved, isBundled, hasRequest }: RunKind): void {
-    this.#disposeViews();
-    this.#whole = run;
     const { report, spectra } = run;
+    if (run !== this.#whole) {
+      this.#disposeViews();
+      this.#chosen = Math.floor(report.model.layers / 2);
+    }
+    this.#whole = run;
     this.#section.hidden = false;
     this.#section.classList.remove('stale');
     element('saved-note', HTMLElement).hidden = !isSaved;
     element('bundled-note', HTMLElement).hidden = !isBundled;
-    this.#chosen = Math.floor(report.model.layers / 2);
     this.#layer.replaceChildren(
       ...report.sequences.real.layers.map(({ layer }) =>
         create('option', { value: String(layer), selected: layer === this.#chosen }, String(layer)),
