@@ -42,8 +42,8 @@ export interface Tuning {
    * fewer, it takes tiles of 64 × 64. Infinity if a workgroup of the device cannot make a large one.
    */
   readonly largeTilesFrom: number;
-  /** The subgroup matrices of the product `matrices`; undefined if none were asked for, or none fits. */
-  readonly matrices: SubgroupMatrices | undefined;
+  /** The subgroup matrices of the product `matrices`; absent if none were asked for, or none fits: doctor prints this. */
+  readonly matrices?: SubgroupMatrices;
   readonly attention: AttentionVariant;
   /** Dimensions of a head that the attention `wide` holds in workgroup memory at once. */
   readonly attentionDepth: number;
@@ -120,7 +120,7 @@ export function tune(traits: DeviceTraits, overrides: TuningOverrides = {}): Tun
               ? 'tiles'
               : 'staged',
     largeTilesFrom: fitsTile(traits, 128) ? 128 : Infinity,
-    matrices,
+    ...(matrices && { matrices }),
     attention: lanes === 4 ? 'lanes' : !software && fits.wideAttention ? 'wide' : 'staged',
     attentionDepth: fitsWideAttention(traits, 32) ? 32 : 16,
     head: !software && fits.tiles ? 'folded' : 'logits',
