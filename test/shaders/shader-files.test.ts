@@ -52,6 +52,16 @@ describe.each(casesHere(texts, []))('$name', ({ source }) => {
   });
 });
 
+/** The constants that a kernel's files give it. Said aloud, they make the pipeline that other tests take. */
+function ownConstants(kernel: KernelDefinition): Record<string, number> {
+  const code = kernelCode(kernel);
+  const values = kernel.constants.map((name) => {
+    const [, value] = new RegExp(`override ${name}: \\w+ = (\\w+?)u?;`).exec(code)!;
+    return [name, value === 'true' ? 1 : value === 'false' ? 0 : Number(value)] as const;
+  });
+  return Object.fromEntries(values);
+}
+
 // Kernels for subgroups compile where the device has them; no other device is given any. Those for subgroup matrices have a
 // directive of the device's own, and are compiled where they are tested.
 const portable = files.filter(({ source }) => hasSubgroups || !source.includes('enable subgroups;'));
@@ -67,7 +77,7 @@ describe.each(compiled)('$name', ({ name, source }) => {
     const module = device.createShaderModule({ label: name, code: kernelCode(kernel) });
     const { messages } = await module.getCompilationInfo();
     expect(messages.map(({ lineNum, message }) => `${lineNum}: ${message}`)).toEqual([]);
-    gpu.kernels.pipeline(kernel, {});
+    gpu.kernels.pipeline(kernel, ownConstants(kernel));
     expect((await device.popErrorScope())?.message).toBeUndefined();
   });
 });
