@@ -1,4 +1,5 @@
 import { afterAll, beforeAll, expect, test, vi } from 'vitest';
+import { openTestGpu } from '#platform';
 import { kernelAlignmentLong, principalAnglesLong } from '../../src/analysis/measures/pairs.ts';
 import { profileSequences } from '../../src/analysis/profile.ts';
 import { atOnce, inSlices, unlessAborted } from '../../src/engine/abort.ts';
@@ -9,7 +10,6 @@ import { useDevice } from '../../src/engine/gpu/open.ts';
 import { LoadedModel } from '../../src/engine/loaded-model.ts';
 import { Model } from '../../src/engine/model.ts';
 import { loadTokenizer } from '../../src/engine/tokenizer.ts';
-import { openNodeGpu } from '../../src/node/gpu.ts';
 import { FaultyDevice } from '../support/faulty-device.ts';
 import type { DeviceCall } from '../support/faulty-device.ts';
 import { goldenFiles } from '../support/golden.ts';
@@ -138,7 +138,7 @@ test('a wait that is given up lets go of its signal, and frees what comes too la
 let gpu: Gpu;
 let faulty: FaultyDevice;
 beforeAll(async () => {
-  gpu = await openNodeGpu();
+  gpu = await openTestGpu();
   faulty = new FaultyDevice(gpu.device);
 });
 afterAll(() => {

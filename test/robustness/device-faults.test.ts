@@ -1,5 +1,6 @@
 import { isDeepStrictEqual } from 'node:util';
 import { afterAll, beforeAll, expect, test } from 'vitest';
+import { openTestGpu } from '#platform';
 import { profileSequences } from '../../src/analysis/profile.ts';
 import { shuffleTokens } from '../../src/analysis/shuffle.ts';
 import { describeModel } from '../../src/engine/description.ts';
@@ -7,7 +8,7 @@ import { DeviceError } from '../../src/engine/errors.ts';
 import type { Gpu } from '../../src/engine/gpu/gpu.ts';
 import { useDevice } from '../../src/engine/gpu/open.ts';
 import { Model } from '../../src/engine/model.ts';
-import { findAdapter, openNodeGpu } from '../../src/node/gpu.ts';
+import { findAdapter } from '../../src/node/gpu.ts';
 import { FaultyDevice } from '../support/faulty-device.ts';
 import type { DeviceCall, Fault } from '../support/faulty-device.ts';
 import { goldenFiles } from '../support/golden.ts';
@@ -25,7 +26,7 @@ let faulty: FaultyDevice;
 /** Of GPU memory, so that weights stream. */
 let limit: number;
 beforeAll(async () => {
-  gpu = await openNodeGpu();
+  gpu = await openTestGpu();
   faulty = new FaultyDevice(gpu.device);
   limit = await streamingLimit(gpu, goldenFiles(MODEL));
 });
