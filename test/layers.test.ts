@@ -12,6 +12,9 @@ import { llama, mistral, qwen2, qwen3 } from '../src/engine/architectures/llama.
 
 const root = fileURLToPath(new URL('..', import.meta.url));
 
+/** Types that several layers are compiled with are parsed once. */
+const parsed = new Map<string, ts.SourceFile | undefined>();
+
 /** Which of these globals a file in each of these folders may not use, by the compiler's word. */
 function refused(config: string, files: readonly string[], globals: readonly string[]): string[][] {
   const read = ts.readConfigFile(`${root}${config}`, (path) => ts.sys.readFile(path));
@@ -25,8 +28,11 @@ function refused(config: string, files: readonly string[], globals: readonly str
   const { getSourceFile, fileExists } = host;
   const text = `${globals.map((name) => `export const use_${name} = ${name};`).join('\n')}\n`;
   host.fileExists = (name) => paths.includes(name) || fileExists.call(host, name);
-  host.getSourceFile = (name, ...rest) =>
-    paths.includes(name) ? ts.createSourceFile(name, text, rest[0]) : getSourceFile.call(host, name, ...rest);
+  host.getSourceFile = (name, ...rest) => {
+    if (paths.includes(name)) return ts.createSourceFile(name, text, rest[0]);
+    if (!parsed.has(name)) parsed.set(name, getSourceFile.call(host, name, ...rest));
+    return parsed.get(name);
+  };
   const declarations = fileNames.filter((name) => name.endsWith('.d.ts'));
   const program = ts.createProgram([...paths, ...declarations], options, host);
   return paths.map((path) => {
