@@ -11,7 +11,7 @@ import type { Directions } from './spectrum/directions.ts';
 import { factorise, recordCentring, recordNorms, sortVectors } from './spectrum/factorise.ts';
 import { cumulativePercent, jacobiRound, jacobiRoundStaged } from './spectrum/kernels.ts';
 import type { MatrixView } from './spectrum/matrix-view.ts';
-import { spectrumKernels } from './spectrum/prepare.ts';
+import { laneKernels, portableKernels, spectrumKernels } from './spectrum/prepare.ts';
 import { project } from './spectrum/projection.ts';
 import { MAX_SWEEPS, orthogonalise } from './spectrum/sweeps.ts';
 import { matricesAtOnce, spectrumShape, SpectrumWorkspace } from './spectrum/workspace.ts';
@@ -79,25 +79,39 @@ export async function computeSpectra(
   return spectraOfAll(gpu, matrices, options);
 }
 
-/** The Jacobi rounds for hardware, on a matrix whose vectors make two pairs of blocks. */
+/** Singular values of a matrix whose vectors make two pairs of blocks. */
+async function smallSpectrum(gpu: Gpu): Promise<Float32Array> {
+  const [rows, columns] = [40, 70];
+  const values = Float32Array.from({ length: rows * columns }, (_, at) => Math.sin(1 + at * 12.9898));
+  using matrix = gpu.upload('matrix', [rows, columns], values);
+  const view = { name: 'a matrix of the self-test', buffer: matrix.buffer, offset: 0, rows, columns };
+  const [spectrum] = await spectraOfAll(gpu, [view], {});
+  return spectrum!.singularValues;
+}
+
+/** The Jacobi rounds for hardware. */
 const STAGED_ROUNDS: VariantCheck = {
   name: 'the Jacobi round of 256 threads',
   isUsed: ({ jacobi, lanes }) => jacobi === 'staged' && lanes === 0,
   kernels: [jacobiRoundStaged, jacobiRound],
   forced: {},
   portable: { jacobi: 'direct' },
-  run: async (gpu) => {
-    const [rows, columns] = [40, 70];
-    const values = Float32Array.from({ length: rows * columns }, (_, at) => Math.sin(1 + at * 12.9898));
-    using matrix = gpu.upload('matrix', [rows, columns], values);
-    const view = { name: 'a matrix of the self-test', buffer: matrix.buffer, offset: 0, rows, columns };
-    const [spectrum] = await spectraOfAll(gpu, [view], {});
-    return spectrum!.singularValues;
-  },
+  run: smallSpectrum,
 };
 
-/** The kernels for hardware that spectra take. */
-export const spectrumChecks: readonly VariantCheck[] = [STAGED_ROUNDS];
+/** Kernels of the spectrum in which eight lanes share their loads: Laminar's own tests run where subgroups have four. */
+const EIGHT_LANES: VariantCheck = {
+  name: 'the spectrum by eight lanes',
+  isUsed: ({ lanes }) => lanes === 8,
+  onSoftware: true,
+  kernels: [...laneKernels, ...portableKernels],
+  forced: {},
+  portable: { lanes: 0 },
+  run: smallSpectrum,
+};
+
+/** The kernels that spectra take and that are tested before their first use. */
+export const spectrumChecks: readonly VariantCheck[] = [STAGED_ROUNDS, EIGHT_LANES];
 
 async function spectraOfAll(
   gpu: Gpu,

@@ -7,11 +7,12 @@ import type { Tensor } from './gpu/tensor.ts';
 import type { AttentionVariant, Tuning } from './gpu/tuning.ts';
 import { attention, attentionLanes, attentionWide, MAX_HEAD_WIDTH, MAX_WIDE_HEAD_WIDTH } from './kernels.ts';
 
-/** The kernel of each variant of attention, and the queries that one workgroup takes. */
+/** The kernel of each variant of attention, the queries that one workgroup takes, and its threads where they are a subgroup. */
 const ATTENTION_VARIANTS = {
-  staged: { kernel: attention, queries: 16 },
-  wide: { kernel: attentionWide, queries: 64 },
-  lanes: { kernel: attentionLanes, queries: 8 },
+  staged: { kernel: attention, queries: 16, lanes: 0 },
+  wide: { kernel: attentionWide, queries: 64, lanes: 0 },
+  lanes: { kernel: attentionLanes, queries: 8, lanes: 4 },
+  eight: { kernel: attentionLanes, queries: 16, lanes: 8 },
 } as const satisfies Record<AttentionVariant, unknown>;
 
 /** The kernel of attention for heads of a width, its constants, and the queries that one workgroup takes. */
@@ -20,7 +21,8 @@ export function attentionOf(
   headWidth: number,
 ) {
   const isTooWide = chosen === 'wide' && headWidth > MAX_WIDE_HEAD_WIDTH;
-  return { ...ATTENTION_VARIANTS[isTooWide ? 'staged' : chosen], constants: { headWidth, depth } };
+  const { lanes, ...variant } = ATTENTION_VARIANTS[isTooWide ? 'staged' : chosen];
+  return { ...variant, constants: { headWidth, depth, lanes } };
 }
 
 /**

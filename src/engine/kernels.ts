@@ -191,7 +191,7 @@ export const attentionLanes = defineKernel({
   ...attentionFace,
   name: 'attention-lanes',
   source: attentionLanesSource,
-  constants: ['headWidth'],
+  constants: ['headWidth', 'lanes'],
 });
 
 export const attentionWide = defineKernel({

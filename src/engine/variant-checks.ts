@@ -6,6 +6,7 @@ import { Tensor } from './gpu/tensor.ts';
 import { tune } from './gpu/tuning.ts';
 import {
   attention,
+  attentionLanes,
   attentionWide,
   foldLogSoftmax,
   foldLogSoftmaxTiles,
@@ -55,6 +56,15 @@ export const forwardChecks: readonly VariantCheck[] = [
     forced: { largeTilesFrom: 1 },
     portable: { largeTilesFrom: Infinity },
     run: multiply,
+  },
+  {
+    name: 'attention of eight lanes',
+    isUsed: ({ attention }) => attention === 'eight',
+    onSoftware: true,
+    kernels: [attentionLanes, attention],
+    forced: {},
+    portable: { attention: 'staged' },
+    run: attend,
   },
   {
     name: 'attention of 64 queries at once',

@@ -109,19 +109,22 @@ export async function factorise({ lanes }: Tuning, pace: Pace, workspace: Spectr
   const { shape, buffers, matrices } = workspace;
   const { vectors, padded, length4 } = shape;
   const { working, reflectors, triangle, lower } = buffers;
+  const constants = { lanes };
   pace.startJob('factorisation');
   for (let first = 0; first < vectors; first += PANEL) {
     const rest = Math.max(0, vectors - first - PANEL);
     const rows = 4 * length4 - first;
     await pace.add(4 * matrices * rows * PANEL * (PANEL + rest), (recorder) => {
-      recorder.dispatch(lanes === 4 ? qrPanelLanes : qrPanel, {
+      recorder.dispatch(lanes > 0 ? qrPanelLanes : qrPanel, {
         bindings: { columns: working, reflectors, triangle },
         uniforms: { columns: vectors, padded, length4, first },
+        constants,
         workgroups: [matrices],
       });
-      recorder.dispatch(lanes === 4 ? qrUpdateLanes : qrUpdate, {
+      recorder.dispatch(lanes > 0 ? qrUpdateLanes : qrUpdate, {
         bindings: { columns: working, reflectors, triangle },
         uniforms: { padded, length4, first },
+        constants,
         workgroups: [Math.ceil(rest / PANEL), matrices],
       });
     });

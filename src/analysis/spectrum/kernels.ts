@@ -95,6 +95,7 @@ export const qrPanelLanes = defineKernel({
   source: qrPanelLanesSource,
   bindings: { columns: 'read_write', reflectors: 'read_write', triangle: 'read_write' },
   uniforms: { columns: 'u32', padded: 'u32', length4: 'u32', first: 'u32' },
+  constants: ['lanes'],
 });
 
 export const qrUpdate = defineKernel({
@@ -110,6 +111,7 @@ export const qrUpdateLanes = defineKernel({
   includes: [productsOfFourSource],
   bindings: { columns: 'read_write', reflectors: 'read', triangle: 'read' },
   uniforms: { padded: 'u32', length4: 'u32', first: 'u32' },
+  constants: ['lanes'],
 });
 
 export const transposeTriangle = defineKernel({
@@ -134,6 +136,7 @@ export const jacobiProductsLanes = defineKernel({
   includes: [blockPairSource, productsOfFourSource],
   bindings: { vectors: 'read', progress: 'read', grams: 'read_write' },
   uniforms: { blocks: 'u32', length4: 'u32', round: 'u32', crosswise: 'u32' },
+  constants: ['lanes'],
 });
 
 export const jacobiAnglesLanes = defineKernel({
@@ -157,6 +160,7 @@ export const jacobiTurnsLanes = defineKernel({
   includes: [blockPairSource],
   bindings: { steps: 'read', turns: 'read', progress: 'read', vectors: 'read_write' },
   uniforms: { blocks: 'u32', length4: 'u32', round: 'u32' },
+  constants: ['lanes'],
 });
 
 export const jacobiRoundStaged = defineKernel({
@@ -229,6 +233,7 @@ export const projectVectorsLanes = defineKernel({
     projected: 'read_write',
   },
   uniforms: { vectors: 'u32', padded: 'u32', length4: 'u32', firstGroup: 'u32' },
+  constants: ['lanes'],
 });
 
 export const cumulativePercent = defineKernel({

@@ -24,23 +24,30 @@ import {
   vectorNorms,
 } from './kernels.ts';
 
+/** The kernels in which lanes of a subgroup share their loads. The most expensive to compile first. */
+export const laneKernels = [
+  jacobiProductsLanes,
+  jacobiAnglesLanes,
+  jacobiTurnsLanes,
+  projectVectorsLanes,
+  qrUpdateLanes,
+  qrPanelLanes,
+];
+
+/** What stands for them where lanes do not share. */
+export const portableKernels = [jacobiRound, projectVectors, qrUpdate, qrPanel];
+
 /** The kernels that spectra take on a device, to be compiled several at once and beside other work. */
 export function spectrumKernels({ lanes, jacobi, jacobiThreads: threads }: Tuning): PipelineRequest[] {
-  const portableRound =
-    jacobi === 'staged' ? { kernel: jacobiRoundStaged } : { kernel: jacobiRound, constants: { threads } };
-  const variants: PipelineRequest[] =
-    lanes === 4
-      ? [
-          jacobiProductsLanes,
-          jacobiAnglesLanes,
-          jacobiTurnsLanes,
-          projectVectorsLanes,
-          qrUpdateLanes,
-          qrPanelLanes,
-        ].map((kernel) => ({ kernel }))
-      : [portableRound, { kernel: projectVectors }, { kernel: qrUpdate }, { kernel: qrPanel }];
+  const constants = { lanes, threads };
+  const portable = portableKernels.map((kernel) =>
+    kernel === jacobiRound && jacobi === 'staged' ? jacobiRoundStaged : kernel,
+  );
+  const variants: PipelineRequest[] = (lanes > 0 ? laneKernels : portable).map((kernel) => ({
+    kernel,
+    constants,
+  }));
   return [
-    // The most expensive first.
     ...variants,
     ...[
       centreColumns,

@@ -47,11 +47,12 @@ export async function project({ lanes }: Tuning, pace: Pace, workspace: Spectrum
       workgroups: [Math.ceil(padded / 32), matrices],
     });
   });
-  const isLanes = lanes === 4;
-  const tile = isLanes ? 16 : 32;
-  const kernel = isLanes ? projectVectorsLanes : projectVectors;
-  const rowGroups = Math.ceil((4 * length4) / tile);
-  const groupWork = 6 * matrices * padded * vectors * tile;
+  const { kernel, rows, columns } =
+    lanes > 0
+      ? { kernel: projectVectorsLanes, rows: 4 * lanes, columns: 16 }
+      : { kernel: projectVectors, rows: 32, columns: 32 };
+  const rowGroups = Math.ceil((4 * length4) / rows);
+  const groupWork = 6 * matrices * padded * vectors * rows;
   const groupsAtOnce = Math.max(1, Math.floor(pace.budget / groupWork));
   for (let first = 0; first < rowGroups; first += groupsAtOnce) {
     const groups = Math.min(groupsAtOnce, rowGroups - first);
@@ -68,7 +69,8 @@ export async function project({ lanes }: Tuning, pace: Pace, workspace: Spectrum
           projected: working,
         },
         uniforms: { vectors, padded, length4, firstGroup: first },
-        workgroups: [groups, padded / tile, matrices],
+        constants: { lanes },
+        workgroups: [groups, padded / columns, matrices],
       });
     });
   }

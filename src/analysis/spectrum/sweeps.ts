@@ -61,8 +61,8 @@ export async function orthogonalise(
         const common = { vectors, floors, progress, worst };
         const uniforms = { blocks, length4: padded / 4, round, crosswise: round === 0 ? 0 : 1 };
         const workgroups = [pairs, matrices] as const;
-        if (lanes === 4) {
-          recordLanesRound(recorder, { ...common, grams, steps, turns }, uniforms, workgroups);
+        if (lanes > 0) {
+          recordLanesRound(recorder, lanes, { ...common, grams, steps, turns }, uniforms, workgroups);
         } else if (jacobi === 'staged') {
           recorder.dispatch(jacobiRoundStaged, { bindings: common, uniforms, workgroups });
         } else {
@@ -96,15 +96,22 @@ export async function orthogonalise(
   return [];
 }
 
-/** The three parts of a round in which four lanes share their loads. Apart they take half as long to compile as together. */
+/** The three parts of a round in which lanes share their loads. Apart they take half as long to compile as together. */
 export function recordLanesRound(
   recorder: Recorder,
+  lanes: number,
   buffers: Record<'vectors' | 'floors' | 'progress' | 'worst' | 'grams' | 'steps' | 'turns', GPUBuffer>,
   uniforms: { blocks: number; length4: number; round: number; crosswise: number },
   workgroups: readonly [pairs: number, matrices: number],
 ): void {
   const { vectors, floors, progress, worst, grams, steps, turns } = buffers;
-  recorder.dispatch(jacobiProductsLanes, { bindings: { vectors, progress, grams }, uniforms, workgroups });
+  const constants = { lanes };
+  recorder.dispatch(jacobiProductsLanes, {
+    bindings: { vectors, progress, grams },
+    uniforms,
+    constants,
+    workgroups,
+  });
   recorder.dispatch(jacobiAnglesLanes, {
     bindings: { grams, floors, progress, worst, steps, turns },
     uniforms,
@@ -113,6 +120,7 @@ export function recordLanesRound(
   recorder.dispatch(jacobiTurnsLanes, {
     bindings: { steps, turns, progress, vectors },
     uniforms,
+    constants,
     workgroups,
   });
 }

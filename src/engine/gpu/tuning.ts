@@ -22,7 +22,7 @@ export interface DeviceTraits {
 /** Kernels that compute the matrix product; kernels.ts names their files. */
 export type ProductVariant = 'direct' | 'staged' | 'tiles' | 'lanes' | 'eight' | 'matrices';
 /** Kernels that compute attention. */
-export type AttentionVariant = 'staged' | 'wide' | 'lanes';
+export type AttentionVariant = 'staged' | 'wide' | 'lanes' | 'eight';
 /** Kernels of a Jacobi round that need no subgroups. */
 export type JacobiVariant = 'direct' | 'staged';
 /** How lm_head becomes a log-softmax: through tiles of logits, or folded where the products are made. */
@@ -32,10 +32,10 @@ export type HeadVariant = 'logits' | 'folded';
 export interface Tuning {
   readonly traits: DeviceTraits;
   /**
-   * 4 where every subgroup has exactly four lanes, so that kernels in which four lanes share their loads may be used;
-   * else 0. Such kernels use subgroup operations in uniform control flow alone.
+   * 4 or 8 where every subgroup has exactly as many lanes, so that kernels of the spectrum in which lanes share their loads
+   * may be used; else 0. Lanes that share loads take every branch together.
    */
-  readonly lanes: 0 | 4;
+  readonly lanes: 0 | 4 | 8;
   readonly product: ProductVariant;
   /**
    * The minimum number of tiles of 128 × 128 for which the product `tiles` takes them: then every core has one. With
@@ -52,7 +52,7 @@ export interface Tuning {
   readonly normThreads: number;
   /** Threads that take one row in fold-log-softmax. */
   readonly foldThreads: number;
-  /** Kernels of a Jacobi round, where four lanes do not share their loads. */
+  /** Kernels of a Jacobi round, where lanes do not share their loads. */
   readonly jacobi: JacobiVariant;
   /** Threads per workgroup of the Jacobi round `direct`. */
   readonly jacobiThreads: number;
@@ -96,32 +96,23 @@ export function traitsOf(device: GPUDevice, software: boolean, wantsMatrices = f
 
 /**
  * Decides how a device computes. On a CPU that plays the GPU, barriers are expensive and waiting threads cost time, so
- * workgroups are small. If its subgroups have four lanes, lanes share their loads; if they have eight, those of the matrix
- * product do. Subgroup matrices make products where the user asked for them.
+ * workgroups are small. If its subgroups have four or eight lanes, lanes share their loads. Subgroup matrices make products
+ * where the user asked for them.
  */
 export function tune(traits: DeviceTraits, overrides: TuningOverrides = {}): Tuning {
   const { software, subgroups } = traits;
   const fits = fitting(traits);
-  const lanes = software && subgroups?.min === 4 && subgroups.max === 4 ? 4 : 0;
+  const size = software && subgroups?.min === subgroups?.max ? subgroups?.min : undefined;
+  const lanes = size === 4 || size === 8 ? size : 0;
+  const byLanes = lanes === 8 ? 'eight' : lanes === 4 ? 'lanes' : undefined;
   const matrices = chooseMatrices(traits);
-  const hasEight = software && subgroups?.min === 8 && subgroups.max === 8;
   return {
     traits,
     lanes,
-    product: matrices
-      ? 'matrices'
-      : lanes === 4
-        ? 'lanes'
-        : hasEight
-          ? 'eight'
-          : software
-            ? 'direct'
-            : fits.tiles
-              ? 'tiles'
-              : 'staged',
+    product: matrices ? 'matrices' : (byLanes ?? (software ? 'direct' : fits.tiles ? 'tiles' : 'staged')),
     largeTilesFrom: fitsTile(traits, 128) ? 128 : Infinity,
     ...(matrices && { matrices }),
-    attention: lanes === 4 ? 'lanes' : !software && fits.wideAttention ? 'wide' : 'staged',
+    attention: byLanes ?? (!software && fits.wideAttention ? 'wide' : 'staged'),
     attentionDepth: fitsWideAttention(traits, 32) ? 32 : 16,
     head: !software && fits.tiles ? 'folded' : 'logits',
     normThreads: software ? 8 : 64,
@@ -193,7 +184,7 @@ function productInWords({ product, matrices }: Tuning): string {
 }
 
 function sharing({ lanes, product }: Tuning): string {
-  if (lanes > 0) return 'four lanes share their loads';
+  if (lanes > 0) return `${lanes === 4 ? 'four' : 'eight'} lanes share their loads`;
   if (product === 'matrices') return 'their matrices make products';
   return product === 'eight' ? 'eight lanes share the loads of the matrix product' : 'not used';
 }

@@ -8,7 +8,7 @@ export interface Decision {
   readonly kernels: readonly string[];
   /** The job in which they run. */
   readonly job: 'forward' | 'spectra';
-  /** Whether it can be taken without others: four lanes are used by several kernels, or by none. */
+  /** Whether it can be taken without others: lanes share loads in all kernels of the spectrum, or in none. */
   readonly standsAlone: boolean;
   readonly options: readonly {
     readonly name: string;
@@ -23,7 +23,7 @@ const THREADS = { norm: [8, 32, 64], fold: [8, 32, 128], jacobi: [16, 32, 64] } 
 /** Kernels for hardware are not a choice where a CPU plays the GPU: they are slow there, and take long to compile. */
 const NONE_FIT: ReturnType<typeof fitting> = { tiles: false, wideAttention: false, stagedJacobi: false };
 
-/** Every decision about kernels with all its options. Those that need four lanes per subgroup are there only with them. */
+/** Every decision about kernels with all its options. Those that need subgroups of some size are there only with them. */
 export function decisionsOf(tuning: Tuning): Decision[] {
   const { lanes } = tuning;
   const fits = tuning.traits.software ? NONE_FIT : fitting(tuning.traits);
@@ -49,7 +49,8 @@ export function decisionsOf(tuning: Tuning): Decision[] {
     const chosen = lanes === 0 && tuning.jacobi === 'staged';
     jacobi.push({ name: 'staged', overrides: { jacobi: 'staged', lanes: 0 }, chosen });
   }
-  const withLanes = { name: 'lanes', overrides: { lanes: 4 }, chosen: true } as const;
+  const withLanes: Decision['options'] =
+    lanes === 0 ? [] : [{ name: lanes === 8 ? 'eight' : 'lanes', overrides: { lanes }, chosen: true }];
   return [
     {
       name: 'matrix product',
@@ -73,6 +74,7 @@ export function decisionsOf(tuning: Tuning): Decision[] {
       options: options('attention', [
         'staged',
         ...(fits.wideAttention ? (['wide'] as const) : []),
+        ...eight,
         ...shared,
       ]),
     },
@@ -106,7 +108,7 @@ export function decisionsOf(tuning: Tuning): Decision[] {
       kernels: ['jacobi-round'],
       job: 'spectra',
       standsAlone: lanes === 0,
-      options: lanes === 4 ? [...jacobi, withLanes] : jacobi,
+      options: [...jacobi, ...withLanes],
     },
     ...[
       ['factorisation', 'qr-panel', 'qr-update'],
@@ -116,10 +118,7 @@ export function decisionsOf(tuning: Tuning): Decision[] {
       kernels,
       job: 'spectra',
       standsAlone: false,
-      options: [
-        { name: 'plain', overrides: { lanes: 0 }, chosen: lanes === 0 },
-        ...(lanes === 4 ? [withLanes] : []),
-      ],
+      options: [{ name: 'plain', overrides: { lanes: 0 }, chosen: lanes === 0 }, ...withLanes],
     })),
   ];
 }

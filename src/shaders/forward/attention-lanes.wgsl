@@ -1,4 +1,4 @@
-// Causal attention of one head (see attention.wgsl) where a CPU plays the GPU with subgroups of four lanes:
+// Causal attention of one head (see attention.wgsl) where a CPU plays the GPU with subgroups of four lanes, or of eight:
 //
 //   output[t, head] = Σ_{s ≤ t} softmax_s(scale · query[t]·key[s]) · value[s]
 //
@@ -6,11 +6,11 @@
 //                  offsets from ⌊h / groupSize⌋·headStride
 //   output         F32 [sequences · tokens, heads · headWidth]
 //
-// A workgroup is one subgroup and takes 8 queries of one head. It walks the keys 16 at a time, four per lane, with a
-// running maximum and sum as in attention.wgsl. Of each query every lane loads one of four neighbouring elements and
-// hands it to the others: a load costs such an adapter more than the sums that it feeds. It uses no barriers, and only
-// registers. They hold the weighted values of up to 64 dimensions. A wider head repeats the walk for each slice of its
-// width. The grid is (query tiles, heads, sequences).
+// A workgroup is one subgroup, of `lanes` threads; each four of them take 8 queries of one head. They walk the keys 16 at a time, four
+// per lane, with a running maximum and sum as in attention.wgsl. Of each query every lane loads one of four neighbouring
+// elements and hands it to the others: a load costs such an adapter more than the sums that it feeds. It uses no barriers, and
+// only registers. They hold the weighted values of up to 64 dimensions. A wider head repeats the walk for each slice of its
+// width. The grid is (tiles of 2 · lanes queries, heads, sequences).
 
 enable subgroups;
 
@@ -34,6 +34,8 @@ struct Shape {
 @group(0) @binding(2) var<storage, read_write> output: array<f32>;
 
 override headWidth: u32 = 64u;
+// 4, or 8 where subgroups have as many.
+override lanes: u32 = 4u;
 
 const LANES = 4u;
 const QUERIES = 8u;
@@ -52,7 +54,9 @@ fn scaledScores(scores: vec4<f32>, keys: vec4<u32>, last: u32, scale: f32) -> ve
 
 // The largest of a query's scores: those of a tile and those before.
 fn larger(before: f32, scores: vec4<f32>) -> f32 {
-  return max(before, subgroupMax(max(max(scores.x, scores.y), max(scores.z, scores.w))));
+  var highest = max(max(scores.x, scores.y), max(scores.z, scores.w));
+  highest = max(highest, quadSwapX(highest));
+  return max(before, max(highest, quadSwapY(highest)));
 }
 
 fn sumOf(four: vec4<f32>) -> f32 {
@@ -144,11 +148,19 @@ fn valuesOf(starts: Starts, offset: u32) -> Sums {
   return result;
 }
 
-@compute @workgroup_size(LANES)
-fn main(@builtin(workgroup_id) workgroup: vec3<u32>, @builtin(subgroup_invocation_id) lane: u32) {
-  let firstQuery = workgroup.x * QUERIES;
+@compute @workgroup_size(lanes)
+fn main(
+  @builtin(workgroup_id) workgroup: vec3<u32>,
+  @builtin(local_invocation_index) thread: u32,
+  @builtin(subgroup_invocation_id) invocation: u32,
+) {
+  let lane = thread % LANES;
+  // The first of the four lanes that take a query together.
+  let firstLane = invocation - lane;
+  // Fours without a query of their own repeat the last; all walk the same keys.
   let lastToken = shape.tokens - 1u;
-  let lastKey = min(firstQuery + QUERIES, shape.tokens);
+  let firstQuery = (workgroup.x * (lanes / LANES) + thread / LANES) * QUERIES;
+  let lastKey = min((workgroup.x + 1u) * (lanes / LANES) * QUERIES, shape.tokens);
   let stride = shape.stride;
   let scale = shape.scale;
   let sequence = shape.firstInput + workgroup.z * shape.tokens * stride;
@@ -223,47 +235,47 @@ fn main(@builtin(workgroup_id) workgroup: vec3<u32>, @builtin(subgroup_invocatio
         let query7 = queryAt(at + row7, d + lane);
         {
           let four = fourAt(keyStarts + scoredDimension(d + 0u));
-          scores0 = fma(vec4(subgroupBroadcast(query0, 0u)), four, scores0);
-          scores1 = fma(vec4(subgroupBroadcast(query1, 0u)), four, scores1);
-          scores2 = fma(vec4(subgroupBroadcast(query2, 0u)), four, scores2);
-          scores3 = fma(vec4(subgroupBroadcast(query3, 0u)), four, scores3);
-          scores4 = fma(vec4(subgroupBroadcast(query4, 0u)), four, scores4);
-          scores5 = fma(vec4(subgroupBroadcast(query5, 0u)), four, scores5);
-          scores6 = fma(vec4(subgroupBroadcast(query6, 0u)), four, scores6);
-          scores7 = fma(vec4(subgroupBroadcast(query7, 0u)), four, scores7);
+          scores0 = fma(vec4(quadBroadcast(query0, 0u)), four, scores0);
+          scores1 = fma(vec4(quadBroadcast(query1, 0u)), four, scores1);
+          scores2 = fma(vec4(quadBroadcast(query2, 0u)), four, scores2);
+          scores3 = fma(vec4(quadBroadcast(query3, 0u)), four, scores3);
+          scores4 = fma(vec4(quadBroadcast(query4, 0u)), four, scores4);
+          scores5 = fma(vec4(quadBroadcast(query5, 0u)), four, scores5);
+          scores6 = fma(vec4(quadBroadcast(query6, 0u)), four, scores6);
+          scores7 = fma(vec4(quadBroadcast(query7, 0u)), four, scores7);
         }
         {
           let four = fourAt(keyStarts + scoredDimension(d + 1u));
-          scores0 = fma(vec4(subgroupBroadcast(query0, 1u)), four, scores0);
-          scores1 = fma(vec4(subgroupBroadcast(query1, 1u)), four, scores1);
-          scores2 = fma(vec4(subgroupBroadcast(query2, 1u)), four, scores2);
-          scores3 = fma(vec4(subgroupBroadcast(query3, 1u)), four, scores3);
-          scores4 = fma(vec4(subgroupBroadcast(query4, 1u)), four, scores4);
-          scores5 = fma(vec4(subgroupBroadcast(query5, 1u)), four, scores5);
-          scores6 = fma(vec4(subgroupBroadcast(query6, 1u)), four, scores6);
-          scores7 = fma(vec4(subgroupBroadcast(query7, 1u)), four, scores7);
+          scores0 = fma(vec4(quadBroadcast(query0, 1u)), four, scores0);
+          scores1 = fma(vec4(quadBroadcast(query1, 1u)), four, scores1);
+          scores2 = fma(vec4(quadBroadcast(query2, 1u)), four, scores2);
+          scores3 = fma(vec4(quadBroadcast(query3, 1u)), four, scores3);
+          scores4 = fma(vec4(quadBroadcast(query4, 1u)), four, scores4);
+          scores5 = fma(vec4(quadBroadcast(query5, 1u)), four, scores5);
+          scores6 = fma(vec4(quadBroadcast(query6, 1u)), four, scores6);
+          scores7 = fma(vec4(quadBroadcast(query7, 1u)), four, scores7);
         }
         {
           let four = fourAt(keyStarts + scoredDimension(d + 2u));
-          scores0 = fma(vec4(subgroupBroadcast(query0, 2u)), four, scores0);
-          scores1 = fma(vec4(subgroupBroadcast(query1, 2u)), four, scores1);
-          scores2 = fma(vec4(subgroupBroadcast(query2, 2u)), four, scores2);
-          scores3 = fma(vec4(subgroupBroadcast(query3, 2u)), four, scores3);
-          scores4 = fma(vec4(subgroupBroadcast(query4, 2u)), four, scores4);
-          scores5 = fma(vec4(subgroupBroadcast(query5, 2u)), four, scores5);
-          scores6 = fma(vec4(subgroupBroadcast(query6, 2u)), four, scores6);
-          scores7 = fma(vec4(subgroupBroadcast(query7, 2u)), four, scores7);
+          scores0 = fma(vec4(quadBroadcast(query0, 2u)), four, scores0);
+          scores1 = fma(vec4(quadBroadcast(query1, 2u)), four, scores1);
+          scores2 = fma(vec4(quadBroadcast(query2, 2u)), four, scores2);
+          scores3 = fma(vec4(quadBroadcast(query3, 2u)), four, scores3);
+          scores4 = fma(vec4(quadBroadcast(query4, 2u)), four, scores4);
+          scores5 = fma(vec4(quadBroadcast(query5, 2u)), four, scores5);
+          scores6 = fma(vec4(quadBroadcast(query6, 2u)), four, scores6);
+          scores7 = fma(vec4(quadBroadcast(query7, 2u)), four, scores7);
         }
         {
           let four = fourAt(keyStarts + scoredDimension(d + 3u));
-          scores0 = fma(vec4(subgroupBroadcast(query0, 3u)), four, scores0);
-          scores1 = fma(vec4(subgroupBroadcast(query1, 3u)), four, scores1);
-          scores2 = fma(vec4(subgroupBroadcast(query2, 3u)), four, scores2);
-          scores3 = fma(vec4(subgroupBroadcast(query3, 3u)), four, scores3);
-          scores4 = fma(vec4(subgroupBroadcast(query4, 3u)), four, scores4);
-          scores5 = fma(vec4(subgroupBroadcast(query5, 3u)), four, scores5);
-          scores6 = fma(vec4(subgroupBroadcast(query6, 3u)), four, scores6);
-          scores7 = fma(vec4(subgroupBroadcast(query7, 3u)), four, scores7);
+          scores0 = fma(vec4(quadBroadcast(query0, 3u)), four, scores0);
+          scores1 = fma(vec4(quadBroadcast(query1, 3u)), four, scores1);
+          scores2 = fma(vec4(quadBroadcast(query2, 3u)), four, scores2);
+          scores3 = fma(vec4(quadBroadcast(query3, 3u)), four, scores3);
+          scores4 = fma(vec4(quadBroadcast(query4, 3u)), four, scores4);
+          scores5 = fma(vec4(quadBroadcast(query5, 3u)), four, scores5);
+          scores6 = fma(vec4(quadBroadcast(query6, 3u)), four, scores6);
+          scores7 = fma(vec4(quadBroadcast(query7, 3u)), four, scores7);
         }
       }
       scores0 = scaledScores(scores0, keys, last0, scale);
@@ -327,7 +339,7 @@ fn main(@builtin(workgroup_id) workgroup: vec3<u32>, @builtin(subgroup_invocatio
       // Two keys at a time, those of one lane after another's.
       for (var pair = 0u; pair < 2u * LANES; pair++) {
         let firstKeyOfPair = firstKey + 2u * pair;
-        let owner = pair / 2u;
+        let owner = firstLane + pair / 2u;
         let isSecond = pair % 2u == 1u;
         let weights0 = subgroupShuffle(select(factors[0].xy, factors[0].zw, isSecond), owner);
         let weights1 = subgroupShuffle(select(factors[1].xy, factors[1].zw, isSecond), owner);
@@ -373,13 +385,15 @@ fn main(@builtin(workgroup_id) workgroup: vec3<u32>, @builtin(subgroup_invocatio
     let divisors = array<f32, QUERIES>(
       divisor0, divisor1, divisor2, divisor3, divisor4, divisor5, divisor6, divisor7,
     );
-    for (var query = 0u; query < min(QUERIES, shape.tokens - firstQuery); query++) {
+    for (var query = 0u; query < QUERIES; query++) {
       let row = (workgroup.z * shape.tokens + firstQuery + query) * shape.heads + workgroup.y;
       let start = shape.firstOutput + row * headWidth;
-      let divisor = subgroupAdd(divisors[query]);
+      var divisor = divisors[query];
+      divisor += quadSwapX(divisor);
+      divisor += quadSwapY(divisor);
       for (var i = 0u; i < LANES * groups; i++) {
         let dimension = firstDimension + (i / LANES) * GROUP + LANES * lane + i % LANES;
-        if (dimension < headWidth) {
+        if (dimension < headWidth && firstQuery + query < shape.tokens) {
           output[start + dimension] = totals[query][i / LANES][i % LANES] / divisor;
         }
       }

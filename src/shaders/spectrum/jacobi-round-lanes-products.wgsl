@@ -1,17 +1,17 @@
 // The products of the vectors of paired blocks: the first part of a Jacobi round (see jacobi-round.wgsl) where a CPU plays the GPU
-// with subgroups of four lanes. jacobi-round-lanes-angles.wgsl and jacobi-round-lanes-turns.wgsl follow.
+// with subgroups of four lanes, or of eight. jacobi-round-lanes-angles.wgsl and jacobi-round-lanes-turns.wgsl follow.
 //
 //   vectors   F32 [matrices, 16 · blocks, length]
 //   progress  U32 [matrices, 2]: converged, sweeps so far; a matrix that has converged is left alone
 //   grams     F32 [matrices, 3/2 blocks, 16, 16]: the products within each block, then first block by other of each pair
 //
-// One workgroup per (pair, matrix), of four threads, a subgroup; the grid is (blocks / 2, matrices). A lane has four vectors
-// of a block, and the lanes hand the elements of the other vectors round. `crosswise` 1 makes the products of different
-// blocks only: those within a block are what the round before left. Includes snippets/block-pair.wgsl and
+// One workgroup per (pair, matrix), of `lanes` threads, a subgroup; the grid is (blocks / 2, matrices). Of each four lanes one
+// has four vectors of a block, and they hand the elements of the other vectors round. `crosswise` 1 makes the products of
+// different blocks only: those within a block are what the round before left. Includes snippets/block-pair.wgsl and
 // snippets/products-of-four.wgsl.
 
 enable subgroups;
-// All four lanes take every branch together.
+// All lanes take every branch together.
 diagnostic(off, subgroup_uniformity);
 
 struct Shape {
@@ -26,9 +26,13 @@ struct Shape {
 @group(0) @binding(2) var<storage, read> progress: array<u32>;
 @group(0) @binding(3) var<storage, read_write> grams: array<vec4<f32>>;
 
-@compute @workgroup_size(4)
-fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index) lane: u32) {
+// 4, or 8 where subgroups have as many: then each four of them have half of the rows of products.
+override lanes: u32 = 4u;
+
+@compute @workgroup_size(lanes)
+fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index) thread: u32) {
   let matrix = group.y;
+  let lane = thread % 4u;
   if (progress[2u * matrix] == 1u) {
     return;
   }
@@ -44,7 +48,7 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
     let block = select(select(shape.blocks + group.x, pair.first, tile == 1u), pair.other, tile == 2u);
     let place = (firstGram + block) * 64u + lane;
     // Eight rows of products at a time.
-    for (var half = 0u; half < 16u; half += 8u) {
+    for (var half = thread / 4u * 8u; half < 16u; half += 2u * lanes) {
       let other = select(firstBase, otherBase, tile == 2u) + half * length;
       var sum0 = vec4<f32>();
       var sum1 = vec4<f32>();

@@ -1,19 +1,20 @@
 // B = C V beyond float32, as project-vectors.wgsl, with the same operands, where a CPU plays the GPU with subgroups of four
-// lanes. That file says what is split, and why nothing is lost.
+// lanes, or of eight. That file says what is split, and why nothing is lost.
 //
-// One workgroup, of four threads, a subgroup, makes 16 rows by 16 directions: a lane has a group of four rows, and hands the
-// coefficients of four directions round. The grid is (groups of 16 rows from `firstGroup` on, padded / 16, matrices).
+// One workgroup, of `lanes` threads, a subgroup, makes 4 · lanes rows by 16 directions: a lane has a group of four rows, and
+// hands the coefficients of four directions round. The grid is (groups of 4 · lanes rows from `firstGroup` on, padded / 16,
+// matrices).
 // Includes snippets/powers-of-two.wgsl and snippets/split-sums.wgsl.
 
 enable subgroups;
-// All four lanes take every branch together.
+// All lanes take every branch together.
 diagnostic(off, subgroup_uniformity);
 
 struct Shape {
   vectors: u32, // centred vectors per matrix
   padded: u32, // directions per matrix, a multiple of 32
   length4: u32,
-  firstGroup: u32, // the 16 rows at which this dispatch begins
+  firstGroup: u32, // the 4 · lanes rows at which this dispatch begins
 }
 
 @group(0) @binding(0) var<uniform> shape: Shape;
@@ -28,17 +29,20 @@ struct Shape {
 
 const SLAB = 16u;
 
-@compute @workgroup_size(4)
+// 4, or 8 where subgroups have as many: then each four of them hand coefficients round.
+override lanes: u32 = 4u;
+
+@compute @workgroup_size(lanes)
 fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index) lane: u32) {
   let matrix = group.z;
   let base = matrix * shape.padded;
-  let row4 = (shape.firstGroup + group.x) * 4u + lane;
+  let row4 = (shape.firstGroup + group.x) * lanes + lane;
   // Beyond the end a lane reads the last group again and does not write.
   let readRow4 = min(row4, shape.length4 - 1u);
   let extent = extents[matrix * shape.length4 + readRow4];
   let inverseExtent = inversePower(extent);
   let firstDirection = base + group.y * 16u;
-  let own = firstDirection + 4u * lane;
+  let own = firstDirection + 4u * (lane % 4u);
   let own0 = directions[own];
   let own1 = directions[own + 1u];
   let own2 = directions[own + 2u];
@@ -94,38 +98,38 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
       let values = 1024.0 * (coefficients * power * inverses);
       let digits = round(values);
       let rests = values - digits;
-      whole0 += quadBroadcast(digits.x, 0u) * row.digit;
-      rest0 += quadBroadcast(values.x, 0u) * row.rest + quadBroadcast(rests.x, 0u) * row.digit;
-      whole1 += quadBroadcast(digits.y, 0u) * row.digit;
-      rest1 += quadBroadcast(values.y, 0u) * row.rest + quadBroadcast(rests.y, 0u) * row.digit;
-      whole2 += quadBroadcast(digits.z, 0u) * row.digit;
-      rest2 += quadBroadcast(values.z, 0u) * row.rest + quadBroadcast(rests.z, 0u) * row.digit;
-      whole3 += quadBroadcast(digits.w, 0u) * row.digit;
-      rest3 += quadBroadcast(values.w, 0u) * row.rest + quadBroadcast(rests.w, 0u) * row.digit;
-      whole4 += quadBroadcast(digits.x, 1u) * row.digit;
-      rest4 += quadBroadcast(values.x, 1u) * row.rest + quadBroadcast(rests.x, 1u) * row.digit;
-      whole5 += quadBroadcast(digits.y, 1u) * row.digit;
-      rest5 += quadBroadcast(values.y, 1u) * row.rest + quadBroadcast(rests.y, 1u) * row.digit;
-      whole6 += quadBroadcast(digits.z, 1u) * row.digit;
-      rest6 += quadBroadcast(values.z, 1u) * row.rest + quadBroadcast(rests.z, 1u) * row.digit;
-      whole7 += quadBroadcast(digits.w, 1u) * row.digit;
-      rest7 += quadBroadcast(values.w, 1u) * row.rest + quadBroadcast(rests.w, 1u) * row.digit;
-      whole8 += quadBroadcast(digits.x, 2u) * row.digit;
-      rest8 += quadBroadcast(values.x, 2u) * row.rest + quadBroadcast(rests.x, 2u) * row.digit;
-      whole9 += quadBroadcast(digits.y, 2u) * row.digit;
-      rest9 += quadBroadcast(values.y, 2u) * row.rest + quadBroadcast(rests.y, 2u) * row.digit;
-      whole10 += quadBroadcast(digits.z, 2u) * row.digit;
-      rest10 += quadBroadcast(values.z, 2u) * row.rest + quadBroadcast(rests.z, 2u) * row.digit;
-      whole11 += quadBroadcast(digits.w, 2u) * row.digit;
-      rest11 += quadBroadcast(values.w, 2u) * row.rest + quadBroadcast(rests.w, 2u) * row.digit;
-      whole12 += quadBroadcast(digits.x, 3u) * row.digit;
-      rest12 += quadBroadcast(values.x, 3u) * row.rest + quadBroadcast(rests.x, 3u) * row.digit;
-      whole13 += quadBroadcast(digits.y, 3u) * row.digit;
-      rest13 += quadBroadcast(values.y, 3u) * row.rest + quadBroadcast(rests.y, 3u) * row.digit;
-      whole14 += quadBroadcast(digits.z, 3u) * row.digit;
-      rest14 += quadBroadcast(values.z, 3u) * row.rest + quadBroadcast(rests.z, 3u) * row.digit;
-      whole15 += quadBroadcast(digits.w, 3u) * row.digit;
-      rest15 += quadBroadcast(values.w, 3u) * row.rest + quadBroadcast(rests.w, 3u) * row.digit;
+      whole0 += subgroupBroadcast(digits.x, 0u) * row.digit;
+      rest0 += subgroupBroadcast(values.x, 0u) * row.rest + subgroupBroadcast(rests.x, 0u) * row.digit;
+      whole1 += subgroupBroadcast(digits.y, 0u) * row.digit;
+      rest1 += subgroupBroadcast(values.y, 0u) * row.rest + subgroupBroadcast(rests.y, 0u) * row.digit;
+      whole2 += subgroupBroadcast(digits.z, 0u) * row.digit;
+      rest2 += subgroupBroadcast(values.z, 0u) * row.rest + subgroupBroadcast(rests.z, 0u) * row.digit;
+      whole3 += subgroupBroadcast(digits.w, 0u) * row.digit;
+      rest3 += subgroupBroadcast(values.w, 0u) * row.rest + subgroupBroadcast(rests.w, 0u) * row.digit;
+      whole4 += subgroupBroadcast(digits.x, 1u) * row.digit;
+      rest4 += subgroupBroadcast(values.x, 1u) * row.rest + subgroupBroadcast(rests.x, 1u) * row.digit;
+      whole5 += subgroupBroadcast(digits.y, 1u) * row.digit;
+      rest5 += subgroupBroadcast(values.y, 1u) * row.rest + subgroupBroadcast(rests.y, 1u) * row.digit;
+      whole6 += subgroupBroadcast(digits.z, 1u) * row.digit;
+      rest6 += subgroupBroadcast(values.z, 1u) * row.rest + subgroupBroadcast(rests.z, 1u) * row.digit;
+      whole7 += subgroupBroadcast(digits.w, 1u) * row.digit;
+      rest7 += subgroupBroadcast(values.w, 1u) * row.rest + subgroupBroadcast(rests.w, 1u) * row.digit;
+      whole8 += subgroupBroadcast(digits.x, 2u) * row.digit;
+      rest8 += subgroupBroadcast(values.x, 2u) * row.rest + subgroupBroadcast(rests.x, 2u) * row.digit;
+      whole9 += subgroupBroadcast(digits.y, 2u) * row.digit;
+      rest9 += subgroupBroadcast(values.y, 2u) * row.rest + subgroupBroadcast(rests.y, 2u) * row.digit;
+      whole10 += subgroupBroadcast(digits.z, 2u) * row.digit;
+      rest10 += subgroupBroadcast(values.z, 2u) * row.rest + subgroupBroadcast(rests.z, 2u) * row.digit;
+      whole11 += subgroupBroadcast(digits.w, 2u) * row.digit;
+      rest11 += subgroupBroadcast(values.w, 2u) * row.rest + subgroupBroadcast(rests.w, 2u) * row.digit;
+      whole12 += subgroupBroadcast(digits.x, 3u) * row.digit;
+      rest12 += subgroupBroadcast(values.x, 3u) * row.rest + subgroupBroadcast(rests.x, 3u) * row.digit;
+      whole13 += subgroupBroadcast(digits.y, 3u) * row.digit;
+      rest13 += subgroupBroadcast(values.y, 3u) * row.rest + subgroupBroadcast(rests.y, 3u) * row.digit;
+      whole14 += subgroupBroadcast(digits.z, 3u) * row.digit;
+      rest14 += subgroupBroadcast(values.z, 3u) * row.rest + subgroupBroadcast(rests.z, 3u) * row.digit;
+      whole15 += subgroupBroadcast(digits.w, 3u) * row.digit;
+      rest15 += subgroupBroadcast(values.w, 3u) * row.rest + subgroupBroadcast(rests.w, 3u) * row.digit;
     }
     let wholes = array<vec4<f32>, 16>(
       whole0, whole1, whole2, whole3, whole4, whole5, whole6, whole7,

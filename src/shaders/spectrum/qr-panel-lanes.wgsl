@@ -1,12 +1,12 @@
 // One panel of a Householder QR factorisation, in place, as qr-panel.wgsl, with the same operands, where a CPU plays the GPU
-// with subgroups of four lanes.
+// with subgroups of four lanes, or of eight.
 //
-// One workgroup per matrix, of four threads, a subgroup; a lane has every fourth row, so that neighbouring lanes read
-// neighbouring elements. A step passes over the columns once: it applies the newest reflector to those after it, and sums
+// One workgroup per matrix, of `lanes` threads, a subgroup; a lane has every fourth row, or every eighth, so that neighbouring
+// lanes read neighbouring elements. A step passes over the columns once: it applies the newest reflector to those after it, and sums
 // the next pivot column's products with all of them. Those with the columns before are products of reflectors, for T.
 
 enable subgroups;
-// All four lanes take every branch together.
+// All lanes take every branch together.
 diagnostic(off, subgroup_uniformity);
 
 struct Shape {
@@ -21,7 +21,10 @@ struct Shape {
 @group(0) @binding(2) var<storage, read_write> reflectors: array<f32>;
 @group(0) @binding(3) var<storage, read_write> triangle: array<f32>;
 
-var<workgroup> partials: array<f32, 64>; // [column, lane]
+// 4, or 8 where subgroups have as many.
+override lanes: u32 = 4u;
+
+var<workgroup> partials: array<f32, 128>; // [column, lane]
 var<workgroup> weights: array<f32, 16>; // what is taken of the newest reflector, unscaled
 var<workgroup> scales: array<f32, 16>; // reflector = scale * what the column holds below its diagonal
 var<workgroup> diagonal: array<f32, 16>;
@@ -30,17 +33,20 @@ var<workgroup> upper: array<f32, 256>; // T
 var<workgroup> overlaps: array<f32, 256>; // [earlier reflector, later one]: V'V above its diagonal
 
 fn total(column: u32) -> f32 {
-  let at = 4u * column;
-  return (partials[at] + partials[at + 1u]) + (partials[at + 2u] + partials[at + 3u]);
+  var sum = 0.0;
+  for (var at = lanes * column; at < lanes * column + lanes; at += 4u) {
+    sum += (partials[at] + partials[at + 1u]) + (partials[at + 2u] + partials[at + 3u]);
+  }
+  return sum;
 }
 
-@compute @workgroup_size(4)
+@compute @workgroup_size(lanes)
 fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index) lane: u32) {
   let matrix = group.x;
   let length = 4u * shape.length4;
   let width = min(16u, shape.columns - shape.first);
   let panel = (matrix * shape.padded + shape.first) * length;
-  for (var c = lane; c < 16u; c += 4u) {
+  for (var c = lane; c < 16u; c += lanes) {
     weights[c] = 0.0;
     scales[c] = 0.0;
     factors[c] = 0.0;
@@ -63,7 +69,7 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
       // The pivot column is as it was until its four are done, and then as it is to be.
       let pivotWeight = select(0.0, nextWeight, c <= next);
       var sums = vec4<f32>();
-      for (var k = headRow / 4u * 4u + lane; k < length; k += 4u) {
+      for (var k = headRow / 4u * 4u + lane; k < length; k += lanes) {
         let isHead = k == headRow && next > 0u;
         let v = select(select(0.0, columns[before + k], k >= nextRow), newHead, isHead);
         let p = select(0.0, columns[pivot + k] - pivotWeight * v, k >= nextRow);
@@ -79,10 +85,10 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
         columns[own + 3u * length + k] = left.w;
         sums += p * left;
       }
-      partials[4u * c + lane] = sums.x;
-      partials[4u * c + 4u + lane] = sums.y;
-      partials[4u * c + 8u + lane] = sums.z;
-      partials[4u * c + 12u + lane] = sums.w;
+      partials[lanes * c + lane] = sums.x;
+      partials[lanes * (c + 1u) + lane] = sums.y;
+      partials[lanes * (c + 2u) + lane] = sums.z;
+      partials[lanes * (c + 3u) + lane] = sums.w;
     }
     storageBarrier();
     workgroupBarrier();
@@ -99,7 +105,7 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
       inverse = 1.0 / newHead;
       tau = -newHead / reflected;
     }
-    for (var c = lane; c < 16u; c += 4u) {
+    for (var c = lane; c < 16u; c += lanes) {
       let product = (total(c) - reflected * columns[panel + c * length + nextRow]) * inverse;
       weights[c] = select(0.0, tau * inverse * product, c > next);
       overlaps[16u * c + next] = product * scales[c];
@@ -116,7 +122,7 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
   for (var c = 0u; c < 16u; c++) {
     let row = shape.first + c;
     let scale = scales[c];
-    for (var k = shape.first + lane; k < length; k += 4u) {
+    for (var k = shape.first + lane; k < length; k += lanes) {
       let place = panel + c * length + k;
       let below = select(0.0, columns[place] * scale, k > row);
       reflectors[(matrix * 16u + c) * length + k] = select(below, 1.0, k == row && scale != 0.0);
@@ -126,25 +132,25 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
     }
   }
 
-  // T from V'V: a lane makes every fourth of its rows, and needs no other.
-  for (var index = lane; index < 256u; index += 4u) {
+  // T from V'V: a lane makes every fourth or eighth of its rows, and needs no other.
+  for (var index = lane; index < 256u; index += lanes) {
     upper[index] = 0.0;
   }
   workgroupBarrier();
   for (var step = 0u; step < width; step++) {
-    for (var row = lane; row < step; row += 4u) {
+    for (var row = lane; row < step; row += lanes) {
       var sum = 0.0;
       for (var i = row; i < step; i++) {
         sum += upper[16u * row + i] * overlaps[16u * i + step];
       }
       upper[16u * row + step] = -factors[step] * sum;
     }
-    if (lane == step % 4u) {
+    if (lane == step % lanes) {
       upper[17u * step] = factors[step];
     }
   }
   workgroupBarrier();
-  for (var index = lane; index < 256u; index += 4u) {
+  for (var index = lane; index < 256u; index += lanes) {
     triangle[256u * matrix + index] = upper[index];
   }
 }

@@ -1,12 +1,12 @@
 // Applies a panel's reflectors to the columns after it, as qr-update.wgsl, with the same operands, where a CPU plays the GPU
-// with subgroups of four lanes: A ← A − V T′ (V′ A).
+// with subgroups of four lanes, or of eight: A ← A − V T′ (V′ A).
 //
-// One workgroup, of four threads, a subgroup, takes 16 columns of one matrix. For V′A a lane has four columns, and the
-// lanes hand the reflectors round; for the update it has a group of four rows. The grid is (groups of 16 columns after the
+// One workgroup, of `lanes` threads, a subgroup, takes 16 columns of one matrix. For V′A each of four lanes has four columns,
+// and they hand the reflectors round; for the update a lane has a group of four rows. The grid is (groups of 16 columns after the
 // panel, matrices). Includes snippets/products-of-four.wgsl.
 
 enable subgroups;
-// All four lanes take every branch together.
+// All lanes take every branch together.
 diagnostic(off, subgroup_uniformity);
 
 struct Shape {
@@ -23,9 +23,13 @@ struct Shape {
 var<workgroup> products: array<vec4<f32>, 64>; // [reflector, lane]: V'A
 var<workgroup> weights: array<vec4<f32>, 64>; // [column, four reflectors]: T' V'A
 
-@compute @workgroup_size(4)
-fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index) lane: u32) {
+// 4, or 8 where subgroups have as many: then each four of them have half of the reflectors.
+override lanes: u32 = 4u;
+
+@compute @workgroup_size(lanes)
+fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index) thread: u32) {
   let matrix = group.y;
+  let lane = thread % 4u;
   let length = shape.length4;
   let begin = shape.first / 4u;
   let target0 = (matrix * shape.padded + shape.first + 16u + 16u * group.x) * length;
@@ -33,7 +37,7 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
 
   let own = target0 + 4u * lane * length;
   // Eight reflectors at a time: every access of memory is expensive to compile.
-  for (var half = 0u; half < 64u; half += 32u) {
+  for (var half = thread / 4u * 32u; half < 64u; half += 8u * lanes) {
     let other = reflector0 + half / 4u * length;
     var sum0 = vec4<f32>();
     var sum1 = vec4<f32>();
@@ -71,7 +75,9 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
     products[half + 28u + lane] = sum7;
   }
   // Of each reflector what is taken of it from this lane's columns. T is zero below its diagonal.
-  for (var l = 0u; l < 16u; l++) {
+  workgroupBarrier();
+  let firstWeight = thread / 4u * (64u / lanes);
+  for (var l = firstWeight; l < firstWeight + 64u / lanes; l++) {
     var weight = vec4<f32>();
     for (var j = 0u; j <= l; j++) {
       weight += triangle[256u * matrix + 16u * j + l] * products[4u * j + lane];
@@ -82,8 +88,8 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
   }
   workgroupBarrier();
 
-  for (var chunk = begin; chunk < length; chunk += 4u) {
-    let k = chunk + lane;
+  for (var chunk = begin; chunk < length; chunk += lanes) {
+    let k = chunk + thread;
     // Beyond the end a lane reads the last group again and does not write.
     let at = min(k, length - 1u);
     var held: array<vec4<f32>, 16>;
@@ -110,22 +116,22 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
     for (var c = 0u; c < 16u; c++) {
       let four = weights[4u * c + lane];
       let part =
-        v0 * quadBroadcast(four.x, 0u) +
-        v1 * quadBroadcast(four.y, 0u) +
-        v2 * quadBroadcast(four.z, 0u) +
-        v3 * quadBroadcast(four.w, 0u) +
-        v4 * quadBroadcast(four.x, 1u) +
-        v5 * quadBroadcast(four.y, 1u) +
-        v6 * quadBroadcast(four.z, 1u) +
-        v7 * quadBroadcast(four.w, 1u) +
-        v8 * quadBroadcast(four.x, 2u) +
-        v9 * quadBroadcast(four.y, 2u) +
-        v10 * quadBroadcast(four.z, 2u) +
-        v11 * quadBroadcast(four.w, 2u) +
-        v12 * quadBroadcast(four.x, 3u) +
-        v13 * quadBroadcast(four.y, 3u) +
-        v14 * quadBroadcast(four.z, 3u) +
-        v15 * quadBroadcast(four.w, 3u);
+        v0 * subgroupBroadcast(four.x, 0u) +
+        v1 * subgroupBroadcast(four.y, 0u) +
+        v2 * subgroupBroadcast(four.z, 0u) +
+        v3 * subgroupBroadcast(four.w, 0u) +
+        v4 * subgroupBroadcast(four.x, 1u) +
+        v5 * subgroupBroadcast(four.y, 1u) +
+        v6 * subgroupBroadcast(four.z, 1u) +
+        v7 * subgroupBroadcast(four.w, 1u) +
+        v8 * subgroupBroadcast(four.x, 2u) +
+        v9 * subgroupBroadcast(four.y, 2u) +
+        v10 * subgroupBroadcast(four.z, 2u) +
+        v11 * subgroupBroadcast(four.w, 2u) +
+        v12 * subgroupBroadcast(four.x, 3u) +
+        v13 * subgroupBroadcast(four.y, 3u) +
+        v14 * subgroupBroadcast(four.z, 3u) +
+        v15 * subgroupBroadcast(four.w, 3u);
       if (k < length) {
         columns[target0 + c * length + k] -= part;
       }

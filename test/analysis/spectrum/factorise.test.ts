@@ -152,16 +152,18 @@ test('vector-norms, order-descending and gather-vectors', async () => {
 });
 
 describe.each([
-  ['qr-panel', qrPanel, qrUpdate],
-  ['qr-panel-lanes', qrPanelLanes, qrUpdateLanes],
-])('%s and its update', (name, panel, update) => {
+  [0, qrPanel, qrUpdate],
+  [4, qrPanelLanes, qrUpdateLanes],
+  [8, qrPanelLanes, qrUpdateLanes],
+])('qr-panel and its update by %i lanes', (lanes, panel, update) => {
+  const constants = { lanes };
   test.each([
     [37, 50],
     [16, 16],
     [1, 3],
     [33, 129],
   ])('%i columns of %i rows: R has the Gram matrix of A', async (count, rows) => {
-    if (name === 'qr-panel-lanes' && gpu.tuning.lanes !== 4) return;
+    if (lanes > 0 && gpu.tuning.lanes === 0) return;
     using bench = new KernelBench(gpu);
     const padded = 32 * Math.ceil(count / 32);
     const length4 = Math.ceil(rows / 4);
@@ -181,11 +183,13 @@ describe.each([
         recorder.dispatch(panel, {
           bindings: { columns, reflectors, triangle },
           uniforms: { columns: count, padded, length4, first },
+          constants,
           workgroups: [matrices],
         });
         recorder.dispatch(update, {
           bindings: { columns, reflectors, triangle },
           uniforms: { padded, length4, first },
+          constants,
           workgroups: [Math.max(0, Math.ceil((count - first - 16) / 16)), matrices],
         });
       }

@@ -44,9 +44,12 @@ describe('jacobi-round and jacobi-sweep-end', () => {
     ['four lanes as', 0, 32],
     ['four lanes as', 1, 40],
     ['four lanes as', 1, 7],
+    ['eight lanes as', 0, 9],
+    ['eight lanes as', 1, 7],
   ])('%s threads, crosswise %i, length %i x 4', async (threads, crosswise, length4) => {
-    const isLanes = threads === 'four lanes as';
-    if (isLanes && gpu.tuning.lanes !== 4) return;
+    // Each four of eight lanes work apart, so that they may be in two subgroups.
+    const lanes = threads === 'four lanes as' ? 4 : threads === 'eight lanes as' ? 8 : 0;
+    if (lanes > 0 && gpu.tuning.lanes === 0) return;
     using bench = new KernelBench(gpu);
     const [blocks, length, matrices] = [4, 4 * length4, 2];
     const values = source.random(matrices * 16 * blocks, length);
@@ -72,8 +75,8 @@ describe('jacobi-round and jacobi-sweep-end', () => {
       const common = { vectors, floors, progress, worst };
       const uniforms = { blocks, length4, round: 1, crosswise };
       const workgroups = [blocks / 2, matrices] as const;
-      if (isLanes) {
-        recordLanesRound(recorder, { ...common, grams, steps, turns }, uniforms, workgroups);
+      if (lanes > 0) {
+        recordLanesRound(recorder, lanes, { ...common, grams, steps, turns }, uniforms, workgroups);
       } else if (typeof threads === 'string') {
         recorder.dispatch(jacobiRoundStaged, { bindings: common, uniforms, workgroups });
       } else {
@@ -95,8 +98,8 @@ describe('jacobi-round and jacobi-sweep-end', () => {
           if (j >= i) continue;
           const [a, b] = [vector(values, i), vector(values, j)];
           const cosine = Math.abs(dot(a, b)) / Math.sqrt(dot(a, a) * dot(b, b) || 1);
-          // Four lanes look at crossing pairs alone; the others were looked at in the sweep's first round.
-          if (!(isLanes && crosswise) || (i ^ j) >= 16) largest = Math.max(largest, cosine);
+          // Lanes look at crossing pairs alone; the others were looked at in the sweep's first round.
+          if (!(lanes > 0 && crosswise) || (i ^ j) >= 16) largest = Math.max(largest, cosine);
           before2 += cosine ** 2;
           const [c, d] = [vector(after, i), vector(after, j)];
           after2 += dot(c, d) ** 2 / (dot(c, c) * dot(d, d) || 1);
@@ -122,7 +125,7 @@ describe('jacobi-round and jacobi-sweep-end', () => {
     expect(after.subarray(after.length / 2)).toEqual(values.subarray(values.length / 2));
     expect(found[1]).toBe(0);
 
-    if (isLanes) {
+    if (lanes > 0) {
       const [kept, wanted] = [await bench.floats(grams), blockGrams(after)];
       const products = new Deviations();
       for (let at = 0; at < blocks * 256; at++) {
@@ -148,13 +151,14 @@ describe('jacobi-round and jacobi-sweep-end', () => {
 });
 
 test.each([
-  ['project-vectors', 20, 11],
-  ['project-vectors', 300, 9],
-  ['project-vectors-lanes', 20, 11],
-  ['project-vectors-lanes', 300, 9],
-])('%s keeps small differences of %i vectors', async (name, vectors, length4) => {
-  const isLanes = name === 'project-vectors-lanes';
-  if (isLanes && gpu.tuning.lanes !== 4) return;
+  [0, 20, 11],
+  [0, 300, 9],
+  [4, 20, 11],
+  [4, 300, 9],
+  [8, 20, 11],
+])('project-vectors by %i lanes keeps small differences of %i vectors', async (lanes, vectors, length4) => {
+  const isLanes = lanes > 0;
+  if (isLanes && gpu.tuning.lanes === 0) return;
   using bench = new KernelBench(gpu);
   const padded = 32 * Math.ceil(vectors / 32);
   const length = 4 * length4;
@@ -217,11 +221,12 @@ test.each([
       uniforms: { padded },
       workgroups: [Math.ceil(padded / 32)],
     });
-    const tile = isLanes ? 16 : 32;
-    for (let firstGroup = 0; firstGroup < Math.ceil((4 * length4) / tile); firstGroup++) {
+    const [rows, tile] = isLanes ? [4 * lanes, 16] : [32, 32];
+    for (let firstGroup = 0; firstGroup < Math.ceil((4 * length4) / rows); firstGroup++) {
       recorder.dispatch(isLanes ? projectVectorsLanes : projectVectors, {
         bindings: { centred, summary, order: identity, sorted, lower, directions, extents, projected },
         uniforms: { vectors, padded, length4, firstGroup },
+        constants: { lanes },
         workgroups: [1, padded / tile],
       });
     }

@@ -1,5 +1,6 @@
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { openTestGpu } from '#platform';
+import { spectrumChecks } from '../../../src/analysis/spectrum.ts';
 import { NumericalError } from '../../../src/engine/errors.ts';
 import { Gpu } from '../../../src/engine/gpu/gpu.ts';
 import { checkVariants } from '../../../src/engine/gpu/self-test.ts';
@@ -62,21 +63,27 @@ test('where a CPU plays the GPU only kernels that are chosen elsewhere are teste
   const notices: string[] = [];
   const tested: string[] = [];
   const adapter = { ...gpu.adapter, description: 'a CPU with eight lanes' };
-  const tuning = { product: 'eight', attention: 'wide' } as const;
+  const tuning = { product: 'eight', attention: 'eight', head: 'folded', lanes: 8 } as const;
   using own = new Gpu(gpu.device, adapter, { onNotice: (notice) => void notices.push(notice), tuning });
-  const watched = forwardChecks.map((check) => ({
+  const watched = [...forwardChecks, ...spectrumChecks].map((check) => ({
     ...check,
     run: (used: Gpu) => {
-      tested.push(`${check.name}: ${used.tuning.product}`);
+      const { product, attention, lanes } = used.tuning;
+      tested.push(`${check.name}: ${product}, ${attention}, ${lanes}`);
       return check.run(used);
     },
   }));
   await checkVariants(own, watched);
-  expect(tested.sort()).toEqual(
-    ['direct', 'eight'].map((product) => `the matrix product of eight lanes: ${product}`),
-  );
+  expect(tested.sort()).toEqual([
+    'attention of eight lanes: eight, eight, 8',
+    'attention of eight lanes: eight, staged, 8',
+    'the matrix product of eight lanes: direct, eight, 8',
+    'the matrix product of eight lanes: eight, eight, 8',
+    'the spectrum by eight lanes: eight, eight, 0',
+    'the spectrum by eight lanes: eight, eight, 8',
+  ]);
   expect(notices).toEqual([]);
-  expect(own.tuning.product).toBe('eight');
+  expect(own.tuning).toMatchObject(tuning);
 });
 
 test.each([

@@ -12,12 +12,14 @@ const hardware: DeviceTraits = {
 };
 
 describe('lanes share their loads', () => {
-  test('where a CPU plays a GPU with subgroups of exactly four', () => {
-    expect(tune({ ...hardware, software: true, subgroups: { min: 4, max: 4 } }).lanes).toBe(4);
+  test.each([4, 8])('where a CPU plays a GPU with subgroups of exactly %i', (lanes) => {
+    const tuning = tune({ ...hardware, software: true, subgroups: { min: lanes, max: lanes } });
+    const variant = lanes === 4 ? 'lanes' : 'eight';
+    expect(tuning).toMatchObject({ lanes, product: variant, attention: variant });
   });
 
   test.each([
-    ['another size', { min: 8, max: 8 }],
+    ['another size', { min: 16, max: 16 }],
     ['a size that varies', { min: 4, max: 8 }],
     ['no subgroups', undefined],
   ])('not with %s', (_, subgroups) => {
@@ -163,6 +165,8 @@ describe('subgroup matrices make products where they were asked for', () => {
 test('decisions are told in words', () => {
   const software = tune({ ...hardware, software: true, subgroups: { min: 4, max: 4 } });
   expect(describeTuning(software)).toContain('subgroups: 4; four lanes share their loads');
+  const eight = tune({ ...hardware, software: true, subgroups: { min: 8, max: 8 } });
+  expect(describeTuning(eight)).toContain('subgroups: 8; eight lanes share their loads');
   expect(describeTuning(tune({ ...hardware, subgroups: { min: 8, max: 32 } }))[0]).toMatch(
     /8 to 32; not used/,
   );

@@ -34,12 +34,17 @@ describe.each([
     }
   });
 
-  test('lanes are an option only where subgroups have four', () => {
+  test('lanes are an option only where subgroups have as many', () => {
     const names = decisions.flatMap(({ options }) => options.map(({ name }) => name));
     expect(names.includes('lanes')).toBe(traits === lanes);
     expect(names.includes('matrices')).toBe(traits.matrices !== undefined);
     expect(names.includes('eight')).toBe(traits === lanes || traits === eight);
     expect(tuning.product === 'eight').toBe(traits === eight);
+    const round = decisions.find(({ name }) => name === 'Jacobi round')!;
+    const byLanes = round.options.filter(({ overrides }) => overrides.lanes !== 0);
+    expect(byLanes.map(({ name }) => name)).toEqual(
+      traits === lanes ? ['lanes'] : traits === eight ? ['eight'] : [],
+    );
     for (const { options } of decisions)
       for (const { overrides } of options)
         expect(tune(traits, overrides).lanes).toBeLessThanOrEqual(tuning.lanes);

@@ -27,6 +27,9 @@ const layouts = [
 
 describe.each(attentionVariants(gpu))('%s', (variant) => {
   const forced = { attention: variant, attentionDepth: 16 };
+  // The kernel of `lanes` with twice as many threads: what their number changes is who takes which queries.
+  const cases = <Case>(all: Case[], some: Case[], ofEight: Case[]): readonly Case[] =>
+    variant === 'eight' ? ofEight : casesHere(all, some);
 
   async function attend(
     queryKeyValue: Float32Array,
@@ -57,16 +60,22 @@ describe.each(attentionVariants(gpu))('%s', (variant) => {
   }
 
   describe.each(layouts)('%s', (_, layoutOf) => {
-    test.each(casesHere([1, 2, 7, 8, 9, 15, 16, 17, 33, 64, 70], [1, 70]))('%i tokens', async (tokens) => {
-      expect(await worstError(tokens, layoutOf(3, 16))).toBeLessThan(2e-6);
-    });
+    test.each(cases([1, 2, 7, 8, 9, 15, 16, 17, 33, 64, 70], [1, 70], [1, 8, 9, 16, 17, 70]))(
+      '%i tokens',
+      async (tokens) => {
+        expect(await worstError(tokens, layoutOf(3, 16))).toBeLessThan(2e-6);
+      },
+    );
   });
 
-  test.each(casesHere([1, 8, 31, 32, 33, 64, 80, 256], [33, 64]))('heads of width %i', async (headWidth) => {
-    // Where heads lie does not depend on their width: the layouts of different strides stand for all.
-    for (const [, layoutOf] of [layouts[1], layouts[2]])
-      expect(await worstError(35, layoutOf(2, headWidth))).toBeLessThan(2e-6);
-  });
+  test.each(cases([1, 8, 31, 32, 33, 64, 80, 256], [33, 64], [33, 80]))(
+    'heads of width %i',
+    async (headWidth) => {
+      // Where heads lie does not depend on their width: the layouts of different strides stand for all.
+      for (const [, layoutOf] of [layouts[1], layouts[2]])
+        expect(await worstError(35, layoutOf(2, headWidth))).toBeLessThan(2e-6);
+    },
+  );
 
   test('a long sequence', async () => {
     expect(await worstError(400, reference.neoxHeads(1, 64))).toBeLessThan(2e-6);
