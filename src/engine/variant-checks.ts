@@ -3,7 +3,7 @@ import type { Gpu } from './gpu/gpu.ts';
 import { unpaced } from './gpu/pace.ts';
 import type { VariantCheck } from './gpu/self-test.ts';
 import { Tensor } from './gpu/tensor.ts';
-import { tune } from './gpu/tuning.ts';
+import { productOf } from './gpu/tuning.ts';
 import {
   attention,
   attentionLanes,
@@ -27,7 +27,7 @@ export const forwardChecks: readonly VariantCheck[] = [
     kernels: [matrixProductMatrices, matrixProduct],
     forced: {},
     portable: { product: 'direct' },
-    fallback: ({ traits }) => ({ product: tune({ ...traits, matrices: [] }).product }),
+    fallback: ({ traits }) => ({ product: productOf(traits) }),
     // A driver that left out the low parts would be off by 1e-4.
     tolerance: 4e-6,
     run: multiply,

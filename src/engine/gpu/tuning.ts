@@ -100,19 +100,16 @@ export function traitsOf(device: GPUDevice, software: boolean, wantsMatrices = f
  * where the user asked for them.
  */
 export function tune(traits: DeviceTraits, overrides: TuningOverrides = {}): Tuning {
-  const { software, subgroups } = traits;
+  const { software } = traits;
   const fits = fitting(traits);
-  const size = software && subgroups?.min === subgroups?.max ? subgroups?.min : undefined;
-  const lanes = size === 4 || size === 8 ? size : 0;
-  const byLanes = lanes === 8 ? 'eight' : lanes === 4 ? 'lanes' : undefined;
   const matrices = chooseMatrices(traits);
   return {
     traits,
-    lanes,
-    product: matrices ? 'matrices' : (byLanes ?? (software ? 'direct' : fits.tiles ? 'tiles' : 'staged')),
+    lanes: lanesOf(traits),
+    product: matrices ? 'matrices' : productOf(traits),
     largeTilesFrom: fitsTile(traits, 128) ? 128 : Infinity,
     ...(matrices && { matrices }),
-    attention: byLanes ?? (!software && fits.wideAttention ? 'wide' : 'staged'),
+    attention: variantByLanes(traits) ?? (!software && fits.wideAttention ? 'wide' : 'staged'),
     attentionDepth: fitsWideAttention(traits, 32) ? 32 : 16,
     head: !software && fits.tiles ? 'folded' : 'logits',
     normThreads: software ? 8 : 64,
@@ -126,6 +123,23 @@ export function tune(traits: DeviceTraits, overrides: TuningOverrides = {}): Tun
     groupBytes: software ? Infinity : 32 * 2 ** 20,
     ...overrides,
   };
+}
+
+/** Lanes that share their loads: those of a subgroup, on a CPU that plays the GPU. 0 if none do. */
+function lanesOf({ software, subgroups }: DeviceTraits): Tuning['lanes'] {
+  const size = software && subgroups?.min === subgroups?.max ? subgroups?.min : undefined;
+  return size === 4 || size === 8 ? size : 0;
+}
+
+function variantByLanes(traits: DeviceTraits): 'lanes' | 'eight' | undefined {
+  const lanes = lanesOf(traits);
+  return lanes === 4 ? 'lanes' : lanes === 8 ? 'eight' : undefined;
+}
+
+/** The matrix product of a device without subgroup matrices. */
+export function productOf(traits: DeviceTraits): ProductVariant {
+  if (!traits.software) return fitting(traits).tiles ? 'tiles' : 'staged';
+  return variantByLanes(traits) ?? 'direct';
 }
 
 /** Which kernels made for hardware a device's workgroups can run: tiles of products (and lm_head folded in them), and others. */
