@@ -4,6 +4,8 @@ import type { Model } from '../engine/model.ts';
 import type { LayerMeasurements, ViewLayer } from './measures/layer-fields.ts';
 import type { MeasuredState } from './measures/layer-measures.ts';
 import type { ViewRequest } from './measures/measure-views.ts';
+import { fewRowsNotice } from './measures/neighbours.ts';
+import type { FewRows } from './measures/neighbours.ts';
 import { HookSpectra } from './hook-spectra.ts';
 import type { HookMeasurements } from './hook-spectra.ts';
 import { planProfile } from './plan.ts';
@@ -113,6 +115,7 @@ export async function profileSequences(
     singularValues: {},
     hookValues: {},
   };
+  const few: FewRows[] = [];
   let spectrum = 0;
   let first = 0;
   for (const size of plan.groups) {
@@ -124,12 +127,15 @@ export async function profileSequences(
       first,
       of: all.length,
       along,
+      few,
     });
     for (const part of ['sequences', 'singularValues', 'hookValues'] as const)
       Object.assign(profile[part], measured[part]);
     spectrum += measured.spectrumMilliseconds;
     first += size;
   }
+  const notice = fewRowsNotice(few);
+  if (notice !== undefined) onNotice?.(notice);
   return {
     sequences: profile.sequences as unknown as SequencesBy<SequenceMeasurements>,
     singularValues: profile.singularValues as unknown as Profile['singularValues'],
@@ -148,6 +154,7 @@ async function profileGroup(
     readonly first: number;
     readonly of: number;
     readonly along: Int32Array | undefined;
+    readonly few: FewRows[];
   },
 ): Promise<Measured> {
   const { threshold, request, signal, onForward, onSpectrum, onNotice, first, of, along } = options;
@@ -171,7 +178,7 @@ async function profileGroup(
     scratchBytes: plan.scratch,
     onLayer: options.onLayer,
     onProgress: (done) => onSpectrum?.(first * (layers + 1) + done, of * (layers + 1), which),
-    onNotice,
+    onFewRows: (rows) => void options.few.push(rows),
   });
   using hookSpectra =
     plan.measuredHooks &&

@@ -5,6 +5,7 @@ import { layerDimensions } from './dimensions.ts';
 import { measureStates } from './measures/layer-measures.ts';
 import type { MeasuredState } from './measures/layer-measures.ts';
 import type { HeldMatrix, ViewRequest } from './measures/measure-views.ts';
+import type { FewRows } from './measures/neighbours.ts';
 import { HELD_BYTES } from './plan.ts';
 import type { ProfileOptions } from './profile.ts';
 import { computeSpectra } from './spectrum.ts';
@@ -39,7 +40,7 @@ export class StateReducer {
       readonly maxStates: number;
       readonly scratchBytes: number;
       readonly onProgress: (done: number) => void;
-      readonly onNotice: ((notice: string) => void) | undefined;
+      readonly onFewRows: (few: FewRows) => void;
       readonly onLayer: ProfileOptions['onLayer'];
     },
   ) {
@@ -93,7 +94,7 @@ export class StateReducer {
 
   /** Reads the first of the waiting states back, frees their copies and measures them. */
   async #measure(spectra: readonly Spectrum[]): Promise<void> {
-    const { threshold, request, signal, onNotice } = this.options;
+    const { threshold, request, signal, onFewRows } = this.options;
     const held: HeldMatrix[] = [];
     for (const { singularValues, cumulativePercent } of spectra) {
       const { name, buffer, rows, columns } = this.#waiting[0]!;
@@ -107,7 +108,7 @@ export class StateReducer {
     const states = await measureStates(this.gpu, held, request, {
       threshold,
       ...(signal && { signal }),
-      ...(onNotice && { onNotice }),
+      onFewRows,
     });
     for (const [index, state] of states.entries()) {
       // States come layer by layer, one of each sequence in turn.

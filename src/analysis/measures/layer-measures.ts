@@ -5,7 +5,7 @@ import { tokenNorms } from './diagnostics.ts';
 import { layerMeasureNames, usualMeasures } from './layer-fields.ts';
 import type { LayerMeasurements, LayerMeasures, ViewLayer } from './layer-fields.ts';
 import { measureHeld, measureView } from './measure-views.ts';
-import type { HeldMatrix, MeasuredView, MeasureViewsOptions, ViewRequest } from './measure-views.ts';
+import type { HeldMatrix, MeasuredView, MeasureHeldOptions, ViewRequest } from './measure-views.ts';
 import { allMeasures } from './table.ts';
 import type { MeasureName } from './table.ts';
 import { ViewState } from './view-state.ts';
@@ -27,7 +27,7 @@ export async function measureStates(
   gpu: Gpu,
   states: readonly HeldMatrix[],
   request: ViewRequest | undefined,
-  options: MeasureViewsOptions,
+  options: MeasureHeldOptions,
 ): Promise<MeasuredState[]> {
   if (!request) {
     const measured: MeasuredState[] = [];

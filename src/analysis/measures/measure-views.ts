@@ -11,6 +11,8 @@ import { findOutliers, tokenNorms } from './diagnostics.ts';
 import type { Outliers, TokenNorms } from './diagnostics.ts';
 import { promptEntropies } from './entropy.ts';
 import { MIN_POINTS } from './intrinsic-dimension.ts';
+import { fewRowsNotice } from './neighbours.ts';
+import type { FewRows } from './neighbours.ts';
 import { allMeasures, needSpectrum } from './table.ts';
 import type { MeasureName, Measures } from './table.ts';
 import { ViewState } from './view-state.ts';
@@ -47,6 +49,11 @@ export interface MeasureViewsOptions extends MeasureOptions {
   readonly onNotice?: (notice: string) => void;
 }
 
+export interface MeasureHeldOptions extends MeasureOptions {
+  /** Told of each view that has too few different rows for intrinsic dimensions. */
+  readonly onFewRows?: ((few: FewRows) => void) | undefined;
+}
+
 export interface MeasuredWithViews extends MeasuredMatrix {
   readonly viewed: MatrixViews;
 }
@@ -70,18 +77,21 @@ export async function measureViews(
   { onProgress, onNotice, ...options }: MeasureViewsOptions,
 ): Promise<MeasuredWithViews[]> {
   const answers: MeasuredWithViews[] = [];
+  const few: FewRows[] = [];
   while (answers.length < matrices.length) {
     const chunk = nextChunk(matrices, answers.length);
     answers.push(
       ...(await measureChunk(gpu, chunk, request, {
         ...options,
-        ...(onNotice && { onNotice }),
+        onFewRows: (rows) => void few.push(rows),
         onProgress: (done, total) =>
           onProgress?.(answers.length + Math.floor((chunk.length * done) / total), matrices.length),
       })),
     );
     onProgress?.(answers.length, matrices.length);
   }
+  const notice = fewRowsNotice(few);
+  if (notice !== undefined) onNotice?.(notice);
   return answers;
 }
 
@@ -100,7 +110,7 @@ async function measureChunk(
   gpu: Gpu,
   chunk: readonly UnreadMatrix[],
   request: ViewRequest,
-  { onProgress, onNotice, ...options }: MeasureViewsOptions,
+  { onProgress, onFewRows, ...options }: MeasureHeldOptions,
 ): Promise<MeasuredWithViews[]> {
   const held: Numbers[] = [];
   for (const matrix of chunk) {
@@ -125,7 +135,7 @@ async function measureChunk(
   }));
   const answers = await measureHeld(gpu, matrices, request, {
     ...options,
-    ...(onNotice && { onNotice }),
+    onFewRows,
     onProgress: (done, total) => onProgress?.(total / (rounds - 1) + done, (total * rounds) / (rounds - 1)),
   });
   return answers.map((answer, index) => ({ ...whole[index]!, ...answer }));
@@ -156,7 +166,7 @@ export async function measureHeld(
   gpu: Gpu,
   matrices: readonly HeldMatrix[],
   request: ViewRequest,
-  { onProgress, onNotice, ...options }: MeasureViewsOptions,
+  { onProgress, onFewRows, ...options }: MeasureHeldOptions,
   isSpectral = needSpectrum(request.measures),
 ): Promise<HeldViews[]> {
   const answers = matrices.map(({ name, values, columns }) => {
@@ -212,7 +222,7 @@ export async function measureHeld(
       entropy: entropies[place],
       ...(options.signal && { signal: options.signal }),
     });
-    viewed.views[view.name] = await measureView(state, request.measures, onNotice);
+    viewed.views[view.name] = await measureView(state, request.measures, onFewRows);
     batches(2).onProgress(place + 1, shown.length);
   }
   return answers;
@@ -233,19 +243,14 @@ function isAll(view: ViewName, { views }: ViewRequest, outlierDimensions: readon
 export async function measureView(
   state: ViewState,
   names: readonly MeasureName[],
-  onNotice?: (notice: string) => void,
+  onFewRows?: (few: FewRows) => void,
 ): Promise<MeasuredView> {
   const { rows, columns } = state.view;
   const chosen = allMeasures.filter((name) => names.includes(name));
   const answer: MeasuredView = { rows, columns };
   for (const name of chosen) Object.assign(answer, { [name]: await computeMeasure[name](state) });
   const points = answer.neighbours?.points ?? MIN_POINTS;
-  if (points < MIN_POINTS) {
-    onNotice?.(
-      `${state.options.name}: has ${points} different ${points === 1 ? 'row' : 'rows'}; ` +
-        `twonn, gride and mle need at least ${MIN_POINTS}`,
-    );
-  }
+  if (points < MIN_POINTS) onFewRows?.({ name: state.options.name, points });
   return answer;
 }
 

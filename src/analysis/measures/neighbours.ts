@@ -1,5 +1,5 @@
 import { timesPowerOfTwo } from '../measure-matrices.ts';
-import { gride, maximumLikelihood, neighboursNeeded, twoNearest } from './intrinsic-dimension.ts';
+import { gride, maximumLikelihood, MIN_POINTS, neighboursNeeded, twoNearest } from './intrinsic-dimension.ts';
 import type { GridePoint, MaximumLikelihood, TwoNearest } from './intrinsic-dimension.ts';
 import { nearestDistances } from './nearest.ts';
 import { distinctRows } from './rows.ts';
@@ -13,6 +13,24 @@ export interface Neighbours {
   twonn: TwoNearest | null;
   gride: GridePoint[] | null;
   mle: MaximumLikelihood | null;
+}
+
+/** A view, by the name that messages give it, that has too few different rows for intrinsic dimensions. */
+export interface FewRows {
+  readonly name: string;
+  readonly points: number;
+}
+
+/** One sentence about all of them; undefined if there are none. */
+export function fewRowsNotice(few: readonly FewRows[]): string | undefined {
+  const [first, ...others] = few;
+  if (!first) return undefined;
+  const { name, points } = first;
+  const which =
+    others.length === 0
+      ? `${name}: has ${points} different ${points === 1 ? 'row' : 'rows'}`
+      : `${name} and ${others.length} ${others.length === 1 ? 'other' : 'others'}: have fewer than ${MIN_POINTS} different rows`;
+  return `${which}; twonn, gride and mle need at least ${MIN_POINTS}`;
 }
 
 /**

@@ -135,7 +135,9 @@ test('one token has an empty view and no measures, and says why', async () => {
     prompt_entropy: { uncentred: { von_neumann: 0, renyi_2: 0 }, centred: null, maximum: 0 },
     neighbours: { duplicate_rows: 0, points: 1, twonn: null, gride: null, mle: null },
   });
-  expect(notices[0]).toBe('one token: has 1 different row; twonn, gride and mle need at least 3');
+  expect(notices).toEqual([
+    'one token and 2 others: have fewer than 3 different rows; twonn, gride and mle need at least 3',
+  ]);
 });
 
 test('a view without columns has no measures; one that equals all is measured where all is not asked for', async () => {
