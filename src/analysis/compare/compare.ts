@@ -1,5 +1,6 @@
 import { option, wording } from '../../engine/error-words.ts';
 import { InputError } from '../../engine/errors.ts';
+import { listNames } from '../../engine/message.ts';
 import { csvText } from '../csv.ts';
 import type { Figure } from '../figure.ts';
 import { nearNames } from '../../engine/near-names.ts';
@@ -183,8 +184,15 @@ function missing(
       return [those, ...own];
     }),
   ];
-  return absent.flatMap(([name, those]) =>
-    those.length === 0 ? [] : [`${name} is missing in ${those.join('; ')}`],
+  // What is missing in the same runs makes one sentence.
+  const byRuns = new Map<string, string[]>();
+  for (const [name, those] of absent) {
+    if (those.length === 0) continue;
+    const where = those.join('; ');
+    byRuns.set(where, [...(byRuns.get(where) ?? []), name]);
+  }
+  return [...byRuns].map(
+    ([where, names]) => `${listNames(names)} ${names.length === 1 ? 'is' : 'are'} missing in ${where}`,
   );
 }
 

@@ -181,6 +181,12 @@ describe('compareRuns', () => {
       'rankme is missing in alice-gpt2; other',
       'the view unit_rows is missing in other',
     ]);
+    const chosen = compareRuns(runs, {
+      sequences: ['real', 'shuffled'],
+      views,
+      measures: ['rankme', 'rank'],
+    });
+    expect(chosen.notices).toEqual(both.notices);
     for (const { name, specification } of both.figures()) {
       expect(() => compile(specification as TopLevelSpec)).not.toThrow();
       const plots = (specification as unknown as { concat: unknown[] }).concat.map((plot) =>
