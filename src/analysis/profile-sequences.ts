@@ -168,7 +168,13 @@ export function repetitions(
 ): string[] {
   const textOf = new Map(sequences.map(({ name, ids }) => [name, ids.join()]));
   return groups.flatMap(({ name, kind, sequences: members }) => {
-    if (kind === 'window' || members.length < 2) return [];
+    const [only] = members;
+    if (kind === 'window' || only === 'real') return [];
+    // One token has one order, which needs no words.
+    if (members.length === 1)
+      return textOf.get(only!) === textOf.get('real') && sequences[0]!.ids.length > 1
+        ? [`${name}: the permutation leaves the text as it is, so both have the same numbers`]
+        : [];
     const different = new Set(members.map((member) => textOf.get(member))).size;
     const asText = members.filter((member) => textOf.get(member) === textOf.get('real')).length;
     if (different === members.length && asText === 0) return [];

@@ -64,15 +64,21 @@ describe('profileSequencesOf', () => {
 
 it('says where few tokens have few orders', () => {
   const few = { shuffles: 5, shuffleBlocks: [2], windows: 1 };
-  const say = (ids: Int32Array<ArrayBuffer>) => {
-    const all = profileSequencesOf({ real: ids }, 28, null, few);
-    return repetitions(all, sequenceGroups(all, few, ids.length));
+  const say = (ids: Int32Array<ArrayBuffer>, asked = few) => {
+    const all = profileSequencesOf({ real: ids }, 28, null, asked);
+    return repetitions(all, sequenceGroups(all, asked, ids.length));
   };
   expect(say(Int32Array.of(7, 7, 7))).toEqual([
     'shuffled: of 5 permutations 1 is different, and 5 leave the text as it is; its band says little',
     'block_2: of 5 permutations 1 is different, and 5 leave the text as it is; its band says little',
   ]);
   expect(say(Int32Array.from({ length: 40 }, (_, index) => index))).toEqual([]);
+  const one = { shuffles: 1, shuffleBlocks: [2, 64], windows: 1 };
+  expect(say(Int32Array.of(7, 7, 7), one)).toEqual([
+    'shuffled: the permutation leaves the text as it is, so both have the same numbers',
+    'block_2: the permutation leaves the text as it is, so both have the same numbers',
+  ]);
+  expect(say(Int32Array.of(7), one)).toEqual([]);
 });
 
 it('reads sizes of blocks, each once and ascending', () => {
