@@ -47,7 +47,7 @@ export interface Band {
 export function bandWords(band: BandOfNumber | null): string {
   if (band === null) return '–';
   const { min, median, max } = band;
-  return min === max ? few(min) : `${few(min)}–${few(max)} (median ${few(median)})`;
+  return few(min) === few(max) ? few(min) : `${few(min)}–${few(max)} (median ${few(median)})`;
 }
 
 /** The bands of a report, one for each group of its sequences. */

@@ -13,6 +13,11 @@ export function grouped(value: number): string {
   return String(value).replace(/\B(?=(\d{3})+$)/g, ',');
 }
 
+/** How many there are of what: `1 layer`, `2,048 tokens`. @param one its word for a single one */
+export function counted(count: number, one: string): string {
+  return `${grouped(count)} ${one}${count === 1 ? '' : 's'}`;
+}
+
 /** A number with a fixed number of decimals and a true minus sign, for a column; a dash for null. */
 export function fixed(value: number | null, decimals: number): string {
   return value === null ? '–' : value.toFixed(decimals).replace('-', '−');

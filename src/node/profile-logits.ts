@@ -1,6 +1,6 @@
 import { bandWords } from '../analysis/bands.ts';
 import type { Band } from '../analysis/bands.ts';
-import { fixed, grouped } from '../analysis/quantities.ts';
+import { counted, fixed } from '../analysis/quantities.ts';
 import { sequenceNames } from '../analysis/report.ts';
 import type { Report, SequenceReport } from '../analysis/report.ts';
 import { formatTable } from './table.ts';
@@ -41,6 +41,6 @@ export function describeLogits({ sequences, bands, model }: Report): string {
     ['mean, in nats', ...columns],
     shown.map((row) => [row.label, ...cells(row)]),
   );
-  const guess = `a guess among ${grouped(model.vocabulary)} tokens has a loss of ${fixed(Math.log(model.vocabulary), 2)}`;
+  const guess = `a guess among ${counted(model.vocabulary, 'token')} has a loss of ${fixed(Math.log(model.vocabulary), 2)}`;
   return `\n${table}${guess}\n`;
 }

@@ -1,7 +1,7 @@
 import type { LayerDimensions } from '../analysis/dimensions.ts';
 import { middleLayer } from '../analysis/figures.ts';
 import { findings } from '../analysis/findings.ts';
-import { formatPercent } from '../analysis/quantities.ts';
+import { counted, formatPercent } from '../analysis/quantities.ts';
 import { sequenceNames } from '../analysis/report.ts';
 import type { Report, SequenceName } from '../analysis/report.ts';
 import { countedComponents } from '../analysis/threshold.ts';
@@ -45,7 +45,7 @@ export function describeProfile(
   });
   const seconds = (milliseconds: number) => `${(milliseconds / 1000).toFixed(2)} s`;
   return [
-    `${model.id} (${model.architecture}, ${model.layers} layers of width ${model.width}), ${from}\n`,
+    `${model.id} (${model.architecture}, ${counted(model.layers, 'layer')} of width ${model.width}), ${from}\n`,
     `Effective dimension: ${countedComponents(threshold)}.\n\n`,
     bands
       ? bandTable(report.sequences.real.layers, bands)

@@ -3,7 +3,7 @@ import type { MeasuredMatrix } from '../analysis/measure-matrices.ts';
 import type { MatrixViews, MeasuredView } from '../analysis/measures/measure-views.ts';
 import { cellsOf } from '../analysis/measures/table.ts';
 import type { MeasureName } from '../analysis/measures/table.ts';
-import { fixed, formatPercent } from '../analysis/quantities.ts';
+import { counted, fixed, formatPercent } from '../analysis/quantities.ts';
 import { countedComponents } from '../analysis/threshold.ts';
 import type { MatrixFile, MatrixSource } from './arrays/matrix-source.ts';
 import { formatTable } from './table.ts';
@@ -105,7 +105,10 @@ class Labels {
   constructor(private readonly file: MatrixFile) {
     const [rows, columns] = [common(file, 'rows'), common(file, 'columns')];
     this.#isMixed = rows === null || columns === null;
-    const size = this.#isMixed ? 'matrices of several sizes' : `${rows} rows of ${columns}`;
+    const size =
+      rows === null || columns === null
+        ? 'matrices of several sizes'
+        : `${counted(rows, 'row')} of ${columns}`;
     const { isDict, sources } = file;
     this.title = `${isDict ? `${file.name}, ${sources.length} tensors` : sources[0]!.name}: ${size}`;
     this.header = [isDict ? 'tensor' : 'slice', ...(this.#isMixed ? ['rows', 'columns'] : [])];

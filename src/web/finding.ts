@@ -1,4 +1,4 @@
-import { fixed, grouped } from '../analysis/quantities.ts';
+import { counted, fixed } from '../analysis/quantities.ts';
 import { sequenceNames } from '../analysis/report.ts';
 import type { Report, SequenceReport } from '../analysis/report.ts';
 import { create } from './elements.ts';
@@ -50,7 +50,7 @@ export function findingTable({ model, sequences }: Report): HTMLElement {
           create(
             'p',
             { className: 'note' },
-            `In nats per token. A guess among ${grouped(model.vocabulary)} tokens has a loss of ${guess}.`,
+            `In nats per token. A guess among ${counted(model.vocabulary, 'token')} has a loss of ${guess}.`,
           ),
         ]
       : []),

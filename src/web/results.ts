@@ -1,5 +1,5 @@
 import { figures, reportFigures } from '../analysis/figures.ts';
-import { grouped } from '../analysis/quantities.ts';
+import { counted, grouped } from '../analysis/quantities.ts';
 import { reportAtThreshold } from '../analysis/report-threshold.ts';
 import type { Report, SequenceName } from '../analysis/report.ts';
 import { countedComponents } from '../analysis/threshold.ts';
@@ -208,7 +208,7 @@ function summary({ model, text, threshold, sequences, adapter, timings_ms: timin
     : `${length} token ${length === 1 ? 'id' : 'ids'}`;
   const seconds = (milliseconds: number) => `${(milliseconds / 1000).toFixed(1)} s`;
   return (
-    `${model.id} (${model.architecture}, ${model.layers} layers of width ${model.width}), ${window}. ` +
+    `${model.id} (${model.architecture}, ${counted(model.layers, 'layer')} of width ${model.width}), ${window}. ` +
     `Effective dimension: ${countedComponents(threshold)}. ` +
     `Load ${seconds(timings.load)}, forward ${seconds(timings.forward)}, spectrum ${seconds(timings.spectrum)}, on ` +
     `${adapter.description}${adapter.software ? ' (no hardware GPU: the CPU computes)' : ''}.`

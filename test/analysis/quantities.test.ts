@@ -1,5 +1,5 @@
 import { expect, it } from 'vitest';
-import { few, fixed, formatPercent } from '../../src/analysis/quantities.ts';
+import { counted, few, fixed, formatPercent } from '../../src/analysis/quantities.ts';
 
 it('formats percents with one decimal, and never rounds up to all', () => {
   expect([0, 36.71875, 99.94, 99.95, 99.99999, 100, 100.787].map(formatPercent)).toEqual([
@@ -12,6 +12,15 @@ it('formats percents with one decimal, and never rounds up to all', () => {
     '100.8',
   ]);
   expect(formatPercent(null)).toBe('–');
+});
+
+it('counts in words', () => {
+  expect([0, 1, 2, 2048].map((count) => counted(count, 'token'))).toEqual([
+    '0 tokens',
+    '1 token',
+    '2 tokens',
+    '2,048 tokens',
+  ]);
 });
 
 it('formats numbers with a true minus sign', () => {

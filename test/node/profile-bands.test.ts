@@ -25,4 +25,6 @@ it('prints bands beside the text, one number where all are the same, and dashes 
   expect(wide).toMatch(/^ +0 +participation_ratio +1\.\d+ +3–4 \(median 3\.5\) +1\.\d+$/m);
   expect(wide).not.toMatch(/^ +1 +participation_ratio/m);
   expect(bandWords(null)).toBe('–');
+  // What reads the same is one number.
+  expect(bandWords({ min: 1, median: 1.00001, max: 1.00002, share_above: 1 })).toBe('1');
 });

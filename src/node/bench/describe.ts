@@ -1,4 +1,4 @@
-import { few } from '../../analysis/quantities.ts';
+import { counted, few } from '../../analysis/quantities.ts';
 import { formatTable } from '../table.ts';
 import type { BenchHead, ProfileBench, Rate } from './result.ts';
 
@@ -46,7 +46,7 @@ export function describeProfileBench(result: ProfileBench): string {
     ]),
   );
   return [
-    `${describeHead(result)}${model.id}: ${model.layers} layers of width ${model.width}, ${model.dtype} weights that `,
+    `${describeHead(result)}${model.id}: ${counted(model.layers, 'layer')} of width ${model.width}, ${model.dtype} weights that `,
     `${model.resident ? 'stay' : 'stream'}, 2 x ${tokens} tokens\n\n`,
     table,
     `\n${few(forward.tokens_per_second, 3)} tokens/s; ${spectrum.matrices} spectra of ${tokens} x ${model.width}; `,

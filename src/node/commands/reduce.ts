@@ -1,6 +1,6 @@
 import { join } from 'node:path';
 import type { Command } from 'commander';
-import { fixed, formatPercent } from '../../analysis/quantities.ts';
+import { counted, fixed, formatPercent } from '../../analysis/quantities.ts';
 import { readComponents } from '../../analysis/reduction/components.ts';
 import type { Components } from '../../analysis/reduction/components.ts';
 import { readCutLayers } from '../../analysis/reduction/cut-layers.ts';
@@ -217,7 +217,7 @@ function describeReduction(report: ReductionReport, folder: string): string {
     return `${name} text, ${without}:\n\n${tableOf(cuts)}\n`;
   });
   return [
-    `${model.id} (${model.architecture}, ${model.layers} layers of width ${model.width}), ${from}\n`,
+    `${model.id} (${model.architecture}, ${counted(model.layers, 'layer')} of width ${model.width}), ${from}\n`,
     'Each layer is cut to its first r components, and its mean stays; then the rest of the model runs.\n\n',
     ...tables,
     `load ${seconds(timings.load)}, reduce ${seconds(timings.reduce)} on ${adapter.description}\n`,
