@@ -158,8 +158,9 @@ const PRODUCT_VARIANTS = {
 const ACTIVATION_THREADS = 64;
 
 function kernelOf(variant: ProductVariant, { matrices }: ProductTuning) {
-  const { kernel } = PRODUCT_VARIANTS[variant];
-  return variant === 'matrices' && matrices ? matricesKernel(matrices) : kernel;
+  if (variant !== 'matrices') return PRODUCT_VARIANTS[variant].kernel;
+  if (!matrices) throw new TypeError('the product over subgroup matrices needs their shape');
+  return matricesKernel(matrices);
 }
 
 /** A workgroup's shape for a variant and a product. */

@@ -65,7 +65,7 @@ const plain: ProductShape = {
   activation: 0,
 };
 
-const SMALL_TILES = { largeTilesFrom: Infinity };
+const SMALL_TILES = { largeTilesFrom: Infinity, matrices: gpu.tuning.matrices };
 
 /** Runs a product, and its activation where that is a kernel of its own. @returns the output's bytes */
 async function runProduct(
@@ -130,7 +130,7 @@ async function worstError(seed: number, options: Case): Promise<number> {
     accumulate,
     activation: activationNames.indexOf(activation),
   };
-  const tuning = options.large ? { largeTilesFrom: 1 } : SMALL_TILES;
+  const tuning = options.large ? { ...SMALL_TILES, largeTilesFrom: 1 } : SMALL_TILES;
   const { constants } = productRun(variant, given, tuning);
   if (options.large) expect(constants.threadsX).toBe(16);
   if (options.aligned) expect(constants.aligned).toBe(1);
