@@ -39,7 +39,7 @@ export function foldedTileColumns({ largeTilesFrom }: Pick<Tuning, 'largeTilesFr
 }
 
 /** What of a tuning shapes the workgroups of a product. */
-type ProductTuning = Pick<Tuning, 'largeTilesFrom'> & Partial<Pick<Tuning, 'matrices'>>;
+type ProductTuning = Pick<Tuning, 'largeTilesFrom'> & { readonly matrices?: SubgroupMatrices | undefined };
 
 /** The kernel over subgroup matrices of a shape. */
 export function matricesKernel(matrices: SubgroupMatrices): typeof matrixProductMatrices {

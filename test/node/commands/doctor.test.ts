@@ -13,7 +13,6 @@ test('decisions of the barest device can be written as JSON: what has no value i
   };
   const decisions = decisionsForJson(tune(traits));
   expect(decisions).toMatchObject({
-    matrices: null,
     largeTilesFrom: null,
     groupBytes: null,
     traits: { subgroups: null, workgroupMemory: 1024 },
