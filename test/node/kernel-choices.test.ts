@@ -28,7 +28,7 @@ test('doctor says of each decision why it is taken, and which self-tests are kno
   using gpu = hardware({ choices: { 'layer norm': '32 threads', 'no such decision': 'x', attention: 'y' } });
   const checkNamed = (start: string) => forwardChecks.find(({ name }) => name.startsWith(start))!;
   const tiles = checkNamed('the matrix product in tiles of 64');
-  const wide = checkNamed('attention');
+  const wide = checkNamed('attention of 64 queries');
   await memory.keep({ ...(await selfTestOf(gpu, tiles)), fault: null });
   await memory.keep({ ...(await selfTestOf(gpu, wide)), fault: 'number 0 of 9 is NaN' });
   const { choices, selfTests } = await explainChoices(gpu, memory);
@@ -61,8 +61,9 @@ test('doctor says that subgroup matrices are used because they were asked for', 
   });
 });
 
-test('a CPU that plays the GPU needs no self-test, unless its product is one of eight lanes', async () => {
-  using gpu = new Gpu(shared.device, shared.adapter, { tuning: { product: 'direct' } });
+test('a CPU that plays the GPU needs no self-test, unless its kernels are those of eight lanes', async () => {
+  const tuning = { product: 'direct', attention: 'staged', lanes: 0 } as const;
+  using gpu = new Gpu(shared.device, shared.adapter, { tuning });
   const { choices, selfTests } = await explainChoices(gpu, new AdapterMemory([]));
   expect(choices.map(({ why }) => why)).not.toContain('self-test');
   expect(selfTests).toEqual([]);
