@@ -10,6 +10,7 @@ import { renderPng, renderSvg } from '../../src/node/render.ts';
 import { largestDifference, relativeDistance } from '../support/distance.ts';
 import { readGolden } from '../support/golden.ts';
 import type { GoldenAnswers } from '../support/golden.ts';
+import { describeWhatIsKept } from './kept-tests.ts';
 import { sharedBrowser, Visit } from './open-page.ts';
 import { PageServer } from './page-server.ts';
 
@@ -132,7 +133,8 @@ describe.each(models)('%s', (name) => {
       const svg = await renderSvg(specification);
       const drawnByPage = String(await visit.download(figure.getByRole('button', { name: 'SVG' })));
       expect(drawnByPage === svg, `${title}: the page's SVG is the command's`).toBe(true);
-      if (name !== 'alice-gpt2') continue; // one model's pixels are enough: PNGs are made of the SVGs
+      // PNGs are made of the SVGs: the pixels of two are enough, one of them with a second axis.
+      if (name !== 'alice-gpt2' || (index > 0 && index < drawn.length - 1)) continue;
       const png = await visit.download(figure.getByRole('button', { name: 'PNG' }));
       expect(png.equals(renderPng(svg)), `${title}: the page's PNG is the command's`).toBe(true);
     }
@@ -143,6 +145,9 @@ describe.each(models)('%s', (name) => {
     expect(visit.requests.filter((address) => !/^(blob:)?http:\/\/127\.0\.0\.1/.test(address))).toEqual([]);
   });
 });
+
+// Another page would compile every kernel again.
+describeWhatIsKept(() => ({ visit, server }));
 
 async function readTensors(
   file: Buffer,
