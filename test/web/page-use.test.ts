@@ -8,14 +8,7 @@ import { readExpected } from '../support/golden-expectations.ts';
 import { goldenFiles } from '../support/golden.ts';
 import { temporaryFolder } from '../node/temporary-folder.ts';
 import { pageFolder } from './build-page.ts';
-import {
-  endSharedBrowser,
-  openBrowser,
-  plainHost,
-  sharedBrowser,
-  silenceWorkers,
-  Visit,
-} from './open-page.ts';
+import { openBrowser, plainHost, sharedBrowser, silenceWorkers, Visit } from './open-page.ts';
 import { PageServer } from './page-server.ts';
 import { readSaved } from './read-saved.ts';
 
@@ -28,8 +21,6 @@ beforeAll(async () => {
 });
 afterAll(async () => {
   await visit.context.close();
-  // Its GPU process was crashed.
-  await endSharedBrowser();
   await server.stop();
 });
 
@@ -522,36 +513,6 @@ test('opened as a file, the page says that it must be served', async () => {
   await page.locator('#results').waitFor();
   expect(await sentence.count()).toBe(0);
   await page.close();
-});
-
-test('after the device was lost the page says so, and runs again on another', async () => {
-  const { page } = visit;
-  const session = await (await sharedBrowser()).newBrowserCDPSession();
-  await chooseModel('alice-pythia');
-  await chooseText('bundled');
-  // Work for much longer than until the device is lost.
-  await visit.fill('Length', '64');
-  await visit.fill('Shuffles', '10');
-  await page.locator('#start-run').click();
-  await page
-    .locator('#progress-forward + output')
-    .filter({ hasText: /^[1-9]/ })
-    .waitFor();
-  await session.send('Browser.crashGpuProcess');
-  await page
-    .getByRole('alert')
-    .filter({ hasText: / GPU.*; run again\.$/ })
-    .waitFor();
-  await page.getByRole('slider', { name: 'Noise' }).fill('0');
-  await page
-    .locator('.measures')
-    .nth(1)
-    .filter({ hasText: /^rank 1 / })
-    .waitFor();
-  await visit.fill('Length', '12');
-  await visit.fill('Shuffles', '1');
-  expect(await visit.run()).toBeUndefined();
-  expect(await visit.status()).toBe('Done.');
 });
 
 test.each([
