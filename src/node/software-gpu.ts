@@ -59,11 +59,21 @@ async function swiftShaderPrograms(): Promise<Programs> {
   };
 }
 
+/** Where SwiftShader lies: checked once per process, because what a process has loaded no longer changes. */
+let unpacked: Promise<Unpacked> | undefined;
+
 /**
  * Unpacks SwiftShader, if that is not done yet.
  * @returns its folder; `index.js` in it is `webgpu`'s entry module
- * @throws DeviceError if the package is missing, carries no driver for this platform, or can be unpacked nowhere
+ * @throws DeviceError if the package is missing, carries no driver for this platform, or can be unpacked nowhere; the next
+ *   call tries again
  */
 export async function unpackSwiftShader(): Promise<Unpacked> {
-  return unpackPrograms(await swiftShaderPrograms());
+  unpacked ??= swiftShaderPrograms().then((programs) => unpackPrograms(programs));
+  try {
+    return await unpacked;
+  } catch (error) {
+    unpacked = undefined;
+    throw error;
+  }
 }

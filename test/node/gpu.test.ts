@@ -1,5 +1,6 @@
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import type { Gpu } from '../../src/engine/gpu/gpu.ts';
+import { isSwiftShaderInstalled, unpackSwiftShader } from '../../src/node/software-gpu.ts';
 import { openOwnGpu } from '#platform';
 
 let gpu: Gpu;
@@ -42,4 +43,8 @@ test('an abort ends a wait for the GPU with its reason, and the device may be di
   for (const wait of waits) await expect(wait).rejects.toBe(reason);
   await expect(other.finish()).rejects.toBe(reason);
   other.dispose();
+});
+
+test.runIf(isSwiftShaderInstalled())('the unpacked driver is checked once per process', async () => {
+  expect(await unpackSwiftShader()).toBe(await unpackSwiftShader());
 });
