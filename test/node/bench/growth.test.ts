@@ -23,5 +23,6 @@ it('measures forward passes and spectra along the sizes named', async () => {
     ['matrices', 1],
   ]);
   expectLinear(report);
-  expect(describeGrowthBench(report)).toMatch(/^ *layers .* \d+ to \d+ /m);
+  for (const axis of ['layers', 'matrices'])
+    expect(describeGrowthBench(report)).toMatch(new RegExp(`^ *${axis} .* \\d+ to \\d+ `, 'm'));
 });
