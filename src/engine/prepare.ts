@@ -34,6 +34,8 @@ export function forwardKernels({ tuning }: Gpu, description: ModelDescription): 
     { kernel: multiply },
   ].filter(({ kernel }) => kernels.has(kernel.name));
   const fold = { threads: tuning.foldThreads };
+  const products = description.products();
+  const layouts = [...products.block, ...(products.head ? [products.head] : [])].map(({ layout }) => layout);
   const headFormat = weights.head && weightFormat(weights.head.dtype);
   const head =
     tuning.head === 'folded' && headFormat !== undefined
@@ -42,7 +44,7 @@ export function forwardKernels({ tuning }: Gpu, description: ModelDescription): 
   return [
     // The most expensive first.
     attentionOf(tuning, config.headWidth),
-    ...formats.flatMap((format) => productKernels(tuning, format)),
+    ...formats.flatMap((format) => productKernels(tuning, format, [...new Set(layouts)])),
     ...activationKernels(tuning.product, config.activation),
     ...head,
     { kernel: findNonfinite, constants: { weightFormat: weightFormat('F32') } },

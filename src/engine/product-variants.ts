@@ -1,5 +1,6 @@
 import { activationCode } from './activations.ts';
 import type { Activation } from './activations.ts';
+import type { MatrixProduct } from './description.ts';
 import type { PipelineRequest } from './gpu/kernel.ts';
 import { matricesHead } from './gpu/subgroup-matrices.ts';
 import type { SubgroupMatrices } from './gpu/subgroup-matrices.ts';
@@ -101,10 +102,11 @@ export function activationRun(variant: ProductVariant, product: ProductShape) {
   } as const;
 }
 
-/** The kernels that products of a long batch take, whichever way their weights of a format lie. */
+/** The kernels that products of a long batch take with weights of a format that lie in these ways. */
 export function productKernels(
   tuning: ProductTuning & Pick<Tuning, 'product'>,
   format: number,
+  layouts: readonly MatrixProduct['layout'][],
 ): PipelineRequest[] {
   const { product: variant, largeTilesFrom } = tuning;
   const { activates, lanes } = PRODUCT_VARIANTS[variant];
@@ -116,10 +118,15 @@ export function productKernels(
     activates: Number(activates),
   };
   if (lanes) return [{ kernel, constants }];
-  const either = [0, 1].map((transposed) => ({ ...constants, transposed, aligned: 1, folded: 0 }));
-  if (variant !== 'tiles') return either.map((constants) => ({ kernel, constants }));
+  const each = layouts.map((layout) => ({
+    ...constants,
+    transposed: Number(layout === '[out, in]'),
+    aligned: 1,
+    folded: 0,
+  }));
+  if (variant !== 'tiles') return each.map((constants) => ({ kernel, constants }));
   const shapes = Number.isFinite(largeTilesFrom) ? [8, 16] : [8];
-  return either.flatMap((constants) =>
+  return each.flatMap((constants) =>
     shapes.map((side) => ({ kernel, constants: { ...constants, threadsX: side, threadsY: side } })),
   );
 }
