@@ -5,8 +5,10 @@ export function relativeDistance(actual: Numbers, expected: Numbers): number {
   let difference = 0;
   let norm = 0;
   for (let i = 0; i < expected.length; i++) {
-    difference += (actual[i]! - expected[i]!) ** 2;
-    norm += expected[i]! ** 2;
+    // A product: a power of 2 is ten times as expensive.
+    const apart = actual[i]! - expected[i]!;
+    difference += apart * apart;
+    norm += expected[i]! * expected[i]!;
   }
   return Math.sqrt(difference / norm);
 }

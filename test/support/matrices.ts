@@ -21,7 +21,9 @@ export class MatrixSource {
   }
 
   random(rows: number, columns: number): Float32Array {
-    return Float32Array.from({ length: rows * columns }, () => this.normal());
+    const values = new Float32Array(rows * columns);
+    for (let at = 0; at < values.length; at++) values[at] = this.normal();
+    return values;
   }
 
   /** Singular values that fall geometrically from 1 to `smallest`, before centring. */
@@ -29,13 +31,12 @@ export class MatrixSource {
     const count = Math.min(rows, columns);
     const left = this.#orthonormal(count, rows);
     const right = this.#orthonormal(count, columns);
+    const singular = Float64Array.from({ length: count }, (_, k) => smallest ** (k / (count - 1)));
     const result = new Float32Array(rows * columns);
     for (let row = 0; row < rows; row++) {
       for (let column = 0; column < columns; column++) {
         let sum = 0;
-        for (let k = 0; k < count; k++) {
-          sum += left[k]![row]! * smallest ** (k / (count - 1)) * right[k]![column]!;
-        }
+        for (let k = 0; k < count; k++) sum += left[k]![row]! * singular[k]! * right[k]![column]!;
         result[row * columns + column] = sum;
       }
     }

@@ -19,9 +19,13 @@ export function valueOfHalf(bits: number): number {
   return exponent === 0 ? sign * fraction * 2 ** -14 : sign * (1 + fraction) * 2 ** (exponent - 15);
 }
 
+const word = new Uint32Array(1);
+const float = new Float32Array(word.buffer);
+
 /** bfloat16: the upper half of a float32. */
 export function valueOfBrainFloat(bits: number): number {
-  return new Float32Array(Uint32Array.of(bits << 16).buffer)[0]!;
+  word[0] = bits << 16;
+  return float[0]!;
 }
 
 /** Random weights between about 2⁻⁸ and 4 in magnitude, every eighth F16 subnormal. */

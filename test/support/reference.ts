@@ -101,7 +101,7 @@ export function rmsNorm(input: Numbers, weight: Numbers, epsilon: number): Float
   const output = new Float64Array(input.length);
   for (let start = 0; start < input.length; start += width) {
     let squares = 0;
-    for (let i = 0; i < width; i++) squares += input[start + i]! ** 2;
+    for (let i = 0; i < width; i++) squares += input[start + i]! * input[start + i]!;
     const root = Math.sqrt(squares / width + epsilon);
     for (let i = 0; i < width; i++) output[start + i] = (input[start + i]! / root) * weight[i]!;
   }
@@ -157,18 +157,19 @@ export function attention(
     const queryAt = (token: number, d: number) => queryKeyValue[token * stride + head * headStride + d]!;
     const at = (token: number, d: number) => queryKeyValue[token * stride + keyHead * headStride + d]!;
     for (let query = 0; query < tokens; query++) {
-      const scores: number[] = [];
+      const scores = new Float64Array(query + 1);
       for (let key = 0; key <= query; key++) {
         let sum = 0;
         for (let d = 0; d < headWidth; d++) sum += queryAt(query, d) * at(key, keyOffset + d);
-        scores.push(scale * sum);
+        scores[key] = scale * sum;
       }
-      const most = Math.max(...scores);
+      const most = scores.reduce((largest, score) => Math.max(largest, score), -Infinity);
       const weights = scores.map((score) => Math.exp(score - most));
       const total = weights.reduce((sum, weight) => sum + weight, 0);
-      for (let d = 0; d < headWidth; d++) {
-        const sum = weights.reduce((partial, weight, key) => partial + weight * at(key, valueOffset + d), 0);
-        output[(query * heads + head) * headWidth + d] = sum / total;
+      const row = output.subarray((query * heads + head) * headWidth, (query * heads + head + 1) * headWidth);
+      for (let key = 0; key <= query; key++) {
+        const weight = weights[key]! / total;
+        for (let d = 0; d < headWidth; d++) row[d]! += weight * at(key, valueOffset + d);
       }
     }
   }
@@ -188,15 +189,16 @@ export function rotary(
   const stride = rowOf(layout);
   const half = dimensions / 2;
   for (let token = 0; token < tokens; token++) {
+    const angles = Float64Array.from({ length: half }, (_, i) => token * base ** (-i / half));
+    const [cosines, sines] = [angles.map(Math.cos), angles.map(Math.sin)];
     for (let head = 0; head < heads; head++) {
       for (const start of head < keyValueHeads ? [0, keyOffset] : [0]) {
         const first = token * stride + head * headStride + start;
         for (let i = 0; i < half; i++) {
-          const angle = token * base ** (-i / half);
           const a = queryKeyValue[first + i]!;
           const b = queryKeyValue[first + half + i]!;
-          rotated[first + i] = a * Math.cos(angle) - b * Math.sin(angle);
-          rotated[first + half + i] = b * Math.cos(angle) + a * Math.sin(angle);
+          rotated[first + i] = a * cosines[i]! - b * sines[i]!;
+          rotated[first + half + i] = b * cosines[i]! + a * sines[i]!;
         }
       }
     }
