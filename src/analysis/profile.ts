@@ -6,6 +6,7 @@ import type { MeasuredState } from './measures/layer-measures.ts';
 import type { ViewRequest } from './measures/measure-views.ts';
 import { fewRowsNotice } from './measures/neighbours.ts';
 import type { FewRows } from './measures/neighbours.ts';
+import { roundingNotice } from './measures/rounding.ts';
 import { HookSpectra } from './hook-spectra.ts';
 import type { HookMeasurements } from './hook-spectra.ts';
 import { planProfile } from './plan.ts';
@@ -116,6 +117,7 @@ export async function profileSequences(
     hookValues: {},
   };
   const few: FewRows[] = [];
+  const rounded: string[] = [];
   let spectrum = 0;
   let first = 0;
   for (const size of plan.groups) {
@@ -128,14 +130,15 @@ export async function profileSequences(
       of: all.length,
       along,
       few,
+      rounded,
     });
     for (const part of ['sequences', 'singularValues', 'hookValues'] as const)
       Object.assign(profile[part], measured[part]);
     spectrum += measured.spectrumMilliseconds;
     first += size;
   }
-  const notice = fewRowsNotice(few);
-  if (notice !== undefined) onNotice?.(notice);
+  for (const notice of [fewRowsNotice(few), roundingNotice(rounded)])
+    if (notice !== undefined) onNotice?.(notice);
   return {
     sequences: profile.sequences as unknown as SequencesBy<SequenceMeasurements>,
     singularValues: profile.singularValues as unknown as Profile['singularValues'],
@@ -155,6 +158,7 @@ async function profileGroup(
     readonly of: number;
     readonly along: Int32Array | undefined;
     readonly few: FewRows[];
+    readonly rounded: string[];
   },
 ): Promise<Measured> {
   const { threshold, request, signal, onForward, onSpectrum, onNotice, first, of, along } = options;
@@ -179,6 +183,7 @@ async function profileGroup(
     onLayer: options.onLayer,
     onProgress: (done) => onSpectrum?.(first * (layers + 1) + done, of * (layers + 1), which),
     onFewRows: (rows) => void options.few.push(rows),
+    onRounding: (name) => void options.rounded.push(name),
   });
   using hookSpectra =
     plan.measuredHooks &&

@@ -41,6 +41,7 @@ export class StateReducer {
       readonly scratchBytes: number;
       readonly onProgress: (done: number) => void;
       readonly onFewRows: (few: FewRows) => void;
+      readonly onRounding: (name: string) => void;
       readonly onLayer: ProfileOptions['onLayer'];
     },
   ) {
@@ -94,7 +95,7 @@ export class StateReducer {
 
   /** Reads the first of the waiting states back, frees their copies and measures them. */
   async #measure(spectra: readonly Spectrum[]): Promise<void> {
-    const { threshold, request, signal, onFewRows } = this.options;
+    const { threshold, request, signal, onFewRows, onRounding } = this.options;
     const held: HeldMatrix[] = [];
     for (const { singularValues, cumulativePercent } of spectra) {
       const { name, buffer, rows, columns } = this.#waiting[0]!;
@@ -109,6 +110,7 @@ export class StateReducer {
       threshold,
       ...(signal && { signal }),
       onFewRows,
+      onRounding,
     });
     for (const [index, state] of states.entries()) {
       // States come layer by layer, one of each sequence in turn.

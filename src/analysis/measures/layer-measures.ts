@@ -6,6 +6,7 @@ import { layerMeasureNames, usualMeasures } from './layer-fields.ts';
 import type { LayerMeasurements, LayerMeasures, ViewLayer } from './layer-fields.ts';
 import { measureHeld, measureView } from './measure-views.ts';
 import type { HeldMatrix, MeasuredView, MeasureHeldOptions, ViewRequest } from './measure-views.ts';
+import { differByRounding } from './rounding.ts';
 import { allMeasures } from './table.ts';
 import type { MeasureName } from './table.ts';
 import { ViewState } from './view-state.ts';
@@ -19,6 +20,11 @@ export interface MeasuredState {
   readonly viewValues: Readonly<Partial<Record<ViewName, Float64Array>>>;
 }
 
+export interface MeasureStatesOptions extends MeasureHeldOptions {
+  /** Told of each state whose rows differ by rounding alone. */
+  readonly onRounding?: (name: string) => void;
+}
+
 /**
  * Measures states whose spectra are known: the usual diagnostics of each, and the views and measures that are asked for.
  * @throws as `measureHeld` does
@@ -27,8 +33,9 @@ export async function measureStates(
   gpu: Gpu,
   states: readonly HeldMatrix[],
   request: ViewRequest | undefined,
-  options: MeasureHeldOptions,
+  { onRounding, ...options }: MeasureStatesOptions,
 ): Promise<MeasuredState[]> {
+  for (const state of states) if (differByRounding(state)) onRounding?.(state.name);
   if (!request) {
     const measured: MeasuredState[] = [];
     for (const state of states) {
