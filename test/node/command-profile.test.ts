@@ -2,7 +2,7 @@ import { mkdir, readdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { beforeAll, describe, expect, it } from 'vitest';
-import type { MatrixViews, MeasuredView } from '../../src/analysis/measures/measure-views.ts';
+import type { MeasuredView } from '../../src/analysis/measures/measure-views.ts';
 import type { LayerReport, Report, ViewLayerReport } from '../../src/analysis/report.ts';
 import { decodeFloats } from '../../src/engine/decode.ts';
 import { readHeader } from '../../src/engine/safetensors.ts';
@@ -10,6 +10,7 @@ import { openFile } from '../../src/node/files.ts';
 import { goldenFiles } from '../support/golden.ts';
 import type { GoldenCase } from '../support/golden.ts';
 import { readExpected } from '../support/golden-expectations.ts';
+import { readExpectedSequences } from '../support/golden-measures.ts';
 import { useTinyPngs } from '../support/tiny-pngs.ts';
 import { complaints } from './run-command.ts';
 import { laminarHere, shareDevice } from './run-here.ts';
@@ -99,72 +100,45 @@ async function expectGolden(folder: string, model: string): Promise<Report> {
   return report;
 }
 
-/**
- * Holds the layers' diagnostics, and the view without the first token, against what `spectrum` measures of the golden
- * states with the same flags; it is held against golden measures itself.
- */
-async function expectMeasures(folder: string, report: Report, states: string): Promise<void> {
+/** Holds the layers' diagnostics, and the view without the first token, against the golden answers of measures. */
+async function expectMeasures(folder: string, report: Report, threshold: number): Promise<void> {
   expect(report.measured).toEqual({
     measures: ['rankme'],
     views: ['without_first_token'],
     without_dimensions: [],
   });
-  const asked = [
-    '--tensor',
-    'a.hidden_states',
-    '--measures',
-    'all',
-    '--views',
-    'all,without-first',
-    '--json',
-  ];
-  const { stdout } = await laminarHere([
-    'spectrum',
-    states,
-    '--threshold',
-    String(report.threshold),
-    ...asked,
-  ]);
-  const measured = JSON.parse(stdout) as { rows: number; columns: number; layers: MatrixViews[] };
-  const components = Math.min(measured.rows, measured.columns);
+  const { sequences } = await readExpectedSequences();
   const spectra = await readSpectra(join(folder, 'spectra.safetensors'));
   for (const name of ['real', 'shuffled'] as const) {
     const { layers, views } = report.sequences[name];
-    expect(views!.without_first_token!.layers).toMatchObject(
-      measured.layers.map((_, layer) => ({ layer, rows: measured.rows - 1 })),
-    );
-    expect(layers.map(({ rankme }) => typeof rankme)).toEqual(layers.map(() => 'number'));
-    const { shape } = spectra.get(`${name}.without_first_token.singular_values`)!;
-    expect(shape).toEqual([measured.layers.length, components]); // zeros follow where a view has fewer
-  }
-  const { layers, views } = report.sequences.real;
-  const { values } = spectra.get('real.without_first_token.singular_values')!;
-  measured.layers.forEach(({ thresholds, tokens, views: expected }, layer) => {
-    const all = expected.all as MeasuredView;
-    const first = expected.without_first_token as MeasuredView;
-    const found = layers[layer]!;
-    const without = views!.without_first_token!.layers[layer] as ViewLayerReport & LayerReport;
-    expect(found.tokens!.max_token).toBe(tokens.max_token);
-    for (const key of ['first', 'median', 'max'] as const)
-      expect(found.tokens![key] / tokens[key]).toBeCloseTo(1, 4);
-    expect(found.component_1!.share).toBeCloseTo(all.component_1!.share, 5);
-    for (const list of ['tokens', 'dimensions'] as const) {
-      found.component_1![list].forEach(({ share }, place) => {
-        expect(share).toBeCloseTo(all.component_1![list][place]!.share, 4);
+    const ofView = spectra.get(`${name}.without_first_token.singular_values`)!;
+    expect(ofView.shape).toEqual([7, 128]);
+    sequences[name].forEach((expected, layer) => {
+      const all = expected.views.all as MeasuredView;
+      const first = expected.views.without_first_token as MeasuredView;
+      const found = layers[layer]!;
+      const without = views!.without_first_token!.layers[layer] as ViewLayerReport & LayerReport;
+      expect(found.tokens!.max_token).toBe(expected.tokens.max_token);
+      for (const key of ['first', 'median', 'max'] as const)
+        expect(found.tokens![key] / expected.tokens[key]).toBeCloseTo(1, 4);
+      expect(found.component_1!.share).toBeCloseTo(all.component_1!.share, 5);
+      for (const list of ['tokens', 'dimensions'] as const) {
+        found.component_1![list].forEach(({ share }, place) => {
+          expect(share).toBeCloseTo(all.component_1![list][place]!.share, 4);
+        });
+      }
+      expect(found.first_token_share).toBeCloseTo(all.first_token_share!, 5);
+      expect(found.rankme! / all.rankme!).toBeCloseTo(1, 3);
+      expect(without).toMatchObject({ layer, rows: 255, first_token_share: null });
+      expect(without.effective_dimension).toBe(first.effective_dimension![threshold]);
+      expect(without.rankme! / first.rankme!).toBeCloseTo(1, 3);
+      const golden = first.singular_values!;
+      golden.forEach((value, index) => {
+        const difference = Math.abs(ofView.values[128 * layer + index]! - value);
+        expect(difference).toBeLessThanOrEqual(golden[0]! * 1e-6 * (layer + 4));
       });
-    }
-    expect(found.first_token_share).toBeCloseTo(all.first_token_share!, 5);
-    expect(found.rankme! / all.rankme!).toBeCloseTo(1, 3);
-    expect(without.first_token_share).toBeNull();
-    const at = thresholds.indexOf(report.threshold);
-    expect(without.effective_dimension).toBe(first.effective_dimension![at]);
-    expect(without.rankme! / first.rankme!).toBeCloseTo(1, 3);
-    const reference = first.singular_values!;
-    reference.forEach((value, index) => {
-      const difference = Math.abs(values[components * layer + index]! - value);
-      expect(difference).toBeLessThanOrEqual(reference[0]! * 1e-6 * (layer + 4));
     });
-  });
+  }
 }
 
 /** Holds the files of a run of many sequences against each other. */
@@ -267,23 +241,27 @@ describe('laminar profile', () => {
     expect(page.match(/<span style="--sure:[\d.]+" title=/g)).toHaveLength(33);
   });
 
-  it('prints report.json and nothing else with --json, for a GPT-NeoX at another threshold', async () => {
+  it('prints report.json and nothing else with --json, for alice-pythia at another threshold', async () => {
     useTinyPngs();
     const views = ['--measures', 'rankme', '--views', 'without-first', '--wide', '--layer', '2'];
     const extra = ['--json', '--threshold', '90', '--out', 'there', ...views];
-    const { folder, result } = await profileGolden('neox-f16', extra);
-    const report = await expectGolden(join(folder, 'there'), 'neox-f16');
+    const { folder, result } = await profileGolden('alice-pythia', extra);
+    const report = await expectGolden(join(folder, 'there'), 'alice-pythia');
     expect(JSON.parse(result.stdout)).toEqual(report);
     const figure = await readFile(join(folder, 'there', 'figures', 'percent-variance.svg'), 'utf8');
     expect(figure).toContain('Variance of each component of layer 2');
     expect(report.threshold).toBe(90);
-    expect(report.model).toMatchObject({ architecture: 'gpt_neox', layers: 3, dtype: 'F16' });
-    const states = fileURLToPath(new URL('../golden/neox-f16/expected.safetensors', import.meta.url));
-    await expectMeasures(join(folder, 'there'), report, states);
+    expect(report.model).toMatchObject({
+      architecture: 'gpt_neox',
+      parameters: 1_714_176,
+      dtype: 'F16',
+    });
+    const { thresholds } = await readExpected('alice-pythia');
+    await expectMeasures(join(folder, 'there'), report, thresholds.indexOf(90));
     const csv = (await readFile(join(folder, 'there', 'profile.csv'), 'utf8')).trimEnd().split('\n');
-    expect(csv).toHaveLength(1 + 2 * 2 * 4);
+    expect(csv).toHaveLength(1 + 2 * 2 * 7);
     const refused = await laminarHere(
-      ['profile', 'neox-f16', '--ids', 'ids.json', '--out', 'there', '--threshold', '90'],
+      ['profile', 'alice-pythia', '--ids', 'ids.json', '--out', 'there', '--threshold', '90'],
       { cwd: folder },
     );
     expect(complaints(refused)).toMatch(/holds the report of another run \(measures rankme, not none\)/);
