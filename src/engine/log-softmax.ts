@@ -172,6 +172,7 @@ export class MaxLogSoftmax implements Disposable {
     if (bad >= 0) {
       throw new NumericalError(
         `a logit of token ${bad} of the batch leaves float32's range; check the weights of lm_head`,
+        { code: 'logit-not-finite', subject: { kind: 'tensor', name: 'lm_head' } },
       );
     }
     // −ln 1 is −0; a probability of 1 has logarithm 0.

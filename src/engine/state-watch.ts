@@ -32,7 +32,7 @@ export class StateWatch implements Disposable {
     if (layer >= 0) {
       throw new NumericalError(
         `hidden state ${layer} holds a NaN or an infinity: the activations leave float32's range; check the weights`,
-        { code: 'state-not-finite' },
+        { code: 'state-not-finite', subject: { kind: 'activation', name: `hidden state ${layer}` } },
       );
     }
   }

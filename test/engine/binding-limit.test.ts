@@ -100,6 +100,7 @@ describe.each([
     const run = loadAndRecord(limited, goldenFiles(name), [ids]);
     await expect(run).rejects.toThrow(DeviceError);
     await expect(run).rejects.toThrow(/take fewer tokens/);
+    await expect(run).rejects.toMatchObject({ code: 'binding-limit', subject: { kind: 'tensor' } });
     expect(limited.allocatedBytes).toBe(0);
   });
 });

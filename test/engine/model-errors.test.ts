@@ -119,6 +119,10 @@ test('logits beyond float32 are told of, and are not a NaN in the result', async
   expect(run.notices.join()).toMatch(/^a logit of token \d+ of the batch leaves float32's range.*no logits$/);
   const logits = loadAndRecord(gpu, files, [ids], { onLogits: () => undefined });
   await expect(logits).rejects.toThrow(/^a logit of token \d+ of the batch leaves float32's range/);
+  await expect(logits).rejects.toMatchObject({
+    code: 'logit-not-finite',
+    subject: { kind: 'tensor', name: 'lm_head' },
+  });
 });
 
 test.each(['relu', 'relu6', 'sigmoid'])(
@@ -138,6 +142,7 @@ test.each(['relu', 'relu6', 'sigmoid'])(
     const run = loadAndRecord(gpu, files, [ids]);
     await expect(run).rejects.toThrow(NumericalError);
     await expect(run).rejects.toThrow(/^hidden state 2 holds a NaN or an infinity/);
+    await expect(run).rejects.toMatchObject({ subject: { kind: 'activation', name: 'hidden state 2' } });
   },
 );
 

@@ -35,7 +35,7 @@ export function rowRanges(
   if (max < 1) {
     throw new DeviceError(
       `${granularity} rows of ${label} are ${granularity * rowBytes} bytes, over the binding limit of ${limit}; take fewer tokens`,
-      { code: 'binding-limit' },
+      { code: 'binding-limit', subject: { kind: 'tensor', name: label } },
     );
   }
   // If many rows fit, runs are whole tiles of a product: powers of two, like the granularity.
@@ -64,7 +64,7 @@ export function bindableRows(gpu: Gpu, ...tensors: readonly Tensor[]): RowRange[
     const labels = tensors.map(({ label }) => label).join(' and ');
     throw new DeviceError(
       `${step} rows of ${labels} do not fit the binding limit of ${gpu.bindingLimit} bytes; take fewer tokens`,
-      { code: 'binding-limit' },
+      { code: 'binding-limit', subject: { kind: 'tensor', name: labels } },
     );
   }
   return cut(rows, aligned);
@@ -100,7 +100,7 @@ export function alignedRowsOf(
     throw new DeviceError(
       `${tensor.label} of one sequence is ${size + slack} bytes, over the adapter's binding limit of ` +
         `${gpu.bindingLimit}; take fewer tokens`,
-      { code: 'binding-limit' },
+      { code: 'binding-limit', subject: { kind: 'tensor', name: tensor.label } },
     );
   }
   return {
