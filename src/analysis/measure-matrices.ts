@@ -23,7 +23,8 @@ export interface MeasuredMatrix {
   readonly dimensions: LayerDimensions;
 }
 
-export interface MeasureOptions extends BatchOptions {
+/** Spectra are always whole here: ranks follow from their small values. */
+export interface MeasureOptions extends Omit<BatchOptions, 'isCoarse'> {
   /** Percent of the variance that the effective dimension must exceed. */
   readonly threshold: number;
 }

@@ -102,14 +102,15 @@ export function traitsOf(device: GPUDevice, software: boolean, wantsMatrices = f
 export function tune(traits: DeviceTraits, overrides: TuningOverrides = {}): Tuning {
   const { software } = traits;
   const fits = fitting(traits);
+  const lanes = lanesOf(traits);
   const matrices = chooseMatrices(traits);
   return {
     traits,
-    lanes: lanesOf(traits),
+    lanes,
     product: matrices ? 'matrices' : productOf(traits),
     largeTilesFrom: fitsTile(traits, 128) ? 128 : Infinity,
     ...(matrices && { matrices }),
-    attention: variantByLanes(traits) ?? (!software && fits.wideAttention ? 'wide' : 'staged'),
+    attention: variantOfLanes(lanes) ?? (!software && fits.wideAttention ? 'wide' : 'staged'),
     attentionDepth: fitsWideAttention(traits, 32) ? 32 : 16,
     head: !software && fits.tiles ? 'folded' : 'logits',
     normThreads: software ? 8 : 64,
@@ -131,15 +132,15 @@ function lanesOf({ software, subgroups }: DeviceTraits): Tuning['lanes'] {
   return size === 4 || size === 8 ? size : 0;
 }
 
-function variantByLanes(traits: DeviceTraits): 'lanes' | 'eight' | undefined {
-  const lanes = lanesOf(traits);
+/** What kernels in which so many lanes share their loads are called; undefined if none do. */
+export function variantOfLanes(lanes: Tuning['lanes']): 'lanes' | 'eight' | undefined {
   return lanes === 4 ? 'lanes' : lanes === 8 ? 'eight' : undefined;
 }
 
 /** The matrix product of a device without subgroup matrices. */
 export function productOf(traits: DeviceTraits): ProductVariant {
   if (!traits.software) return fitting(traits).tiles ? 'tiles' : 'staged';
-  return variantByLanes(traits) ?? 'direct';
+  return variantOfLanes(lanesOf(traits)) ?? 'direct';
 }
 
 /** Which kernels made for hardware a device's workgroups can run: tiles of products (and lm_head folded in them), and others. */

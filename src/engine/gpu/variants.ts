@@ -1,4 +1,4 @@
-import { fitting } from './tuning.ts';
+import { fitting, variantOfLanes } from './tuning.ts';
 import type { Tuning, TuningOverrides } from './tuning.ts';
 
 /** A decision of `tune` about kernels, and the ways in which it can be taken on this device. */
@@ -49,8 +49,10 @@ export function decisionsOf(tuning: Tuning): Decision[] {
     const chosen = lanes === 0 && tuning.jacobi === 'staged';
     jacobi.push({ name: 'staged', overrides: { jacobi: 'staged', lanes: 0 }, chosen });
   }
-  const withLanes: Decision['options'] =
-    lanes === 0 ? [] : [{ name: lanes === 8 ? 'eight' : 'lanes', overrides: { lanes }, chosen: true }];
+  const byLanes = variantOfLanes(lanes);
+  const withLanes: Decision['options'] = byLanes
+    ? [{ name: byLanes, overrides: { lanes }, chosen: true }]
+    : [];
   return [
     {
       name: 'matrix product',

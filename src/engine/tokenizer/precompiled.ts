@@ -86,7 +86,7 @@ function shortestPrefix(trie: Uint32Array, bytes: Uint8Array): number | undefine
     if (byte === 0) return undefined;
     place ^= byte;
     const unit = trie[place];
-    // The highest bit marks values, which are no labels.
+    // The highest bit marks values, which are not labels.
     if (unit === undefined || (unit & 0x800000ff) >>> 0 !== byte) return undefined;
     place ^= offsetOf(unit);
     if ((unit & LEAF) !== 0) return (trie[place] ?? 0) & 0x7fffffff;
